@@ -1,0 +1,1 @@
+"""ncodec: a learned image codec that decodes everywhere, without PyTorch."""

@@ -1,0 +1,107 @@
+"""Building blocks shared by the networks: local, per-pixel or depthwise, with no look at the whole picture."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+LEAK = 0.1
+
+
+def activate(x: Tensor) -> Tensor:
+    """LeakyReLU, the one activation used: cheap in float and in int8."""
+    return F.leaky_relu(x, LEAK)
+
+
+def compress_range(x: Tensor) -> Tensor:
+    """Map values of any scale to a unit-like scale, linear near zero and a signed square root far away.
+
+    Latents in units of their quantization step span ±300 at high quality; networks that see them raw learn slowly.
+    """
+    return x / torch.sqrt(1 + x.abs())
+
+
+def patchify(x: Tensor) -> Tensor:
+    """(B, 3, H, W) → (B, 768, H/16, W/16), ordered as 4×4 cells of 4×4 pixels of 3 channels."""
+    return F.pixel_unshuffle(F.pixel_unshuffle(x, 4), 4)
+
+
+class Pointwise(nn.Conv2d):
+    """1×1 convolution; `gain` scales the initial weights, 0 starts a branch silent."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, gain: float = 1.0) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=1)
+        with torch.no_grad():
+            self.weight.normal_(std=gain * in_channels**-0.5)
+            nn.init.zeros_(self.bias)  # type: ignore[arg-type]
+
+
+class GatedFfn(nn.Module):
+    """Residual x + W₂(a·b) with (a, b) = W₁x: two 1×1 convolutions and a gate by product."""
+
+    def __init__(self, channels: int, *, hidden: int) -> None:
+        super().__init__()
+        self.expand = Pointwise(channels, 2 * hidden)
+        self.project = Pointwise(hidden, channels, gain=0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) → (B, C, h, w)."""
+        a, b = self.expand(x).chunk(2, dim=1)  # each (B, hidden, h, w)
+        return x + self.project(a * b)
+
+
+class Block(nn.Module):
+    """Depthwise block of DCVC-RT and PULSE: x + 1×1(dw(act(1×1 x))), then a gated feed-forward part.
+
+    8·C² + kernel²·C multiply–accumulates a position at the default expansion of 2.
+    """
+
+    def __init__(self, channels: int, *, kernel: int = 3, expansion: float = 2.0) -> None:
+        super().__init__()
+        self.enter = Pointwise(channels, channels)
+        self.depthwise = nn.Conv2d(channels, channels, kernel, padding=kernel // 2, groups=channels)
+        self.leave = Pointwise(channels, channels, gain=0.3)
+        self.ffn = GatedFfn(channels, hidden=round(expansion * channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) → (B, C, h, w)."""
+        mixed = self.leave(self.depthwise(activate(self.enter(x))))
+        y: Tensor = self.ffn(x + mixed)
+        return y
+
+
+class Trunk(nn.Sequential):
+    """Blocks in a row, in bfloat16 where `use_bfloat16` asked for it; input and output stay float32."""
+
+    bfloat16 = False
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) → (B, C, h, w)."""
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
+            y = super().forward(x)
+        return y.float()
+
+
+def use_bfloat16(network: nn.Module, enabled: bool) -> None:
+    """Choose the precision of every trunk; latents, means, likelihoods and the linear paths stay float32."""
+    for module in network.modules():
+        if isinstance(module, Trunk):
+            module.bfloat16 = enabled
+
+
+class QpVector(nn.Module):
+    """Per-channel values that vary smoothly with qp: learned at a few knots, linear between them.
+
+    Few knots instead of one row per qp, so that every row is trained by every batch.
+    """
+
+    def __init__(self, knots: Tensor, *, qp_count: int) -> None:
+        """`knots` is the initial (K, C) table; knot k sits at qp k·(qp_count - 1)/(K - 1)."""
+        super().__init__()
+        self.knots = nn.Parameter(knots)
+        self.step = (qp_count - 1) / (knots.shape[0] - 1)
+
+    def forward(self, qp: Tensor) -> Tensor:
+        """(B,) float qp → (B, C, 1, 1)."""
+        positions = torch.arange(self.knots.shape[0], device=qp.device, dtype=torch.float32)
+        weights = (1 - (qp.float()[:, None] / self.step - positions).abs()).clamp(min=0)  # (B, K)
+        return (weights @ self.knots.float())[:, :, None, None]

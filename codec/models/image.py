@@ -1,0 +1,318 @@
+"""The image codec's networks: a hyperprior autoencoder whose table choice is integer and whose means are free.
+
+    RGB ─ patches 16×16 ─┬─ linear (PCA) ──┐
+                         └─ trunk ─────────┴─ y ─×gain[qp]─┬─ − μ ─ round ─ r
+                                                           └─ hyper-encoder ─ round ─ ẑ
+    ẑ ─┬─ W·ẑ + b[qp] ─ table index of every r            (integers: nothing else touches the entropy coder)
+       └─ hyper-decoder ─ μ of half the latents ─ context ─ μ of the other half
+    r + μ = ŷ ─÷gain[qp]─┬─ linear ───────────────┬─ + ─ RGB
+                         └─ body ─ renderer at 1/4 ┘
+
+Ballé et al. 2018 (hyperprior), Minnen et al. 2018 (means), He et al. 2021 (checkerboard), PULSE 2026 (patches at 1/16).
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ncodec.models.blocks import Block, GatedFfn, Pointwise, QpVector, Trunk, activate, compress_range, patchify
+from ncodec.models.likelihood import SCALE_MIN, SCALE_STEP, gaussian_bits, scale_of_index
+
+PATCH = 16
+PATCH_VALUES = 3 * PATCH * PATCH
+HYPER_CELL = 4
+INDEX_SHIFT = 4
+Z_LIMIT = 127
+
+
+@dataclass(frozen=True)
+class ImageConfig:
+    """Widths and ranges of an image model; everything that a checkpoint's shape depends on."""
+
+    latent: int = 256
+    """channels of y, at 1/16"""
+    hyper: int = 96
+    """channels of z, at 1/64"""
+    encoder_width: int = 256
+    encoder_depth: int = 4
+    entropy_width: int = 96
+    """channels of the hyper and context networks at 1/16"""
+    hyper_width: int = 192
+    """channels of the hyper networks at 1/64"""
+    body_width: int = 192
+    body_depth: int = 2
+    render_width: int = 32
+    """channels of the renderer at 1/4"""
+    render_depth: int = 2
+    qp_count: int = 64
+    knots: int = 8
+    lambda_min: float = 0.0006
+    lambda_max: float = 0.25
+
+    def lambda_of(self, qp: Tensor) -> Tensor:
+        """Lagrangian of λ·255²·MSE + bpp at each qp, log-spaced from `lambda_min` to `lambda_max`."""
+        ratio = math.log(self.lambda_max / self.lambda_min)
+        return self.lambda_min * torch.exp(qp.float() * (ratio / (self.qp_count - 1)))
+
+    def step_of(self, qp: Tensor) -> Tensor:
+        """Step (in 8-bit levels) of a uniform quantizer at the high-rate optimum of λ·255²·MSE + bpp."""
+        return torch.sqrt(18 / (math.log(2) * self.lambda_of(qp)))
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What step 0 starts from: the principal components of 16×16 RGB patches, in `patchify` order."""
+
+    basis: Tensor
+    """(latent, 768), orthonormal rows"""
+    deviations: Tensor
+    """(latent,), standard deviation along each row, in 8-bit levels"""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What training sees of one batch."""
+
+    pixels: Tensor
+    """(B, 3, H, W), unclipped, 0…1"""
+    y_bits: Tensor
+    """(B,) estimated bits of r"""
+    z_bits: Tensor
+    """(B,) estimated bits of ẑ"""
+
+
+def round_through(x: Tensor) -> Tensor:
+    """Round with the gradient of the identity."""
+    return x + (x.round() - x).detach()
+
+
+class Analysis(nn.Module):
+    """RGB → y in 8-bit levels: a linear block transform plus what a trunk of depthwise blocks adds."""
+
+    def __init__(self, config: ImageConfig) -> None:
+        super().__init__()
+        width = config.encoder_width
+        self.linear = nn.Conv2d(PATCH_VALUES, config.latent, 1, bias=False)
+        self.embed = Pointwise(PATCH_VALUES, width, gain=2.0)
+        self.quality = QpVector(torch.ones(config.knots, width), qp_count=config.qp_count)
+        self.trunk = Trunk(*(Block(width) for _ in range(config.encoder_depth)))
+        self.head = Pointwise(width, config.latent, gain=0.0)
+
+    def forward(self, pixels: Tensor, qp: Tensor) -> Tensor:
+        """(B, 3, H, W) in 0…1 → (B, latent, H/16, W/16); H and W multiples of 16."""
+        patches = patchify(pixels - 0.5)  # (B, 768, H/16, W/16)
+        y = self.linear(patches * 255)
+        features = self.trunk(self.embed(patches) * self.quality(qp))
+        return y + 32 * self.head(features)  # type: ignore[no-any-return]
+
+
+class HyperAnalysis(nn.Module):
+    """y in units of its step → z before rounding, at a quarter of its resolution."""
+
+    def __init__(self, config: ImageConfig) -> None:
+        super().__init__()
+        self.enter = Pointwise(config.latent, config.entropy_width)
+        self.fine = Block(config.entropy_width)
+        self.down = nn.Conv2d(config.entropy_width, config.hyper_width, HYPER_CELL, stride=HYPER_CELL)
+        self.coarse = Block(config.hyper_width, kernel=3)
+        self.head = Pointwise(config.hyper_width, config.hyper, gain=0.3)
+
+    def forward(self, y: Tensor) -> Tensor:
+        """(B, latent, h, w) → (B, hyper, ⌈h/4⌉, ⌈w/4⌉)."""
+        features = self.fine(activate(self.enter(compress_range(y))))
+        # A constant pad and a flooring stride give ⌈h/4⌉ with no shape arithmetic in the exported graph.
+        features = F.pad(features, (0, HYPER_CELL - 1, 0, HYPER_CELL - 1))
+        z: Tensor = self.head(self.coarse(activate(self.down(features))))
+        return z
+
+
+class Means(nn.Module):
+    """Predicts μ in two passes over a checkerboard of positions and channels (He et al. 2021).
+
+    Pass 1 sees ẑ only and serves half of the latents; pass 2 also sees those once they are known.
+    """
+
+    def __init__(self, config: ImageConfig) -> None:
+        super().__init__()
+        width = config.entropy_width
+        self.enter = Pointwise(config.hyper, config.hyper_width)
+        self.coarse = Block(config.hyper_width, kernel=3)
+        self.up = nn.ConvTranspose2d(config.hyper_width, width, HYPER_CELL, stride=HYPER_CELL)
+        self.quality = QpVector(torch.ones(config.knots, width), qp_count=config.qp_count)
+        self.fine = Block(width)
+        self.first = Pointwise(width, config.latent, gain=0.1)
+        self.context = Pointwise(config.latent, width)
+        self.merge = Block(width)
+        self.second = Pointwise(width, config.latent, gain=0.1)
+
+    def features(self, z_hat: Tensor, qp: Tensor, like: Tensor) -> Tensor:
+        """(B, hyper, ⌈h/4⌉, ⌈w/4⌉) → (B, entropy_width, h, w), cropped to the size of `like`."""
+        up = self.up(self.coarse(self.enter(z_hat)))[:, :, : like.shape[2], : like.shape[3]]
+        return self.fine(up * self.quality(qp))  # type: ignore[no-any-return]
+
+    def pass_one(self, features: Tensor) -> Tensor:
+        """μ of the first half, (B, latent, h, w)."""
+        return self.first(features)  # type: ignore[no-any-return]
+
+    def pass_two(self, features: Tensor, known: Tensor) -> Tensor:
+        """μ of the second half, given ŷ of the first half and zeros elsewhere, (B, latent, h, w)."""
+        merged = self.merge(features + self.context(compress_range(known)))
+        return self.second(merged)  # type: ignore[no-any-return]
+
+
+class TableIndex(nn.Module):
+    """Real-valued table index of each latent, linear in ẑ so that export can make it integer.
+
+    At export W becomes int8 in units of 2⁻⁴ and b becomes int32; the training range is kept inside what int8 holds.
+    """
+
+    def __init__(self, config: ImageConfig) -> None:
+        super().__init__()
+        self.latent = config.latent
+        cells = HYPER_CELL * HYPER_CELL
+        self.weight = nn.Parameter(torch.randn(cells * config.latent, config.hyper, 1, 1) * 0.1)
+        self.bias = QpVector(torch.zeros(config.knots, config.latent), qp_count=config.qp_count)
+
+    def limited_weight(self) -> Tensor:
+        """W held to what int8 can express at `INDEX_SHIFT`, (16·latent, hyper, 1, 1)."""
+        limit = 127 / 2**INDEX_SHIFT
+        return self.weight.clamp(-limit, limit)
+
+    def forward(self, z_hat: Tensor, qp: Tensor, like: Tensor) -> Tensor:
+        """(B, hyper, ⌈h/4⌉, ⌈w/4⌉) → (B, latent, h, w), unclipped, in table steps."""
+        index = F.pixel_shuffle(F.conv2d(z_hat, self.limited_weight()), HYPER_CELL)
+        return index[:, :, : like.shape[2], : like.shape[3]] + self.bias(qp)
+
+
+class RenderBlock(nn.Module):
+    """x + dw₃ₓ₃(x), then a gated feed-forward part: the cheap block of the 1/4 grid."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.ffn = GatedFfn(channels, hidden=3 * channels // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) → (B, C, h, w)."""
+        y: Tensor = self.ffn(x + self.depthwise(x))
+        return y
+
+
+class Synthesis(nn.Module):
+    """ŷ → RGB: the linear inverse transform, corrected on a 1/4 grid by what a body at 1/16 tells a small renderer."""
+
+    def __init__(self, config: ImageConfig) -> None:
+        super().__init__()
+        width, render = config.body_width, config.render_width
+        knot_qps = torch.linspace(0, config.qp_count - 1, config.knots)
+        self.linear = nn.Conv2d(config.latent, PATCH_VALUES, 1, bias=False)
+        self.enter = Pointwise(config.latent, width)
+        self.quality = QpVector(torch.ones(config.knots, width), qp_count=config.qp_count)
+        self.body = Trunk(*(Block(width) for _ in range(config.body_depth)))
+        self.spread = Pointwise(width, 16 * render)
+        self.look = Pointwise(48, render, gain=2.0)
+        self.render = Trunk(*(RenderBlock(render) for _ in range(config.render_depth)))
+        self.head = Pointwise(render, 48, gain=0.0)
+        # Corrections are of the size of the quantization step; the head learns at unit scale for every qp.
+        size = config.step_of(knot_qps)[:, None] / 255
+        self.size = QpVector(size, qp_count=config.qp_count)
+
+    def forward(self, y_hat: Tensor, levels: Tensor, qp: Tensor) -> Tensor:
+        """ŷ in steps and in 8-bit levels, both (B, latent, h, w) → (B, 3, 16·h, 16·w), unclipped, 0…1."""
+        linear = F.pixel_shuffle(self.linear(levels / 255), 4)  # (B, 48, H/4, W/4)
+        body = self.body(self.enter(compress_range(y_hat)) * self.quality(qp))
+        features = F.pixel_shuffle(self.spread(body), 4) + self.look(linear)  # (B, render, H/4, W/4)
+        correction = self.head(self.render(features)) * self.size(qp)
+        return F.pixel_shuffle(linear + correction, 4) + 0.5
+
+
+class ImageModel(nn.Module):
+    """The whole image codec in one trainable module; `ncodec.training.export` cuts it into its two graphs."""
+
+    def __init__(self, config: ImageConfig) -> None:
+        super().__init__()
+        self.config = config
+        knot_qps = torch.linspace(0, config.qp_count - 1, config.knots)
+        log_gain = -config.step_of(knot_qps).log()[:, None].repeat(1, config.latent)  # (K, latent)
+        self.analysis = Analysis(config)
+        self.log_gain = QpVector(log_gain, qp_count=config.qp_count)
+        self.log_inverse_gain = QpVector(-log_gain, qp_count=config.qp_count)
+        self.hyper_analysis = HyperAnalysis(config)
+        self.means = Means(config)
+        self.table_index = TableIndex(config)
+        self.z_index = QpVector(torch.full((config.knots, config.hyper), 10.0), qp_count=config.qp_count)
+        self.synthesis = Synthesis(config)
+
+    @torch.no_grad()
+    def start_from(self, statistics: Statistics) -> None:
+        """Make step 0 a working transform codec: PCA both ways, table indices at the PCA deviations."""
+        self.analysis.linear.weight.copy_(statistics.basis[:, :, None, None])
+        self.synthesis.linear.weight.copy_(statistics.basis.T[:, :, None, None])
+        deviations = statistics.deviations.clamp(min=1e-3)[None] * self.log_gain.knots.exp()  # (K, latent)
+        self.table_index.bias.knots.copy_((deviations / SCALE_MIN).log() / SCALE_STEP)
+
+    def first_half(self, like: Tensor) -> Tensor:
+        """1 where pass 1 predicts, 0 where pass 2 does: a checkerboard in row, column and channel."""
+        rows = torch.arange(like.shape[2], device=like.device)[:, None]
+        columns = torch.arange(like.shape[3], device=like.device)[None, :]
+        channels = torch.arange(like.shape[1], device=like.device)[:, None, None]
+        return (1 - (rows + columns + channels) % 2).to(like.dtype)  # (latent, h, w)
+
+    def scaled_latent(self, pixels: Tensor, qp: Tensor) -> Tensor:
+        """(B, 3, H, W) → y in units of its quantization step, (B, latent, H/16, W/16)."""
+        y: Tensor = self.analysis(pixels, qp)
+        return y * self.log_gain(qp).exp()
+
+    def render(self, y_hat: Tensor, qp: Tensor) -> Tensor:
+        """ŷ in units of its step → (B, 3, H, W), unclipped, 0…1."""
+        levels = y_hat * self.log_inverse_gain(qp).exp()
+        pixels: Tensor = self.synthesis(y_hat, levels, qp)
+        return pixels
+
+    def encode(self, pixels: Tensor, qp: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 3, H, W) → ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and r (B, latent, h, w), whole numbers as float32.
+
+        Both are zero wherever their table is the certain one, so that encoder and decoder predict from the same ŷ.
+        """
+        y = self.scaled_latent(pixels, qp)
+        z_coded = (self.z_index(qp) >= 0.5).to(y.dtype)
+        z_hat = self.hyper_analysis(y).round().clamp(-Z_LIMIT, Z_LIMIT) * z_coded
+        coded = (self.table_index(z_hat, qp, y) >= 0.5).to(y.dtype)
+        half = self.first_half(y)
+        features = self.means.features(z_hat, qp, y)
+        mu_first = self.means.pass_one(features)
+        first = (y - mu_first).round() * coded
+        mu_second = self.means.pass_two(features, (first + mu_first) * half)
+        second = (y - mu_second).round() * coded
+        return z_hat, first * half + second * (1 - half)
+
+    def decode(self, z_hat: Tensor, residual: Tensor, qp: Tensor) -> Tensor:
+        """ẑ and r → (B, 3, H, W), unclipped, 0…1."""
+        half = self.first_half(residual)
+        features = self.means.features(z_hat, qp, residual)
+        known = (residual + self.means.pass_one(features)) * half
+        mu_second = self.means.pass_two(features, known)
+        return self.render(known + (residual + mu_second) * (1 - half), qp)
+
+    def forward(self, pixels: Tensor, qp: Tensor) -> Prediction:
+        """Training pass: noise prices r and ẑ, everything downstream sees them rounded, straight through.
+
+        Shapes: pixels (B, 3, H, W) in 0…1 with H and W multiples of 64, qp (B,) float.
+        """
+        y = self.scaled_latent(pixels, qp)
+        z = self.hyper_analysis(y)
+        z_hat = round_through(z)
+        features = self.means.features(z_hat, qp, y)
+        half = self.first_half(y)
+        mu_first = self.means.pass_one(features)
+        known = (round_through(y - mu_first) + mu_first) * half
+        mu_second = self.means.pass_two(features, known)
+        mu = mu_first * half + mu_second * (1 - half)
+        residual = y - mu
+        y_hat = round_through(residual) + mu
+        y_bits = gaussian_bits(residual, scale_of_index(self.table_index(z_hat, qp, y)))
+        z_bits = gaussian_bits(z, scale_of_index(self.z_index(qp)))
+        return Prediction(self.render(y_hat, qp), y_bits, z_bits)
