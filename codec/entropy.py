@@ -1,5 +1,263 @@
-"""Constants of the probability bank."""
+"""Symbols ↔ bits: integer probability tables, integer table choice, and stack ANS over symbols grouped by table.
+
+Nothing in this module is decided by a float: the choice of a table is the product of an int8 matrix with integers
+that are already decoded, and the tables are integers too. `FORMAT.md` states the same arithmetic in words.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import constriction
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.errors import FormatError
+from ncodec.varint import ByteReader, pack_varint
+
+Int8Array = npt.NDArray[np.int8]
+Int16Array = npt.NDArray[np.int16]
+Int32Array = npt.NDArray[np.int32]
+RowArray = npt.NDArray[np.uint8]
+IndexArray = npt.NDArray[np.intp]
 
 ROWS = 64
-SCALE_MIN = 0.11
-SCALE_MAX = 256.0
+"""rows of the probability bank; row 0 is certain: its symbols are zero and cost nothing"""
+SCALE_MIN, SCALE_MAX = 0.11, 256.0
+"""standard deviations of the first and the last row, in quantization steps; log-spaced between"""
+TABLE_TOTAL = 2**24
+HYPER_CELL = 4
+"""latents per hyper-latent, along each side"""
+BAND_CELLS = 1024
+"""hyper-latents coded together, at most (but at least one row of them)"""
+Z_LIMIT = 127
+RESIDUAL_LIMIT = 2**15 - 1
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """What a picture is coded as."""
+
+    z_hat: Int8Array
+    """(C_z, ⌈h/4⌉, ⌈w/4⌉) hyper-latent"""
+    residual: Int16Array
+    """(C_y, h, w) rounded difference of the latent and its predicted mean"""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The integers of a model that the entropy coder needs."""
+
+    counts: tuple[npt.NDArray[np.uint32], ...]
+    """row → (2T + 2,) counts of -T…T and escape, each ≥ 1, summing to 2²⁴"""
+    weight: Int8Array
+    """(16·C_y, C_z), from one hyper-latent to the 4×4 latents under it; row (c·4 + i)·4 + j is channel c at (i, j)"""
+    bias: Int32Array
+    """(qps, C_y), rounding half included"""
+    z_rows: RowArray
+    """(qps, C_z) table of each hyper-latent channel"""
+    shift: int
+    """fraction bits of the index"""
+
+    def validate(self) -> None:
+        """Raise ValueError unless every table is decodable and every index fits float32 exactly."""
+        if len(self.counts) != ROWS:
+            msg = f"expected {ROWS} tables, got {len(self.counts)}"
+            raise ValueError(msg)
+        for row, counts in enumerate(self.counts):
+            if counts.sum(dtype=np.int64) != TABLE_TOTAL or counts.min() < 1 or len(counts) % 2:
+                msg = f"expected an even number of counts ≥ 1 with sum {TABLE_TOTAL}, got otherwise in row {row}"
+                raise ValueError(msg)
+        # Every partial sum of W·ẑ stays below this, so a float32 matrix product is exact in any order.
+        largest = int(np.abs(self.weight.astype(np.int64)).sum(axis=1).max()) * Z_LIMIT
+        largest += int(np.abs(self.bias.astype(np.int64)).max())
+        if largest >= 2**24:
+            msg = f"expected |W·ẑ + b| < 2²⁴, got up to {largest}"
+            raise ValueError(msg)
+
+    @cached_property
+    def exact_weight(self) -> npt.NDArray[np.float32]:
+        """W as float32, whose matrix product is exact within the proven bound and much faster than int32's."""
+        return self.weight.astype(np.float32)
+
+    def limit(self, row: int) -> int:
+        """T, the largest magnitude that row codes without an escape."""
+        return len(self.counts[row]) // 2 - 1
+
+    @cached_property
+    def _models(self) -> dict[int, object]:
+        return {}
+
+    def model(self, row: int) -> object:
+        """The coder's form of a row, built when first asked for."""
+        if row not in self._models:
+            # `perfect=True` takes whole multiples of 2⁻²⁴ exactly as they are; the default would not.
+            probabilities = self.counts[row] / TABLE_TOTAL
+            self._models[row] = constriction.stream.model.Categorical(probabilities, perfect=True)
+        return self._models[row]
+
+    def residual_rows(self, z_hat: Int8Array, *, qp: int, height: int, width: int) -> RowArray:
+        """Table of each residual: I = clip((W·ẑ + b[qp]) >> shift, 0, 63), (C_y, height, width)."""
+        channels, cells_high, cells_wide = z_hat.shape
+        flat = z_hat.reshape(channels, -1).astype(np.float32)
+        index = (self.exact_weight @ flat).astype(np.int32)  # (16·C_y, cells)
+        index += np.repeat(self.bias[qp], HYPER_CELL * HYPER_CELL)[:, None]
+        rows = np.clip(index >> self.shift, 0, ROWS - 1).astype(np.uint8)
+        cells = rows.reshape(-1, HYPER_CELL, HYPER_CELL, cells_high, cells_wide)
+        grid = cells.transpose(0, 3, 1, 4, 2).reshape(-1, cells_high * HYPER_CELL, cells_wide * HYPER_CELL)
+        return grid[:, :height, :width]
+
+
+def _groups(rows: RowArray) -> Iterator[tuple[int, IndexArray]]:
+    """Flat positions of each table in use, tables ascending, positions ascending; row 0 is not coded."""
+    flat = rows.reshape(-1)
+    coded = np.flatnonzero(flat)
+    ordered = coded[np.argsort(flat[coded], kind="stable")]
+    sizes = np.bincount(flat[coded], minlength=ROWS)
+    start = 0
+    for row in np.flatnonzero(sizes).tolist():
+        yield row, ordered[start : start + sizes[row]]
+        start += sizes[row]
+
+
+def _bands(shape: tuple[int, ...]) -> list[slice]:
+    """Rows of hyper-latents that are coded together, top to bottom; bounds the memory of a large picture."""
+    _, high, wide = shape
+    step = max(1, BAND_CELLS // wide)
+    return [slice(top, min(top + step, high)) for top in range(0, high, step)]
+
+
+def _latent_rows(band: slice, height: int) -> slice:
+    return slice(band.start * HYPER_CELL, min(band.stop * HYPER_CELL, height))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Symbols of one table, in coding order, as table positions, and the escapes among them."""
+
+    row: int
+    positions: Int32Array
+    escapes: bytes
+
+
+def _escape_bytes(values: Int32Array, limit: int) -> bytes:
+    return b"".join(pack_varint((abs(v) - limit - 1) << 1 | (v < 0)) for v in values.tolist())
+
+
+def _run(row: int, values: Int32Array, limit: int) -> _Run:
+    positions = values + limit
+    escaped = np.abs(values) > limit
+    if not escaped.any():
+        return _Run(row, positions, b"")
+    positions[escaped] = 2 * limit + 1
+    return _Run(row, positions, _escape_bytes(values[escaped], limit))
+
+
+def _band_runs(symbols: Symbols, tables: Tables, band: slice, *, qp: int) -> Iterator[_Run]:
+    """The runs of one band in decoding order: ẑ, then r."""
+    z_hat = symbols.z_hat[:, band]
+    residual = symbols.residual[:, _latent_rows(band, symbols.residual.shape[1])]
+    z_rows = np.broadcast_to(tables.z_rows[qp][:, None, None], z_hat.shape)
+    r_rows = tables.residual_rows(z_hat, qp=qp, height=residual.shape[1], width=residual.shape[2])
+    for values, rows in ((z_hat, z_rows), (residual, r_rows)):
+        flat = values.reshape(-1)
+        for row, positions in _groups(rows):
+            yield _run(row, flat[positions].astype(np.int32), tables.limit(row))
+
+
+def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> Symbols:
+    """The same symbols with zeros where the table is the certain one, which is what a decoder will see."""
+    z_hat = symbols.z_hat * (tables.z_rows[qp] > 0)[:, None, None].astype(np.int8)
+    residual = symbols.residual.copy()
+    for band in _bands(z_hat.shape):
+        part = residual[:, _latent_rows(band, residual.shape[1])]
+        part[tables.residual_rows(z_hat[:, band], qp=qp, height=part.shape[1], width=part.shape[2]) == 0] = 0
+    return Symbols(z_hat, residual)
+
+
+def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int) -> bytes:
+    """Code a picture's symbols: a varint length, the escapes, then the coder's 32-bit words."""
+    coder = constriction.stream.stack.AnsCoder()
+    escapes: list[bytes] = []
+    # The coder is a stack: what is decoded first is pushed last.
+    for band in reversed(_bands(symbols.z_hat.shape)):
+        runs = list(_band_runs(symbols, tables, band, qp=qp))
+        for run in reversed(runs):
+            coder.encode_reverse(run.positions, tables.model(run.row))
+        escapes.append(b"".join(run.escapes for run in runs))
+    escaped = b"".join(reversed(escapes))
+    return pack_varint(len(escaped)) + escaped + coder.get_compressed().astype("<u4").tobytes()
+
+
+def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
+    """Bits that `pack_symbols` needs but for its final rounding: -log₂ of the tables, and the escapes."""
+    bits = 0.0
+    for band in _bands(symbols.z_hat.shape):
+        for run in _band_runs(symbols, tables, band, qp=qp):
+            costs = np.log2(TABLE_TOTAL / tables.counts[run.row])
+            bits += float(costs[run.positions].sum()) + 8 * len(run.escapes)
+    return bits
+
+
+def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
+    """Replace escape marks (limit + 1) by the values that follow in the escape bytes."""
+    for position in np.flatnonzero(values > limit).tolist():
+        code = escapes.varint()
+        magnitude = (code >> 1) + limit + 1
+        if magnitude > RESIDUAL_LIMIT:
+            msg = f"expected symbols of at most ±{RESIDUAL_LIMIT}, got ±{magnitude}: the file is damaged"
+            raise FormatError(msg)
+        values[position] = -magnitude if code & 1 else magnitude
+
+
+class _Unpacker:
+    """Pops groups of symbols off a coded payload."""
+
+    def __init__(self, payload: bytes, tables: Tables) -> None:
+        reader = ByteReader(payload)
+        self.escapes = ByteReader(reader.take(reader.varint()))
+        words = reader.rest()
+        if len(words) % 4:
+            msg = f"expected whole 32-bit words of coded symbols, got {len(words)} bytes"
+            raise FormatError(msg)
+        try:
+            self.coder = constriction.stream.stack.AnsCoder(np.frombuffer(words, dtype="<u4").astype(np.uint32))
+        except ValueError as error:
+            msg = f"expected coded symbols, got words that no encoder ends with: {error}"
+            raise FormatError(msg) from error
+        self.tables = tables
+
+    def fill(self, target: npt.NDArray[np.signedinteger], rows: RowArray) -> None:
+        flat = np.zeros(target.size, dtype=np.int32)
+        for row, positions in _groups(rows):
+            limit = self.tables.limit(row)
+            values = self.coder.decode(self.tables.model(row), len(positions)) - limit
+            _unescape(values, self.escapes, limit)
+            flat[positions] = values
+        largest = int(np.iinfo(target.dtype).max)
+        if np.abs(flat).max(initial=0) > largest:
+            msg = f"expected symbols of at most ±{largest}: the file is damaged"
+            raise FormatError(msg)
+        target[...] = flat.reshape(target.shape)
+
+    def finish(self) -> None:
+        if not self.coder.is_empty() or self.escapes.rest():
+            msg = "expected the coded symbols to end with the picture, got more: the file is damaged"
+            raise FormatError(msg)
+
+
+def unpack_symbols(payload: bytes, tables: Tables, *, qp: int, height: int, width: int) -> Symbols:
+    """Decode the symbols of a picture with a latent of `height` × `width`; raises FormatError on damage.
+
+    No network runs: this is exact on every machine.
+    """
+    cells_high, cells_wide = -(-height // HYPER_CELL), -(-width // HYPER_CELL)
+    z_hat = np.zeros((tables.z_rows.shape[1], cells_high, cells_wide), dtype=np.int8)
+    residual = np.zeros((tables.bias.shape[1], height, width), dtype=np.int16)
+    unpacker = _Unpacker(payload, tables)
+    for band in _bands(z_hat.shape):
+        z_band, r_band = z_hat[:, band], residual[:, _latent_rows(band, height)]
+        unpacker.fill(z_band, np.broadcast_to(tables.z_rows[qp][:, None, None], z_band.shape))
+        unpacker.fill(r_band, tables.residual_rows(z_band, qp=qp, height=r_band.shape[1], width=r_band.shape[2]))
+    unpacker.finish()
+    return Symbols(z_hat, residual)

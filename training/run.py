@@ -51,6 +51,7 @@ def train_image(data: list[Path], *, out: Path, options: RunOptions, resume: Pat
                 exclude: list[Path] | None = None) -> Path:
     """Train, and return the path of the last checkpoint, whose weights are the averaged ones."""
     pl.seed_everything(options.seed)
+    torch.set_flush_denormal(True)
     pictures = PictureData(data, options.crops, qp_count=options.model.qp_count, exclude=exclude)
     module = ImageTraining(options.model, options.optimizer)
     if resume is None:

@@ -1,0 +1,47 @@
+"""What runs the two networks: one interface, several libraries behind it."""
+
+from importlib.util import find_spec
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.entropy import Symbols
+from ncodec.errors import BackendError
+from ncodec.model import Model
+
+Pixels = npt.NDArray[np.uint8]
+
+BACKENDS = ("onnx", "torch")
+
+
+class Backend(Protocol):
+    """Runs a model's encoder and decoder networks on one tile."""
+
+    def analyze(self, pixels: Pixels, *, qp: int) -> Symbols:
+        """(H, W, 3) with H and W multiples of 16 → symbols."""
+
+    def synthesize(self, symbols: Symbols, *, qp: int) -> Pixels:
+        """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
+
+
+def open_backend(model: Model, name: str = "onnx", *, threads: int | None = None, precision: str = "float32",
+                 device: str | None = None) -> Backend:
+    """Load a model's networks into the named backend.
+
+    `threads` is the number of CPU threads, None for the library's choice. `precision` (float32 or bfloat16) and `device`
+    (None for a GPU if there is one) are the torch backend's. Raises BackendError when the backend is not installed.
+    """
+    if name not in BACKENDS:
+        msg = f"expected a backend among {', '.join(BACKENDS)}, got {name!r}"
+        raise BackendError(msg)
+    if name == "onnx":
+        from ncodec.backends.onnx import OnnxBackend
+
+        return OnnxBackend(model, threads=threads)
+    if find_spec("torch") is None or find_spec("safetensors") is None:
+        msg = "the torch backend needs PyTorch and safetensors: pip install 'ncodec[torch]'"
+        raise BackendError(msg)
+    from ncodec.backends.torch import TorchBackend
+
+    return TorchBackend(model, threads=threads, precision=precision, device=device)

@@ -36,7 +36,10 @@ class Pointwise(nn.Conv2d):
 
 
 class GatedFfn(nn.Module):
-    """Residual x + W₂(a·b) with (a, b) = W₁x: two 1×1 convolutions and a gate by product."""
+    """Residual x + W₂(a·g(b)) with (a, b) = W₁x and g a hard sigmoid: two 1×1 convolutions and a bounded gate.
+
+    An unbounded gate squares its input at every block, and without normalization that diverges at useful rates.
+    """
 
     def __init__(self, channels: int, *, hidden: int) -> None:
         super().__init__()
@@ -46,7 +49,7 @@ class GatedFfn(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) → (B, C, h, w)."""
         a, b = self.expand(x).chunk(2, dim=1)  # each (B, hidden, h, w)
-        return x + self.project(a * b)
+        return x + self.project(a * F.hardsigmoid(b))
 
 
 class Block(nn.Module):

@@ -118,7 +118,8 @@ class HyperAnalysis(nn.Module):
         self.fine = Block(config.entropy_width)
         self.down = nn.Conv2d(config.entropy_width, config.hyper_width, HYPER_CELL, stride=HYPER_CELL)
         self.coarse = Block(config.hyper_width, kernel=3)
-        self.head = Pointwise(config.hyper_width, config.hyper, gain=0.3)
+        # Started small: a hyper-latent that costs much before it helps is slow to shrink.
+        self.head = Pointwise(config.hyper_width, config.hyper, gain=0.1)
 
     def forward(self, y: Tensor) -> Tensor:
         """(B, latent, h, w) → (B, hyper, ⌈h/4⌉, ⌈w/4⌉)."""
@@ -217,15 +218,15 @@ class Synthesis(nn.Module):
         self.render = Trunk(*(RenderBlock(render) for _ in range(config.render_depth)))
         self.head = Pointwise(render, 48, gain=0.0)
         # Corrections are of the size of the quantization step; the head learns at unit scale for every qp.
-        size = config.step_of(knot_qps)[:, None] / 255
-        self.size = QpVector(size, qp_count=config.qp_count)
+        log_size = (config.step_of(knot_qps)[:, None] / 255).log()
+        self.log_size = QpVector(log_size, qp_count=config.qp_count)
 
     def forward(self, y_hat: Tensor, levels: Tensor, qp: Tensor) -> Tensor:
         """ŷ in steps and in 8-bit levels, both (B, latent, h, w) → (B, 3, 16·h, 16·w), unclipped, 0…1."""
         linear = F.pixel_shuffle(self.linear(levels / 255), 4)  # (B, 48, H/4, W/4)
         body = self.body(self.enter(compress_range(y_hat)) * self.quality(qp))
         features = F.pixel_shuffle(self.spread(body), 4) + self.look(linear)  # (B, render, H/4, W/4)
-        correction = self.head(self.render(features)) * self.size(qp)
+        correction = self.head(self.render(features)) * self.log_size(qp).exp()
         return F.pixel_shuffle(linear + correction, 4) + 0.5
 
 
@@ -252,7 +253,9 @@ class ImageModel(nn.Module):
         self.analysis.linear.weight.copy_(statistics.basis[:, :, None, None])
         self.synthesis.linear.weight.copy_(statistics.basis.T[:, :, None, None])
         deviations = statistics.deviations.clamp(min=1e-3)[None] * self.log_gain.knots.exp()  # (K, latent)
-        self.table_index.bias.knots.copy_((deviations / SCALE_MIN).log() / SCALE_STEP)
+        # Channels far below the first row would need long to come back when the networks find a use for them.
+        index = ((deviations / SCALE_MIN).log() / SCALE_STEP).clamp(min=-2)
+        self.table_index.bias.knots.copy_(index)
 
     def first_half(self, like: Tensor) -> Tensor:
         """1 where pass 1 predicts, 0 where pass 2 does: a checkerboard in row, column and channel."""

@@ -10,7 +10,11 @@ from ncodec.entropy import ROWS, SCALE_MAX, SCALE_MIN
 SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (ROWS - 1)
 """ln σ between neighbouring rows"""
 
-_LIKELIHOOD_MIN = 1e-9
+_FLOOR = 1e-9
+_TAIL_START = 6.0
+"""deviations at which the floor is reached"""
+_TAIL_BITS = 8.0
+"""bits a deviation from there on"""
 
 
 def scale_of_index(index: Tensor) -> Tensor:
@@ -22,11 +26,12 @@ def scale_of_index(index: Tensor) -> Tensor:
 def gaussian_bits(value: Tensor, scale: Tensor) -> Tensor:
     """Bits of `value` plus unit uniform noise under N(0, scale²) convolved with that noise; summed to (B,).
 
-    Ballé et al. 2018, appendix 6.2. Evaluated in the negative tail, where the difference of Φ is exact.
+    Ballé et al. 2018, appendix 6.2. The likelihood needs a floor, and a floor has no gradient: a hyper-latent could
+    run away at no further cost. So the price keeps rising beyond it, as steeply as the Gaussian does where it ends.
     """
     value, scale = value.float(), scale.float()
     noisy = (value + torch.rand_like(value) - 0.5).abs()
-    upper = torch.special.ndtr((0.5 - noisy) / scale)
-    lower = torch.special.ndtr((-0.5 - noisy) / scale)
-    bits = -torch.log2((upper - lower).clamp(min=_LIKELIHOOD_MIN))
+    upper = (0.5 - noisy) / scale
+    likelihood = torch.special.ndtr(upper) - torch.special.ndtr(upper - 1 / scale)
+    bits = -torch.log2(likelihood.clamp(min=_FLOOR)) + _TAIL_BITS * torch.relu(-upper - _TAIL_START)
     return bits.flatten(1).sum(1)

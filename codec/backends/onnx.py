@@ -1,0 +1,46 @@
+"""ONNX Runtime on the CPU: the default backend."""
+
+import numpy as np
+import onnxruntime
+
+from ncodec.backends import Pixels
+from ncodec.entropy import Symbols
+from ncodec.errors import BackendError
+from ncodec.model import Model
+
+
+class OnnxBackend:
+    """The two exported graphs; each is loaded when it is first used."""
+
+    def __init__(self, model: Model, *, threads: int | None = None) -> None:
+        self.model = model
+        self.threads = threads
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+
+    def _session(self, graph: str) -> onnxruntime.InferenceSession:
+        if graph not in self._sessions:
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 3
+            if self.threads is not None:
+                options.intra_op_num_threads = self.threads
+            self._sessions[graph] = onnxruntime.InferenceSession(
+                str(self.model.path(graph)), options, providers=["CPUExecutionProvider"]
+            )
+        return self._sessions[graph]
+
+    def _run(self, graph: str, inputs: dict[str, object]) -> list[np.ndarray]:  # type: ignore[type-arg]
+        try:
+            return self._session(graph).run(None, inputs)  # type: ignore[no-any-return]
+        except Exception as error:  # onnxruntime raises classes of its own extension module
+            msg = f"ONNX Runtime could not run {graph} of model {self.model.name}: {error}"
+            raise BackendError(msg) from error
+
+    def analyze(self, pixels: Pixels, *, qp: int) -> Symbols:
+        """(H, W, 3) with H and W multiples of 16 → symbols."""
+        z_hat, residual = self._run("encoder.onnx", {"pixels": pixels, "qp": np.array([qp], dtype=np.float32)})
+        return Symbols(z_hat, residual)
+
+    def synthesize(self, symbols: Symbols, *, qp: int) -> Pixels:
+        """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
+        inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, "qp": np.array([qp], dtype=np.float32)}
+        return self._run("decoder.onnx", inputs)[0]

@@ -1,0 +1,192 @@
+"""The container: a checked header, checked chunks, nothing after the last. `FORMAT.md` is its one-page specification."""
+
+import struct
+import zlib
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag
+
+from ncodec.errors import FormatError
+from ncodec.varint import ByteReader, pack_varint
+
+MAGIC = b"\x9dNCI"
+FORMAT_VERSION = 1
+MAX_SIDE = 16384
+MAX_CHUNK_BYTES = 2**31
+MAX_METADATA_BYTES = 64 * 2**20
+"""of one metadata chunk after decompression"""
+QP_COUNT = 64
+PATCH = 16
+
+_CRC = struct.Struct("<I")
+
+
+class Tag(IntEnum):
+    """What a chunk holds."""
+
+    SYMBOLS = 1
+    """coded picture; always present, always last"""
+    ALPHA = 2
+    """alpha plane, losslessly, as an 8-bit greyscale PNG of the picture's size"""
+    ICC = 3
+    """ICC profile, zlib"""
+    EXIF = 4
+    """EXIF block without its "Exif\\0\\0" prefix, zlib"""
+    XMP = 5
+    """XMP packet, zlib"""
+
+
+COMPRESSED_TAGS = frozenset({Tag.ICC, Tag.EXIF, Tag.XMP})
+
+
+class Flag(IntFlag):
+    """Properties of the picture."""
+
+    GREY = 1
+    """decodes to one channel"""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The fixed part of a file."""
+
+    model_id: int
+    """first four bytes, big-endian, of the SHA-256 over the model's files"""
+    width: int
+    height: int
+    qp: int
+    """0…63"""
+    flags: Flag = Flag(0)
+
+    @property
+    def latent_size(self) -> tuple[int, int]:
+        """(height, width) of the latent: one value for each 16×16 pixels, rounded up."""
+        return -(-self.height // PATCH), -(-self.width // PATCH)
+
+
+@dataclass(frozen=True)
+class Container:
+    """A whole file, taken apart."""
+
+    header: Header
+    symbols: bytes
+    extras: dict[Tag, bytes] = field(default_factory=dict)
+    """the optional chunks, as applications see them (metadata uncompressed)"""
+
+
+def _check(data: bytes) -> bytes:
+    return _CRC.pack(zlib.crc32(data))
+
+
+def _pack_header(header: Header) -> bytes:
+    packed = MAGIC + struct.pack(">BIBB", FORMAT_VERSION, header.model_id, header.qp, header.flags)
+    packed += pack_varint(header.width) + pack_varint(header.height)
+    return packed + _check(packed)
+
+
+def _pack_chunk(tag: Tag, payload: bytes) -> bytes:
+    packed = bytes([tag]) + pack_varint(len(payload)) + payload
+    return packed + _check(packed)
+
+
+def pack(container: Container) -> bytes:
+    """Container → file bytes."""
+    parts = [_pack_header(container.header)]
+    for tag, payload in sorted(container.extras.items()):
+        parts.append(_pack_chunk(tag, zlib.compress(payload, 9) if tag in COMPRESSED_TAGS else payload))
+    parts.append(_pack_chunk(Tag.SYMBOLS, container.symbols))
+    return b"".join(parts)
+
+
+def _verify(data: bytes, start: int, reader: ByteReader, what: str) -> None:
+    expected = _check(data[start : reader.position])
+    got = reader.take(_CRC.size)
+    if got != expected:
+        msg = f"expected checksum {expected.hex()} of the {what}, got {got.hex()}: the file is damaged"
+        raise FormatError(msg)
+
+
+def _read_magic(reader: ByteReader) -> None:
+    magic = reader.take(len(MAGIC))
+    if magic != MAGIC:
+        msg = f"expected an ncodec picture starting with {MAGIC.hex(' ')}, got {magic.hex(' ')}"
+        raise FormatError(msg)
+    version = reader.byte()
+    if version != FORMAT_VERSION:
+        msg = f"expected format version {FORMAT_VERSION}, got {version}: this file needs a newer ncodec"
+        raise FormatError(msg)
+
+
+def _validate(header: Header) -> None:
+    if not (1 <= header.width <= MAX_SIDE and 1 <= header.height <= MAX_SIDE):
+        msg = f"expected sides of 1 to {MAX_SIDE} pixels, got {header.width}×{header.height}"
+        raise FormatError(msg)
+    if header.qp >= QP_COUNT:
+        msg = f"expected a qp below {QP_COUNT}, got {header.qp}"
+        raise FormatError(msg)
+    if header.flags & ~Flag.GREY:
+        msg = f"expected known flags, got {int(header.flags):#04x}: this file needs a newer ncodec"
+        raise FormatError(msg)
+
+
+def _read_header(data: bytes, reader: ByteReader) -> Header:
+    if not data:
+        msg = "expected an ncodec picture, got no bytes"
+        raise FormatError(msg)
+    _read_magic(reader)
+    model_id, qp, flags = struct.unpack(">IBB", reader.take(6))
+    width, height = reader.varint(), reader.varint()
+    _verify(data, 0, reader, "header")
+    header = Header(model_id, width, height, qp, Flag(flags))
+    _validate(header)
+    return header
+
+
+def _inflate(tag: Tag, payload: bytes) -> bytes:
+    inflater = zlib.decompressobj()
+    try:
+        plain = inflater.decompress(payload, MAX_METADATA_BYTES)
+    except zlib.error as error:
+        msg = f"expected zlib data in the {tag.name} chunk: {error}"
+        raise FormatError(msg) from error
+    if not inflater.eof or inflater.unused_data:
+        msg = f"expected one zlib stream of at most {MAX_METADATA_BYTES} bytes in the {tag.name} chunk"
+        raise FormatError(msg)
+    return plain
+
+
+def _read_chunk(data: bytes, reader: ByteReader) -> tuple[Tag, bytes]:
+    start = reader.position
+    code, length = reader.byte(), reader.varint()
+    payload = reader.take(min(length, MAX_CHUNK_BYTES))
+    _verify(data, start, reader, f"chunk at byte {start}")
+    try:
+        tag = Tag(code)
+    except ValueError as error:
+        msg = f"expected a known chunk at byte {start}, got tag {code}: this file needs a newer ncodec"
+        raise FormatError(msg) from error
+    return tag, _inflate(tag, payload) if tag in COMPRESSED_TAGS else payload
+
+
+def unpack(data: bytes) -> Container:
+    """File bytes → container, every checksum verified; raises FormatError and allocates no more than the file holds."""
+    reader = ByteReader(data)
+    header = _read_header(data, reader)
+    extras: dict[Tag, bytes] = {}
+    while True:
+        start = reader.position
+        tag, payload = _read_chunk(data, reader)
+        if tag is Tag.SYMBOLS:
+            break
+        if extras and tag <= max(extras):
+            msg = f"expected chunks in ascending order, got {tag.name} at byte {start} after {max(extras).name}"
+            raise FormatError(msg)
+        extras[tag] = payload
+    if left := len(reader.rest()):
+        msg = f"expected the file to end after its picture, got {left} more bytes"
+        raise FormatError(msg)
+    return Container(header, payload, extras)
+
+
+def unpack_header(data: bytes) -> Header:
+    """The header alone, from the first bytes of a file."""
+    return _read_header(data, ByteReader(data))

@@ -1,0 +1,51 @@
+"""A trained model as the runtime sees it: identity, files, integer tables, facts."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from ncodec.entropy import Tables
+from ncodec.errors import ModelError
+
+TABLES_FILE = "tables.npz"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One entry of the manifest whose files were found and match their hashes."""
+
+    id: int
+    """what a file names its model by"""
+    name: str
+    folder: Path
+    architecture: dict[str, int | float]
+    """fields of `ncodec.models.image.ImageConfig`"""
+    halo: int
+    """pixels around a tile that its result depends on, a multiple of 64"""
+    facts: dict[str, object]
+    """kMAC/px, training facts and measured rate–distortion, for people"""
+
+    def path(self, file: str) -> Path:
+        """Where a file of this model lies."""
+        return self.folder / file
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The integers of the entropy coder."""
+        try:
+            with np.load(self.path(TABLES_FILE), allow_pickle=False) as stored:
+                ends = np.cumsum(stored["sizes"])[:-1]
+                tables = Tables(
+                    counts=tuple(np.split(stored["counts"], ends)),
+                    weight=stored["weight"],
+                    bias=stored["bias"],
+                    z_rows=stored["z_rows"],
+                    shift=int(stored["shift"]),
+                )
+            tables.validate()
+        except (OSError, KeyError, ValueError) as error:
+            msg = f"the tables of model {self.name} cannot be used: {error}"
+            raise ModelError(msg) from error
+        return tables

@@ -1,0 +1,56 @@
+"""Variable-length whole numbers (LEB128) and a reader that never runs past its end."""
+
+from ncodec.errors import FormatError
+
+VARINT_BYTES = 5
+"""a varint holds at most 35 bits"""
+
+
+def pack_varint(value: int) -> bytes:
+    """Whole number ≥ 0 → 7 bits a byte, low bits first, the top bit set on all bytes but the last."""
+    packed = bytearray()
+    while value >= 0x80:
+        packed.append(value & 0x7F | 0x80)
+        value >>= 7
+    packed.append(value)
+    return bytes(packed)
+
+
+class ByteReader:
+    """Reads a byte string from front to back; raises FormatError where it ends too early."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = memoryview(data)
+        self.position = 0
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes."""
+        left = len(self._data) - self.position
+        if count > left:
+            msg = f"expected {count} more bytes, got {left}: the file is truncated"
+            raise FormatError(msg)
+        taken = self._data[self.position : self.position + count]
+        self.position += count
+        return bytes(taken)
+
+    def byte(self) -> int:
+        """The next byte, 0…255."""
+        return self.take(1)[0]
+
+    def varint(self) -> int:
+        """The next varint, in its shortest form and of at most 35 bits."""
+        value = 0
+        for count in range(VARINT_BYTES):
+            byte = self.byte()
+            value |= (byte & 0x7F) << 7 * count
+            if byte < 0x80:
+                if byte == 0 and count > 0:
+                    msg = "expected the shortest form of a number, got a longer one: the file is damaged"
+                    raise FormatError(msg)
+                return value
+        msg = f"expected a number of at most {VARINT_BYTES} bytes, got a longer one: the file is damaged"
+        raise FormatError(msg)
+
+    def rest(self) -> bytes:
+        """Everything that is left."""
+        return self.take(len(self._data) - self.position)

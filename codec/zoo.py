@@ -1,0 +1,77 @@
+"""weights/manifest.json → loaded models, hashes checked."""
+
+import hashlib
+import json
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ncodec.errors import ModelError
+from ncodec.model import Model
+
+MANIFEST = "manifest.json"
+
+
+def weights_folder() -> Path:
+    """Where the installed weights lie."""
+    return Path(str(files("ncodec.weights")))
+
+
+@lru_cache(maxsize=1)
+def _manifest() -> dict[str, Any]:
+    try:
+        return json.loads((weights_folder() / MANIFEST).read_text("utf-8"))  # type: ignore[no-any-return]
+    except (OSError, ValueError) as error:
+        msg = f"the manifest of the installed models cannot be read: {error}; reinstall ncodec"
+        raise ModelError(msg) from error
+
+
+def combined_id(hashes: dict[str, str]) -> int:
+    """Model id: the first four bytes of the SHA-256 over its files' names and SHA-256 hashes, by name."""
+    listing = "".join(f"{name} {digest}\n" for name, digest in sorted(hashes.items()))
+    return int.from_bytes(hashlib.sha256(listing.encode()).digest()[:4], "big")
+
+
+def _verify(folder: Path, hashes: dict[str, str], name: str) -> None:
+    for file, expected in hashes.items():
+        try:
+            with (folder / file).open("rb") as stream:
+                got = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            msg = f"model {name} is incomplete: {error}; reinstall ncodec"
+            raise ModelError(msg) from error
+        if got != expected:
+            msg = f"expected SHA-256 {expected[:16]}… of {file} of model {name}, got {got[:16]}…; reinstall ncodec"
+            raise ModelError(msg)
+
+
+def load_model_folder(entry: dict[str, Any], folder: Path) -> Model:
+    """A manifest entry and the folder its files lie in → a model; raises ModelError when they do not match."""
+    _verify(folder, entry["sha256"], entry["name"])
+    return Model(
+        id=combined_id(entry["sha256"]),
+        name=entry["name"],
+        folder=folder,
+        architecture=entry["architecture"],
+        halo=entry["halo"],
+        facts=entry["facts"],
+    )
+
+
+def list_models() -> list[dict[str, Any]]:
+    """The manifest's entries, the default first, each with its "id" as eight hex digits."""
+    return [{"id": f"{combined_id(entry['sha256']):08x}", **entry} for entry in _manifest()["models"]]
+
+
+@lru_cache(maxsize=4)
+def load_model(key: str | int | None = None) -> Model:
+    """The default model, or the one with this name or id; raises ModelError saying what is installed."""
+    entries = list_models()
+    wanted = f"{key:08x}" if isinstance(key, int) else key
+    for entry in entries:
+        if wanted is None or wanted in (entry["name"], entry["id"]):
+            return load_model_folder(entry, weights_folder() / entry["folder"])
+    installed = ", ".join(f"{entry['name']} ({entry['id']})" for entry in entries)
+    msg = f"this needs model {wanted}, which is not installed; installed: {installed}"
+    raise ModelError(msg)
