@@ -50,6 +50,7 @@ class ImageTraining(pl.LightningModule):
         """Rate and distortion of (B, H, W, 3) uint8 crops at (B,) qp, and the λ of each."""
         pixels = to_unit(crops)
         seen = self.model(pixels, qp)
+        self.log("z_share", (seen.z_bits / (seen.y_bits + seen.z_bits)).mean(), batch_size=len(crops))
         lagrangian = self.model.config.lambda_of(qp)
         return rate_distortion(seen.pixels, pixels, seen.y_bits + seen.z_bits, lagrangian=lagrangian), lagrangian
 

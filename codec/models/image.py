@@ -106,7 +106,7 @@ class Analysis(nn.Module):
         patches = patchify(pixels - 0.5)  # (B, 768, H/16, W/16)
         y = self.linear(patches * 255)
         features = self.trunk(self.embed(patches) * self.quality(qp))
-        return y + 32 * self.head(features)  # type: ignore[no-any-return]
+        return y + 8 * self.head(features)  # type: ignore[no-any-return]
 
 
 class HyperAnalysis(nn.Module):

@@ -1,0 +1,249 @@
+"""One picture ↔ one file's bytes: tiles, networks, symbols, chunks."""
+
+import io
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from ncodec.backends import Backend
+from ncodec.bitstream import MAX_SIDE, PATCH, QP_COUNT, Container, Flag, Header, Tag, pack, unpack
+from ncodec.entropy import Symbols, estimate_bits, pack_symbols, unpack_symbols, zero_certain
+from ncodec.errors import FormatError, InputError
+from ncodec.model import Model
+from ncodec.picture import Picture, Pixels, psnr
+
+CELL = 64
+"""pixels under one hyper-latent, along each side"""
+TILE = 2048
+"""largest side that networks see at once, without the halo; bounds the memory of a large picture"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """How good or how small a file is to be; exactly one field is set."""
+
+    quality: float | None = None
+    """0…100"""
+    size: int | None = None
+    """largest file, in bytes"""
+    bpp: float | None = None
+    """largest file, in bits per pixel"""
+    psnr: float | None = None
+    """least PSNR over RGB, in dB"""
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("quality", "size", "bpp", "psnr") if getattr(self, name) is not None]
+        if len(given) != 1:
+            msg = f"expected one of quality, size, bpp and psnr, got {', '.join(given) or 'none'}"
+            raise InputError(msg)
+        value = getattr(self, given[0])
+        low, high = (0, 100) if self.quality is not None else (0, math.inf)
+        if not (low <= value <= high) or not math.isfinite(value):
+            msg = f"expected a {given[0]} of {low} to {high}, got {value}"
+            raise InputError(msg)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A file's bytes and how they came about."""
+
+    data: bytes
+    qp: int
+    symbol_bytes: int
+    """of `data`, the coded picture itself"""
+    symbols: Symbols
+
+
+@dataclass(frozen=True)
+class _Span:
+    """A tile along one axis, in pixels: what it is for, and what the networks look at."""
+
+    start: int
+    stop: int
+    seen_start: int
+    seen_stop: int
+
+    def inner(self, unit: int) -> slice:
+        """What to keep of a result at one value for `unit` pixels."""
+        return slice((self.start - self.seen_start) // unit, -((self.seen_start - self.stop) // unit))
+
+    def outer(self, unit: int) -> slice:
+        """Where it goes."""
+        return slice(self.start // unit, -(-self.stop // unit))
+
+    def seen(self, unit: int) -> slice:
+        """What the networks look at."""
+        return slice(self.seen_start // unit, -(-self.seen_stop // unit))
+
+
+def _spans(length: int, halo: int) -> list[_Span]:
+    """Tiles of about equal size at multiples of a hyper-latent cell, each with its halo inside 0…length."""
+    count = -(-length // TILE)
+    side = -(-length // (count * CELL)) * CELL
+    starts = range(0, length, side)
+    return [
+        _Span(start, min(start + side, length), max(0, start - halo), min(length, start + side + halo))
+        for start in starts
+    ]
+
+
+def _tiles(height: int, width: int, halo: int) -> Iterator[tuple[_Span, _Span]]:
+    columns = _spans(width, halo)
+    return ((row, column) for row in _spans(height, halo) for column in columns)
+
+
+def quality_to_qp(quality: float) -> int:
+    """Quality 0…100 → qp 0…63."""
+    return round(quality / 100 * (QP_COUNT - 1))
+
+
+def qp_to_quality(qp: int) -> float:
+    """The quality whose qp this is, to a tenth."""
+    return round(qp / (QP_COUNT - 1) * 100, 1)
+
+
+def _pad(pixels: Pixels) -> Pixels:
+    """Repeat the last row and column up to multiples of 16."""
+    bottom, right = -pixels.shape[0] % PATCH, -pixels.shape[1] % PATCH
+    return np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="edge") if bottom or right else pixels
+
+
+@dataclass(frozen=True)
+class ImageCodec:
+    """A model on a backend."""
+
+    model: Model
+    backend: Backend
+
+    def analyze(self, pixels: Pixels, *, qp: int) -> Symbols:
+        """(H, W, 3) uint8 → the symbols a decoder will see."""
+        padded = _pad(pixels)
+        height, width, _ = padded.shape
+        tables = self.model.tables
+        z_hat = np.empty((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.int8)
+        residual = np.empty((tables.bias.shape[1], height // PATCH, width // PATCH), dtype=np.int16)
+        for row, column in _tiles(height, width, self.model.halo):
+            tile = self.backend.analyze(padded[row.seen(1), column.seen(1)], qp=qp)
+            z_hat[:, row.outer(CELL), column.outer(CELL)] = tile.z_hat[:, row.inner(CELL), column.inner(CELL)]
+            residual[:, row.outer(PATCH), column.outer(PATCH)] = tile.residual[:, row.inner(PATCH), column.inner(PATCH)]
+        return zero_certain(Symbols(z_hat, residual), tables, qp=qp)
+
+    def synthesize(self, symbols: Symbols, *, qp: int, height: int, width: int) -> Pixels:
+        """Symbols → (height, width, 3) uint8."""
+        pixels = np.empty((height, width, 3), dtype=np.uint8)
+        padded_height, padded_width = (PATCH * size for size in symbols.residual.shape[1:])
+        for row, column in _tiles(padded_height, padded_width, self.model.halo):
+            z_hat = symbols.z_hat[:, row.seen(CELL), column.seen(CELL)]
+            residual = symbols.residual[:, row.seen(PATCH), column.seen(PATCH)]
+            tile = self.backend.synthesize(Symbols(z_hat, residual), qp=qp)[row.inner(1), column.inner(1)]
+            target = pixels[row.outer(1), column.outer(1)]
+            target[...] = tile[: target.shape[0], : target.shape[1]]
+        return pixels
+
+    def encode(self, picture: Picture, *, qp: int) -> Encoded:
+        """Picture → file bytes at one qp."""
+        symbols = self.analyze(picture.pixels, qp=qp)
+        payload = pack_symbols(symbols, self.model.tables, qp=qp)
+        flags = Flag.GREY if picture.grey else Flag(0)
+        header = Header(self.model.id, picture.width, picture.height, qp, flags)
+        data = pack(Container(header, payload, _pack_extras(picture)))
+        return Encoded(data, qp, len(payload), symbols)
+
+    def encode_to(self, picture: Picture, target: Target) -> Encoded:
+        """Picture → file bytes that meet a target; raises InputError when no qp is small enough."""
+        if max(picture.height, picture.width) > MAX_SIDE:
+            msg = f"expected sides of at most {MAX_SIDE} pixels, got {picture.width}×{picture.height}"
+            raise InputError(msg)
+        if target.quality is not None:
+            return self.encode(picture, qp=quality_to_qp(target.quality))
+        if target.psnr is not None:
+            return self._encode_to_psnr(picture, target.psnr)
+        pixels = picture.height * picture.width
+        limit = target.size if target.size is not None else int((target.bpp or 0) * pixels / 8)
+        return self._encode_to_size(picture, limit)
+
+    def _encode_to_size(self, picture: Picture, limit: int) -> Encoded:
+        """The largest qp whose file fits, judged by the estimated rate; the file itself decides the last step."""
+        fixed = len(pack(Container(Header(0, picture.width, picture.height, 0), b"", _pack_extras(picture)))) + 12
+
+        def fits(qp: int) -> bool:
+            symbols = self.analyze(picture.pixels, qp=qp)
+            return fixed + estimate_bits(symbols, self.model.tables, qp=qp) / 8 <= limit
+
+        qp = _last(fits)
+        while True:
+            encoded = self.encode(picture, qp=max(qp, 0))
+            if len(encoded.data) <= limit:
+                return encoded
+            if qp <= 0:
+                msg = f"expected a limit of at least {len(encoded.data)} bytes for this picture, got {limit}"
+                raise InputError(msg)
+            qp -= 1
+
+    def _encode_to_psnr(self, picture: Picture, least: float) -> Encoded:
+        """The smallest qp whose picture is good enough, or the largest qp when none is."""
+
+        def falls_short(qp: int) -> bool:
+            symbols = self.analyze(picture.pixels, qp=qp)
+            decoded = self.synthesize(symbols, qp=qp, height=picture.height, width=picture.width)
+            return psnr(picture.pixels, decoded) < least
+
+        return self.encode(picture, qp=min(_last(falls_short) + 1, QP_COUNT - 1))
+
+    def decode(self, data: bytes) -> Picture:
+        """File bytes → picture."""
+        return self.decode_container(unpack(data))
+
+    def decode_container(self, container: Container) -> Picture:
+        """A file taken apart → picture."""
+        header = container.header
+        high, wide = header.latent_size
+        symbols = unpack_symbols(container.symbols, self.model.tables, qp=header.qp, height=high, width=wide)
+        extras = container.extras
+        alpha = _unpack_alpha(extras[Tag.ALPHA], header) if Tag.ALPHA in extras else None
+        pixels = self.synthesize(symbols, qp=header.qp, height=header.height, width=header.width)
+        grey = bool(header.flags & Flag.GREY)
+        if grey:
+            pixels = np.repeat(_luma(pixels)[:, :, None], 3, axis=2)
+        return Picture(pixels, grey, alpha, extras.get(Tag.ICC), extras.get(Tag.EXIF), extras.get(Tag.XMP))
+
+
+def _last(holds: Callable[[int], bool]) -> int:
+    """The largest qp for which a property holds that holds up to some qp and not beyond, or -1."""
+    low, high = -1, QP_COUNT
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if holds(middle) else (low, middle)
+    return low
+
+
+def _luma(pixels: Pixels) -> Pixels:
+    """Mean of the three channels, rounded half up, in integers: the same on every machine."""
+    return ((pixels.sum(axis=2, dtype=np.uint16) * 2 + 3) // 6).astype(np.uint8)
+
+
+def _pack_extras(picture: Picture) -> dict[Tag, bytes]:
+    metadata = {Tag.ICC: picture.icc, Tag.EXIF: picture.exif, Tag.XMP: picture.xmp}
+    extras = {tag: value for tag, value in metadata.items() if value}
+    if picture.alpha is not None:
+        stream = io.BytesIO()
+        Image.fromarray(picture.alpha).save(stream, "PNG", optimize=True)
+        extras[Tag.ALPHA] = stream.getvalue()
+    return extras
+
+
+def _unpack_alpha(payload: bytes, header: Header) -> Pixels:
+    try:
+        with Image.open(io.BytesIO(payload), formats=["PNG"]) as plane:
+            if plane.size != (header.width, header.height) or plane.mode != "L":
+                msg = f"expected an alpha plane of {header.width}×{header.height}, got {plane.size} {plane.mode}"
+                raise FormatError(msg)
+            return np.asarray(plane)
+    except FormatError:
+        raise
+    except Exception as error:  # whatever a PNG reader throws at damaged data
+        msg = f"expected an alpha plane that is a PNG, got one that cannot be read: {error}"
+        raise FormatError(msg) from error
