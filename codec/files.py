@@ -176,25 +176,20 @@ def to_pil(picture: Picture) -> Image.Image:
     image = Image.fromarray(colour)
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(picture.alpha))
-    image.info.update(metadata_of(picture))
+    image.info.update(metadata_of(picture.icc, picture.exif, picture.xmp))
     return image
 
 
-def metadata_of(picture: Picture) -> dict[str, bytes]:
+def metadata_of(icc: bytes | None, exif: bytes | None, xmp: bytes | None) -> dict[str, bytes]:
     """Metadata under the names that Pillow uses in `info`."""
-    exif = EXIF_PREFIX + picture.exif if picture.exif else None
-    named = {"icc_profile": picture.icc, "exif": exif, "xmp": picture.xmp}
+    named = {"icc_profile": icc, "exif": EXIF_PREFIX + exif if exif else None, "xmp": xmp}
     return {name: value for name, value in named.items() if value}
 
 
 def write_picture(picture: Picture, suffix: str) -> bytes:
     """Picture → bytes of the format that a file suffix such as ".png" names; raises OutputError."""
-    Image.init()
-    format_name = Image.registered_extensions().get(suffix.lower())
-    if format_name is None or format_name not in Image.SAVE:
-        msg = f"expected an output suffix that Pillow writes (such as .png), got {suffix!r}"
-        raise OutputError(msg)
-    options: dict[str, object] = dict(metadata_of(picture))
+    format_name = check_suffix(suffix)
+    options: dict[str, object] = dict(metadata_of(picture.icc, picture.exif, picture.xmp))
     if format_name == "PNG" and picture.xmp:
         text = PngImagePlugin.PngInfo()
         text.add_itxt("XML:com.adobe.xmp", picture.xmp.decode("utf-8", "replace"))
@@ -208,6 +203,32 @@ def write_picture(picture: Picture, suffix: str) -> bytes:
     return stream.getvalue()
 
 
+def check_suffix(suffix: str) -> str:
+    """Name of the Pillow format that a file suffix such as ".png" names; raises OutputError when none writes it."""
+    Image.init()
+    format_name = Image.registered_extensions().get(suffix.lower())
+    if format_name is None or format_name not in Image.SAVE:
+        msg = f"expected an output suffix that Pillow writes (such as .png), got {suffix!r}"
+        raise OutputError(msg)
+    return format_name
+
+
+def check_output(name: str | os.PathLike[str], *, overwrite: bool) -> None:
+    """Raise OutputError where `write_bytes` would, before any work is done."""
+    if name == STDIO:
+        return
+    path = Path(name)
+    if path.is_dir():
+        msg = f"{path}: expected a file to write, got a directory"
+        raise OutputError(msg)
+    if path.is_file() and not overwrite:
+        msg = f"{path}: exists; -f overwrites it"
+        raise OutputError(msg)
+    if not path.parent.is_dir():
+        msg = f"{path}: its folder does not exist"
+        raise OutputError(msg)
+
+
 def write_bytes(data: bytes, name: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Write a file whole or not at all ("-" is standard output); raises OutputError.
 
@@ -216,22 +237,13 @@ def write_bytes(data: bytes, name: str | os.PathLike[str], *, overwrite: bool = 
     if name == STDIO:
         _write_stdout(data)
         return
+    check_output(name, overwrite=overwrite)
     path = Path(name)
     try:
-        if path.is_dir():
-            raise IsADirectoryError
         if path.exists() and not path.is_file():
             path.write_bytes(data)
-            return
-        if path.exists() and not overwrite:
-            msg = f"{path}: exists; -f overwrites it"
-            raise OutputError(msg)
-        _write_atomically(data, path)
-    except IsADirectoryError as error:
-        msg = f"{path}: expected a file to write, got a directory"
-        raise OutputError(msg) from error
-    except OutputError:
-        raise
+        else:
+            _write_atomically(data, path)
     except OSError as error:
         msg = f"{path}: cannot be written: {error.strerror or error}"
         raise OutputError(msg) from error

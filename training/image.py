@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pytorch_lightning as pl
@@ -110,8 +110,9 @@ class ImageTraining(pl.LightningModule):
         return torch.optim.AdamW(parts, lr=0.0, weight_decay=0.0, betas=(0.9, 0.99), fused=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the clock of the budget."""
+        """Keep the clock of the budget, and what the model's shape depends on."""
         checkpoint["spent_s"] = self.spent_s
+        checkpoint["config"] = asdict(self.model.config)
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Continue the clock of the budget."""

@@ -319,3 +319,14 @@ class ImageModel(nn.Module):
         y_bits = gaussian_bits(residual, scale_of_index(self.table_index(z_hat, qp, y)))
         z_bits = gaussian_bits(z, scale_of_index(self.z_index(qp)))
         return Prediction(self.render(y_hat, qp), y_bits, z_bits)
+
+
+def halo_of(config: ImageConfig) -> int:
+    """Pixels around a tile that its symbols or pixels depend on, rounded up to whole hyper-latents of 64 pixels.
+
+    Encoding reaches further than decoding: the analysis blocks, one fine block each in the hyper-encoder, the
+    hyper-decoder and the context, one coarse block on either side of ẑ, and the alignment of the 4×4 cells.
+    """
+    fine = config.encoder_depth + 3
+    coarse = 2 + 1 + math.ceil(fine / HYPER_CELL)
+    return coarse * HYPER_CELL * PATCH

@@ -1,0 +1,141 @@
+"""What `import ncodec` offers: encode, decode, info."""
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ncodec.bitstream import FORMAT_VERSION, Container, Flag, Tag, unpack
+from ncodec.entropy import unpack_symbols
+from ncodec.errors import ModelError
+from ncodec.files import from_pil, read_bytes, read_picture, to_pil, write_bytes
+from ncodec.image import ImageCodec, Target, qp_to_quality
+from ncodec.picture import Picture, from_array
+from ncodec.zoo import load_model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Source = str | os.PathLike[str] | bytes | npt.NDArray[np.uint8] | Image.Image
+"""a path, "-" for standard input, the bytes of a file, (H, W[, 1, 3 or 4]) uint8 pixels, or a Pillow image"""
+
+DEFAULT_QUALITY = 50.0
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a file says of itself."""
+
+    width: int
+    height: int
+    mode: str
+    """L, LA, RGB or RGBA, as in Pillow"""
+    quality: float
+    """0…100"""
+    qp: int
+    model: str
+    """name of the model, or its id where it is not installed"""
+    model_id: str
+    format_version: int
+    size: int
+    """bytes of the whole file"""
+    bpp: float
+    """bits per pixel of the whole file"""
+    chunks: dict[str, int]
+    """bytes in each chunk; metadata uncompressed"""
+
+
+@lru_cache(maxsize=8)
+def open_codec(model: str | int | None = None, *, backend: str = "onnx", threads: int | None = None,
+               precision: str = "float32", device: str | None = None) -> ImageCodec:
+    """A model on a backend, kept for the next call; see `ncodec.backends.open_backend` for the options."""
+    from ncodec.backends import open_backend
+
+    loaded = load_model(model)
+    return ImageCodec(loaded, open_backend(loaded, backend, threads=threads, precision=precision, device=device))
+
+
+def load_picture(source: Source, *, allow_large: bool = False) -> Picture:
+    """Anything that `encode` takes → Picture; raises InputError."""
+    if isinstance(source, np.ndarray):
+        return from_array(source)
+    if isinstance(source, Image.Image):
+        return from_pil(source)
+    return read_picture(source, allow_large=allow_large)
+
+
+def make_target(*, quality: float | None = None, bpp: float | None = None, size: int | None = None,
+                psnr: float | None = None) -> Target:
+    """The target that the options name, `DEFAULT_QUALITY` when they name none; raises InputError when they conflict."""
+    if quality is None and bpp is None and size is None and psnr is None:
+        quality = DEFAULT_QUALITY
+    return Target(quality=quality, bpp=bpp, size=size, psnr=psnr)
+
+
+def encode(source: Source, path: str | os.PathLike[str] | None = None, *, quality: float | None = None,
+           bpp: float | None = None, size: int | None = None, psnr: float | None = None, model: str | None = None,
+           backend: str = "onnx", threads: int | None = None) -> bytes:
+    """Code a picture, write it to `path` if one is given (replacing what is there), and return the file's bytes.
+
+    At most one of: `quality` 0…100 (default 50); `bpp` or `size`, the largest file in bits per pixel or bytes;
+    `psnr`, the least PSNR over RGB in dB. Raises InputError, ModelError, BackendError or OutputError.
+    """
+    target = make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
+    codec = open_codec(model, backend=backend, threads=threads)
+    data = codec.encode_to(load_picture(source), target).data
+    if path is not None:
+        write_bytes(data, path, overwrite=True)
+    return data
+
+
+def decode(source: str | os.PathLike[str] | bytes, *, backend: str = "onnx", threads: int | None = None) -> Image.Image:
+    """Decode a file to a Pillow image of mode L, LA, RGB or RGBA with its metadata in `info`.
+
+    `numpy.asarray` of it gives pixels. Raises InputError, FormatError, ModelError or BackendError.
+    """
+    container = read_container(source)
+    codec = open_codec(container.header.model_id, backend=backend, threads=threads)
+    return to_pil(codec.decode_container(container))
+
+
+def read_container(source: str | os.PathLike[str] | bytes) -> Container:
+    """Path, "-" or bytes → the parts of the file, every checksum verified."""
+    return unpack(source if isinstance(source, bytes) else read_bytes(source))
+
+
+def verify(source: str | os.PathLike[str] | bytes) -> None:
+    """Decode every symbol of a file, which runs no network; raises FormatError when it is not whole."""
+    container = read_container(source)
+    header = container.header
+    high, wide = header.latent_size
+    tables = load_model(header.model_id).tables
+    unpack_symbols(container.symbols, tables, qp=header.qp, height=high, width=wide)
+
+
+def info(source: str | os.PathLike[str] | bytes) -> Info:
+    """Read what a file says of itself, verifying its checksums but decoding no pixels."""
+    data = source if isinstance(source, bytes) else read_bytes(source)
+    container = unpack(data)
+    header = container.header
+    try:
+        name = load_model(header.model_id).name
+    except ModelError:
+        name = f"{header.model_id:08x}"
+    chunks = {tag.name.lower(): len(payload) for tag, payload in container.extras.items()}
+    return Info(
+        width=header.width,
+        height=header.height,
+        mode=("L" if header.flags & Flag.GREY else "RGB") + ("A" if Tag.ALPHA in container.extras else ""),
+        quality=qp_to_quality(header.qp),
+        qp=header.qp,
+        model=name,
+        model_id=f"{header.model_id:08x}",
+        format_version=FORMAT_VERSION,
+        size=len(data),
+        bpp=8 * len(data) / (header.width * header.height),
+        chunks={"symbols": len(container.symbols), **chunks},
+    )

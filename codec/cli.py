@@ -1,0 +1,299 @@
+"""The `ncodec` command. Exit codes: 0 done, 1 something failed, 2 the command line was wrong."""
+
+import glob
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import ncodec
+from ncodec.errors import NcodecError
+
+if TYPE_CHECKING:
+    from ncodec.image import ImageCodec
+
+STDIO = "-"
+EPILOG = "Exit codes: 0 done, 1 something failed, 2 the command line was wrong."
+
+
+class Commands(click.Group):
+    """The runtime's commands, and those that `ncodec.training` and `ncodec.eval` register as entry points."""
+
+    @cached_property
+    def _others(self) -> dict[str, EntryPoint]:
+        return {point.name: point for point in entry_points(group="ncodec.commands")}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the help text."""
+        return [*self.commands, *sorted(self._others)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command, imported when it is asked for."""
+        if cmd_name in self._others:
+            command: click.Command = self._others[cmd_name].load()
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(ncodec.__version__, prog_name="ncodec")
+def cli() -> None:
+    """Encode pictures to small .nci files and back, with a learned codec that needs no PyTorch."""
+
+
+def _backend_options(command: Callable[..., None]) -> Callable[..., None]:
+    options = [
+        click.option("--backend", type=click.Choice(["onnx", "torch"]), default="onnx", show_default=True,
+                     help="Library that runs the networks; any of them decodes any file to the same symbols."),
+        click.option("--threads", type=click.IntRange(1, 256), help="CPU threads (1 to 256; default: all cores)."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _output_options(command: Callable[..., None]) -> Callable[..., None]:
+    options = [
+        click.option("-o", "--output", help="Output file, folder, or - for standard output."),
+        click.option("-f", "--force", is_flag=True, help="Overwrite existing files."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _expand(inputs: tuple[str, ...]) -> list[str]:
+    """Inputs with glob patterns resolved where the shell did not."""
+    names: list[str] = []
+    for name in inputs:
+        is_pattern = name != STDIO and not Path(name).exists() and any(c in name for c in "*?[")
+        found = sorted(glob.glob(name, recursive=True)) if is_pattern else [name]
+        if not found:
+            msg = f"no file matches {name}"
+            raise click.UsageError(msg)
+        names += found
+    return names
+
+
+def _name_outputs(inputs: list[str], output: str | None, suffix: str) -> list[str]:
+    """One output for each input; raises UsageError where that is ambiguous or two would collide."""
+    if output is not None and output != STDIO and Path(output).is_dir():
+        names = [str(Path(output) / (Path(_stem_of(name)).name + suffix)) for name in inputs]
+    elif output is not None:
+        if len(inputs) > 1:
+            msg = f"several inputs need a folder as -o, got {output}"
+            raise click.UsageError(msg)
+        names = [output]
+    else:
+        names = [STDIO if name == STDIO else _stem_of(name) + suffix for name in inputs]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        msg = f"two inputs would both be written to {min(twice)}"
+        raise click.UsageError(msg)
+    return names
+
+
+def _stem_of(name: str) -> str:
+    return "stdin" if name == STDIO else str(Path(name).with_suffix(""))
+
+
+def _say(fields: dict[str, Any], line: str, *, as_json: bool, to_stderr: bool) -> None:
+    if as_json:
+        import json
+
+        line = json.dumps(fields, ensure_ascii=False)
+    click.echo(line, err=to_stderr)
+
+
+@contextmanager
+def _progress(count: int, verb: str) -> Iterator[Callable[[], None]]:
+    """A bar over files on a terminal; nothing for one file or where nobody looks."""
+    if count < 2 or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(verb, total=count)
+        yield lambda: bar.advance(task)
+
+
+def _each(pairs: list[tuple[str, str]], verb: str, work: Callable[[str, str], None]) -> None:
+    """Do the work for every pair of input and output; report failures in a sentence, go on, and exit 1 after all."""
+    failed = 0
+    with _progress(len(pairs), verb) as advance:
+        for source, target in pairs:
+            try:
+                work(source, target)
+            except NcodecError as error:
+                failed += 1
+                message = str(error) if str(source) in str(error) else f"{source}: {error}"
+                click.echo(f"ncodec: {message}", err=True)
+            except MemoryError:
+                failed += 1
+                click.echo(f"ncodec: {source}: not enough memory", err=True)
+            advance()
+    if failed:
+        if len(pairs) > 1:
+            click.echo(f"ncodec: {failed} of {len(pairs)} files failed", err=True)
+        sys.exit(1)
+
+
+def _open_codec(model: str | int | None, backend: str, threads: int | None) -> "ImageCodec":
+    from ncodec.api import open_codec
+
+    return open_codec(model, backend=backend, threads=threads)
+
+
+@cli.command(epilog=EPILOG)
+@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.option("-q", "--quality", type=click.FloatRange(0, 100), help="Quality, 0 to 100 (default 50).")
+@click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Largest file, in bits per pixel.")
+@click.option("--size", type=click.IntRange(1), help="Largest file, in bytes.")
+@click.option("--psnr", type=click.FloatRange(0, min_open=True), help="Least PSNR over RGB, in dB.")
+@click.option("--model", help="Model name or id (default: the first that `ncodec models` lists).")
+@click.option("--measure", is_flag=True, help="Decode again and print the PSNR.")
+@click.option("--allow-large", is_flag=True, help="Take pictures that Pillow calls decompression bombs.")
+@_backend_options
+@_output_options
+def encode(inputs: tuple[str, ...], quality: float | None, bpp: float | None, size: int | None, psnr: float | None,
+           model: str | None, measure: bool, allow_large: bool, backend: str, threads: int | None,
+           output: str | None, force: bool, as_json: bool) -> None:
+    """Encode pictures to .nci files, named after them unless -o says otherwise.
+
+    IN is a file in any format that Pillow reads, a glob pattern, or - for standard input.
+    -q, --bpp, --size and --psnr exclude each other.
+    """
+    if sum(option is not None for option in (quality, bpp, size, psnr)) > 1:
+        msg = "-q, --bpp, --size and --psnr exclude each other"
+        raise click.UsageError(msg)
+    names = _expand(inputs)
+    pairs = list(zip(names, _name_outputs(names, output, ".nci"), strict=True))
+
+    def work(source: str, target: str) -> None:
+        from ncodec import files, picture
+        from ncodec.api import load_picture, make_target
+        from ncodec.image import qp_to_quality
+
+        files.check_output(target, overwrite=force)
+        wanted = make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
+        codec = _open_codec(model, backend, threads)
+        start = time.perf_counter()
+        loaded = load_picture(source, allow_large=allow_large)
+        encoded = codec.encode_to(loaded, wanted)
+        seconds = time.perf_counter() - start
+        measured = picture.psnr(loaded.pixels, codec.decode(encoded.data).pixels) if measure else None
+        files.write_bytes(encoded.data, target, overwrite=force)
+        for notice in loaded.notices:
+            click.echo(f"ncodec: {source}: {notice}", err=True)
+        fields = {
+            "input": source, "output": target, "width": loaded.width, "height": loaded.height,
+            "bytes": len(encoded.data), "bpp": 8 * len(encoded.data) / (loaded.width * loaded.height),
+            "quality": qp_to_quality(encoded.qp), "qp": encoded.qp, "psnr": measured, "seconds": seconds,
+            "notices": list(loaded.notices),
+        }
+        line = (f"{source} → {target}  {loaded.width}×{loaded.height}  {len(encoded.data):,} bytes  "
+                f"{fields['bpp']:.3f} bpp  q {fields['quality']:g}")
+        line += f"  {measured:.2f} dB" if measured is not None else ""
+        _say(fields, f"{line}  {seconds:.2f} s", as_json=as_json, to_stderr=target == STDIO)
+
+    _each(pairs, "encode", work)
+
+
+@cli.command(epilog=EPILOG)
+@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.option("--to", "suffix", default="png", show_default=True, help="Format of outputs that -o does not name.")
+@_backend_options
+@_output_options
+def decode(inputs: tuple[str, ...], suffix: str, backend: str, threads: int | None, output: str | None,
+           force: bool, as_json: bool) -> None:
+    """Decode .nci files to pictures, named after them unless -o says otherwise.
+
+    IN is a file, a glob pattern, or - for standard input. The suffix of -o, or --to, chooses among Pillow's formats.
+    """
+    names = _expand(inputs)
+    pairs = list(zip(names, _name_outputs(names, output, f".{suffix.lstrip('.')}"), strict=True))
+
+    def work(source: str, target: str) -> None:
+        from ncodec import files
+        from ncodec.api import read_container
+
+        files.check_output(target, overwrite=force)
+        start = time.perf_counter()
+        container = read_container(source)
+        header = container.header
+        chosen = Path(target).suffix if target != STDIO else f".{suffix.lstrip('.')}"
+        files.check_suffix(chosen)
+        codec = _open_codec(header.model_id, backend, threads)
+        data = files.write_picture(codec.decode_container(container), chosen)
+        files.write_bytes(data, target, overwrite=force)
+        seconds = time.perf_counter() - start
+        fields = {"input": source, "output": target, "width": header.width, "height": header.height,
+                  "bytes": len(data), "seconds": seconds}
+        line = f"{source} → {target}  {header.width}×{header.height}  {len(data):,} bytes  {seconds:.2f} s"
+        _say(fields, line, as_json=as_json, to_stderr=target == STDIO)
+
+    _each(pairs, "decode", work)
+
+
+@cli.command(epilog=EPILOG)
+@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.option("--verify", is_flag=True, help="Also decode every symbol, which proves that the file is whole.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
+def info(inputs: tuple[str, ...], verify: bool, as_json: bool) -> None:
+    """Print what .nci files say of themselves; checksums are always verified."""
+    names = _expand(inputs)
+
+    def work(source: str, _: str) -> None:
+        from dataclasses import asdict
+
+        from ncodec import api, files
+
+        data = files.read_bytes(source)
+        found = api.info(data)
+        if verify:
+            api.verify(data)
+        fields = {"input": source, **asdict(found), "verified": verify}
+        chunks = ", ".join(f"{name} {size:,}" for name, size in found.chunks.items())
+        line = (f"{source}  {found.width}×{found.height} {found.mode}  {found.size:,} bytes  {found.bpp:.3f} bpp  "
+                f"q {found.quality:g}  model {found.model}  chunks: {chunks}")
+        _say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)
+
+    _each([(name, "") for name in names], "read", work)
+
+
+@cli.command(epilog=EPILOG)
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest's entries as JSON.")
+def models(as_json: bool) -> None:
+    """List the installed models: id, complexity, size and measured quality."""
+    from ncodec.zoo import list_models
+
+    entries = list_models()
+    if as_json:
+        import json
+
+        click.echo(json.dumps(entries, indent=2))
+        return
+    click.echo(f"{'id':8}  {'name':12}  {'encode':>12}  {'decode':>12}  {'size':>7}  trained")
+    for entry in entries:
+        facts = entry["facts"]
+        megabytes = sum(entry["bytes"].values()) / 1e6
+        click.echo(f"{entry['id']}  {entry['name']:12}  {facts['encode_kmac_per_pixel']:5.1f} kMAC/px  "
+                   f"{facts['decode_kmac_per_pixel']:5.1f} kMAC/px  {megabytes:4.1f} MB  {facts['summary']}")
+
+
+def main() -> None:
+    """Entry point of the command."""
+    try:
+        cli()
+    except NcodecError as error:
+        click.echo(f"ncodec: {error}", err=True)
+        sys.exit(1)

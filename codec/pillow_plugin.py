@@ -1,0 +1,60 @@
+"""Pillow plugin: `Image.open("x.nci")` and `image.save("x.nci", quality=60)` after `import ncodec.pillow_plugin`."""
+
+from typing import IO
+
+from PIL import Image, ImageFile
+
+from ncodec.api import make_target, open_codec
+from ncodec.bitstream import MAGIC, Container, Flag, Tag, unpack
+from ncodec.errors import NcodecError
+from ncodec.files import from_pil, metadata_of, to_pil
+
+TARGET_OPTIONS = ("quality", "bpp", "size", "psnr")
+METADATA_OPTIONS = ("icc_profile", "exif", "xmp")
+
+
+def _accept(prefix: bytes) -> bool:
+    return prefix.startswith(MAGIC)
+
+
+class NciImageFile(ImageFile.ImageFile):
+    """A file opened by Pillow: header and metadata at once, pixels at `load`."""
+
+    format = "NCI"
+    format_description = "ncodec picture"
+    _container: Container | None = None
+
+    def _open(self) -> None:
+        try:
+            container = unpack(self.fp.read())  # type: ignore[union-attr]
+        except NcodecError as error:
+            msg = str(error)
+            raise SyntaxError(msg) from error  # what Pillow expects of a plugin that cannot identify a file
+        header, extras = container.header, container.extras
+        self._size = (header.width, header.height)
+        self._mode = ("L" if header.flags & Flag.GREY else "RGB") + ("A" if Tag.ALPHA in extras else "")
+        self.info.update(metadata_of(extras.get(Tag.ICC), extras.get(Tag.EXIF), extras.get(Tag.XMP)))
+        self._container = container
+        self.tile = []
+
+    def load(self) -> Image.core.PixelAccess | None:
+        """Decode the pixels, once."""
+        if self._container is not None:
+            codec = open_codec(self._container.header.model_id)
+            self.im = to_pil(codec.decode_container(self._container)).im
+            self._container = None
+        return super().load()
+
+
+def _save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
+    given = image.encoderinfo
+    image.info.update({name: given[name] for name in METADATA_OPTIONS if name in given})
+    target = make_target(**{name: given.get(name) for name in TARGET_OPTIONS})
+    picture = from_pil(image)
+    stream.write(open_codec(given.get("model")).encode_to(picture, target).data)
+
+
+Image.register_open(NciImageFile.format, NciImageFile, _accept)
+Image.register_save(NciImageFile.format, _save)
+Image.register_extension(NciImageFile.format, ".nci")
+Image.register_mime(NciImageFile.format, "image/x-nci")

@@ -1,0 +1,156 @@
+"""Checkpoint → weights/: two ONNX graphs over one file of fp16 weights, integer tables, a manifest entry."""
+
+import hashlib
+import json
+import struct
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper
+from safetensors.torch import save_file
+from torch import nn
+
+from ncodec.entropy import Tables
+from ncodec.errors import ModelError
+from ncodec.model import TABLES_FILE
+from ncodec.models.complexity import decode_kmac, encode_kmac
+from ncodec.models.graphs import DecoderGraph, EncoderGraph
+from ncodec.models.image import ImageConfig, ImageModel, halo_of
+from ncodec.training.tables import freeze_tables
+from ncodec.zoo import MANIFEST
+
+WEIGHTS_FILE = "image.safetensors"
+OPSET = 17
+
+
+def load_checkpoint(path: Path) -> tuple[ImageModel, dict[str, Any]]:
+    """A training checkpoint → its averaged model, and facts about the training."""
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    config = ImageConfig(**checkpoint["config"])
+    model = ImageModel(config)
+    state = {name.removeprefix("model."): value for name, value in checkpoint["state_dict"].items()}
+    model.load_state_dict(state)
+    facts = {"steps": checkpoint["global_step"], "minutes": round(checkpoint["spent_s"] / 60, 1)}
+    return model.eval(), facts
+
+
+def _round_to_half(model: nn.Module) -> None:
+    """Make the model what its stored weights will be, so that every backend runs the same numbers."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(parameter.half().float())
+
+
+def save_tables(tables: Tables, path: Path) -> None:
+    """Write the integer tables as `ncodec.model` reads them."""
+    np.savez_compressed(
+        path,
+        counts=np.concatenate(tables.counts),
+        sizes=np.array([len(c) for c in tables.counts]),
+        weight=tables.weight,
+        bias=tables.bias,
+        z_rows=tables.z_rows,
+        shift=np.array(tables.shift),
+    )
+
+
+def _safetensors_offsets(path: Path) -> dict[str, tuple[int, int]]:
+    """Tensor name → (offset in the file, length), from the format's JSON header."""
+    with path.open("rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+        header = json.loads(stream.read(length))
+    base = 8 + length
+    header.pop("__metadata__", None)
+    return {name: (base + e["data_offsets"][0], e["data_offsets"][1] - e["data_offsets"][0]) for name, e in header.items()}
+
+
+def _export_graph(graph: nn.Module, inputs: dict[str, torch.Tensor], outputs: dict[str, dict[int, str]],
+                  axes: dict[str, dict[int, str]]) -> onnx.ModelProto:
+    import io
+
+    stream = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            graph, tuple(inputs.values()), stream, dynamo=False, opset_version=OPSET, do_constant_folding=False,
+            input_names=list(inputs), output_names=list(outputs), dynamic_axes={**axes, **outputs},
+        )
+    return onnx.load_from_string(stream.getvalue())
+
+
+def _share_weights(proto: onnx.ModelProto, offsets: dict[str, tuple[int, int]], file: str) -> None:
+    """Point the graph's weights into the safetensors file, as fp16 that is cast when the graph is loaded."""
+    casts = []
+    for tensor in proto.graph.initializer:
+        name = tensor.name.removeprefix("model.")
+        if name not in offsets:
+            continue
+        offset, length = offsets[name]
+        final, tensor.name = tensor.name, f"{tensor.name}.half"
+        tensor.ClearField("raw_data")
+        tensor.data_type = TensorProto.FLOAT16
+        tensor.data_location = TensorProto.EXTERNAL
+        del tensor.external_data[:]
+        for key, value in (("location", file), ("offset", str(offset)), ("length", str(length))):
+            tensor.external_data.add(key=key, value=value)
+        casts.append(helper.make_node("Cast", [tensor.name], [final], to=TensorProto.FLOAT))
+    nodes = [*casts, *proto.graph.node]
+    del proto.graph.node[:]
+    proto.graph.node.extend(nodes)
+
+
+def export_model(model: ImageModel, folder: Path, *, name: str, facts: dict[str, Any]) -> dict[str, Any]:
+    """Write a model's files into `folder` and return its manifest entry."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tables = freeze_tables(model)
+    _round_to_half(model)
+    state = {key: value.half().contiguous() for key, value in model.state_dict().items()}
+    save_file(state, folder / WEIGHTS_FILE)
+    save_tables(tables, folder / TABLES_FILE)
+    offsets = _safetensors_offsets(folder / WEIGHTS_FILE)
+    config = model.config
+    qp = torch.tensor([30.0])
+    z_hat = torch.zeros(config.hyper, 2, 3, dtype=torch.int8)
+    residual = torch.zeros(config.latent, 7, 11, dtype=torch.int16)
+    z_axes, r_axes = {1: "cells_high", 2: "cells_wide"}, {1: "high", 2: "wide"}
+    rgb_axes = {0: "height", 1: "width"}
+    pixels = torch.zeros(7 * 16, 11 * 16, 3, dtype=torch.uint8)
+    graphs = {
+        "encoder.onnx": _export_graph(EncoderGraph(model), {"pixels": pixels, "qp": qp},
+                                      {"z_hat": z_axes, "residual": r_axes}, {"pixels": rgb_axes}),
+        "decoder.onnx": _export_graph(DecoderGraph(model), {"z_hat": z_hat, "residual": residual, "qp": qp},
+                                      {"pixels": rgb_axes}, {"z_hat": z_axes, "residual": r_axes}),
+    }
+    for file, proto in graphs.items():
+        _share_weights(proto, offsets, WEIGHTS_FILE)
+        (folder / file).write_bytes(proto.SerializeToString())
+    files = sorted([*graphs, WEIGHTS_FILE, TABLES_FILE])
+    return {
+        "name": name,
+        "folder": folder.name,
+        "sha256": {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files},
+        "bytes": {file: (folder / file).stat().st_size for file in files},
+        "architecture": asdict(config),
+        "halo": halo_of(config),
+        "facts": {
+            "encode_kmac_per_pixel": round(encode_kmac(model), 2),
+            "decode_kmac_per_pixel": round(decode_kmac(model), 2),
+            **facts,
+        },
+    }
+
+
+def write_manifest(entry: dict[str, Any], weights: Path) -> None:
+    """Put an entry first in the manifest, in place of an older one of its name."""
+    path = weights / MANIFEST
+    entries = json.loads(path.read_text("utf-8"))["models"] if path.exists() else []
+    if any(e["folder"] == entry["folder"] and e["name"] != entry["name"] for e in entries):
+        msg = f"folder {entry['folder']} belongs to another model"
+        raise ModelError(msg)
+    others = [e for e in entries if e["name"] != entry["name"]]
+    path.write_text(json.dumps({"models": [entry, *others]}, indent=1, ensure_ascii=False) + "\n", "utf-8")

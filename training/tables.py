@@ -1,0 +1,47 @@
+"""Floats that were trained → integers that are coded with."""
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ncodec.entropy import ROWS, TABLE_TOTAL, Tables
+from ncodec.models.image import INDEX_SHIFT, ImageModel
+from ncodec.models.likelihood import scale_of_index
+
+REACH = 5.0
+"""deviations that a table covers on each side before it escapes"""
+
+
+def gaussian_counts(scale: float) -> npt.NDArray[np.uint32]:
+    """Integer table of a zero-mean Gaussian convolved with the unit interval: -T…T, then escape; sum 2²⁴."""
+    limit = math.ceil(REACH * scale) + 1
+    edges = torch.arange(-limit, limit + 2, dtype=torch.float64) - 0.5
+    cumulative = torch.special.ndtr(edges / scale)
+    inside = (cumulative[1:] - cumulative[:-1]).numpy()
+    # Real latents have heavier tails than a Gaussian, so an escape is never priced beyond 2⁻¹⁸.
+    escape = max(1 - inside.sum(), 2.0**-18)
+    counts = np.maximum(1, np.rint(np.append(inside * (1 - escape), escape) * TABLE_TOTAL)).astype(np.int64)
+    counts[limit] += TABLE_TOTAL - counts.sum()
+    return counts.astype(np.uint32)
+
+
+@torch.no_grad()
+def freeze_tables(model: ImageModel) -> Tables:
+    """Integer tables of a trained model; its own index weights are rounded to the same integers in place."""
+    unit = 2**INDEX_SHIFT
+    weight = (model.table_index.limited_weight() * unit).round()
+    model.table_index.weight.copy_(weight / unit)
+    qps = torch.arange(model.config.qp_count, dtype=torch.float32)
+    bias = model.table_index.bias(qps)[:, :, 0, 0]  # (qps, C_y)
+    z_index = model.z_index(qps)[:, :, 0, 0]  # (qps, C_z)
+    tables = Tables(
+        counts=tuple(gaussian_counts(float(s)) for s in scale_of_index(torch.arange(ROWS, dtype=torch.float64))),
+        weight=weight[:, :, 0, 0].numpy().astype(np.int8),
+        bias=((bias + 0.5) * unit).round().numpy().astype(np.int32),
+        z_rows=z_index.round().clamp(0, ROWS - 1).numpy().astype(np.uint8),
+        shift=INDEX_SHIFT,
+    )
+    tables.validate()
+    return tables
