@@ -1,10 +1,10 @@
 """ncodec: a learned image codec that decodes everywhere, without PyTorch.
 
-    import ncodec
+import ncodec
 
-    data = ncodec.encode("picture.png", quality=60)   # bytes; or encode(..., "picture.nci")
-    image = ncodec.decode(data)                       # a Pillow image
-    ncodec.info(data).bpp
+data = ncodec.encode("picture.png", quality=60)   # bytes; or encode(..., "picture.nci")
+image = ncodec.decode(data)                       # a Pillow image
+ncodec.info(data).bpp
 """
 
 from typing import TYPE_CHECKING

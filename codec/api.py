@@ -3,12 +3,9 @@
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
-
 from ncodec.bitstream import FORMAT_VERSION, Container, Flag, Tag, unpack
 from ncodec.entropy import unpack_symbols
 from ncodec.errors import ModelError
@@ -16,9 +13,7 @@ from ncodec.files import from_pil, read_bytes, read_picture, to_pil, write_bytes
 from ncodec.image import ImageCodec, Target, qp_to_quality
 from ncodec.picture import Picture, from_array
 from ncodec.zoo import load_model
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from PIL import Image
 
 Source = str | os.PathLike[str] | bytes | npt.NDArray[np.uint8] | Image.Image
 """a path, "-" for standard input, the bytes of a file, (H, W[, 1, 3 or 4]) uint8 pixels, or a Pillow image"""
@@ -50,8 +45,14 @@ class Info:
 
 
 @lru_cache(maxsize=8)
-def open_codec(model: str | int | None = None, *, backend: str = "onnx", threads: int | None = None,
-               precision: str = "float32", device: str | None = None) -> ImageCodec:
+def open_codec(
+    model: str | int | None = None,
+    *,
+    backend: str = "onnx",
+    threads: int | None = None,
+    precision: str = "float32",
+    device: str | None = None,
+) -> ImageCodec:
     """A model on a backend, kept for the next call; see `ncodec.backends.open_backend` for the options."""
     from ncodec.backends import open_backend
 
@@ -68,17 +69,27 @@ def load_picture(source: Source, *, allow_large: bool = False) -> Picture:
     return read_picture(source, allow_large=allow_large)
 
 
-def make_target(*, quality: float | None = None, bpp: float | None = None, size: int | None = None,
-                psnr: float | None = None) -> Target:
+def make_target(
+    *, quality: float | None = None, bpp: float | None = None, size: int | None = None, psnr: float | None = None
+) -> Target:
     """The target that the options name, `DEFAULT_QUALITY` when they name none; raises InputError when they conflict."""
     if quality is None and bpp is None and size is None and psnr is None:
         quality = DEFAULT_QUALITY
     return Target(quality=quality, bpp=bpp, size=size, psnr=psnr)
 
 
-def encode(source: Source, path: str | os.PathLike[str] | None = None, *, quality: float | None = None,
-           bpp: float | None = None, size: int | None = None, psnr: float | None = None, model: str | None = None,
-           backend: str = "onnx", threads: int | None = None) -> bytes:
+def encode(
+    source: Source,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    quality: float | None = None,
+    bpp: float | None = None,
+    size: int | None = None,
+    psnr: float | None = None,
+    model: str | None = None,
+    backend: str = "onnx",
+    threads: int | None = None,
+) -> bytes:
     """Code a picture, write it to `path` if one is given (replacing what is there), and return the file's bytes.
 
     At most one of: `quality` 0…100 (default 50); `bpp` or `size`, the largest file in bits per pixel or bytes;

@@ -1,4 +1,4 @@
-"""The container: a checked header, checked chunks, nothing after the last. `FORMAT.md` is its one-page specification."""
+"""The container: a checked header, checked chunks, nothing after the last; `FORMAT.md` specifies it on one page."""
 
 import struct
 import zlib
@@ -45,6 +45,9 @@ class Flag(IntFlag):
     """decodes to one channel"""
 
 
+NO_FLAGS = Flag(0)
+
+
 @dataclass(frozen=True)
 class Header:
     """The fixed part of a file."""
@@ -55,7 +58,7 @@ class Header:
     height: int
     qp: int
     """0…63"""
-    flags: Flag = Flag(0)
+    flags: Flag = NO_FLAGS
 
     @property
     def latent_size(self) -> tuple[int, int]:
@@ -123,7 +126,7 @@ def _validate(header: Header) -> None:
     if header.qp >= QP_COUNT:
         msg = f"expected a qp below {QP_COUNT}, got {header.qp}"
         raise FormatError(msg)
-    if header.flags & ~Flag.GREY:
+    if int(header.flags) & ~int(Flag.GREY):
         msg = f"expected known flags, got {int(header.flags):#04x}: this file needs a newer ncodec"
         raise FormatError(msg)
 
@@ -168,7 +171,7 @@ def _read_chunk(data: bytes, reader: ByteReader) -> tuple[Tag, bytes]:
 
 
 def unpack(data: bytes) -> Container:
-    """File bytes → container, every checksum verified; raises FormatError and allocates no more than the file holds."""
+    """File bytes → container, every checksum verified; raises FormatError, and allocates no more than it reads."""
     reader = ByteReader(data)
     header = _read_header(data, reader)
     extras: dict[Tag, bytes] = {}

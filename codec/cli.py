@@ -1,17 +1,16 @@
 """The `ncodec` command. Exit codes: 0 done, 1 something failed, 2 the command line was wrong."""
 
-import glob
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from glob import glob
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-
 import ncodec
 from ncodec.errors import NcodecError
 
@@ -49,8 +48,13 @@ def cli() -> None:
 
 def _backend_options(command: Callable[..., None]) -> Callable[..., None]:
     options = [
-        click.option("--backend", type=click.Choice(["onnx", "torch"]), default="onnx", show_default=True,
-                     help="Library that runs the networks; any of them decodes any file to the same symbols."),
+        click.option(
+            "--backend",
+            type=click.Choice(["onnx", "torch"]),
+            default="onnx",
+            show_default=True,
+            help="Library that runs the networks; any of them decodes any file to the same symbols.",
+        ),
         click.option("--threads", type=click.IntRange(1, 256), help="CPU threads (1 to 256; default: all cores)."),
     ]
     for option in reversed(options):
@@ -74,7 +78,7 @@ def _expand(inputs: tuple[str, ...]) -> list[str]:
     names: list[str] = []
     for name in inputs:
         is_pattern = name != STDIO and not Path(name).exists() and any(c in name for c in "*?[")
-        found = sorted(glob.glob(name, recursive=True)) if is_pattern else [name]
+        found = sorted(glob(name, recursive=True)) if is_pattern else [name]
         if not found:
             msg = f"no file matches {name}"
             raise click.UsageError(msg)
@@ -164,9 +168,21 @@ def _open_codec(model: str | int | None, backend: str, threads: int | None) -> "
 @click.option("--allow-large", is_flag=True, help="Take pictures that Pillow calls decompression bombs.")
 @_backend_options
 @_output_options
-def encode(inputs: tuple[str, ...], quality: float | None, bpp: float | None, size: int | None, psnr: float | None,
-           model: str | None, measure: bool, allow_large: bool, backend: str, threads: int | None,
-           output: str | None, force: bool, as_json: bool) -> None:
+def encode(
+    inputs: tuple[str, ...],
+    quality: float | None,
+    bpp: float | None,
+    size: int | None,
+    psnr: float | None,
+    model: str | None,
+    measure: bool,
+    allow_large: bool,
+    backend: str,
+    threads: int | None,
+    output: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Encode pictures to .nci files, named after them unless -o says otherwise.
 
     IN is a file in any format that Pillow reads, a glob pattern, or - for standard input.
@@ -195,13 +211,22 @@ def encode(inputs: tuple[str, ...], quality: float | None, bpp: float | None, si
         for notice in loaded.notices:
             click.echo(f"ncodec: {source}: {notice}", err=True)
         fields = {
-            "input": source, "output": target, "width": loaded.width, "height": loaded.height,
-            "bytes": len(encoded.data), "bpp": 8 * len(encoded.data) / (loaded.width * loaded.height),
-            "quality": qp_to_quality(encoded.qp), "qp": encoded.qp, "psnr": measured, "seconds": seconds,
+            "input": source,
+            "output": target,
+            "width": loaded.width,
+            "height": loaded.height,
+            "bytes": len(encoded.data),
+            "bpp": 8 * len(encoded.data) / (loaded.width * loaded.height),
+            "quality": qp_to_quality(encoded.qp),
+            "qp": encoded.qp,
+            "psnr": measured,
+            "seconds": seconds,
             "notices": list(loaded.notices),
         }
-        line = (f"{source} → {target}  {loaded.width}×{loaded.height}  {len(encoded.data):,} bytes  "
-                f"{fields['bpp']:.3f} bpp  q {fields['quality']:g}")
+        line = (
+            f"{source} → {target}  {loaded.width}×{loaded.height}  {len(encoded.data):,} bytes  "
+            f"{fields['bpp']:.3f} bpp  q {fields['quality']:g}"
+        )
         line += f"  {measured:.2f} dB" if measured is not None else ""
         _say(fields, f"{line}  {seconds:.2f} s", as_json=as_json, to_stderr=target == STDIO)
 
@@ -213,8 +238,15 @@ def encode(inputs: tuple[str, ...], quality: float | None, bpp: float | None, si
 @click.option("--to", "suffix", default="png", show_default=True, help="Format of outputs that -o does not name.")
 @_backend_options
 @_output_options
-def decode(inputs: tuple[str, ...], suffix: str, backend: str, threads: int | None, output: str | None,
-           force: bool, as_json: bool) -> None:
+def decode(
+    inputs: tuple[str, ...],
+    suffix: str,
+    backend: str,
+    threads: int | None,
+    output: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Decode .nci files to pictures, named after them unless -o says otherwise.
 
     IN is a file, a glob pattern, or - for standard input. The suffix of -o, or --to, chooses among Pillow's formats.
@@ -236,8 +268,14 @@ def decode(inputs: tuple[str, ...], suffix: str, backend: str, threads: int | No
         data = files.write_picture(codec.decode_container(container), chosen)
         files.write_bytes(data, target, overwrite=force)
         seconds = time.perf_counter() - start
-        fields = {"input": source, "output": target, "width": header.width, "height": header.height,
-                  "bytes": len(data), "seconds": seconds}
+        fields = {
+            "input": source,
+            "output": target,
+            "width": header.width,
+            "height": header.height,
+            "bytes": len(data),
+            "seconds": seconds,
+        }
         line = f"{source} → {target}  {header.width}×{header.height}  {len(data):,} bytes  {seconds:.2f} s"
         _say(fields, line, as_json=as_json, to_stderr=target == STDIO)
 
@@ -263,8 +301,10 @@ def info(inputs: tuple[str, ...], verify: bool, as_json: bool) -> None:
             api.verify(data)
         fields = {"input": source, **asdict(found), "verified": verify}
         chunks = ", ".join(f"{name} {size:,}" for name, size in found.chunks.items())
-        line = (f"{source}  {found.width}×{found.height} {found.mode}  {found.size:,} bytes  {found.bpp:.3f} bpp  "
-                f"q {found.quality:g}  model {found.model}  chunks: {chunks}")
+        line = (
+            f"{source}  {found.width}×{found.height} {found.mode}  {found.size:,} bytes  {found.bpp:.3f} bpp  "
+            f"q {found.quality:g}  model {found.model}  chunks: {chunks}"
+        )
         _say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)
 
     _each([(name, "") for name in names], "read", work)
@@ -286,8 +326,10 @@ def models(as_json: bool) -> None:
     for entry in entries:
         facts = entry["facts"]
         megabytes = sum(entry["bytes"].values()) / 1e6
-        click.echo(f"{entry['id']}  {entry['name']:12}  {facts['encode_kmac_per_pixel']:5.1f} kMAC/px  "
-                   f"{facts['decode_kmac_per_pixel']:5.1f} kMAC/px  {megabytes:4.1f} MB  {facts['summary']}")
+        click.echo(
+            f"{entry['id']}  {entry['name']:12}  {facts['encode_kmac_per_pixel']:5.1f} kMAC/px  "
+            f"{facts['decode_kmac_per_pixel']:5.1f} kMAC/px  {megabytes:4.1f} MB  {facts['summary']}"
+        )
 
 
 def main() -> None:

@@ -11,7 +11,6 @@ from functools import cached_property
 import constriction
 import numpy as np
 import numpy.typing as npt
-
 from ncodec.errors import FormatError
 from ncodec.varint import ByteReader, pack_varint
 
@@ -102,9 +101,9 @@ class Tables:
         flat = z_hat.reshape(channels, -1).astype(np.float32)
         index = (self.exact_weight @ flat).astype(np.int32)  # (16·C_y, cells)
         index += np.repeat(self.bias[qp], HYPER_CELL * HYPER_CELL)[:, None]
-        rows = np.clip(index >> self.shift, 0, ROWS - 1).astype(np.uint8)
+        rows: RowArray = np.clip(index >> self.shift, 0, ROWS - 1).astype(np.uint8)
         cells = rows.reshape(-1, HYPER_CELL, HYPER_CELL, cells_high, cells_wide)
-        grid = cells.transpose(0, 3, 1, 4, 2).reshape(-1, cells_high * HYPER_CELL, cells_wide * HYPER_CELL)
+        grid: RowArray = cells.transpose(0, 3, 1, 4, 2).reshape(-1, cells_high * HYPER_CELL, cells_wide * HYPER_CELL)
         return grid[:, :height, :width]
 
 
@@ -186,7 +185,8 @@ def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int) -> bytes:
             coder.encode_reverse(run.positions, tables.model(run.row))
         escapes.append(b"".join(run.escapes for run in runs))
     escaped = b"".join(reversed(escapes))
-    return pack_varint(len(escaped)) + escaped + coder.get_compressed().astype("<u4").tobytes()
+    words: bytes = coder.get_compressed().astype("<u4").tobytes()
+    return pack_varint(len(escaped)) + escaped + words
 
 
 def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:

@@ -5,19 +5,17 @@ import os
 import sys
 import tempfile
 import warnings
-from contextlib import contextmanager, suppress
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
-
 from ncodec.bitstream import MAX_SIDE
 from ncodec.errors import InputError, OutputError
 from ncodec.picture import Picture, Pixels
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 EXIF_PREFIX = b"Exif\0\0"
-ORIENTATION = 0x0112
 STDIO = "-"
 
 _DIRECT_MODES = frozenset({"L", "LA", "RGB", "RGBA"})
@@ -79,9 +77,9 @@ def read_picture(source: str | os.PathLike[str] | bytes, *, allow_large: bool = 
     """
     name = "picture" if isinstance(source, bytes) else str(source)
     data = source if isinstance(source, bytes) else read_bytes(source)
-    with _readable(name), _pixel_limit(MAX_SIDE**2 // 2 if allow_large else Image.MAX_IMAGE_PIXELS):
-        with Image.open(io.BytesIO(data)) as image:
-            return from_pil(image)
+    limit = MAX_SIDE**2 // 2 if allow_large else Image.MAX_IMAGE_PIXELS
+    with _readable(name), _pixel_limit(limit), Image.open(io.BytesIO(data)) as image:
+        return from_pil(image)
 
 
 @contextmanager
@@ -156,13 +154,7 @@ def _exif_of(image: Image.Image) -> bytes | None:
     raw = image.info.get("exif")
     if isinstance(raw, bytes) and raw:
         return raw.removeprefix(EXIF_PREFIX)
-    orientation = image.getexif().get(ORIENTATION, 1)
-    if orientation == 1:
-        return None
-    # Formats such as TIFF keep the orientation among tags that describe the old file, so only it is carried over.
-    exif = Image.Exif()
-    exif[ORIENTATION] = orientation
-    return exif.tobytes().removeprefix(EXIF_PREFIX)
+    return None
 
 
 def _xmp_of(image: Image.Image) -> bytes | None:
@@ -274,5 +266,3 @@ def _write_atomically(data: bytes, path: Path) -> None:
         with suppress(OSError):
             Path(temporary).unlink()
         raise
-
-

@@ -6,19 +6,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
-
 from ncodec.backends import Backend
 from ncodec.bitstream import MAX_SIDE, PATCH, QP_COUNT, Container, Flag, Header, Tag, pack, unpack
 from ncodec.entropy import Symbols, estimate_bits, pack_symbols, unpack_symbols, zero_certain
 from ncodec.errors import FormatError, InputError
 from ncodec.model import Model
 from ncodec.picture import Picture, Pixels, psnr
+from PIL import Image
 
 CELL = 64
 """pixels under one hyper-latent, along each side"""
 TILE = 2048
 """largest side that networks see at once, without the halo; bounds the memory of a large picture"""
+STRIP = 256
+"""rows that whole-picture arithmetic takes at a time, for the same reason"""
 
 
 @dataclass(frozen=True)
@@ -222,7 +223,10 @@ def _last(holds: Callable[[int], bool]) -> int:
 
 def _luma(pixels: Pixels) -> Pixels:
     """Mean of the three channels, rounded half up, in integers: the same on every machine."""
-    return ((pixels.sum(axis=2, dtype=np.uint16) * 2 + 3) // 6).astype(np.uint8)
+    luma = np.empty(pixels.shape[:2], dtype=np.uint8)
+    for top in range(0, len(luma), STRIP):
+        luma[top : top + STRIP] = (pixels[top : top + STRIP].sum(axis=2, dtype=np.uint16) * 2 + 3) // 6
+    return luma
 
 
 def _pack_extras(picture: Picture) -> dict[Tag, bytes]:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-
 from ncodec.entropy import Tables
 from ncodec.errors import ModelError
 
@@ -20,7 +20,7 @@ class Model:
     """what a file names its model by"""
     name: str
     folder: Path
-    architecture: dict[str, int | float]
+    architecture: dict[str, Any]
     """fields of `ncodec.models.image.ImageConfig`"""
     halo: int
     """pixels around a tile that its result depends on, a multiple of 64"""

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-
 from ncodec.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
@@ -29,12 +28,12 @@ class Picture:
     @property
     def height(self) -> int:
         """Rows."""
-        return self.pixels.shape[0]
+        return int(self.pixels.shape[0])
 
     @property
     def width(self) -> int:
         """Columns."""
-        return self.pixels.shape[1]
+        return int(self.pixels.shape[1])
 
 
 def from_array(array: npt.NDArray[np.uint8]) -> Picture:

@@ -1,13 +1,15 @@
 """Pillow plugin: `Image.open("x.nci")` and `image.save("x.nci", quality=60)` after `import ncodec.pillow_plugin`."""
 
-from typing import IO
-
-from PIL import Image, ImageFile
+from typing import IO, TYPE_CHECKING
 
 from ncodec.api import make_target, open_codec
 from ncodec.bitstream import MAGIC, Container, Flag, Tag, unpack
 from ncodec.errors import NcodecError
 from ncodec.files import from_pil, metadata_of, to_pil
+from PIL import Image, ImageFile
+
+if TYPE_CHECKING:
+    from PIL._imaging import PixelAccess
 
 TARGET_OPTIONS = ("quality", "bpp", "size", "psnr")
 METADATA_OPTIONS = ("icc_profile", "exif", "xmp")
@@ -37,7 +39,7 @@ class NciImageFile(ImageFile.ImageFile):
         self._container = container
         self.tile = []
 
-    def load(self) -> Image.core.PixelAccess | None:
+    def load(self) -> "PixelAccess | None":
         """Decode the pixels, once."""
         if self._container is not None:
             codec = open_codec(self._container.header.model_id)

@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
-from PIL import Image
-from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
-
 from ncodec.errors import InputError
 from ncodec.models.blocks import patchify
 from ncodec.models.image import ImageConfig, Statistics
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -29,6 +28,7 @@ class CropOptions:
     crop: int = 256
     """side of a training crop in pixels, a multiple of 64"""
     batch: int = 8
+    """crops a step, of each process"""
     held_out: int = 16
     """photographs kept for validation, spread evenly over the sorted list"""
     seed: int = 1
@@ -75,7 +75,8 @@ class RandomCrops(IterableDataset[tuple[Tensor, Tensor]]):
         self.probabilities = areas / areas.sum()
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        rng = np.random.default_rng([self.options.seed, self.start])
+        rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+        rng = np.random.default_rng([self.options.seed, self.start, rank])
         while True:
             crops = np.stack([self._crop(rng) for _ in range(self.options.batch)])
             qps = rng.integers(0, self.qp_count, self.options.batch)
@@ -111,7 +112,9 @@ def patch_statistics(pictures: list[Pixels], config: ImageConfig, *, crops: int 
 class PictureData(pl.LightningDataModule):
     """Training crops and fixed held-out crops of a folder of pictures, decoded once into memory."""
 
-    def __init__(self, folders: list[Path], options: CropOptions, *, qp_count: int, exclude: list[Path] | None = None) -> None:
+    def __init__(
+        self, folders: list[Path], options: CropOptions, *, qp_count: int, exclude: list[Path] | None = None
+    ) -> None:
         super().__init__()
         self.options = options
         self.qp_count = qp_count
@@ -132,7 +135,7 @@ class PictureData(pl.LightningDataModule):
         """One centre crop of each held-out picture, (N, H, W, 3) uint8."""
         side = self.options.crop
         tops = [((p.shape[0] - side) // 2, (p.shape[1] - side) // 2) for p in self.held_out]
-        crops = [p[t : t + side, l : l + side] for p, (t, l) in zip(self.held_out, tops, strict=True)]
+        crops = [p[top : top + side, left : left + side] for p, (top, left) in zip(self.held_out, tops, strict=True)]
         return DataLoader(TensorDataset(torch.from_numpy(np.stack(crops))), batch_size=self.options.batch)
 
     def state_dict(self) -> dict[str, int]:

@@ -6,15 +6,12 @@ import struct
 import warnings
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper
-from safetensors.torch import save_file
-from torch import nn
-
 from ncodec.entropy import Tables
 from ncodec.errors import ModelError
 from ncodec.model import TABLES_FILE
@@ -23,6 +20,9 @@ from ncodec.models.graphs import DecoderGraph, EncoderGraph
 from ncodec.models.image import ImageConfig, ImageModel, halo_of
 from ncodec.training.tables import freeze_tables
 from ncodec.zoo import MANIFEST
+from onnx import TensorProto, helper
+from safetensors.torch import save_file
+from torch import nn
 
 WEIGHTS_FILE = "image.safetensors"
 OPSET = 17
@@ -66,21 +66,32 @@ def _safetensors_offsets(path: Path) -> dict[str, tuple[int, int]]:
         header = json.loads(stream.read(length))
     base = 8 + length
     header.pop("__metadata__", None)
-    return {name: (base + e["data_offsets"][0], e["data_offsets"][1] - e["data_offsets"][0]) for name, e in header.items()}
+    return {
+        name: (base + e["data_offsets"][0], e["data_offsets"][1] - e["data_offsets"][0]) for name, e in header.items()
+    }
 
 
-def _export_graph(graph: nn.Module, inputs: dict[str, torch.Tensor], outputs: dict[str, dict[int, str]],
-                  axes: dict[str, dict[int, str]]) -> onnx.ModelProto:
-    import io
-
-    stream = io.BytesIO()
-    with warnings.catch_warnings():
+def _export_graph(
+    graph: nn.Module,
+    inputs: dict[str, torch.Tensor],
+    outputs: dict[str, dict[int, str]],
+    axes: dict[str, dict[int, str]],
+) -> onnx.ModelProto:
+    with TemporaryDirectory() as folder, warnings.catch_warnings():
+        path = Path(folder) / "graph.onnx"
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            graph, tuple(inputs.values()), stream, dynamo=False, opset_version=OPSET, do_constant_folding=False,
-            input_names=list(inputs), output_names=list(outputs), dynamic_axes={**axes, **outputs},
+            graph,
+            tuple(inputs.values()),
+            path,
+            dynamo=False,
+            opset_version=OPSET,
+            do_constant_folding=False,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes={**axes, **outputs},
         )
-    return onnx.load_from_string(stream.getvalue())
+        return onnx.load(path)
 
 
 def _share_weights(proto: onnx.ModelProto, offsets: dict[str, tuple[int, int]], file: str) -> None:
@@ -121,10 +132,18 @@ def export_model(model: ImageModel, folder: Path, *, name: str, facts: dict[str,
     rgb_axes = {0: "height", 1: "width"}
     pixels = torch.zeros(7 * 16, 11 * 16, 3, dtype=torch.uint8)
     graphs = {
-        "encoder.onnx": _export_graph(EncoderGraph(model), {"pixels": pixels, "qp": qp},
-                                      {"z_hat": z_axes, "residual": r_axes}, {"pixels": rgb_axes}),
-        "decoder.onnx": _export_graph(DecoderGraph(model), {"z_hat": z_hat, "residual": residual, "qp": qp},
-                                      {"pixels": rgb_axes}, {"z_hat": z_axes, "residual": r_axes}),
+        "encoder.onnx": _export_graph(
+            EncoderGraph(model),
+            {"pixels": pixels, "qp": qp},
+            {"z_hat": z_axes, "residual": r_axes},
+            {"pixels": rgb_axes},
+        ),
+        "decoder.onnx": _export_graph(
+            DecoderGraph(model),
+            {"z_hat": z_hat, "residual": residual, "qp": qp},
+            {"pixels": rgb_axes},
+            {"z_hat": z_axes, "residual": r_axes},
+        ),
     }
     for file, proto in graphs.items():
         _share_weights(proto, offsets, WEIGHTS_FILE)

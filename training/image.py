@@ -7,11 +7,10 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from torch import Tensor
-
 from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.training.data import to_unit
 from ncodec.training.losses import RateDistortion, balanced, budget_factor, rate_distortion
+from torch import Tensor
 
 VALIDATION_QPS = (8, 20, 32, 44, 56)
 
@@ -50,7 +49,8 @@ class ImageTraining(pl.LightningModule):
         """Rate and distortion of (B, H, W, 3) uint8 crops at (B,) qp, and the λ of each."""
         pixels = to_unit(crops)
         seen = self.model(pixels, qp)
-        self.log("z_share", (seen.z_bits / (seen.y_bits + seen.z_bits)).mean(), batch_size=len(crops))
+        z_share = (seen.z_bits / (seen.y_bits + seen.z_bits)).mean()
+        self.log("z_share", z_share, batch_size=len(crops), sync_dist=not self.training)
         lagrangian = self.model.config.lambda_of(qp)
         return rate_distortion(seen.pixels, pixels, seen.y_bits + seen.z_bits, lagrangian=lagrangian), lagrangian
 
@@ -67,10 +67,12 @@ class ImageTraining(pl.LightningModule):
         for qp in VALIDATION_QPS:
             crops = batch[0]
             result, _ = self.price(crops, torch.full((len(crops),), float(qp), device=crops.device))
-            self.log(f"val/bpp_{qp}", result.bpp.mean(), batch_size=len(crops))
-            self.log(f"val/psnr_{qp}", result.psnr.mean(), batch_size=len(crops))
+            self.log(f"val/bpp_{qp}", result.bpp.mean(), batch_size=len(crops), sync_dist=True)
+            self.log(f"val/psnr_{qp}", result.psnr.mean(), batch_size=len(crops), sync_dist=True)
             log_losses.append(result.loss.log().mean())
-        self.log("val/log_loss", torch.stack(log_losses).mean(), batch_size=len(batch[0]), prog_bar=True)
+        self.log(
+            "val/log_loss", torch.stack(log_losses).mean(), batch_size=len(batch[0]), prog_bar=True, sync_dist=True
+        )
 
     @property
     def progress(self) -> float:
@@ -87,6 +89,8 @@ class ImageTraining(pl.LightningModule):
         """Set the learning rate from the spent budget, and stop at its end."""
         now = time.monotonic()
         self.spent_s, self._tick = self.spent_s + now - self._tick, now
+        # All processes follow the first one's clock, or one would stop while another waits for its gradient.
+        self.spent_s = self.trainer.strategy.broadcast(self.spent_s)
         rate = self.options.peak * budget_factor(self.progress, warmup=self.options.warmup)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate * group["factor"]

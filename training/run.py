@@ -1,18 +1,18 @@
 """One training run: options from YAML and the command line, data, module, trainer, checkpoints, logs."""
 
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
 from jsonargparse import ArgumentParser
-from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
-from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
-
 from ncodec.models.blocks import use_bfloat16
 from ncodec.models.image import ImageConfig
 from ncodec.training.data import CropOptions, PictureData, patch_statistics
 from ncodec.training.image import ImageTraining, OptimizerOptions
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 DEFAULTS = Path(__file__).parent / "configs" / "image.yaml"
 LAST = "last.ckpt"
@@ -28,6 +28,8 @@ class RunOptions:
     precision: str = "auto"
     """of the trunks: float32, bfloat16, or auto (bfloat16 on a GPU)"""
     accelerator: str = "auto"
+    devices: int = 1
+    """GPUs, or processes on the CPU; on cores that others share, processes of one thread beat threads by far"""
     ema_decay: float = 0.99
     """of the averaged weights, applied every 10 steps"""
     validate_every: int = 500
@@ -47,29 +49,37 @@ def read_options(arguments: list[str], *, config: Path | None = None) -> RunOpti
     return options
 
 
-def train_image(data: list[Path], *, out: Path, options: RunOptions, resume: Path | None = None,
-                exclude: list[Path] | None = None) -> Path:
+def train_image(
+    data: list[Path], *, out: Path, options: RunOptions, resume: Path | None = None, exclude: list[Path] | None = None
+) -> Path:
     """Train, and return the path of the last checkpoint, whose weights are the averaged ones."""
     pl.seed_everything(options.seed)
     torch.set_flush_denormal(True)
+    if options.devices > 1:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.devices))
     pictures = PictureData(data, options.crops, qp_count=options.model.qp_count, exclude=exclude)
     module = ImageTraining(options.model, options.optimizer)
     if resume is None:
         module.model.start_from(patch_statistics(pictures.pictures, options.model))
     on_gpu = torch.cuda.is_available() and options.accelerator != "cpu"
     use_bfloat16(module, options.precision == "bfloat16" or (options.precision == "auto" and on_gpu))
-    checkpoints = ModelCheckpoint(out, filename="last", every_n_train_steps=options.validate_every,
-                                  save_top_k=1, enable_version_counter=False)
+    checkpoints = ModelCheckpoint(
+        out, filename="last", every_n_train_steps=options.validate_every, save_top_k=1, enable_version_counter=False
+    )
     trainer = pl.Trainer(
         accelerator=options.accelerator,
-        devices=1,
+        devices=options.devices,
+        strategy="ddp" if options.devices > 1 else "auto",
         max_steps=options.optimizer.steps,
         val_check_interval=options.validate_every,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         log_every_n_steps=50,
-        callbacks=[EMAWeightAveraging(decay=options.ema_decay, update_every_n_steps=10), checkpoints,
-                   TQDMProgressBar(refresh_rate=20)],
+        callbacks=[
+            EMAWeightAveraging(decay=options.ema_decay, update_every_n_steps=10),
+            checkpoints,
+            TQDMProgressBar(refresh_rate=20),
+        ],
         logger=[CSVLogger(out, name="csv"), TensorBoardLogger(out, name="tensorboard")],
     )
     trainer.fit(module, pictures, ckpt_path=str(resume) if resume else None, weights_only=False)

@@ -5,7 +5,6 @@ import math
 import numpy as np
 import numpy.typing as npt
 import torch
-
 from ncodec.entropy import ROWS, TABLE_TOTAL, Tables
 from ncodec.models.image import INDEX_SHIFT, ImageModel
 from ncodec.models.likelihood import scale_of_index
@@ -24,7 +23,8 @@ def gaussian_counts(scale: float) -> npt.NDArray[np.uint32]:
     escape = max(1 - inside.sum(), 2.0**-18)
     counts = np.maximum(1, np.rint(np.append(inside * (1 - escape), escape) * TABLE_TOTAL)).astype(np.int64)
     counts[limit] += TABLE_TOTAL - counts.sum()
-    return counts.astype(np.uint32)
+    table: npt.NDArray[np.uint32] = counts.astype(np.uint32)
+    return table
 
 
 @torch.no_grad()

@@ -5,7 +5,6 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import Model
@@ -25,12 +24,18 @@ class Backend(Protocol):
         """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
 
 
-def open_backend(model: Model, name: str = "onnx", *, threads: int | None = None, precision: str = "float32",
-                 device: str | None = None) -> Backend:
+def open_backend(
+    model: Model,
+    name: str = "onnx",
+    *,
+    threads: int | None = None,
+    precision: str = "float32",
+    device: str | None = None,
+) -> Backend:
     """Load a model's networks into the named backend.
 
-    `threads` is the number of CPU threads, None for the library's choice. `precision` (float32 or bfloat16) and `device`
-    (None for a GPU if there is one) are the torch backend's. Raises BackendError when the backend is not installed.
+    `threads` is the number of CPU threads, None for the library's choice. `precision` (float32 or bfloat16) and
+    `device` (None for a GPU if there is one) are the torch backend's. Raises BackendError when it is not installed.
     """
     if name not in BACKENDS:
         msg = f"expected a backend among {', '.join(BACKENDS)}, got {name!r}"

@@ -1,8 +1,10 @@
 """ONNX Runtime on the CPU: the default backend."""
 
-import numpy as np
-import onnxruntime
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
 from ncodec.backends import Pixels
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
@@ -28,12 +30,13 @@ class OnnxBackend:
             )
         return self._sessions[graph]
 
-    def _run(self, graph: str, inputs: dict[str, object]) -> list[np.ndarray]:  # type: ignore[type-arg]
+    def _run(self, graph: str, inputs: dict[str, object]) -> list[npt.NDArray[Any]]:
         try:
-            return self._session(graph).run(None, inputs)  # type: ignore[no-any-return]
+            outputs: list[npt.NDArray[Any]] = self._session(graph).run(None, inputs)
         except Exception as error:  # onnxruntime raises classes of its own extension module
             msg = f"ONNX Runtime could not run {graph} of model {self.model.name}: {error}"
             raise BackendError(msg) from error
+        return outputs
 
     def analyze(self, pixels: Pixels, *, qp: int) -> Symbols:
         """(H, W, 3) with H and W multiples of 16 → symbols."""

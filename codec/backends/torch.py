@@ -2,8 +2,6 @@
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
-
 from ncodec.backends import Pixels
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
@@ -11,6 +9,7 @@ from ncodec.model import Model
 from ncodec.models.blocks import use_bfloat16
 from ncodec.models.graphs import DecoderGraph, EncoderGraph
 from ncodec.models.image import ImageConfig, ImageModel
+from safetensors.torch import load_file
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -18,8 +17,9 @@ PRECISIONS = ("float32", "bfloat16")
 class TorchBackend:
     """The networks as they were trained, from the same weights as the exported graphs."""
 
-    def __init__(self, model: Model, *, threads: int | None = None, precision: str = "float32",
-                 device: str | None = None) -> None:
+    def __init__(
+        self, model: Model, *, threads: int | None = None, precision: str = "float32", device: str | None = None
+    ) -> None:
         if precision not in PRECISIONS:
             msg = f"expected a precision among {', '.join(PRECISIONS)}, got {precision!r}"
             raise BackendError(msg)

@@ -49,7 +49,8 @@ class GatedFfn(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) → (B, C, h, w)."""
         a, b = self.expand(x).chunk(2, dim=1)  # each (B, hidden, h, w)
-        return x + self.project(a * F.hardsigmoid(b))
+        gated: Tensor = self.project(a * F.hardsigmoid(b))
+        return x + gated
 
 
 class Block(nn.Module):
@@ -75,12 +76,12 @@ class Block(nn.Module):
 class Trunk(nn.Sequential):
     """Blocks in a row, in bfloat16 where `use_bfloat16` asked for it; input and output stay float32."""
 
-    bfloat16 = False
+    in_bfloat16 = False
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) → (B, C, h, w)."""
-        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.bfloat16):
-            y = super().forward(x)
+        with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=self.in_bfloat16):
+            y: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         return y.float()
 
 
@@ -88,7 +89,7 @@ def use_bfloat16(network: nn.Module, enabled: bool) -> None:
     """Choose the precision of every trunk; latents, means, likelihoods and the linear paths stay float32."""
     for module in network.modules():
         if isinstance(module, Trunk):
-            module.bfloat16 = enabled
+            module.in_bfloat16 = enabled
 
 
 class QpVector(nn.Module):

@@ -15,17 +15,24 @@ import math
 from dataclasses import dataclass
 
 import torch
+from ncodec.bitstream import PATCH
+from ncodec.entropy import HYPER_CELL, SCALE_MIN, Z_LIMIT
+from ncodec.models.blocks import (
+    Block,
+    GatedFfn,
+    Pointwise,
+    QpVector,
+    Trunk,
+    activate,
+    compress_range,
+    patchify,
+)
+from ncodec.models.likelihood import SCALE_STEP, gaussian_bits, scale_of_index
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ncodec.models.blocks import Block, GatedFfn, Pointwise, QpVector, Trunk, activate, compress_range, patchify
-from ncodec.models.likelihood import SCALE_MIN, SCALE_STEP, gaussian_bits, scale_of_index
-
-PATCH = 16
 PATCH_VALUES = 3 * PATCH * PATCH
-HYPER_CELL = 4
 INDEX_SHIFT = 4
-Z_LIMIT = 127
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,8 @@ class TableIndex(nn.Module):
     def forward(self, z_hat: Tensor, qp: Tensor, like: Tensor) -> Tensor:
         """(B, hyper, ⌈h/4⌉, ⌈w/4⌉) → (B, latent, h, w), unclipped, in table steps."""
         index = F.pixel_shuffle(F.conv2d(z_hat, self.limited_weight()), HYPER_CELL)
-        return index[:, :, : like.shape[2], : like.shape[3]] + self.bias(qp)
+        bias: Tensor = self.bias(qp)
+        return index[:, :, : like.shape[2], : like.shape[3]] + bias
 
 
 class RenderBlock(nn.Module):
@@ -267,7 +275,8 @@ class ImageModel(nn.Module):
     def scaled_latent(self, pixels: Tensor, qp: Tensor) -> Tensor:
         """(B, 3, H, W) → y in units of its quantization step, (B, latent, H/16, W/16)."""
         y: Tensor = self.analysis(pixels, qp)
-        return y * self.log_gain(qp).exp()
+        gain: Tensor = self.log_gain(qp).exp()
+        return y * gain
 
     def render(self, y_hat: Tensor, qp: Tensor) -> Tensor:
         """ŷ in units of its step → (B, 3, H, W), unclipped, 0…1."""

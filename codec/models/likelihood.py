@@ -1,11 +1,11 @@
 """The Gaussian rows of the probability bank, as training sees them: differentiable, in float32."""
 
 import math
+from typing import Any
 
 import torch
-from torch import Tensor
-
 from ncodec.entropy import ROWS, SCALE_MAX, SCALE_MIN
+from torch import Tensor
 
 SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (ROWS - 1)
 """ln σ between neighbouring rows"""
@@ -17,10 +17,28 @@ _TAIL_BITS = 8.0
 """bits a deviation from there on"""
 
 
+class _Hold(torch.autograd.Function):
+    """Clamp whose gradient, outside the range, passes only where a descent step leads back inside.
+
+    Passing all of it lets the rate of noise alone drive indices, and the hyper-latent with them, towards -∞.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, index: Tensor) -> Tensor:
+        ctx.save_for_backward(index)
+        return index.clamp(0, ROWS - 1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (index,) = ctx.saved_tensors
+        (gradient,) = gradients
+        outwards = ((index < 0) & (gradient > 0)) | ((index > ROWS - 1) & (gradient < 0))
+        return gradient.masked_fill(outwards, 0)
+
+
 def scale_of_index(index: Tensor) -> Tensor:
-    """Real-valued row index → σ in quantization steps, held to the bank's range with a gradient outside it."""
-    held = index + (index.clamp(0, ROWS - 1) - index).detach()
-    return SCALE_MIN * torch.exp(SCALE_STEP * held)
+    """Real-valued row index → σ in quantization steps, held to the bank's range."""
+    return SCALE_MIN * torch.exp(SCALE_STEP * _Hold.apply(index))  # type: ignore[no-untyped-call]
 
 
 def gaussian_bits(value: Tensor, scale: Tensor) -> Tensor:

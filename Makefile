@@ -1,0 +1,42 @@
+# `make demo` shows what ncodec does; `make test` runs everything that is tested; `make check` is what CI runs.
+PYTHON ?= python3
+BIN := .venv/bin
+# PyTorch's default build for Linux brings CUDA; tests do not need it, so a CPU build is taken where one is found.
+TORCH ?= torch==2.13.0
+
+.PHONY: demo test lint types check clean
+
+.venv/runtime: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --editable .
+	touch $@
+
+.venv/dev: .venv/runtime
+	$(BIN)/pip install --quiet '$(TORCH)'
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: .venv/runtime
+	mkdir -p demo
+	$(BIN)/ncodec encode docs/osprey.png -q 30 -f -o demo/osprey.nci --measure
+	$(BIN)/ncodec decode demo/osprey.nci -f -o demo/osprey.png
+	$(BIN)/ncodec bench compare docs/osprey.png -q 30 -o demo/side-by-side.png
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+lint: .venv/dev types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p ncodec
+
+# mypy cannot follow setuptools' import hook, so it sees the four folders as one package through links.
+types:
+	mkdir -p build/types/ncodec
+	for entry in codec/*; do ln -sfn ../../../$$entry build/types/ncodec/; done
+	for folder in training eval weights; do ln -sfn ../../../$$folder build/types/ncodec/; done
+
+check: lint test
+
+clean:
+	rm -rf .venv build dist demo *.egg-info

@@ -1,0 +1,29 @@
+"""Bjøntegaard rates: how many more bits one codec needs than another at equal quality."""
+
+import numpy as np
+from ncodec.errors import InputError
+from scipy.interpolate import PchipInterpolator
+
+Curve = list[tuple[float, float]]
+"""(bits per pixel, PSNR in dB) points"""
+
+
+def bd_rate(anchor: Curve, test: Curve) -> float:
+    """Mean difference of the rate of `test` against `anchor` at equal quality, in percent (negative: fewer bits).
+
+    Bjøntegaard, VCEG-M33, with piecewise cubic (PCHIP) interpolation of log rate over the shared range of quality.
+    Raises InputError when a curve has fewer than two points or the curves share no quality.
+    """
+    curves = [sorted((quality, np.log(rate)) for rate, quality in curve) for curve in (anchor, test)]
+    if any(len(curve) < 2 for curve in curves):
+        msg = f"expected at least two points on each curve, got {len(anchor)} and {len(test)}"
+        raise InputError(msg)
+    low = max(curve[0][0] for curve in curves)
+    high = min(curve[-1][0] for curve in curves)
+    if low >= high:
+        msg = f"expected curves that share a range of quality, got none ({low:.2f} dB is not below {high:.2f} dB)"
+        raise InputError(msg)
+    anchor_log, test_log = (
+        float(PchipInterpolator(*zip(*curve, strict=True)).integrate(low, high)) for curve in curves
+    )
+    return float(np.expm1((test_log - anchor_log) / (high - low)) * 100)

@@ -1,0 +1,88 @@
+"""Speed as ratios against a peer in the same run on the same threads."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from ncodec.api import open_codec
+from ncodec.errors import BackendError
+from ncodec.files import from_pil
+from PIL import Image
+
+REPEATS = 9
+PEER_REPEATS = 3
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Median seconds of one picture."""
+
+    name: str
+    encode_s: float
+    decode_s: float
+    size: int
+
+
+def _median_s(work: Callable[[], object], repeats: int) -> float:
+    work()
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - start)
+    return median(times)
+
+
+def time_ncodec(image: Image.Image, *, threads: int, quality_qp: int = 32) -> Speed:
+    """RGB array → bytes and bytes → RGB array on the default backend."""
+    codec = open_codec(threads=threads)
+    picture = from_pil(image)
+    data = codec.encode(picture, qp=quality_qp).data
+    encode_s = _median_s(lambda: codec.encode(picture, qp=quality_qp), REPEATS)
+    decode_s = _median_s(lambda: codec.decode(data), REPEATS)
+    return Speed("ncodec", encode_s, decode_s, len(data))
+
+
+def time_compressai(image: Image.Image, *, threads: int, quality: int = 4) -> Speed:
+    """CompressAI's `mbt2018-mean`, its own compress and decompress; raises BackendError where it is not installed.
+
+    The architecture decides the time; its published weights need a download, so untrained ones stand in.
+    """
+    try:
+        import torch
+        from compressai.zoo import mbt2018_mean
+    except ImportError as error:
+        msg = "the comparison needs CompressAI: pip install 'ncodec[compressai]'"
+        raise BackendError(msg) from error
+    torch.set_num_threads(threads)
+    torch.manual_seed(0)
+    network = mbt2018_mean(quality, pretrained=False).eval()
+    network.update()
+    pixels = torch.from_numpy(np.asarray(image)).permute(2, 0, 1)[None].float() / 255
+    with torch.inference_mode():
+        coded = network.compress(pixels)
+        encode_s = _median_s(lambda: network.compress(pixels), PEER_REPEATS)
+        decode_s = _median_s(lambda: network.decompress(coded["strings"], coded["shape"]), PEER_REPEATS)
+    return Speed("CompressAI mbt2018-mean", encode_s, decode_s, sum(len(s[0]) for s in coded["strings"]))
+
+
+def time_processes(image: Image.Image) -> dict[str, float]:
+    """Median seconds of whole processes: `ncodec decode` of one picture, and `ncodec --help`."""
+    command = [sys.executable, "-m", "ncodec"]
+    with TemporaryDirectory() as folder:
+        source, coded, decoded = (Path(folder) / name for name in ("a.png", "a.nci", "b.png"))
+        image.save(source)
+        subprocess.run([*command, "encode", str(source), "-o", str(coded)], check=True, capture_output=True)
+        decode = [*command, "decode", str(coded), "-f", "-o", str(decoded)]
+        return {
+            "ncodec decode": _median_s(lambda: subprocess.run(decode, check=True, capture_output=True), 5),
+            "ncodec --help": _median_s(
+                lambda: subprocess.run([*command, "--help"], check=True, capture_output=True), 5
+            ),
+        }

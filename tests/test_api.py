@@ -1,0 +1,122 @@
+import io
+from pathlib import Path
+
+import ncodec
+import numpy as np
+import numpy.typing as npt
+import pytest
+from ncodec.picture import from_array, psnr
+from PIL import Image
+
+Photo = npt.NDArray[np.uint8]
+
+
+def test_every_kind_of_source_gives_the_same_file(photo: Photo, folder: Path, coded: bytes) -> None:
+    image = Image.fromarray(photo)
+    image.save("photo.png")
+    for source in ("photo.png", Path("photo.png"), Path("photo.png").read_bytes(), photo, image):
+        assert ncodec.encode(source, quality=30) == coded
+
+
+def test_the_file_is_written_and_returned(photo: Photo, folder: Path, coded: bytes) -> None:
+    assert ncodec.encode(photo, "out.nci", quality=30) == Path("out.nci").read_bytes() == coded
+
+
+def test_decoding_gives_a_picture_close_to_the_original(photo: Photo, coded: bytes) -> None:
+    image = ncodec.decode(coded)
+    assert image.size == (200, 152)
+    assert psnr(photo, np.asarray(image)) > 22
+
+
+def test_paths_and_bytes_decode_alike(folder: Path, coded: bytes) -> None:
+    Path("a.nci").write_bytes(coded)
+    assert ncodec.decode("a.nci") == ncodec.decode(Path("a.nci")) == ncodec.decode(coded)
+
+
+def test_info_says_what_the_file_holds(coded: bytes) -> None:
+    info = ncodec.info(coded)
+    assert (info.width, info.height, info.mode, info.size) == (200, 152, "RGB", len(coded))
+    assert info.bpp == pytest.approx(8 * len(coded) / (200 * 152))
+    assert info.quality == pytest.approx(30, abs=0.8)
+    assert info.size - info.chunks["symbols"] <= 32
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_modes_survive(photo: Photo, channels: int) -> None:
+    mode = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]
+    image = Image.fromarray(photo).convert(mode)
+    if channels in (2, 4):
+        image.putalpha(Image.fromarray(photo[:, :, 1]))
+    back = ncodec.decode(ncodec.encode(image))
+    assert back.mode == mode
+    assert ncodec.info(ncodec.encode(image)).mode == mode
+    if channels in (2, 4):
+        np.testing.assert_array_equal(np.asarray(back.getchannel("A")), photo[:, :, 1])
+
+
+def test_metadata_survives(photo: Photo) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.fromarray(photo)
+    image.info.update(exif=exif.tobytes(), icc_profile=b"profile", xmp=b"<x/>")
+    back = ncodec.decode(ncodec.encode(image))
+    assert back.getexif()[0x0112] == 6
+    assert (back.info["icc_profile"], back.info["xmp"]) == (b"profile", b"<x/>")
+
+
+def test_targets_are_options(photo: Photo) -> None:
+    assert len(ncodec.encode(photo, size=2500)) <= 2500
+    assert ncodec.info(ncodec.encode(photo, bpp=0.9)).bpp <= 0.9
+    assert psnr(photo, np.asarray(ncodec.decode(ncodec.encode(photo, psnr=27)))) >= 27
+    with pytest.raises(ncodec.InputError, match="got quality, bpp"):
+        ncodec.encode(photo, quality=3, bpp=1)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        np.zeros(4, np.uint8),
+    ],
+    ids=["float", "two channels", "empty", "one axis"],
+)
+def test_arrays_of_other_shapes_and_types_are_refused(array: npt.NDArray[np.generic]) -> None:
+    with pytest.raises(ncodec.InputError, match=r"expected .* got"):
+        ncodec.encode(array)  # type: ignore[arg-type]
+
+
+def test_all_errors_share_a_base_and_join_a_builtin() -> None:
+    for child in (ncodec.FormatError, ncodec.InputError, ncodec.ModelError, ncodec.BackendError, ncodec.OutputError):
+        assert issubclass(child, ncodec.NcodecError)
+        assert any(issubclass(child, b) for b in (ValueError, LookupError, RuntimeError, OSError))
+
+
+def test_an_unknown_model_is_refused(photo: Photo, coded: bytes) -> None:
+    from ncodec.bitstream import Container, Header, pack, unpack
+
+    container = unpack(coded)
+    header = Header(0xDEADBEEF, container.header.width, container.header.height, container.header.qp)
+    stranger = pack(Container(header, container.symbols))
+    with pytest.raises(ncodec.ModelError, match="deadbeef"):
+        ncodec.decode(stranger)
+    assert ncodec.info(stranger).model == "deadbeef"
+    with pytest.raises(ncodec.ModelError, match="nonesuch"):
+        ncodec.encode(photo, model="nonesuch")
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="nothing_of_the_sort"):
+        _ = ncodec.nothing_of_the_sort
+
+
+def test_a_grey_picture_is_decoded_in_integers(photo: Photo) -> None:
+    grey = np.asarray(ncodec.decode(ncodec.encode(photo[:, :, 0], quality=80)))
+    assert grey.shape == photo.shape[:2]
+    assert psnr(from_array(photo[:, :, 0]).pixels, from_array(grey).pixels) > 25
+
+
+def test_streams_are_not_paths() -> None:
+    with pytest.raises((ncodec.InputError, TypeError)):
+        ncodec.decode(io.BytesIO(b""))  # type: ignore[arg-type]

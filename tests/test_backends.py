@@ -1,0 +1,72 @@
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from ncodec.api import open_codec
+from ncodec.backends import open_backend
+from ncodec.bitstream import unpack
+from ncodec.entropy import unpack_symbols
+from ncodec.errors import BackendError
+from ncodec.image import Encoded
+from ncodec.picture import from_array
+from ncodec.zoo import load_model
+from PIL import Image
+
+Photo = npt.NDArray[np.uint8]
+
+VARIANTS: list[dict[str, object]] = [
+    {"backend": "onnx", "threads": 1},
+    {"backend": "onnx", "threads": 2},
+    {"backend": "torch", "threads": 1},
+    {"backend": "torch", "threads": 2},
+    {"backend": "torch", "precision": "bfloat16"},
+]
+
+
+def assert_same_symbols_and_near_pixels(encoded: Encoded, options: dict[str, object], reference: Photo) -> None:
+    codec = open_codec(**options)  # type: ignore[arg-type]
+    container = unpack(encoded.data)
+    high, wide = container.header.latent_size
+    read = unpack_symbols(container.symbols, codec.model.tables, qp=encoded.qp, height=high, width=wide)
+    np.testing.assert_array_equal(read.z_hat, encoded.symbols.z_hat)
+    np.testing.assert_array_equal(read.residual, encoded.symbols.residual)
+    assert np.abs(codec.decode(encoded.data).pixels.astype(int) - reference).max() <= 1
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=lambda o: " ".join(map(str, o.values())))
+@pytest.mark.parametrize("qp", [3, 30, 60])
+@pytest.mark.parametrize("writer", ["onnx", "torch"])
+def test_any_backend_reads_what_any_other_wrote(photo: Photo, options: dict[str, object], qp: int, writer: str) -> None:
+    pytest.importorskip("torch")
+    encoded = open_codec(backend=writer).encode(from_array(photo), qp=qp)
+    reference = open_codec().decode(encoded.data).pixels
+    assert_same_symbols_and_near_pixels(encoded, options, reference)
+
+
+@pytest.mark.slow
+def test_real_pictures_agree(kodak: list[Path]) -> None:
+    pytest.importorskip("torch")
+    for path in kodak[:2]:
+        pixels = np.asarray(Image.open(path).convert("RGB"))
+        encoded = open_codec().encode(from_array(pixels), qp=40)
+        reference = open_codec().decode(encoded.data).pixels
+        for options in VARIANTS:
+            assert_same_symbols_and_near_pixels(encoded, options, reference)
+
+
+def test_an_unknown_backend_is_refused() -> None:
+    with pytest.raises(BackendError, match="expected a backend among onnx, torch, got 'abacus'"):
+        open_backend(load_model(), "abacus")
+
+
+def test_an_unknown_precision_is_refused() -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(BackendError, match="expected a precision"):
+        open_backend(load_model(), "torch", precision="int3")
+
+
+def test_a_missing_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ncodec.backends.find_spec", lambda name: None)
+    with pytest.raises(BackendError, match=r"pip install 'ncodec\[torch\]'"):
+        open_backend(load_model(), "torch")

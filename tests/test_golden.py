@@ -1,0 +1,56 @@
+"""Files written once must decode the same for ever: symbols exactly, pixels within one level on any machine."""
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+
+import ncodec
+import numpy as np
+import pytest
+from PIL import Image
+from places import ROOT
+
+GOLDEN = ROOT / "tests" / "golden"
+HASHES = json.loads((GOLDEN / "symbols.json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def make() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("golden_make", GOLDEN / "make.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", sorted(HASHES))
+def test_symbols_are_exact(name: str, make: ModuleType) -> None:
+    assert make.symbols_hash((GOLDEN / f"{name}.nci").read_bytes()) == HASHES[name]
+
+
+@pytest.mark.parametrize("name", sorted(HASHES))
+def test_pixels_are_within_one_level(name: str) -> None:
+    decoded = np.asarray(ncodec.decode(GOLDEN / f"{name}.nci"))
+    expected = np.asarray(Image.open(GOLDEN / f"{name}.png"))
+    assert decoded.shape == expected.shape
+    assert np.abs(decoded.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("name", sorted(HASHES))
+def test_symbols_pack_to_the_same_bytes(name: str, make: ModuleType) -> None:
+    """What was decoded codes to the same payload again: neither direction has drifted."""
+    from ncodec.api import open_codec
+    from ncodec.bitstream import unpack
+    from ncodec.entropy import pack_symbols
+
+    data = (GOLDEN / f"{name}.nci").read_bytes()
+    container = unpack(data)
+    codec = open_codec(container.header.model_id)
+    again = pack_symbols(make.symbols_of(data), codec.model.tables, qp=container.header.qp)
+    assert again == container.symbols
+
+
+def test_every_golden_file_is_listed() -> None:
+    assert sorted(path.stem for path in Path(GOLDEN).glob("*.nci")) == sorted(HASHES)

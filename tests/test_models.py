@@ -1,0 +1,89 @@
+"""The networks: budgets, locality, and that the training pass prices what the coder codes."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from ncodec.models.complexity import decode_kmac, encode_kmac  # noqa: E402
+from ncodec.models.image import ImageConfig, ImageModel, Statistics, halo_of  # noqa: E402
+from ncodec.models.likelihood import gaussian_bits, scale_of_index  # noqa: E402
+
+SMALL = ImageConfig(
+    latent=16, hyper=8, encoder_width=16, encoder_depth=2, entropy_width=8, hyper_width=8, body_width=16,
+    body_depth=1, render_width=8, render_depth=1,
+)  # fmt: skip
+
+
+@pytest.fixture
+def model() -> ImageModel:
+    """A small model with every branch alive."""
+    torch.manual_seed(0)
+    network = ImageModel(SMALL)
+    for parameter in network.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.05)
+    return network.eval()
+
+
+def test_the_default_model_is_within_its_budget() -> None:
+    network = ImageModel(ImageConfig())
+    assert encode_kmac(network) <= 25
+    assert decode_kmac(network) <= 6
+
+
+@torch.no_grad()
+def test_nothing_looks_further_than_the_halo(model: ImageModel) -> None:
+    qp = torch.tensor([40.0])
+    side = 2 * halo_of(SMALL) + 128
+    pixels = torch.rand(1, 3, side, side)
+    changed = pixels.clone()
+    changed[..., :64] = 1 - changed[..., :64]
+    edge = (64 + halo_of(SMALL)) // 16
+    for before, after, unit in zip(model.encode(pixels, qp), model.encode(changed, qp), (4, 1), strict=True):
+        start = -(-edge // unit)
+        assert not torch.equal(before, after), "the change must be seen at all"
+        assert torch.equal(before[..., start:], after[..., start:])
+
+
+@torch.no_grad()
+def test_decoding_mirrors_encoding(model: ImageModel) -> None:
+    """The decoder's ŷ is the encoder's: without quantization of r, the latent itself comes back."""
+    qp = torch.tensor([20.0])
+    pixels = torch.rand(1, 3, 80, 112)
+    z_hat, residual = model.encode(pixels, qp)
+    assert z_hat.shape == (1, 8, 2, 2)
+    assert residual.shape == (1, 16, 5, 7)
+    assert torch.equal(residual, residual.round())
+    assert model.decode(z_hat, residual, qp).shape == pixels.shape
+
+
+def test_training_starts_as_a_transform_codec() -> None:
+    torch.manual_seed(0)
+    basis, _ = torch.linalg.qr(torch.randn(768, 16))
+    network = ImageModel(SMALL)
+    network.start_from(Statistics(basis.T.contiguous(), torch.full((16,), 30.0)))
+    span = (torch.randn(4, 16) @ basis.T * 0.02).view(4, 768, 1, 1)
+    pixels = torch.nn.functional.pixel_shuffle(torch.nn.functional.pixel_shuffle(span, 4), 4) + 0.5
+    pixels = pixels.repeat(1, 1, 4, 4)
+    seen = network(pixels, torch.full((4,), 63.0))
+    assert (seen.pixels - pixels).abs().max() < 0.03
+
+
+def test_bits_of_a_sure_thing_and_of_a_surprise() -> None:
+    sure = gaussian_bits(torch.zeros(1, 1000), torch.tensor(0.05))
+    assert sure.item() < 60
+    scale = torch.tensor(4.0)
+    values = torch.randn(1, 100_000) * 4
+    entropy = 0.5 * torch.log2(2 * torch.pi * torch.e * scale**2)
+    assert gaussian_bits(values, scale).item() / 1e5 == pytest.approx(entropy.item(), rel=0.01)
+    far = torch.tensor([[500.0]], requires_grad=True)
+    gaussian_bits(far, torch.tensor(1.0)).sum().backward()
+    assert far.grad is not None
+    assert far.grad.item() > 1, "a value far outside its table is still pulled back"
+
+
+def test_table_indices_outside_the_bank_are_only_pulled_inwards() -> None:
+    index = torch.tensor([-5.0, -5.0, 10.0, 80.0, 80.0], requires_grad=True)
+    (scale_of_index(index) * torch.tensor([1.0, -1.0, 1.0, 1.0, -1.0])).sum().backward()
+    assert index.grad is not None
+    assert (index.grad == 0).tolist() == [True, False, False, False, True]

@@ -1,0 +1,55 @@
+"""The README's Python runs, and so does every `ncodec` command in it that is not training."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from places import ROOT
+
+TEXT = (ROOT / "README.md").read_text("utf-8")
+SLOW = ("ncodec train", "ncodec export", "ncodec bench rd", "ncodec bench symbols", "ncodec bench speed")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", TEXT, re.DOTALL)
+
+
+def commands() -> list[str]:
+    lines = "\n".join(blocks("bash")).splitlines()
+    found = [line.split(" #")[0].strip() for line in lines if line.startswith("ncodec ")]
+    return [line for line in found if not line.startswith(SLOW)]
+
+
+@pytest.fixture
+def with_photo(folder: Path) -> Path:
+    shutil.copy(ROOT / "docs" / "osprey.png", folder / "photo.png")
+    return folder
+
+
+def test_the_python_runs(with_photo: Path) -> None:
+    code = blocks("python")
+    assert code
+    for block in code:
+        subprocess.run([sys.executable, "-c", block], check=True, cwd=with_photo)
+
+
+def test_the_commands_run_in_order(with_photo: Path) -> None:
+    assert len(commands()) >= 5
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for command in commands():
+        if "|" in command or ">" in command:
+            subprocess.run(command, shell=True, check=True, cwd=with_photo, env=environment)
+        else:
+            subprocess.run(shlex.split(command), check=True, cwd=with_photo, env=environment)
+
+
+def test_the_two_commands_of_a_new_user_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    for target in ("demo", "test"):
+        assert f"make {target}" in TEXT
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE)

@@ -1,0 +1,165 @@
+"""A tiny model learns for a few steps, resumes, exports and decodes real pixels."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import yaml
+from PIL import Image
+
+pytest.importorskip("pytorch_lightning")
+
+import torch
+from ncodec.backends import open_backend
+from ncodec.errors import InputError
+from ncodec.image import ImageCodec
+from ncodec.picture import from_array
+from ncodec.training import run
+from ncodec.training.data import CropOptions, PictureData, RandomCrops, find_pictures, patch_statistics
+from ncodec.training.export import export_model, load_checkpoint, write_manifest
+from ncodec.training.losses import balanced, budget_factor, rate_distortion
+from ncodec.training.tables import gaussian_counts
+from ncodec.zoo import load_model_folder
+
+Photo = npt.NDArray[np.uint8]
+TINY = [
+    "--model.latent=48", "--model.hyper=8", "--model.encoder_width=16", "--model.encoder_depth=1",
+    "--model.entropy_width=16", "--model.hyper_width=16", "--model.body_width=16", "--model.body_depth=1",
+    "--model.render_width=8", "--model.render_depth=1", "--crops.crop=64", "--crops.batch=4", "--crops.held_out=1",
+    "--validate_every=10", "--accelerator=cpu", "--optimizer.peak=2e-3", "--optimizer.warmup=0.2",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory, photo: Photo) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    for i in range(4):
+        Image.fromarray(np.roll(photo, 37 * i, axis=0)).save(folder / f"{i}.png")
+    return folder
+
+
+def log_losses(out: Path) -> list[float]:
+    import csv
+
+    rows = []
+    for path in sorted((out / "csv").rglob("metrics.csv")):
+        with path.open(encoding="utf-8") as stream:
+            rows += [float(row["val/log_loss"]) for row in csv.DictReader(stream) if row["val/log_loss"]]
+    return rows
+
+
+@pytest.mark.slow
+def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo) -> None:
+    out = tmp_path / "run"
+    first = run.train_image([pictures], out=out, options=run.read_options([*TINY, "--optimizer.steps=30"]))
+    losses = log_losses(out)
+    assert losses[-1] < losses[0], "the held-out loss falls"
+
+    second = run.train_image(
+        [pictures], out=out, options=run.read_options([*TINY, "--optimizer.steps=40"]), resume=first
+    )
+    state = torch.load(second, weights_only=True)
+    assert state["global_step"] == 40
+
+    model, facts = load_checkpoint(second)
+    assert facts["steps"] == 40
+    entry = export_model(model, tmp_path / "weights" / "tiny", name="tiny", facts=facts)
+    write_manifest(entry, tmp_path / "weights")
+    manifest = json.loads((tmp_path / "weights" / "manifest.json").read_text("utf-8"))
+    loaded = load_model_folder(manifest["models"][0], tmp_path / "weights" / "tiny")
+    codec = ImageCodec(loaded, open_backend(loaded))
+    decoded = codec.decode(codec.encode(from_array(photo), qp=63).data)
+    assert np.abs(decoded.pixels.astype(int) - photo).mean() < 20
+    reference = ImageCodec(loaded, open_backend(loaded, "torch"))
+    assert reference.encode(from_array(photo), qp=63).data[:16] == codec.encode(from_array(photo), qp=63).data[:16]
+
+
+def test_every_default_of_the_yaml_is_a_known_option() -> None:
+    defaults = yaml.safe_load(run.DEFAULTS.read_text("utf-8"))
+    assert set(defaults) == {"run"}
+    options = run.read_options([])
+    assert options.model.latent == defaults["run"]["model"]["latent"]
+    assert options.optimizer.peak == defaults["run"]["optimizer"]["peak"]
+
+
+def test_a_config_overrides_the_defaults_and_the_command_line_overrides_both(tmp_path: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text("run:\n  optimizer:\n    peak: 0.5\n    steps: 7\n", "utf-8")
+    options = run.read_options(["--optimizer.steps", "9"], config=config)
+    assert (options.optimizer.peak, options.optimizer.steps) == (0.5, 9)
+
+
+@pytest.mark.parametrize("arguments", [["--optimizer.pace=1"], ["--optimizer.peak=fast"]])
+def test_unknown_options_are_usage_errors(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as raised:
+        run.read_options(arguments)
+    assert raised.value.code == 2
+
+
+def test_crops_are_reproducible_and_cover_flips(photo: Photo) -> None:
+    options = CropOptions(crop=64, batch=6)
+    first, again = (next(iter(RandomCrops([photo], options, qp_count=64))) for _ in range(2))
+    assert torch.equal(first[0], again[0])
+    assert first[0].shape == (6, 64, 64, 3)
+    assert ((first[1] >= 0) & (first[1] < 64)).all()
+    resumed = next(iter(RandomCrops([photo], options, qp_count=64, start=1)))
+    assert not torch.equal(first[0], resumed[0]), "a resumed run sees new crops"
+
+
+def test_held_out_pictures_are_not_trained_on(pictures: Path) -> None:
+    data = PictureData([pictures], CropOptions(crop=64, held_out=1), qp_count=64)
+    assert len(data.pictures) == 3
+    assert len(data.held_out) == 1
+
+
+def test_excluded_pictures_are_left_out(pictures: Path) -> None:
+    paths = find_pictures([pictures])
+    assert len(find_pictures([pictures], exclude=paths[:1])) == len(paths) - 1
+
+
+def test_a_folder_without_pictures_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected pictures below"):
+        find_pictures([tmp_path])
+
+
+def test_patch_statistics_are_principal_components(photo: Photo) -> None:
+    from ncodec.models.image import ImageConfig
+
+    statistics = patch_statistics([photo], ImageConfig(latent=32), crops=20)
+    assert statistics.basis.shape == (32, 768)
+    torch.testing.assert_close(statistics.basis @ statistics.basis.T, torch.eye(32), atol=1e-4, rtol=0)
+    assert statistics.deviations.tolist() == sorted(statistics.deviations.tolist(), reverse=True)
+
+
+def test_the_loss_is_lambda_times_255_squared_mse_plus_bpp() -> None:
+    pixels = torch.zeros(2, 3, 64, 64)
+    result = rate_distortion(
+        pixels + 0.1, pixels, torch.tensor([4096.0, 8192.0]), lagrangian=torch.tensor([0.01, 0.02])
+    )
+    torch.testing.assert_close(result.bpp, torch.tensor([1.0, 2.0]))
+    torch.testing.assert_close(result.loss, torch.tensor([6.5025 + 1, 13.005 + 2]))
+    torch.testing.assert_close(result.psnr, torch.tensor([20.0, 20.0]))
+    torch.testing.assert_close(
+        balanced(torch.tensor([1.0, 1.0]), lagrangian=torch.tensor([1.0, 4.0]), pivot=1.0), torch.tensor(0.75)
+    )
+
+
+def test_the_rate_rises_then_falls_to_zero() -> None:
+    assert budget_factor(0.0, warmup=0.1) == 0
+    assert budget_factor(0.1, warmup=0.1) == 1
+    assert budget_factor(1.0, warmup=0.1) == pytest.approx(0)
+    assert 0 < budget_factor(0.05, warmup=0.1) < 1
+
+
+@pytest.mark.parametrize("scale", [0.11, 0.5, 3.0, 40.0, 256.0])
+def test_gaussian_tables_are_exact_and_near_the_gaussian(scale: float) -> None:
+    counts = gaussian_counts(scale).astype(np.int64)
+    assert counts.sum() == 2**24
+    assert counts.min() >= 1
+    inside = counts[:-1]
+    np.testing.assert_array_equal(inside, inside[::-1])
+    values = np.arange(len(inside)) - len(inside) // 2
+    variance = (inside * values**2).sum() / inside.sum()
+    assert variance == pytest.approx(scale**2 + 1 / 12, rel=0.05) or scale < 0.5

@@ -1,0 +1,61 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from ncodec.errors import ModelError
+from ncodec.zoo import combined_id, list_models, load_model, load_model_folder, weights_folder
+
+
+def test_the_default_model_is_the_first_of_the_manifest() -> None:
+    assert load_model().name == list_models()[0]["name"]
+
+
+def test_a_model_is_found_by_name_and_by_id() -> None:
+    first = list_models()[0]
+    assert load_model(first["name"]).id == load_model(int(first["id"], 16)).id
+
+
+def test_an_unknown_model_is_named_beside_those_installed() -> None:
+    with pytest.raises(
+        ModelError, match=f"this needs model deadbeef, which is not installed; installed: {load_model().name}"
+    ):
+        load_model(0xDEADBEEF)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> tuple[dict[str, object], Path]:
+    entry = json.loads((weights_folder() / "manifest.json").read_text("utf-8"))["models"][0]
+    shutil.copytree(weights_folder() / entry["folder"], tmp_path / "model")
+    return entry, tmp_path / "model"
+
+
+@pytest.mark.parametrize("file", ["decoder.onnx", "encoder.onnx", "image.safetensors", "tables.npz"])
+def test_a_changed_file_is_refused(copy: tuple[dict[str, object], Path], file: str) -> None:
+    entry, folder = copy
+    data = bytearray((folder / file).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / file).write_bytes(data)
+    with pytest.raises(ModelError, match=f"expected SHA-256 .* of {file}"):
+        load_model_folder(entry, folder)
+
+
+def test_a_missing_file_is_said(copy: tuple[dict[str, object], Path]) -> None:
+    entry, folder = copy
+    (folder / "decoder.onnx").unlink()
+    with pytest.raises(ModelError, match="is incomplete"):
+        load_model_folder(entry, folder)
+
+
+def test_the_id_depends_on_every_file() -> None:
+    assert combined_id({"a": "00", "b": "11"}) != combined_id({"a": "00", "b": "12"})
+    assert combined_id({"a": "00", "b": "11"}) == combined_id({"b": "11", "a": "00"})
+
+
+def test_weights_stay_small_and_carry_their_facts() -> None:
+    for entry in list_models():
+        assert sum(entry["bytes"].values()) < 40e6
+        facts = entry["facts"]
+        assert facts["encode_kmac_per_pixel"] <= 25
+        assert facts["decode_kmac_per_pixel"] <= 6
+        assert facts["rate_distortion"], "measured points belong to a shipped model"

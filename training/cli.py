@@ -1,0 +1,75 @@
+"""`ncodec train` and `ncodec export`; PyTorch is loaded only when one of them runs."""
+
+from pathlib import Path
+
+import click
+from ncodec.errors import BackendError
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _require_training() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("torch", "pytorch_lightning", "jsonargparse", "onnx") if find_spec(name) is None]
+    if missing:
+        msg = f"training needs {', '.join(missing)}: pip install 'ncodec[train]'"
+        raise BackendError(msg)
+
+
+@click.group()
+def train() -> None:
+    """Train a model on your own pictures."""
+
+
+@train.command(context_settings={"ignore_unknown_options": True})
+@click.option("--data", type=FOLDER, multiple=True, required=True, help="Folder of pictures; may be repeated.")
+@click.option("--exclude", type=FILE, multiple=True, help="Picture to leave out; may be repeated.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("runs/image"),
+    show_default=True,
+    help="Folder for checkpoints and logs.",
+)
+@click.option("--config", type=FILE, help="YAML that overrides the defaults in ncodec/training/configs/image.yaml.")
+@click.option("--resume", type=FILE, help="Checkpoint to continue from, optimizer and budget included.")
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+def image(
+    data: tuple[Path, ...],
+    exclude: tuple[Path, ...],
+    out: Path,
+    config: Path | None,
+    resume: Path | None,
+    overrides: tuple[str, ...],
+) -> None:
+    """Train an image model; single options are overridden as --optimizer.minutes 60 or --crops.batch 16."""
+    _require_training()
+    from ncodec.training.run import read_options, train_image
+
+    options = read_options(list(overrides), config=config)
+    last = train_image(list(data), out=out, options=options, resume=resume, exclude=list(exclude))
+    click.echo(f"{last}: the averaged weights; `ncodec export {last}` makes a model of them")
+
+
+@click.command()
+@click.argument("checkpoint", type=FILE)
+@click.option("--name", default="base", show_default=True, help="Name of the model in the manifest.")
+@click.option(
+    "--weights",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("weights"),
+    show_default=True,
+    help="Folder of the manifest.",
+)
+@click.option("--summary", default="", help="A line about the training for `ncodec models`.")
+def export(checkpoint: Path, name: str, weights: Path, summary: str) -> None:
+    """Turn a training checkpoint into a model that encodes and decodes without PyTorch."""
+    _require_training()
+    from ncodec.training.export import export_model, load_checkpoint, write_manifest
+
+    model, facts = load_checkpoint(checkpoint)
+    entry = export_model(model, weights / name, name=name, facts={**facts, "summary": summary})
+    write_manifest(entry, weights)
+    click.echo(f"{weights / name}: {sum(entry['bytes'].values()) / 1e6:.1f} MB")
