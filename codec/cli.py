@@ -105,7 +105,7 @@ def _name_outputs(inputs: list[str], output: str | None, suffix: str) -> list[st
 
 
 def _stem_of(name: str) -> str:
-    return "stdin" if name == STDIO else str(Path(name).with_suffix(""))
+    return "stdin" if name == STDIO else name.removesuffix(Path(name).suffix)
 
 
 def _say(fields: dict[str, Any], line: str, *, as_json: bool, to_stderr: bool) -> None:
@@ -258,9 +258,9 @@ def decode(
         from ncodec import files
         from ncodec.api import read_container
 
-        files.check_output(target, overwrite=force)
         start = time.perf_counter()
         container = read_container(source)
+        files.check_output(target, overwrite=force)
         header = container.header
         chosen = Path(target).suffix if target != STDIO else f".{suffix.lstrip('.')}"
         files.check_suffix(chosen)

@@ -44,7 +44,7 @@ def read_options(arguments: list[str], *, config: Path | None = None) -> RunOpti
     parser.add_argument("--config", action="config")
     prefixed = [f"--run.{a[2:]}" if a.startswith("--") else a for a in arguments]
     extra = ["--config", str(config)] if config else []
-    parsed = parser.instantiate_classes(parser.parse_args(extra + prefixed))
+    parsed = parser.instantiate(parser.parse_args(extra + prefixed))
     options: RunOptions = parsed.run
     return options
 
