@@ -164,14 +164,13 @@ def _band_runs(symbols: Symbols, tables: Tables, band: slice, *, qp: int) -> Ite
             yield _run(row, flat[positions].astype(np.int32), tables.limit(row))
 
 
-def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> Symbols:
-    """The same symbols with zeros where the table is the certain one, which is what a decoder will see."""
-    z_hat = symbols.z_hat * (tables.z_rows[qp] > 0)[:, None, None].astype(np.int8)
-    residual = symbols.residual.copy()
-    for band in _bands(z_hat.shape):
-        part = residual[:, _latent_rows(band, residual.shape[1])]
-        part[tables.residual_rows(z_hat[:, band], qp=qp, height=part.shape[1], width=part.shape[2]) == 0] = 0
-    return Symbols(z_hat, residual)
+def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> None:
+    """Zero, in place, the symbols whose table is the certain one: a decoder will see zeros there."""
+    symbols.z_hat[tables.z_rows[qp] == 0] = 0
+    for band in _bands(symbols.z_hat.shape):
+        part = symbols.residual[:, _latent_rows(band, symbols.residual.shape[1])]
+        rows = tables.residual_rows(symbols.z_hat[:, band], qp=qp, height=part.shape[1], width=part.shape[2])
+        part[rows == 0] = 0
 
 
 def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int) -> bytes:

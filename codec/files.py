@@ -76,9 +76,10 @@ def read_picture(source: str | os.PathLike[str] | bytes, *, allow_large: bool = 
     `allow_large` lifts Pillow's limit against decompression bombs to the format's own.
     """
     name = "picture" if isinstance(source, bytes) else str(source)
-    data = source if isinstance(source, bytes) else read_bytes(source)
+    data = read_bytes(STDIO) if source == STDIO else source
+    stream = io.BytesIO(data) if isinstance(data, bytes) else data
     limit = MAX_SIDE**2 // 2 if allow_large else Image.MAX_IMAGE_PIXELS
-    with _readable(name), _pixel_limit(limit), Image.open(io.BytesIO(data)) as image:
+    with _readable(name), _pixel_limit(limit), Image.open(stream) as image:
         return from_pil(image)
 
 

@@ -106,10 +106,10 @@ def qp_to_quality(qp: int) -> float:
     return round(qp / (QP_COUNT - 1) * 100, 1)
 
 
-def _pad(pixels: Pixels) -> Pixels:
+def _padded(tile: Pixels) -> Pixels:
     """Repeat the last row and column up to multiples of 16."""
-    bottom, right = -pixels.shape[0] % PATCH, -pixels.shape[1] % PATCH
-    return np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="edge") if bottom or right else pixels
+    bottom, right = -tile.shape[0] % PATCH, -tile.shape[1] % PATCH
+    return np.pad(tile, ((0, bottom), (0, right), (0, 0)), mode="edge") if bottom or right else tile
 
 
 @dataclass(frozen=True)
@@ -121,16 +121,17 @@ class ImageCodec:
 
     def analyze(self, pixels: Pixels, *, qp: int) -> Symbols:
         """(H, W, 3) uint8 → the symbols a decoder will see."""
-        padded = _pad(pixels)
-        height, width, _ = padded.shape
+        height, width = (-(-side // PATCH) * PATCH for side in pixels.shape[:2])
         tables = self.model.tables
         z_hat = np.empty((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.int8)
         residual = np.empty((tables.bias.shape[1], height // PATCH, width // PATCH), dtype=np.int16)
         for row, column in _tiles(height, width, self.model.halo):
-            tile = self.backend.analyze(padded[row.seen(1), column.seen(1)], qp=qp)
+            tile = self.backend.analyze(_padded(pixels[row.seen(1), column.seen(1)]), qp=qp)
             z_hat[:, row.outer(CELL), column.outer(CELL)] = tile.z_hat[:, row.inner(CELL), column.inner(CELL)]
             residual[:, row.outer(PATCH), column.outer(PATCH)] = tile.residual[:, row.inner(PATCH), column.inner(PATCH)]
-        return zero_certain(Symbols(z_hat, residual), tables, qp=qp)
+        symbols = Symbols(z_hat, residual)
+        zero_certain(symbols, tables, qp=qp)
+        return symbols
 
     def synthesize(self, symbols: Symbols, *, qp: int, height: int, width: int) -> Pixels:
         """Symbols → (height, width, 3) uint8."""
