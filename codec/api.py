@@ -6,16 +6,16 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from ncodec.bitstream import FORMAT_VERSION, Container, Flag, Tag, unpack
-from ncodec.entropy import unpack_symbols
-from ncodec.errors import ModelError
-from ncodec.files import from_pil, read_bytes, read_picture, to_pil, write_bytes
-from ncodec.image import ImageCodec, Target, qp_to_quality
-from ncodec.picture import Picture, from_array
-from ncodec.zoo import load_model
 from PIL import Image
 
-Source = str | os.PathLike[str] | bytes | npt.NDArray[np.uint8] | Image.Image
+from ncodec.bitstream import FORMAT_VERSION, MAGIC, Container, Flag, Tag, unpack
+from ncodec.errors import InputError, ModelError
+from ncodec.files import Bytes, from_pil, read_bytes, read_picture, to_pil, write_bytes
+from ncodec.image import ImageCodec, Target, qp_to_quality, read_alpha, read_symbols
+from ncodec.picture import Picture, from_array
+from ncodec.zoo import load_model
+
+Source = str | os.PathLike[str] | Bytes | npt.NDArray[np.uint8] | Image.Image
 """a path, "-" for standard input, the bytes of a file, (H, W[, 1, 3 or 4]) uint8 pixels, or a Pillow image"""
 
 DEFAULT_QUALITY = 50.0
@@ -45,6 +45,13 @@ class Info:
 
 
 @lru_cache(maxsize=8)
+def _open_codec(model_id: int, backend: str, threads: int | None, precision: str, device: str | None) -> ImageCodec:
+    from ncodec.backends import open_backend
+
+    loaded = load_model(model_id)
+    return ImageCodec(loaded, open_backend(loaded, backend, threads=threads, precision=precision, device=device))
+
+
 def open_codec(
     model: str | int | None = None,
     *,
@@ -54,10 +61,7 @@ def open_codec(
     device: str | None = None,
 ) -> ImageCodec:
     """A model on a backend, kept for the next call; see `ncodec.backends.open_backend` for the options."""
-    from ncodec.backends import open_backend
-
-    loaded = load_model(model)
-    return ImageCodec(loaded, open_backend(loaded, backend, threads=threads, precision=precision, device=device))
+    return _open_codec(load_model(model).id, backend, threads, precision, device)
 
 
 def load_picture(source: Source, *, allow_large: bool = False) -> Picture:
@@ -89,47 +93,68 @@ def encode(
     model: str | None = None,
     backend: str = "onnx",
     threads: int | None = None,
+    allow_large: bool = False,
 ) -> bytes:
     """Code a picture, write it to `path` if one is given (replacing what is there), and return the file's bytes.
 
     At most one of: `quality` 0…100 (default 50); `bpp` or `size`, the largest file in bits per pixel or bytes;
-    `psnr`, the least PSNR over RGB in dB. Raises InputError, ModelError, BackendError or OutputError.
+    `psnr`, the least PSNR over RGB in dB. `allow_large` takes what Pillow calls a decompression bomb.
+    Raises InputError, ModelError, BackendError or OutputError.
     """
     target = make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
     codec = open_codec(model, backend=backend, threads=threads)
-    data = codec.encode_to(load_picture(source), target).data
+    data = codec.encode_to(load_picture(source, allow_large=allow_large), target).data
     if path is not None:
         write_bytes(data, path, overwrite=True)
     return data
 
 
-def decode(source: str | os.PathLike[str] | bytes, *, backend: str = "onnx", threads: int | None = None) -> Image.Image:
+def decode(
+    source: str | os.PathLike[str] | Bytes,
+    *,
+    backend: str = "onnx",
+    threads: int | None = None,
+    allow_large: bool = False,
+) -> Image.Image:
     """Decode a file to a Pillow image of mode L, LA, RGB or RGBA with its metadata in `info`.
 
-    `numpy.asarray` of it gives pixels. Raises InputError, FormatError, ModelError or BackendError.
+    `numpy.asarray` of it gives pixels. `allow_large` takes pictures beyond Pillow's limit.
+    Raises InputError, FormatError, ModelError or BackendError.
     """
-    container = read_container(source)
+    container = read_container(source, allow_large=allow_large)
     codec = open_codec(container.header.model_id, backend=backend, threads=threads)
     return to_pil(codec.decode_container(container))
 
 
-def read_container(source: str | os.PathLike[str] | bytes) -> Container:
-    """Path, "-" or bytes → the parts of the file, every checksum verified."""
-    return unpack(source if isinstance(source, bytes) else read_bytes(source))
+def load_bytes(source: str | os.PathLike[str] | Bytes) -> bytes:
+    """Path, "-" or bytes of an ncodec file → bytes; of a file that starts otherwise, only the start."""
+    return bytes(source) if isinstance(source, Bytes) else read_bytes(source, magic=MAGIC)
 
 
-def verify(source: str | os.PathLike[str] | bytes) -> None:
-    """Decode every symbol of a file, which runs no network; raises FormatError when it is not whole."""
-    container = read_container(source)
-    header = container.header
-    high, wide = header.latent_size
-    tables = load_model(header.model_id).tables
-    unpack_symbols(container.symbols, tables, qp=header.qp, height=high, width=wide)
+def read_container(source: str | os.PathLike[str] | Bytes, *, allow_large: bool = False) -> Container:
+    """Path, "-" or bytes → the parts of the file, every checksum verified.
+
+    A few bytes can claim a picture of gigabytes, so Pillow's limit against decompression bombs holds here too.
+    """
+    container = unpack(load_bytes(source))
+    pixels = container.header.width * container.header.height
+    limit = Image.MAX_IMAGE_PIXELS
+    if not allow_large and limit is not None and pixels > 2 * limit:
+        msg = f"expected at most {2 * limit} pixels, got {pixels}; --allow-large (allow_large=True) takes them"
+        raise InputError(msg)
+    return container
 
 
-def info(source: str | os.PathLike[str] | bytes) -> Info:
+def verify(source: str | os.PathLike[str] | Bytes, *, allow_large: bool = False) -> None:
+    """Decode every symbol and the alpha plane, which runs no network; raises FormatError when they are not whole."""
+    container = read_container(source, allow_large=allow_large)
+    read_symbols(container, load_model(container.header.model_id))
+    read_alpha(container)
+
+
+def info(source: str | os.PathLike[str] | Bytes) -> Info:
     """Read what a file says of itself, verifying its checksums but decoding no pixels."""
-    data = source if isinstance(source, bytes) else read_bytes(source)
+    data = load_bytes(source)
     container = unpack(data)
     header = container.header
     try:

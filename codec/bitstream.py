@@ -5,13 +5,14 @@ import zlib
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
-from ncodec.errors import FormatError
+from ncodec.errors import FormatError, InputError
 from ncodec.varint import ByteReader, pack_varint
 
 MAGIC = b"\x9dNCI"
 FORMAT_VERSION = 1
 MAX_SIDE = 16384
-MAX_CHUNK_BYTES = 2**31
+FIRST_OPTIONAL_TAG = 0x80
+"""chunks from here on may be skipped by readers that do not know them"""
 MAX_METADATA_BYTES = 64 * 2**20
 """of one metadata chunk after decompression"""
 QP_COUNT = 64
@@ -53,7 +54,7 @@ class Header:
     """The fixed part of a file."""
 
     model_id: int
-    """first four bytes, big-endian, of the SHA-256 over the model's files"""
+    """which model decodes it; the manifest of the installed models knows it"""
     width: int
     height: int
     qp: int
@@ -92,9 +93,12 @@ def _pack_chunk(tag: Tag, payload: bytes) -> bytes:
 
 
 def pack(container: Container) -> bytes:
-    """Container → file bytes."""
+    """Container → file bytes; raises InputError for metadata beyond the format's limit."""
     parts = [_pack_header(container.header)]
     for tag, payload in sorted(container.extras.items()):
+        if tag in COMPRESSED_TAGS and len(payload) > MAX_METADATA_BYTES:
+            msg = f"expected {tag.name} metadata of at most {MAX_METADATA_BYTES} bytes, got {len(payload)}"
+            raise InputError(msg)
         parts.append(_pack_chunk(tag, zlib.compress(payload, 9) if tag in COMPRESSED_TAGS else payload))
     parts.append(_pack_chunk(Tag.SYMBOLS, container.symbols))
     return b"".join(parts)
@@ -115,7 +119,8 @@ def _read_magic(reader: ByteReader) -> None:
         raise FormatError(msg)
     version = reader.byte()
     if version != FORMAT_VERSION:
-        msg = f"expected format version {FORMAT_VERSION}, got {version}: this file needs a newer ncodec"
+        needs = "a newer ncodec" if version > FORMAT_VERSION else "no ncodec that was ever released"
+        msg = f"expected format version {FORMAT_VERSION}, got {version}: this file needs {needs}"
         raise FormatError(msg)
 
 
@@ -157,17 +162,15 @@ def _inflate(tag: Tag, payload: bytes) -> bytes:
     return plain
 
 
-def _read_chunk(data: bytes, reader: ByteReader) -> tuple[Tag, bytes]:
+def _read_chunk(data: bytes, reader: ByteReader) -> tuple[int, bytes]:
     start = reader.position
     code, length = reader.byte(), reader.varint()
-    payload = reader.take(min(length, MAX_CHUNK_BYTES))
+    payload = reader.take(length)
     _verify(data, start, reader, f"chunk at byte {start}")
-    try:
-        tag = Tag(code)
-    except ValueError as error:
+    if code not in Tag.__members__.values() and code < FIRST_OPTIONAL_TAG:
         msg = f"expected a known chunk at byte {start}, got tag {code}: this file needs a newer ncodec"
-        raise FormatError(msg) from error
-    return tag, _inflate(tag, payload) if tag in COMPRESSED_TAGS else payload
+        raise FormatError(msg)
+    return code, payload
 
 
 def unpack(data: bytes) -> Container:
@@ -175,21 +178,19 @@ def unpack(data: bytes) -> Container:
     reader = ByteReader(data)
     header = _read_header(data, reader)
     extras: dict[Tag, bytes] = {}
+    last = 0
     while True:
         start = reader.position
-        tag, payload = _read_chunk(data, reader)
-        if tag is Tag.SYMBOLS:
+        code, payload = _read_chunk(data, reader)
+        if code == Tag.SYMBOLS:
             break
-        if extras and tag <= max(extras):
-            msg = f"expected chunks in ascending order, got {tag.name} at byte {start} after {max(extras).name}"
+        if code <= last:
+            msg = f"expected chunks in ascending order, got tag {code} at byte {start} after {last}"
             raise FormatError(msg)
-        extras[tag] = payload
+        last = code
+        if code < FIRST_OPTIONAL_TAG:
+            extras[Tag(code)] = _inflate(Tag(code), payload) if code in COMPRESSED_TAGS else payload
     if left := len(reader.rest()):
         msg = f"expected the file to end after its picture, got {left} more bytes"
         raise FormatError(msg)
     return Container(header, payload, extras)
-
-
-def unpack_header(data: bytes) -> Header:
-    """The header alone, from the first bytes of a file."""
-    return _read_header(data, ByteReader(data))

@@ -1,5 +1,7 @@
 """The `ncodec` command. Exit codes: 0 done, 1 something failed, 2 the command line was wrong."""
 
+import io
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
 import ncodec
 from ncodec.errors import NcodecError
 
 if TYPE_CHECKING:
-    from ncodec.image import ImageCodec
+    from ncodec.image import ImageCodec, Target
 
 STDIO = "-"
 EPILOG = "Exit codes: 0 done, 1 something failed, 2 the command line was wrong."
@@ -77,7 +80,7 @@ def _expand(inputs: tuple[str, ...]) -> list[str]:
     """Inputs with glob patterns resolved where the shell did not."""
     names: list[str] = []
     for name in inputs:
-        is_pattern = name != STDIO and not Path(name).exists() and any(c in name for c in "*?[")
+        is_pattern = any(c in name for c in "*?[") and not Path(name).exists()
         found = sorted(glob(name, recursive=True)) if is_pattern else [name]
         if not found:
             msg = f"no file matches {name}"
@@ -88,6 +91,12 @@ def _expand(inputs: tuple[str, ...]) -> list[str]:
 
 def _name_outputs(inputs: list[str], output: str | None, suffix: str) -> list[str]:
     """One output for each input; raises UsageError where that is ambiguous or two would collide."""
+    if output is not None and output.endswith(("/", os.sep)) and not Path(output).is_dir():
+        msg = f"there is no folder {output}"
+        raise click.UsageError(msg)
+    if len(inputs) > 1 and STDIO in inputs and (output is None or output == STDIO):
+        msg = "- beside other inputs needs a folder as -o"
+        raise click.UsageError(msg)
     if output is not None and output != STDIO and Path(output).is_dir():
         names = [str(Path(output) / (Path(_stem_of(name)).name + suffix)) for name in inputs]
     elif output is not None:
@@ -97,7 +106,8 @@ def _name_outputs(inputs: list[str], output: str | None, suffix: str) -> list[st
         names = [output]
     else:
         names = [STDIO if name == STDIO else _stem_of(name) + suffix for name in inputs]
-    twice = {name for name in names if names.count(name) > 1}
+    places = [os.path.realpath(name) for name in names]
+    twice = [name for name, place in zip(names, places, strict=True) if places.count(place) > 1]
     if twice:
         msg = f"two inputs would both be written to {min(twice)}"
         raise click.UsageError(msg)
@@ -119,7 +129,7 @@ def _say(fields: dict[str, Any], line: str, *, as_json: bool, to_stderr: bool) -
 @contextmanager
 def _progress(count: int, verb: str) -> Iterator[Callable[[], None]]:
     """A bar over files on a terminal; nothing for one file or where nobody looks."""
-    if count < 2 or not sys.stderr.isatty():
+    if count < 2 or sys.stderr is None or not sys.stderr.isatty():
         yield lambda: None
         return
     from rich.console import Console
@@ -130,25 +140,59 @@ def _progress(count: int, verb: str) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def _each(pairs: list[tuple[str, str]], verb: str, work: Callable[[str, str], None]) -> None:
+def _each(pairs: list[tuple[str, str]], verb: str, work: Callable[[str, str], None], *, as_json: bool) -> None:
     """Do the work for every pair of input and output; report failures in a sentence, go on, and exit 1 after all."""
     failed = 0
     with _progress(len(pairs), verb) as advance:
         for source, target in pairs:
             try:
                 work(source, target)
-            except NcodecError as error:
+            except (NcodecError, MemoryError, OSError) as error:
                 failed += 1
-                message = str(error) if str(source) in str(error) else f"{source}: {error}"
-                click.echo(f"ncodec: {message}", err=True)
-            except MemoryError:
-                failed += 1
-                click.echo(f"ncodec: {source}: not enough memory", err=True)
+                _report(error, source, target, as_json=as_json)
             advance()
     if failed:
         if len(pairs) > 1:
             click.echo(f"ncodec: {failed} of {len(pairs)} files failed", err=True)
         sys.exit(1)
+
+
+def _report(error: Exception, source: str, target: str, *, as_json: bool) -> None:
+    sentence = "not enough memory" if isinstance(error, MemoryError) else str(error)
+    if not sentence.startswith((f"{source}:", f"{target}:")):
+        sentence = f"{'standard input' if source == STDIO else source}: {sentence}"
+    click.echo(f"ncodec: {sentence}", err=True)
+    if as_json:
+        _say({"input": source, "error": sentence}, "", as_json=True, to_stderr=target == STDIO)
+
+
+def _is_stream(target: str) -> bool:
+    """Whether the output is a pipe or a device, whose reader wants the result and nothing else."""
+    return target == STDIO or (Path(target).exists() and not Path(target).is_file())
+
+
+def _target(quality: float | None, bpp: float | None, size: int | None, psnr: float | None) -> "Target":
+    if sum(option is not None for option in (quality, bpp, size, psnr)) > 1:
+        msg = "-q, --bpp, --size and --psnr exclude each other"
+        raise click.UsageError(msg)
+    from ncodec.api import make_target
+
+    try:
+        return make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
+    except NcodecError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _suffix_of(target: str, to: str | None) -> str:
+    """The suffix that chooses the output format: --to, else that of the output's name, else .png."""
+    from ncodec.files import check_suffix
+
+    suffix = f".{to.lstrip('.')}" if to is not None else "" if target == STDIO else Path(target).suffix
+    try:
+        check_suffix(suffix or ".png")
+    except NcodecError as error:
+        raise click.UsageError(str(error)) from error
+    return suffix or ".png"
 
 
 def _open_codec(model: str | int | None, backend: str, threads: int | None) -> "ImageCodec":
@@ -188,25 +232,23 @@ def encode(
     IN is a file in any format that Pillow reads, a glob pattern, or - for standard input.
     -q, --bpp, --size and --psnr exclude each other.
     """
-    if sum(option is not None for option in (quality, bpp, size, psnr)) > 1:
-        msg = "-q, --bpp, --size and --psnr exclude each other"
-        raise click.UsageError(msg)
+    wanted = _target(quality, bpp, size, psnr)
     names = _expand(inputs)
     pairs = list(zip(names, _name_outputs(names, output, ".nci"), strict=True))
 
     def work(source: str, target: str) -> None:
         from ncodec import files, picture
-        from ncodec.api import load_picture, make_target
+        from ncodec.api import load_picture
         from ncodec.image import qp_to_quality
 
-        files.check_output(target, overwrite=force)
-        wanted = make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
+        files.check_output(target, overwrite=force, source=source)
         codec = _open_codec(model, backend, threads)
         start = time.perf_counter()
         loaded = load_picture(source, allow_large=allow_large)
         encoded = codec.encode_to(loaded, wanted)
         seconds = time.perf_counter() - start
         measured = picture.psnr(loaded.pixels, codec.decode(encoded.data).pixels) if measure else None
+        lossless = measured == float("inf")
         files.write_bytes(encoded.data, target, overwrite=force)
         for notice in loaded.notices:
             click.echo(f"ncodec: {source}: {notice}", err=True)
@@ -219,7 +261,7 @@ def encode(
             "bpp": 8 * len(encoded.data) / (loaded.width * loaded.height),
             "quality": qp_to_quality(encoded.qp),
             "qp": encoded.qp,
-            "psnr": measured,
+            "psnr": None if lossless else measured,
             "seconds": seconds,
             "notices": list(loaded.notices),
         }
@@ -228,19 +270,21 @@ def encode(
             f"{fields['bpp']:.3f} bpp  q {fields['quality']:g}"
         )
         line += f"  {measured:.2f} dB" if measured is not None else ""
-        _say(fields, f"{line}  {seconds:.2f} s", as_json=as_json, to_stderr=target == STDIO)
+        _say(fields, f"{line}  {seconds:.2f} s", as_json=as_json, to_stderr=_is_stream(target))
 
-    _each(pairs, "encode", work)
+    _each(pairs, "encode", work, as_json=as_json)
 
 
 @cli.command(epilog=EPILOG)
 @click.argument("inputs", nargs=-1, required=True, metavar="IN...")
-@click.option("--to", "suffix", default="png", show_default=True, help="Format of outputs that -o does not name.")
+@click.option("--allow-large", is_flag=True, help="Take pictures beyond Pillow's limit against decompression bombs.")
+@click.option("--to", help="Format of the outputs, as a suffix (default: that of -o, else png).")
 @_backend_options
 @_output_options
 def decode(
     inputs: tuple[str, ...],
-    suffix: str,
+    to: str | None,
+    allow_large: bool,
     backend: str,
     threads: int | None,
     output: str | None,
@@ -249,23 +293,22 @@ def decode(
 ) -> None:
     """Decode .nci files to pictures, named after them unless -o says otherwise.
 
-    IN is a file, a glob pattern, or - for standard input. The suffix of -o, or --to, chooses among Pillow's formats.
+    IN is a file, a glob pattern, or - for standard input. --to, or the suffix of -o, chooses among Pillow's formats.
     """
+    suffix = _suffix_of(output if output is not None and not Path(output).is_dir() else STDIO, to)
     names = _expand(inputs)
-    pairs = list(zip(names, _name_outputs(names, output, f".{suffix.lstrip('.')}"), strict=True))
+    pairs = list(zip(names, _name_outputs(names, output, suffix), strict=True))
 
     def work(source: str, target: str) -> None:
         from ncodec import files
         from ncodec.api import read_container
 
         start = time.perf_counter()
-        container = read_container(source)
-        files.check_output(target, overwrite=force)
+        container = read_container(source, allow_large=allow_large)
+        files.check_output(target, overwrite=force, source=source)
         header = container.header
-        chosen = Path(target).suffix if target != STDIO else f".{suffix.lstrip('.')}"
-        files.check_suffix(chosen)
         codec = _open_codec(header.model_id, backend, threads)
-        data = files.write_picture(codec.decode_container(container), chosen)
+        data = files.write_picture(codec.decode_container(container), suffix)
         files.write_bytes(data, target, overwrite=force)
         seconds = time.perf_counter() - start
         fields = {
@@ -277,9 +320,9 @@ def decode(
             "seconds": seconds,
         }
         line = f"{source} → {target}  {header.width}×{header.height}  {len(data):,} bytes  {seconds:.2f} s"
-        _say(fields, line, as_json=as_json, to_stderr=target == STDIO)
+        _say(fields, line, as_json=as_json, to_stderr=_is_stream(target))
 
-    _each(pairs, "decode", work)
+    _each(pairs, "decode", work, as_json=as_json)
 
 
 @cli.command(epilog=EPILOG)
@@ -293,12 +336,12 @@ def info(inputs: tuple[str, ...], verify: bool, as_json: bool) -> None:
     def work(source: str, _: str) -> None:
         from dataclasses import asdict
 
-        from ncodec import api, files
+        from ncodec import api
 
-        data = files.read_bytes(source)
+        data = api.load_bytes(source)
         found = api.info(data)
         if verify:
-            api.verify(data)
+            api.verify(data, allow_large=True)
         fields = {"input": source, **asdict(found), "verified": verify}
         chunks = ", ".join(f"{name} {size:,}" for name, size in found.chunks.items())
         line = (
@@ -307,7 +350,7 @@ def info(inputs: tuple[str, ...], verify: bool, as_json: bool) -> None:
         )
         _say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)
 
-    _each([(name, "") for name in names], "read", work)
+    _each([(name, name) for name in names], "read", work, as_json=as_json)
 
 
 @cli.command(epilog=EPILOG)
@@ -334,8 +377,17 @@ def models(as_json: bool) -> None:
 
 def main() -> None:
     """Entry point of the command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names and arrows must not fail on a narrow terminal
+            stream.reconfigure(errors="replace")
     try:
         cli()
-    except NcodecError as error:
+    except (NcodecError, OSError) as error:
         click.echo(f"ncodec: {error}", err=True)
+        if isinstance(error, OSError) and sys.stdout is not None:
+            from ncodec.files import silence_stdout
+
+            silence_stdout()
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

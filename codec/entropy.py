@@ -11,6 +11,7 @@ from functools import cached_property
 import constriction
 import numpy as np
 import numpy.typing as npt
+
 from ncodec.errors import FormatError
 from ncodec.varint import ByteReader, pack_varint
 
@@ -25,6 +26,8 @@ ROWS = 64
 SCALE_MIN, SCALE_MAX = 0.11, 256.0
 """standard deviations of the first and the last row, in quantization steps; log-spaced between"""
 TABLE_TOTAL = 2**24
+SHIFT = 4
+"""fraction bits of the table index"""
 HYPER_CELL = 4
 """latents per hyper-latent, along each side"""
 BAND_CELLS = 1024
@@ -67,6 +70,15 @@ class Tables:
             if counts.sum(dtype=np.int64) != TABLE_TOTAL or counts.min() < 1 or len(counts) % 2:
                 msg = f"expected an even number of counts ≥ 1 with sum {TABLE_TOTAL}, got otherwise in row {row}"
                 raise ValueError(msg)
+        channels = self.bias.shape[1]
+        if (
+            self.weight.shape != (16 * channels, self.z_rows.shape[1])
+            or self.z_rows.max() >= ROWS
+            or self.shift != SHIFT
+        ):
+            msg = f"expected W, b and z rows that fit each other and a shift of {SHIFT}, got {self.weight.shape}, "
+            msg += f"{self.bias.shape}, {self.z_rows.shape} and {self.shift}"
+            raise ValueError(msg)
         # Every partial sum of W·ẑ stays below this, so a float32 matrix product is exact in any order.
         largest = int(np.abs(self.weight.astype(np.int64)).sum(axis=1).max()) * Z_LIMIT
         largest += int(np.abs(self.bias.astype(np.int64)).max())

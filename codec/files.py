@@ -2,22 +2,30 @@
 
 import io
 import os
+import secrets
 import sys
-import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
+
 from ncodec.bitstream import MAX_SIDE
 from ncodec.errors import InputError, OutputError
-from ncodec.picture import Picture, Pixels
-from PIL import Image, PngImagePlugin, UnidentifiedImageError
+from ncodec.picture import STRIP, Picture, Pixels, pixel_limit
+
+Bytes = bytes | bytearray | memoryview
 
 EXIF_PREFIX = b"Exif\0\0"
 STDIO = "-"
 
+_DESCRIPTIVE_TAGS = {
+    ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Software,
+    ExifTags.Base.DateTime, ExifTags.Base.Artist, ExifTags.Base.Copyright, ExifTags.Base.Orientation,
+}  # fmt: skip
 _DIRECT_MODES = frozenset({"L", "LA", "RGB", "RGBA"})
 _CONVERSIONS = {
     "1": ("L", "1-bit pixels were converted to 8-bit greyscale"),
@@ -32,6 +40,9 @@ _CONVERSIONS = {
     "La": ("LA", "premultiplied alpha was converted to straight alpha"),
 }
 _FOREIGN_PROFILE_MODES = frozenset({"CMYK", "LAB"})
+_STILL_FORMATS = frozenset({"MPO", "PSD"})
+"""formats whose further frames are previews, other eyes or layers, not motion"""
+_WIDE_NOTICE = "samples of more than 8 bits were reduced to 8"
 _WIDE_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
 
 
@@ -40,7 +51,7 @@ def _readable(name: str) -> Iterator[None]:
     """Turn everything that reading a picture file raises into an InputError of one sentence."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore")  # what matters of a damaged file is the error
             yield
     except InputError:
         raise
@@ -51,7 +62,7 @@ def _readable(name: str) -> Iterator[None]:
         msg = f"{name}: expected a file, got a directory"
         raise InputError(msg) from error
     except Image.DecompressionBombError as error:
-        msg = f"{name}: Pillow calls it a decompression bomb ({error}); --allow-large takes up to {MAX_SIDE}×{MAX_SIDE}"
+        msg = f"{name}: Pillow calls it a decompression bomb; --allow-large (allow_large=True) takes it"
         raise InputError(msg) from error
     except UnidentifiedImageError as error:
         msg = f"{name}: not a picture in a format that Pillow reads"
@@ -64,45 +75,57 @@ def _readable(name: str) -> Iterator[None]:
         raise InputError(msg) from error
 
 
-def read_bytes(name: str | os.PathLike[str]) -> bytes:
-    """A whole file, or standard input for "-"; raises InputError."""
-    with _readable(str(name)):
-        return sys.stdin.buffer.read() if name == STDIO else Path(name).read_bytes()
+def read_bytes(name: str | os.PathLike[str], *, magic: bytes = b"") -> bytes:
+    """A whole file, or standard input for "-"; raises InputError.
+
+    Where the file does not start with `magic`, only as many bytes: a reader needs no more to refuse it.
+    """
+    with _readable(str(name)), _open_input(name) as stream:
+        start = stream.read(len(magic))
+        return start + stream.read() if start == magic else start
 
 
-def read_picture(source: str | os.PathLike[str] | bytes, *, allow_large: bool = False) -> Picture:
+def _open_input(name: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes]]:
+    if name != STDIO:
+        return Path(name).open("rb")
+    if sys.stdin is None:
+        msg = "standard input is closed"
+        raise InputError(msg)
+    return nullcontext(sys.stdin.buffer)
+
+
+def read_picture(source: str | os.PathLike[str] | Bytes, *, allow_large: bool = False) -> Picture:
     """Path, "-" or file bytes → Picture; raises InputError in one sentence.
 
     `allow_large` lifts Pillow's limit against decompression bombs to the format's own.
     """
-    name = "picture" if isinstance(source, bytes) else str(source)
-    data = read_bytes(STDIO) if source == STDIO else source
-    stream = io.BytesIO(data) if isinstance(data, bytes) else data
+    is_bytes = isinstance(source, Bytes)
+    name = "picture" if is_bytes else str(source)
+    data = read_bytes(STDIO) if not is_bytes and source == STDIO else source
+    stream = io.BytesIO(data) if isinstance(data, Bytes) else data
     limit = MAX_SIDE**2 // 2 if allow_large else Image.MAX_IMAGE_PIXELS
-    with _readable(name), _pixel_limit(limit), Image.open(stream) as image:
+    with _readable(name), pixel_limit(limit), Image.open(stream) as image:
         return from_pil(image)
 
 
-@contextmanager
-def _pixel_limit(limit: int | None) -> Iterator[None]:
-    before = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = limit
-    try:
-        yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
+def from_pil(image: Image.Image, *, first_only: bool = False) -> Picture:
+    """Pillow image → Picture, keeping alpha, greyscale and metadata.
 
-
-def from_pil(image: Image.Image) -> Picture:
-    """Pillow image → Picture, keeping alpha, greyscale and metadata; raises InputError for an animation."""
+    Raises InputError for an animation, unless `first_only` asks for its current frame.
+    """
     frames = getattr(image, "n_frames", 1)
-    if frames > 1:
-        msg = f"expected a still picture, got an animation of {frames} frames; extract one first"
+    if frames > 1 and not first_only and image.format not in _STILL_FORMATS:
+        msg = f"expected a still picture, got {frames} frames; extract one first"
         raise InputError(msg)
     if max(image.size) > MAX_SIDE or min(image.size) < 1:
         msg = f"expected sides of 1 to {MAX_SIDE} pixels, got {image.width}×{image.height}"
         raise InputError(msg)
+    had_wide_samples = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
     plain, notices = _to_direct_mode(image)
+    if had_wide_samples and _WIDE_NOTICE not in notices:
+        notices = (*notices, _WIDE_NOTICE)
+    if frames > 1 and not first_only:
+        notices = (*notices, f"only the first of {frames} pictures in the {image.format} file was taken")
     bands = plain.getbands()
     alpha = np.asarray(plain.getchannel("A")) if "A" in bands else None
     foreign = image.mode in _FOREIGN_PROFILE_MODES
@@ -119,8 +142,10 @@ def from_pil(image: Image.Image) -> Picture:
 
 def _to_direct_mode(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """The image in one of L, LA, RGB, RGBA, and what the conversion lost."""
+    if image.mode == "F":
+        return _from_wide(image), ("floating-point samples were clipped to 0…255",)
     if image.mode in _WIDE_MODES:
-        return _from_wide(image), ("samples of more than 8 bits were reduced to 8",)
+        return _from_wide(image), (_WIDE_NOTICE,)
     if "transparency" in image.info:
         mode = "LA" if image.mode in ("1", "L") else "RGBA"
         notice = (_CONVERSIONS[image.mode][1],) if image.mode in _CONVERSIONS else ()
@@ -135,27 +160,44 @@ def _to_direct_mode(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
 
 
 def _from_wide(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float greyscale → L; integers beyond 8 bits keep their upper 8."""
+    """16-bit, 32-bit and float greyscale → L; integers beyond 8 bits keep their upper 8 of 16 or 32."""
     values = np.asarray(image)
-    if image.mode != "F" and values.max(initial=0) > 255:
-        values = values // 256
+    if image.mode.startswith("I;16") or (image.mode == "I" and values.max(initial=0) > 255):
+        values = values >> (24 if values.max(initial=0) > 65535 else 8)
     return Image.fromarray(np.clip(np.nan_to_num(values), 0, 255).astype(np.uint8))
 
 
 def _strips(image: Image.Image, mode: str) -> Pixels:
     """Pixels of an image, converted strip by strip: a whole second copy of 100 megapixels would not fit."""
     pixels = np.empty((image.height, image.width, len(mode)), dtype=np.uint8)
-    for top in range(0, image.height, 256):
-        bottom = min(top + 256, image.height)
+    for top in range(0, image.height, STRIP):
+        bottom = min(top + STRIP, image.height)
         pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)).convert(mode))
     return pixels
 
 
 def _exif_of(image: Image.Image) -> bytes | None:
     raw = image.info.get("exif")
+    if isinstance(raw, Image.Exif):
+        raw = raw.tobytes()
     if isinstance(raw, bytes) and raw:
         return raw.removeprefix(EXIF_PREFIX)
-    return None
+    if image.format == "TIFF":
+        return _exif_of_tiff(image)
+    found = image.getexif()  # some formats keep it elsewhere, as PNG's raw profiles do
+    return found.tobytes().removeprefix(EXIF_PREFIX) if len(found) else None
+
+
+def _exif_of_tiff(image: Image.Image) -> bytes | None:
+    """A TIFF keeps its EXIF among tags that lay out the old file; only those about the picture are carried over."""
+    source, exif = image.getexif(), Image.Exif()
+    for tag in _DESCRIPTIVE_TAGS & set(source):
+        exif[tag] = source[tag]
+    for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        if values := source.get_ifd(ifd):
+            exif.get_ifd(ifd).update(values)
+            exif[ifd] = exif.get_ifd(ifd)
+    return exif.tobytes().removeprefix(EXIF_PREFIX) if len(exif) else None
 
 
 def _xmp_of(image: Image.Image) -> bytes | None:
@@ -179,7 +221,7 @@ def metadata_of(icc: bytes | None, exif: bytes | None, xmp: bytes | None) -> dic
     return {name: value for name, value in named.items() if value}
 
 
-def write_picture(picture: Picture, suffix: str) -> bytes:
+def write_picture(picture: Picture, suffix: str) -> memoryview:
     """Picture → bytes of the format that a file suffix such as ".png" names; raises OutputError."""
     format_name = check_suffix(suffix)
     options: dict[str, object] = dict(metadata_of(picture.icc, picture.exif, picture.xmp))
@@ -190,10 +232,10 @@ def write_picture(picture: Picture, suffix: str) -> bytes:
     stream = io.BytesIO()
     try:
         to_pil(picture).save(stream, format_name, **options)
-    except (OSError, ValueError, KeyError) as error:
+    except Exception as error:  # encoders raise all sorts, over damaged metadata too
         msg = f"{format_name} cannot hold this picture: {error}; PNG can"
         raise OutputError(msg) from error
-    return stream.getvalue()
+    return stream.getbuffer()
 
 
 def check_suffix(suffix: str) -> str:
@@ -206,23 +248,34 @@ def check_suffix(suffix: str) -> str:
     return format_name
 
 
-def check_output(name: str | os.PathLike[str], *, overwrite: bool) -> None:
-    """Raise OutputError where `write_bytes` would, before any work is done."""
+def check_output(
+    name: str | os.PathLike[str], *, overwrite: bool, source: str | os.PathLike[str] | None = None
+) -> None:
+    """Raise OutputError where `write_bytes` would, or where the output is its own `source`, before any work is done."""
     if name == STDIO:
         return
     path = Path(name)
-    if path.is_dir():
-        msg = f"{path}: expected a file to write, got a directory"
-        raise OutputError(msg)
-    if path.is_file() and not overwrite:
-        msg = f"{path}: exists; -f overwrites it"
-        raise OutputError(msg)
-    if not path.parent.is_dir():
-        msg = f"{path}: its folder does not exist"
-        raise OutputError(msg)
+    try:
+        if path.is_dir():
+            msg = f"{path}: expected a file to write, got a directory"
+            raise OutputError(msg)
+        if path.is_file() and not overwrite:
+            msg = f"{path}: exists; -f overwrites it"
+            raise OutputError(msg)
+        if path.is_file() and source is not None and source != STDIO and path.samefile(source):
+            msg = f"{path}: is the input itself"
+            raise OutputError(msg)
+        if not path.parent.is_dir():
+            msg = f"{path}: its folder does not exist"
+            raise OutputError(msg)
+    except OutputError:
+        raise
+    except (OSError, ValueError) as error:
+        msg = f"{path}: cannot be written: {error}"
+        raise OutputError(msg) from error
 
 
-def write_bytes(data: bytes, name: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+def write_bytes(data: bytes | memoryview, name: str | os.PathLike[str], *, overwrite: bool = False) -> None:
     """Write a file whole or not at all ("-" is standard output); raises OutputError.
 
     Devices and pipes are written to directly; a regular file appears under its name once it is complete.
@@ -242,28 +295,34 @@ def write_bytes(data: bytes, name: str | os.PathLike[str], *, overwrite: bool = 
         raise OutputError(msg) from error
 
 
-def _write_stdout(data: bytes) -> None:
+def _write_stdout(data: bytes | memoryview) -> None:
+    if sys.stdout is None:
+        msg = "standard output is closed"
+        raise OutputError(msg)
     try:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except OSError as error:
-        # Python would try again at exit, and print a traceback of its own.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_stdout()
         msg = f"standard output: cannot be written: {error.strerror or error}"
         raise OutputError(msg) from error
 
 
-def _write_atomically(data: bytes, path: Path) -> None:
-    target = path.resolve()
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name[:64]}.", dir=target.parent)
+def silence_stdout() -> None:
+    """Send what is left to nowhere: Python would try again at exit, and print a traceback of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _write_atomically(data: bytes | memoryview, path: Path) -> None:
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".ncodec-{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "wb") as stream:
+        with temporary.open("xb") as stream:
             stream.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~mask)
-        Path(temporary).replace(target)
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o777)
+        temporary.replace(target)
     except BaseException:
         with suppress(OSError):
-            Path(temporary).unlink()
+            temporary.unlink()
         raise

@@ -6,20 +6,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
+
 from ncodec.backends import Backend
 from ncodec.bitstream import MAX_SIDE, PATCH, QP_COUNT, Container, Flag, Header, Tag, pack, unpack
 from ncodec.entropy import Symbols, estimate_bits, pack_symbols, unpack_symbols, zero_certain
-from ncodec.errors import FormatError, InputError
+from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.model import Model
-from ncodec.picture import Picture, Pixels, psnr
-from PIL import Image
+from ncodec.picture import Picture, Pixels, luma, pixel_limit, psnr
 
 CELL = 64
 """pixels under one hyper-latent, along each side"""
-TILE = 2048
+MAX_BPP = 1000
+"""beyond any file"""
+TILE = 1536
 """largest side that networks see at once, without the halo; bounds the memory of a large picture"""
-STRIP = 256
-"""rows that whole-picture arithmetic takes at a time, for the same reason"""
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,12 @@ class Target:
             raise InputError(msg)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Encoded:
     """A file's bytes and how they came about."""
 
     data: bytes
     qp: int
-    symbol_bytes: int
-    """of `data`, the coded picture itself"""
     symbols: Symbols
 
 
@@ -152,7 +151,7 @@ class ImageCodec:
         flags = Flag.GREY if picture.grey else Flag(0)
         header = Header(self.model.id, picture.width, picture.height, qp, flags)
         data = pack(Container(header, payload, _pack_extras(picture)))
-        return Encoded(data, qp, len(payload), symbols)
+        return Encoded(data, qp, symbols)
 
     def encode_to(self, picture: Picture, target: Target) -> Encoded:
         """Picture → file bytes that meet a target; raises InputError when no qp is small enough."""
@@ -164,7 +163,7 @@ class ImageCodec:
         if target.psnr is not None:
             return self._encode_to_psnr(picture, target.psnr)
         pixels = picture.height * picture.width
-        limit = target.size if target.size is not None else int((target.bpp or 0) * pixels / 8)
+        limit = target.size if target.size is not None else int(min(target.bpp or 0, MAX_BPP) * pixels / 8)
         return self._encode_to_size(picture, limit)
 
     def _encode_to_size(self, picture: Picture, limit: int) -> Encoded:
@@ -186,31 +185,48 @@ class ImageCodec:
             qp -= 1
 
     def _encode_to_psnr(self, picture: Picture, least: float) -> Encoded:
-        """The smallest qp whose picture is good enough, or the largest qp when none is."""
+        """The smallest qp whose picture is good enough."""
 
-        def falls_short(qp: int) -> bool:
+        def reached(qp: int) -> float:
             symbols = self.analyze(picture.pixels, qp=qp)
-            decoded = self.synthesize(symbols, qp=qp, height=picture.height, width=picture.width)
-            return psnr(picture.pixels, decoded) < least
+            pixels = self.synthesize(symbols, qp=qp, height=picture.height, width=picture.width)
+            return psnr(picture.pixels, _as_delivered(pixels, grey=picture.grey))
 
-        return self.encode(picture, qp=min(_last(falls_short) + 1, QP_COUNT - 1))
+        qp = _last(lambda qp: reached(qp) < least) + 1
+        if qp == QP_COUNT:
+            msg = f"expected a PSNR of at most {reached(QP_COUNT - 1):.2f} dB for this picture, got {least:g}"
+            raise InputError(msg)
+        return self.encode(picture, qp=qp)
 
     def decode(self, data: bytes) -> Picture:
         """File bytes → picture."""
         return self.decode_container(unpack(data))
 
     def decode_container(self, container: Container) -> Picture:
-        """A file taken apart → picture."""
-        header = container.header
-        high, wide = header.latent_size
-        symbols = unpack_symbols(container.symbols, self.model.tables, qp=header.qp, height=high, width=wide)
-        extras = container.extras
-        alpha = _unpack_alpha(extras[Tag.ALPHA], header) if Tag.ALPHA in extras else None
+        """A file taken apart → picture; raises FormatError for damage, ModelError for another model's file."""
+        header, extras = container.header, container.extras
+        if header.model_id != self.model.id:
+            msg = f"expected a file of model {self.model.id:08x}, got one of {header.model_id:08x}"
+            raise ModelError(msg)
+        symbols = read_symbols(container, self.model)
+        alpha = read_alpha(container)
         pixels = self.synthesize(symbols, qp=header.qp, height=header.height, width=header.width)
+        del symbols  # 200 MB of a 100-megapixel picture
         grey = bool(header.flags & Flag.GREY)
-        if grey:
-            pixels = np.repeat(_luma(pixels)[:, :, None], 3, axis=2)
+        pixels = _as_delivered(pixels, grey=grey)
         return Picture(pixels, grey, alpha, extras.get(Tag.ICC), extras.get(Tag.EXIF), extras.get(Tag.XMP))
+
+
+def _as_delivered(pixels: Pixels, *, grey: bool) -> Pixels:
+    """What a reader sees of decoded pixels: three equal channels for a grey picture."""
+    return np.repeat(luma(pixels)[:, :, None], 3, axis=2) if grey else pixels
+
+
+def read_symbols(container: Container, model: Model) -> Symbols:
+    """The symbols of a file, without running a network; raises FormatError where they are not whole."""
+    header = container.header
+    high, wide = header.latent_size
+    return unpack_symbols(container.symbols, model.tables, qp=header.qp, height=high, width=wide)
 
 
 def _last(holds: Callable[[int], bool]) -> int:
@@ -220,14 +236,6 @@ def _last(holds: Callable[[int], bool]) -> int:
         middle = (low + high) // 2
         low, high = (middle, high) if holds(middle) else (low, middle)
     return low
-
-
-def _luma(pixels: Pixels) -> Pixels:
-    """Mean of the three channels, rounded half up, in integers: the same on every machine."""
-    luma = np.empty(pixels.shape[:2], dtype=np.uint8)
-    for top in range(0, len(luma), STRIP):
-        luma[top : top + STRIP] = (pixels[top : top + STRIP].sum(axis=2, dtype=np.uint16) * 2 + 3) // 6
-    return luma
 
 
 def _pack_extras(picture: Picture) -> dict[Tag, bytes]:
@@ -240,9 +248,15 @@ def _pack_extras(picture: Picture) -> dict[Tag, bytes]:
     return extras
 
 
-def _unpack_alpha(payload: bytes, header: Header) -> Pixels:
+def read_alpha(container: Container) -> Pixels | None:
+    """The alpha plane of a file, (H, W), if it has one; raises FormatError where it cannot be read."""
+    header = container.header
+    if Tag.ALPHA not in container.extras:
+        return None
     try:
-        with Image.open(io.BytesIO(payload), formats=["PNG"]) as plane:
+        # The format's own limit holds: the size is compared before a pixel is decoded.
+        stream = io.BytesIO(container.extras[Tag.ALPHA])
+        with pixel_limit(None), Image.open(stream, formats=["PNG"]) as plane:
             if plane.size != (header.width, header.height) or plane.mode != "L":
                 msg = f"expected an alpha plane of {header.width}×{header.height}, got {plane.size} {plane.mode}"
                 raise FormatError(msg)
@@ -250,5 +264,5 @@ def _unpack_alpha(payload: bytes, header: Header) -> Pixels:
     except FormatError:
         raise
     except Exception as error:  # whatever a PNG reader throws at damaged data
-        msg = f"expected an alpha plane that is a PNG, got one that cannot be read: {error}"
+        msg = f"expected an alpha plane that is a whole PNG, got one that cannot be read ({type(error).__name__})"
         raise FormatError(msg) from error

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from ncodec.entropy import Tables
 from ncodec.errors import ModelError
 

@@ -1,15 +1,23 @@
 """A still picture and everything that came with it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
+
 from ncodec.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
 
+STRIP = 256
+"""rows that whole-picture arithmetic takes at a time, for the memory of large pictures"""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Picture:
     """Pixels, and what is kept beside them."""
 
@@ -37,25 +45,49 @@ class Picture:
 
 
 def from_array(array: npt.NDArray[np.uint8]) -> Picture:
-    """(H, W), (H, W, 1), (H, W, 3) or (H, W, 4) uint8 → Picture; raises InputError for anything else."""
+    """(H, W), or (H, W, 1 to 4) uint8 as grey, grey and alpha, RGB, RGBA → Picture; raises InputError otherwise."""
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim not in (2, 3) or array.size == 0:
         got = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
-        msg = f"expected (H, W), (H, W, 3) or (H, W, 4) uint8 pixels, got {got}"
+        msg = f"expected (H, W) or (H, W, 1 to 4) uint8 pixels, got {got}"
         raise InputError(msg)
-    if array.ndim == 2 or array.shape[2] == 1:
-        plane = array.reshape(array.shape[:2])
-        return Picture(np.repeat(plane[:, :, None], 3, axis=2), grey=True)
-    if array.shape[2] not in (3, 4):
-        msg = f"expected 1, 3 or 4 channels, got {array.shape[2]}"
+    planes = array if array.ndim == 3 else array[:, :, None]
+    channels = planes.shape[2]
+    if channels > 4:
+        msg = f"expected 1 to 4 channels, got {channels}"
         raise InputError(msg)
-    alpha = np.ascontiguousarray(array[:, :, 3]) if array.shape[2] == 4 else None
-    return Picture(np.ascontiguousarray(array[:, :, :3]), alpha=alpha)
+    alpha = np.ascontiguousarray(planes[:, :, -1]) if channels in (2, 4) else None
+    if channels <= 2:
+        return Picture(np.repeat(planes[:, :, :1], 3, axis=2), grey=True, alpha=alpha)
+    return Picture(np.ascontiguousarray(planes[:, :, :3]), alpha=alpha)
+
+
+_LIMIT_LOCK = Lock()
+
+
+@contextmanager
+def pixel_limit(pixels: int | None) -> Iterator[None]:
+    """Pillow's limit against decompression bombs, changed for a while; it is global, so one thread at a time."""
+    with _LIMIT_LOCK:
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def luma(pixels: Pixels) -> Pixels:
+    """(H, W, 3) → (H, W), the mean of the three channels rounded half up, in integers: the same on every machine."""
+    plane = np.empty(pixels.shape[:2], dtype=np.uint8)
+    for top in range(0, len(plane), STRIP):
+        plane[top : top + STRIP] = (pixels[top : top + STRIP].sum(axis=2, dtype=np.uint16) * 2 + 3) // 6
+    return plane
 
 
 def psnr(first: Pixels, second: Pixels) -> float:
     """Peak signal-to-noise ratio in dB between 8-bit pixels of one shape; infinite when they are equal."""
     total = 0.0
-    for start in range(0, first.shape[0], 256):  # in strips, for the memory of large pictures
-        difference = first[start : start + 256].astype(np.float32) - second[start : start + 256]
+    for start in range(0, first.shape[0], STRIP):
+        difference = first[start : start + STRIP].astype(np.float32) - second[start : start + STRIP]
         total += float(np.square(difference, dtype=np.float32).sum(dtype=np.float64))
     return float("inf") if total == 0 else float(10 * np.log10(255**2 * first.size / total))

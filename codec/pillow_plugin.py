@@ -2,11 +2,12 @@
 
 from typing import IO, TYPE_CHECKING
 
+from PIL import Image, ImageFile, UnidentifiedImageError
+
 from ncodec.api import make_target, open_codec
 from ncodec.bitstream import MAGIC, Container, Flag, Tag, unpack
 from ncodec.errors import NcodecError
 from ncodec.files import from_pil, metadata_of, to_pil
-from PIL import Image, ImageFile
 
 if TYPE_CHECKING:
     from PIL._imaging import PixelAccess
@@ -31,7 +32,7 @@ class NciImageFile(ImageFile.ImageFile):
             container = unpack(self.fp.read())  # type: ignore[union-attr]
         except NcodecError as error:
             msg = str(error)
-            raise SyntaxError(msg) from error  # what Pillow expects of a plugin that cannot identify a file
+            raise UnidentifiedImageError(msg) from error
         header, extras = container.header, container.extras
         self._size = (header.width, header.height)
         self._mode = ("L" if header.flags & Flag.GREY else "RGB") + ("A" if Tag.ALPHA in extras else "")
@@ -45,14 +46,18 @@ class NciImageFile(ImageFile.ImageFile):
             codec = open_codec(self._container.header.model_id)
             self.im = to_pil(codec.decode_container(self._container)).im
             self._container = None
+            if self.fp is not None and self._exclusive_fp:
+                self.fp.close()
+            self.fp = None
         return super().load()
 
 
 def _save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     given = image.encoderinfo
-    image.info.update({name: given[name] for name in METADATA_OPTIONS if name in given})
     target = make_target(**{name: given.get(name) for name in TARGET_OPTIONS})
-    picture = from_pil(image)
+    described = image.copy()
+    described.info.update({name: given[name] for name in METADATA_OPTIONS if name in given})
+    picture = from_pil(described, first_only=True)
     stream.write(open_codec(given.get("model")).encode_to(picture, target).data)
 
 

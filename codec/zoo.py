@@ -27,12 +27,6 @@ def _manifest() -> dict[str, Any]:
         raise ModelError(msg) from error
 
 
-def combined_id(hashes: dict[str, str]) -> int:
-    """Model id: the first four bytes of the SHA-256 over its files' names and SHA-256 hashes, by name."""
-    listing = "".join(f"{name} {digest}\n" for name, digest in sorted(hashes.items()))
-    return int.from_bytes(hashlib.sha256(listing.encode()).digest()[:4], "big")
-
-
 def _verify(folder: Path, hashes: dict[str, str], name: str) -> None:
     for file, expected in hashes.items():
         try:
@@ -50,7 +44,7 @@ def load_model_folder(entry: dict[str, Any], folder: Path) -> Model:
     """A manifest entry and the folder its files lie in → a model; raises ModelError when they do not match."""
     _verify(folder, entry["sha256"], entry["name"])
     return Model(
-        id=combined_id(entry["sha256"]),
+        id=int(entry["id"], 16),
         name=entry["name"],
         folder=folder,
         architecture=entry["architecture"],
@@ -60,18 +54,24 @@ def load_model_folder(entry: dict[str, Any], folder: Path) -> Model:
 
 
 def list_models() -> list[dict[str, Any]]:
-    """The manifest's entries, the default first, each with its "id" as eight hex digits."""
-    return [{"id": f"{combined_id(entry['sha256']):08x}", **entry} for entry in _manifest()["models"]]
+    """The manifest's entries, the default first; "id" is eight hex digits."""
+    entries: list[dict[str, Any]] = _manifest()["models"]
+    return entries
 
 
 @lru_cache(maxsize=4)
+def _load_entry(position: int) -> Model:
+    entry = list_models()[position]
+    return load_model_folder(entry, weights_folder() / entry["folder"])
+
+
 def load_model(key: str | int | None = None) -> Model:
     """The default model, or the one with this name or id; raises ModelError saying what is installed."""
     entries = list_models()
     wanted = f"{key:08x}" if isinstance(key, int) else key
-    for entry in entries:
+    for position, entry in enumerate(entries):
         if wanted is None or wanted in (entry["name"], entry["id"]):
-            return load_model_folder(entry, weights_folder() / entry["folder"])
+            return _load_entry(position)
     installed = ", ".join(f"{entry['name']} ({entry['id']})" for entry in entries)
     msg = f"this needs model {wanted}, which is not installed; installed: {installed}"
     raise ModelError(msg)

@@ -1,8 +1,9 @@
 """Bjøntegaard rates: how many more bits one codec needs than another at equal quality."""
 
 import numpy as np
-from ncodec.errors import InputError
 from scipy.interpolate import PchipInterpolator
+
+from ncodec.errors import InputError
 
 Curve = list[tuple[float, float]]
 """(bits per pixel, PSNR in dB) points"""

@@ -4,10 +4,11 @@ import io
 import time
 from dataclasses import dataclass
 
-import ncodec
 import numpy as np
-from ncodec.picture import Pixels, psnr
 from PIL import Image, ImageDraw
+
+import ncodec
+from ncodec.picture import Pixels, psnr
 
 LABEL_HEIGHT = 24
 
@@ -31,10 +32,10 @@ def _jpeg(image: Image.Image, quality: int) -> bytes:
     return stream.getvalue()
 
 
-def _jpeg_within(image: Image.Image, limit: int) -> bytes:
-    """The best JPEG of at most `limit` bytes, or the smallest there is."""
-    fitting = [data for quality in range(1, 96) if len(data := _jpeg(image, quality)) <= limit]
-    return fitting[-1] if fitting else _jpeg(image, 1)
+def _jpeg_quality_within(image: Image.Image, limit: int) -> int:
+    """Quality of the best JPEG of at most `limit` bytes, or of the smallest there is."""
+    fitting = [quality for quality in range(1, 96) if len(_jpeg(image, quality)) <= limit]
+    return max(fitting, default=1)
 
 
 def _result(name: str, original: Pixels, data: bytes, encode_s: float, decode_s: float, decoded: Pixels) -> Comparison:
@@ -52,13 +53,13 @@ def compare(image: Image.Image, *, quality: float) -> list[Comparison]:
     decoded = np.asarray(ncodec.decode(data))
     end = time.perf_counter()
     ours = _result("ncodec", original, data, middle - start, end - middle, decoded)
-    peer = _jpeg_within(image, len(data))
+    peer_quality = _jpeg_quality_within(image, len(data))
     start = time.perf_counter()
+    peer = _jpeg(image, peer_quality)
+    middle = time.perf_counter()
     decoded = np.asarray(Image.open(io.BytesIO(peer)).convert("RGB"))
-    decode_s = time.perf_counter() - start
-    start = time.perf_counter()
-    _jpeg(image, 50)
-    return [ours, _result("JPEG", original, peer, time.perf_counter() - start, decode_s, decoded)]
+    end = time.perf_counter()
+    return [ours, _result("JPEG", original, peer, middle - start, end - middle, decoded)]
 
 
 def side_by_side(original: Pixels, results: list[Comparison]) -> Image.Image:

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import ncodec
 import numpy as np
 import numpy.typing as npt
-from ncodec.errors import InputError
-from ncodec.eval.bdrate import Curve
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
+
+import ncodec
+from ncodec.errors import InputError
+from ncodec.eval.bdrate import Curve
 
 Pixels = npt.NDArray[np.uint8]
 

@@ -10,10 +10,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 
 import numpy as np
+from PIL import Image
+
 from ncodec.api import open_codec
 from ncodec.errors import BackendError
 from ncodec.files import from_pil
-from PIL import Image
 
 REPEATS = 9
 PEER_REPEATS = 3
@@ -26,7 +27,6 @@ class Speed:
     name: str
     encode_s: float
     decode_s: float
-    size: int
 
 
 def _median_s(work: Callable[[], object], repeats: int) -> float:
@@ -46,7 +46,7 @@ def time_ncodec(image: Image.Image, *, threads: int, quality_qp: int = 32) -> Sp
     data = codec.encode(picture, qp=quality_qp).data
     encode_s = _median_s(lambda: codec.encode(picture, qp=quality_qp), REPEATS)
     decode_s = _median_s(lambda: codec.decode(data), REPEATS)
-    return Speed("ncodec", encode_s, decode_s, len(data))
+    return Speed("ncodec", encode_s, decode_s)
 
 
 def time_compressai(image: Image.Image, *, threads: int, quality: int = 4) -> Speed:
@@ -69,7 +69,7 @@ def time_compressai(image: Image.Image, *, threads: int, quality: int = 4) -> Sp
         coded = network.compress(pixels)
         encode_s = _median_s(lambda: network.compress(pixels), PEER_REPEATS)
         decode_s = _median_s(lambda: network.decompress(coded["strings"], coded["shape"]), PEER_REPEATS)
-    return Speed("CompressAI mbt2018-mean", encode_s, decode_s, sum(len(s[0]) for s in coded["strings"]))
+    return Speed("CompressAI mbt2018-mean", encode_s, decode_s)
 
 
 def time_processes(image: Image.Image) -> dict[str, float]:

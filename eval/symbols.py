@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
+
 from ncodec.api import open_codec
 from ncodec.bitstream import unpack
-from ncodec.entropy import unpack_symbols
 from ncodec.files import from_pil
-from PIL import Image
+from ncodec.image import read_symbols
 
 if TYPE_CHECKING:
     from ncodec.picture import Pixels
@@ -43,8 +44,7 @@ def compare_variants(pictures: list[Image.Image], qps: tuple[int, ...]) -> list[
         total = different = largest = 0
         for key, encoded in coded.items():
             container = unpack(encoded.data)
-            high, wide = container.header.latent_size
-            read = unpack_symbols(container.symbols, codec.model.tables, qp=key[1], height=high, width=wide)
+            read = read_symbols(container, codec.model)
             meant = encoded.symbols
             total += read.z_hat.size + read.residual.size
             different += int((read.z_hat != meant.z_hat).sum() + (read.residual != meant.residual).sum())

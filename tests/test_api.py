@@ -1,12 +1,13 @@
 import io
 from pathlib import Path
 
-import ncodec
 import numpy as np
 import numpy.typing as npt
 import pytest
-from ncodec.picture import from_array, psnr
 from PIL import Image
+
+import ncodec
+from ncodec.picture import from_array, psnr
 
 Photo = npt.NDArray[np.uint8]
 
@@ -64,6 +65,15 @@ def test_metadata_survives(photo: Photo) -> None:
     assert (back.info["icc_profile"], back.info["xmp"]) == (b"profile", b"<x/>")
 
 
+def test_a_claim_of_gigabytes_needs_permission() -> None:
+    from ncodec.bitstream import Container, Header, pack
+    from ncodec.zoo import load_model
+
+    claim = pack(Container(Header(load_model().id, 16384, 16384, 0), b"\0"))
+    with pytest.raises(ncodec.InputError, match="--allow-large"):
+        ncodec.decode(claim)
+
+
 def test_targets_are_options(photo: Photo) -> None:
     assert len(ncodec.encode(photo, size=2500)) <= 2500
     assert ncodec.info(ncodec.encode(photo, bpp=0.9)).bpp <= 0.9
@@ -76,11 +86,11 @@ def test_targets_are_options(photo: Photo) -> None:
     "array",
     [
         np.zeros((4, 4, 3), np.float32),
-        np.zeros((4, 4, 2), np.uint8),
+        np.zeros((4, 4, 5), np.uint8),
         np.zeros((0, 4, 3), np.uint8),
         np.zeros(4, np.uint8),
     ],
-    ids=["float", "two channels", "empty", "one axis"],
+    ids=["float", "five channels", "empty", "one axis"],
 )
 def test_arrays_of_other_shapes_and_types_are_refused(array: npt.NDArray[np.generic]) -> None:
     with pytest.raises(ncodec.InputError, match=r"expected .* got"):

@@ -3,15 +3,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image
+
 from ncodec.api import open_codec
 from ncodec.backends import open_backend
 from ncodec.bitstream import unpack
-from ncodec.entropy import unpack_symbols
 from ncodec.errors import BackendError
-from ncodec.image import Encoded
+from ncodec.image import Encoded, read_symbols
 from ncodec.picture import from_array
 from ncodec.zoo import load_model
-from PIL import Image
 
 Photo = npt.NDArray[np.uint8]
 
@@ -26,9 +26,7 @@ VARIANTS: list[dict[str, object]] = [
 
 def assert_same_symbols_and_near_pixels(encoded: Encoded, options: dict[str, object], reference: Photo) -> None:
     codec = open_codec(**options)  # type: ignore[arg-type]
-    container = unpack(encoded.data)
-    high, wide = container.header.latent_size
-    read = unpack_symbols(container.symbols, codec.model.tables, qp=encoded.qp, height=high, width=wide)
+    read = read_symbols(unpack(encoded.data), codec.model)
     np.testing.assert_array_equal(read.z_hat, encoded.symbols.z_hat)
     np.testing.assert_array_equal(read.residual, encoded.symbols.residual)
     assert np.abs(codec.decode(encoded.data).pixels.astype(int) - reference).max() <= 1
@@ -58,6 +56,12 @@ def test_real_pictures_agree(kodak: list[Path]) -> None:
 def test_an_unknown_backend_is_refused() -> None:
     with pytest.raises(BackendError, match="expected a backend among onnx, torch, got 'abacus'"):
         open_backend(load_model(), "abacus")
+
+
+@pytest.mark.parametrize("options", [{"precision": "bfloat16"}, {"device": "cuda"}])
+def test_the_onnx_backend_refuses_what_it_cannot_do(options: dict[str, str]) -> None:
+    with pytest.raises(BackendError, match="float32 on the CPU"):
+        open_backend(load_model(), "onnx", **options)
 
 
 def test_an_unknown_precision_is_refused() -> None:

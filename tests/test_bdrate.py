@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from ncodec.errors import InputError
 from ncodec.eval.bdrate import bd_rate
 

@@ -5,6 +5,8 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from places import ROOT
+
 from ncodec.bitstream import (
     FORMAT_VERSION,
     MAGIC,
@@ -15,11 +17,9 @@ from ncodec.bitstream import (
     Tag,
     pack,
     unpack,
-    unpack_header,
 )
 from ncodec.errors import FormatError
 from ncodec.varint import pack_varint
-from places import ROOT
 
 HEADER = Header(0x01020304, 3, 2, 32, Flag.GREY)
 EXTRAS = {Tag.ALPHA: b"png", Tag.ICC: b"profile" * 9, Tag.EXIF: b"exif", Tag.XMP: b"<xmp/>"}
@@ -63,8 +63,12 @@ def test_overhead_of_a_plain_picture_is_at_most_32_bytes() -> None:
     assert len(pack(largest)) - 100_000 <= 32
 
 
-def test_the_header_alone_needs_only_the_first_bytes() -> None:
-    assert unpack_header(FULL[:32]) == HEADER
+def test_optional_chunks_of_the_future_are_skipped() -> None:
+    end = chunk_bytes(Tag.SYMBOLS, b"symbols")
+    plain = PLAIN[: -len(end)]
+    assert unpack(plain + chunk_bytes(0x80, b"anything") + end) == unpack(PLAIN)
+    with pytest.raises(FormatError, match="checksum"):
+        unpack(plain + chunk_bytes(0x80, b"anything")[:-1] + b"?" + end)
 
 
 @pytest.mark.parametrize("data", [PLAIN, FULL], ids=["plain", "full"])

@@ -7,13 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import ncodec
 import numpy as np
 import numpy.typing as npt
 import pytest
 from click.testing import CliRunner, Result
-from ncodec.cli import cli
 from PIL import Image
+
+import ncodec
+from ncodec.cli import cli
 
 Photo = npt.NDArray[np.uint8]
 
@@ -113,6 +114,13 @@ def test_the_rest_goes_on_after_a_failure(files: Path) -> None:
         (["encode", "a.png", "--backend", "abacus"], "is not one of"),
         (["encode", "a.png", "b.jpg", "-o", "one.nci"], "several inputs need a folder"),
         (["encode", "a.png", "a.jpg"], "both be written to a.nci"),
+        (["encode", "a.png", "./a.jpg"], "both be written to ./a.nci"),
+        (["encode", "a.png", "-o", "nowhere/"], "there is no folder nowhere/"),
+        (["encode", "-", "a.png"], "- beside other inputs"),
+        (["encode", "a.png", "--bpp", "inf"], "expected a bpp of 0 to inf"),
+        (["encode", "a.png", "-q", "nan"], "expected a quality"),
+        (["decode", "a.nci", "-o", "x.nothing"], "expected an output suffix"),
+        (["decode", "a.nci", "--to", "../x/png"], "expected an output suffix"),
         (["transmogrify"], "No such command"),
     ],
 )
@@ -155,8 +163,9 @@ def test_damage_anywhere_is_detected(files: Path, coded: bytes) -> None:
         (["encode", "a.png", "--size", "10"], "expected a limit of at least"),
         (["encode", "a.png", "--model", "nonesuch"], "this needs model nonesuch, which is not installed; installed: "),
         (["decode", "a.png"], "expected an ncodec picture"),
-        (["decode", "good.nci", "-o", "x.nothing"], "expected an output suffix"),
-        (["decode", "good.nci", "--to", "nothing"], "expected an output suffix"),
+        (["encode", "a.png", "-f", "-o", "a.png"], "a.png: is the input itself"),
+        (["encode", "z" * 300 + ".png"], "File name too long"),
+        (["encode", "a.png", "--psnr", "99"], "expected a PSNR of at most"),
     ],
 )
 def test_failures_are_one_sentence(files: Path, coded: bytes, arguments: list[str], sentence: str) -> None:
@@ -177,6 +186,28 @@ def test_a_full_disk_exits_1(files: Path, target: str) -> None:
     assert result.returncode == 1
     assert b"No space left" in result.stderr
     assert b"Traceback" not in result.stderr
+
+
+def test_failures_are_json_too(files: Path) -> None:
+    result = call("encode", "missing.png", "--json")
+    assert json.loads(result.stdout) == {"input": "missing.png", "error": "missing.png: no such file"}
+    assert result.exit_code == 1
+
+
+def test_names_and_arrows_survive_a_narrow_terminal(files: Path) -> None:
+    Path("b.jpg").rename("ö.jpg")
+    result = subprocess.run(
+        [sys.executable, "-m", "ncodec", "encode", "a.png", "ö.jpg"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert Path("ö.nci").exists()
+
+
+def test_only_the_start_of_a_foreign_file_is_read(files: Path) -> None:
+    if not Path("/dev/zero").exists():
+        pytest.skip("needs an endless file")
+    fails(call("info", "/dev/zero"), "expected an ncodec picture")
 
 
 def test_conversions_are_said(files: Path) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from ncodec import entropy
 from ncodec.entropy import Symbols, Tables, estimate_bits, pack_symbols, unpack_symbols, zero_certain
 from ncodec.errors import FormatError

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+
 from ncodec.errors import InputError, OutputError
 from ncodec.files import from_pil, read_picture, to_pil, write_bytes, write_picture
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 Photo = npt.NDArray[np.uint8]
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -84,6 +85,28 @@ def test_a_picture_is_shown_the_same_way_up(photo: Photo) -> None:
         assert shown.size == (152, 200)
 
 
+def test_the_first_picture_of_a_stereo_pair_is_taken(photo: Photo) -> None:
+    image = Image.fromarray(photo)
+    picture = read_picture(file_bytes(image, "MPO", save_all=True, append_images=[image]))
+    assert "only the first of 2 pictures" in picture.notices[0]
+
+
+def test_a_tiffs_own_exif_is_kept(photo: Photo) -> None:
+    written, exif = Image.Exif(), Image.Exif()
+    written[0x010E] = "an osprey"
+    written[0x8769] = {0x829A: 0.01}
+    exif.load(written.tobytes())  # Pillow's TIFF writer follows sub-directories of loaded EXIF only
+    picture = read_picture(file_bytes(Image.fromarray(photo), "TIFF", exif=exif))
+    kept = to_pil(picture).getexif()
+    assert kept[0x010E] == "an osprey"
+    assert kept.get_ifd(0x8769)[0x829A] == pytest.approx(0.01)
+    assert 0x0111 not in kept, "offsets of the old file stay behind"
+
+
+def test_dark_sixteen_bit_pictures_stay_dark() -> None:
+    assert from_pil(Image.fromarray(np.full((4, 4), 200, np.uint16))).pixels.max() == 0
+
+
 def test_a_cmyk_profile_is_not_attached_to_rgb(photo: Photo) -> None:
     data = file_bytes(Image.fromarray(photo).convert("CMYK"), "JPEG", icc_profile=ICC)
     assert read_picture(data).icc is None
@@ -92,7 +115,7 @@ def test_a_cmyk_profile_is_not_attached_to_rgb(photo: Photo) -> None:
 def test_an_animation_is_refused_by_name() -> None:
     frames = [Image.new("L", (8, 8), shade) for shade in (0, 99, 200)]
     data = file_bytes(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    with pytest.raises(InputError, match="got an animation of 3 frames"):
+    with pytest.raises(InputError, match="got 3 frames"):
         read_picture(data)
 
 

@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 from types import ModuleType
 
-import ncodec
 import numpy as np
 import pytest
 from PIL import Image
 from places import ROOT
+
+import ncodec
 
 GOLDEN = ROOT / "tests" / "golden"
 HASHES = json.loads((GOLDEN / "symbols.json").read_text("utf-8"))

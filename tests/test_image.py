@@ -1,22 +1,28 @@
+import io
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+
+import ncodec.api
 from ncodec import image
 from ncodec.api import open_codec
-from ncodec.bitstream import QP_COUNT, Header, Tag, unpack
+from ncodec.bitstream import QP_COUNT, Container, Header, Tag, pack, unpack
 from ncodec.entropy import estimate_bits
-from ncodec.errors import FormatError, InputError
+from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.image import Target, qp_to_quality, quality_to_qp
-from ncodec.picture import Picture, from_array, psnr
+from ncodec.picture import from_array, psnr
 
 Photo = npt.NDArray[np.uint8]
 
 
 @settings(max_examples=25, deadline=None)
 @given(
-    height=st.integers(1, 70), width=st.integers(1, 70), channels=st.sampled_from([1, 3, 4]),
+    height=st.integers(1, 70), width=st.integers(1, 70), channels=st.sampled_from([1, 2, 3, 4]),
     qp=st.integers(0, 63), seed=st.integers(0, 99),
 )  # fmt: skip
 def test_any_size_and_mode_comes_back(height: int, width: int, channels: int, qp: int, seed: int) -> None:
@@ -24,10 +30,10 @@ def test_any_size_and_mode_comes_back(height: int, width: int, channels: int, qp
     picture = from_array(pixels)
     decoded = open_codec().decode(open_codec().encode(picture, qp=qp).data)
     assert decoded.pixels.shape == (height, width, 3)
-    assert decoded.grey == (channels == 1)
-    if channels == 4:
-        np.testing.assert_array_equal(decoded.alpha, pixels[:, :, 3])
-    if channels == 1:
+    assert decoded.grey == (channels <= 2)
+    if channels in (2, 4):
+        np.testing.assert_array_equal(decoded.alpha, pixels[:, :, -1])
+    if channels <= 2:
         assert (decoded.pixels == decoded.pixels[:, :, :1]).all()
 
 
@@ -109,10 +115,21 @@ def test_quality_and_qp_are_the_same_scale() -> None:
     assert all(quality_to_qp(qp_to_quality(qp)) == qp for qp in range(QP_COUNT))
 
 
-@pytest.mark.parametrize("payload", [b"", b"not a PNG"])
-def test_a_damaged_alpha_plane_is_refused(photo: Photo, payload: bytes) -> None:
+def png(size: tuple[int, int], mode: str = "L") -> bytes:
+    stream = io.BytesIO()
+    Image.new(mode, size).save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"not a PNG", png((3, 2))[:45], png((4, 2)), png((3, 2), "RGB")],
+    ids=["empty", "text", "truncated", "other size", "other mode"],
+)  # fmt: skip
+def test_a_damaged_alpha_plane_is_refused(payload: bytes) -> None:
+    container = Container(Header(open_codec().model.id, 3, 2, 0), b"\0", {Tag.ALPHA: payload})
     with pytest.raises(FormatError, match="alpha plane"):
-        image._unpack_alpha(payload, Header(0, 3, 2, 0))
+        ncodec.api.verify(pack(container))
+    assert image.read_alpha(replace(container, extras={Tag.ALPHA: png((3, 2))})).shape == (2, 3)
 
 
 def test_the_file_names_its_model(coded: bytes) -> None:
@@ -122,4 +139,23 @@ def test_the_file_names_its_model(coded: bytes) -> None:
 
 def test_equal_pixels_have_infinite_psnr(photo: Photo) -> None:
     assert psnr(photo, photo) == float("inf")
-    assert Picture(photo) == Picture(photo)
+    assert psnr(photo, np.clip(photo, 1, None)) < 120
+
+
+def test_a_psnr_beyond_reach_says_what_is_reached(photo: Photo) -> None:
+    with pytest.raises(InputError, match=r"expected a PSNR of at most \d+\.\d+ dB for this picture, got 99"):
+        open_codec().encode_to(from_array(photo), Target(psnr=99))
+
+
+def test_a_grey_psnr_is_that_of_what_is_delivered(photo: Photo) -> None:
+    codec, picture = open_codec(), from_array(photo[:, :, 1])
+    encoded = codec.encode_to(picture, Target(psnr=28))
+    assert psnr(picture.pixels, codec.decode(encoded.data).pixels) >= 28
+    assert psnr(picture.pixels, codec.decode(codec.encode(picture, qp=encoded.qp - 1).data).pixels) < 28
+
+
+def test_the_file_of_another_model_is_refused(photo: Photo, coded: bytes) -> None:
+    container = unpack(coded)
+    header = replace(container.header, model_id=1)
+    with pytest.raises(ModelError, match="got one of 00000001"):
+        open_codec().decode_container(replace(container, header=header))

@@ -1,12 +1,13 @@
 import io
 from pathlib import Path
 
-import ncodec
-import ncodec.pillow_plugin
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image, UnidentifiedImageError
+
+import ncodec
+import ncodec.pillow_plugin
 
 Photo = npt.NDArray[np.uint8]
 
@@ -41,8 +42,17 @@ def test_modes_and_metadata(photo: Photo, mode: str) -> None:
 
 def test_damaged_files_are_not_identified(coded: bytes) -> None:
     for data in (coded[:20], coded[:-1], coded + b"!"):
-        with pytest.raises(UnidentifiedImageError):
+        with pytest.raises(UnidentifiedImageError, match="expected"):
             Image.open(io.BytesIO(data))
+
+
+def test_saving_takes_the_current_frame_of_an_animation(folder: Path) -> None:
+    frames = [Image.new("L", (8, 8), shade) for shade in (0, 99, 200)]
+    frames[0].save("a.gif", save_all=True, append_images=frames[1:])
+    with Image.open("a.gif") as animation:
+        animation.seek(1)
+        animation.save("a.nci")
+    assert abs(np.asarray(Image.open("a.nci").convert("L")).mean() - 99) < 20
 
 
 def test_other_pillow_operations_work(coded: bytes) -> None:

@@ -12,6 +12,7 @@ from PIL import Image
 pytest.importorskip("pytorch_lightning")
 
 import torch
+
 from ncodec.backends import open_backend
 from ncodec.errors import InputError
 from ncodec.image import ImageCodec
@@ -73,7 +74,8 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
     decoded = codec.decode(codec.encode(from_array(photo), qp=63).data)
     assert np.abs(decoded.pixels.astype(int) - photo).mean() < 20
     reference = ImageCodec(loaded, open_backend(loaded, "torch"))
-    assert reference.encode(from_array(photo), qp=63).data[:16] == codec.encode(from_array(photo), qp=63).data[:16]
+    ours, theirs = (c.analyze(photo, qp=63).residual for c in (codec, reference))
+    assert (ours != theirs).mean() < 1e-3, "both backends run the same weights"
 
 
 def test_every_default_of_the_yaml_is_a_known_option() -> None:

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ncodec.errors import FormatError
 from ncodec.varint import ByteReader, pack_varint
 

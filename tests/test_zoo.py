@@ -3,8 +3,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+
 from ncodec.errors import ModelError
-from ncodec.zoo import combined_id, list_models, load_model, load_model_folder, weights_folder
+from ncodec.zoo import list_models, load_model, load_model_folder, weights_folder
 
 
 def test_the_default_model_is_the_first_of_the_manifest() -> None:
@@ -45,11 +46,6 @@ def test_a_missing_file_is_said(copy: tuple[dict[str, object], Path]) -> None:
     (folder / "decoder.onnx").unlink()
     with pytest.raises(ModelError, match="is incomplete"):
         load_model_folder(entry, folder)
-
-
-def test_the_id_depends_on_every_file() -> None:
-    assert combined_id({"a": "00", "b": "11"}) != combined_id({"a": "00", "b": "12"})
-    assert combined_id({"a": "00", "b": "11"}) == combined_id({"b": "11", "a": "00"})
 
 
 def test_weights_stay_small_and_carry_their_facts() -> None:

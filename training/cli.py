@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import click
+
 from ncodec.errors import BackendError
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)

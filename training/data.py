@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytorch_lightning as pl
 import torch
-from ncodec.errors import InputError
-from ncodec.models.blocks import patchify
-from ncodec.models.image import ImageConfig, Statistics
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+
+from ncodec.errors import InputError
+from ncodec.models.blocks import patchify
+from ncodec.models.image import ImageConfig, Statistics
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -36,8 +37,12 @@ class CropOptions:
 
 def find_pictures(folders: list[Path], *, exclude: list[Path] | None = None) -> list[Path]:
     """Every picture file below `folders`, sorted by path; raises InputError when there is none."""
-    found = sorted(p for folder in folders for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    kept = [p for p in found if p not in set(exclude or [])]
+    found = sorted({p.resolve() for folder in folders for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES})
+    left_out = {p.resolve() for p in exclude or []}
+    if strangers := left_out - set(found):
+        msg = f"expected excluded pictures to be below the data, got {min(strangers)}"
+        raise InputError(msg)
+    kept = [p for p in found if p not in left_out]
     if not kept:
         msg = f"expected pictures below {', '.join(map(str, folders))}, got none"
         raise InputError(msg)
@@ -48,8 +53,12 @@ def load_pictures(paths: list[Path], *, smallest: int) -> list[Pixels]:
     """Decode to (H, W, 3) uint8, leaving out pictures with a side below `smallest`."""
 
     def load(path: Path) -> Pixels:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
+        try:
+            with Image.open(path) as picture:
+                return np.asarray(picture.convert("RGB"))
+        except Exception as error:  # decoders of damaged files raise all sorts
+            msg = f"{path}: cannot be read: {error}"
+            raise InputError(msg) from error
 
     with ThreadPoolExecutor() as pool:
         pictures = list(pool.map(load, paths))
@@ -119,12 +128,13 @@ class PictureData(pl.LightningDataModule):
         self.options = options
         self.qp_count = qp_count
         self.start = 0
-        paths = find_pictures(folders, exclude=exclude)
-        stride = max(2, len(paths) // max(1, options.held_out))
-        self.held_out_paths = paths[::stride][: options.held_out]
-        held_out = set(self.held_out_paths)
-        self.pictures = load_pictures([p for p in paths if p not in held_out] or paths, smallest=options.crop)
-        self.held_out = load_pictures(self.held_out_paths, smallest=options.crop)
+        pictures = load_pictures(find_pictures(folders, exclude=exclude), smallest=options.crop)
+        if not 1 <= options.held_out < len(pictures):
+            msg = f"expected at least 1 picture held out and 1 to train on, got {options.held_out} of {len(pictures)}"
+            raise InputError(msg)
+        chosen = set(np.linspace(0, len(pictures) - 1, options.held_out).round().astype(int).tolist())
+        self.held_out = [p for i, p in enumerate(pictures) if i in chosen]
+        self.pictures = [p for i, p in enumerate(pictures) if i not in chosen]
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Batches of (B, H, W, 3) uint8 and (B,) qp."""

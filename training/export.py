@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import pickle
 import struct
 import warnings
 from dataclasses import asdict
@@ -12,6 +13,10 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from onnx import TensorProto, helper
+from safetensors.torch import save_file
+from torch import nn
+
 from ncodec.entropy import Tables
 from ncodec.errors import ModelError
 from ncodec.model import TABLES_FILE
@@ -20,18 +25,20 @@ from ncodec.models.graphs import DecoderGraph, EncoderGraph
 from ncodec.models.image import ImageConfig, ImageModel, halo_of
 from ncodec.training.tables import freeze_tables
 from ncodec.zoo import MANIFEST
-from onnx import TensorProto, helper
-from safetensors.torch import save_file
-from torch import nn
 
 WEIGHTS_FILE = "image.safetensors"
 OPSET = 17
+DECODER_PARTS = ("means.", "log_inverse_gain.", "synthesis.")
 
 
 def load_checkpoint(path: Path) -> tuple[ImageModel, dict[str, Any]]:
     """A training checkpoint → its averaged model, and facts about the training."""
-    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    config = ImageConfig(**checkpoint["config"])
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        config = ImageConfig(**checkpoint["config"])
+    except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        msg = f"{path}: expected a checkpoint of `ncodec train image`, got something else: {error}"
+        raise ModelError(msg) from error
     model = ImageModel(config)
     state = {name.removeprefix("model."): value for name, value in checkpoint["state_dict"].items()}
     model.load_state_dict(state)
@@ -115,6 +122,16 @@ def _share_weights(proto: onnx.ModelProto, offsets: dict[str, tuple[int, int]], 
     proto.graph.node.extend(nodes)
 
 
+def _model_id(tables: Tables, state: dict[str, torch.Tensor]) -> str:
+    """Eight hex digits of the SHA-256 over what decides a decoded picture: integer tables and decoder weights."""
+    digest = hashlib.sha256()
+    for array in (*tables.counts, tables.weight, tables.bias, tables.z_rows):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    for name in sorted(name for name in state if name.startswith(DECODER_PARTS)):
+        digest.update(state[name].numpy().tobytes())
+    return digest.hexdigest()[:8]
+
+
 def export_model(model: ImageModel, folder: Path, *, name: str, facts: dict[str, Any]) -> dict[str, Any]:
     """Write a model's files into `folder` and return its manifest entry."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -150,6 +167,7 @@ def export_model(model: ImageModel, folder: Path, *, name: str, facts: dict[str,
         (folder / file).write_bytes(proto.SerializeToString())
     files = sorted([*graphs, WEIGHTS_FILE, TABLES_FILE])
     return {
+        "id": _model_id(tables, state),
         "name": name,
         "folder": folder.name,
         "sha256": {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files},

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
+
 from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.training.data import to_unit
 from ncodec.training.losses import RateDistortion, balanced, budget_factor, rate_distortion
-from torch import Tensor
 
 VALIDATION_QPS = (8, 20, 32, 44, 56)
 

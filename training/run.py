@@ -1,18 +1,19 @@
 """One training run: options from YAML and the command line, data, module, trainer, checkpoints, logs."""
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytorch_lightning as pl
 import torch
 from jsonargparse import ArgumentParser
+from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+
 from ncodec.models.blocks import use_bfloat16
 from ncodec.models.image import ImageConfig
 from ncodec.training.data import CropOptions, PictureData, patch_statistics
 from ncodec.training.image import ImageTraining, OptimizerOptions
-from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
-from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 
 DEFAULTS = Path(__file__).parent / "configs" / "image.yaml"
 LAST = "last.ckpt"
@@ -86,8 +87,3 @@ def train_image(
     last = out / LAST
     trainer.save_checkpoint(last)
     return last
-
-
-def config_of(options: RunOptions) -> dict[str, object]:
-    """The options as plain values, for a model card."""
-    return asdict(options)

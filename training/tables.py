@@ -5,8 +5,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 import torch
-from ncodec.entropy import ROWS, TABLE_TOTAL, Tables
-from ncodec.models.image import INDEX_SHIFT, ImageModel
+
+from ncodec.entropy import ROWS, SHIFT, TABLE_TOTAL, Tables
+from ncodec.models.image import ImageModel
 from ncodec.models.likelihood import scale_of_index
 
 REACH = 5.0
@@ -30,7 +31,7 @@ def gaussian_counts(scale: float) -> npt.NDArray[np.uint32]:
 @torch.no_grad()
 def freeze_tables(model: ImageModel) -> Tables:
     """Integer tables of a trained model; its own index weights are rounded to the same integers in place."""
-    unit = 2**INDEX_SHIFT
+    unit = 2**SHIFT
     weight = (model.table_index.limited_weight() * unit).round()
     model.table_index.weight.copy_(weight / unit)
     qps = torch.arange(model.config.qp_count, dtype=torch.float32)
@@ -41,7 +42,7 @@ def freeze_tables(model: ImageModel) -> Tables:
         weight=weight[:, :, 0, 0].numpy().astype(np.int8),
         bias=((bias + 0.5) * unit).round().numpy().astype(np.int32),
         z_rows=z_index.round().clamp(0, ROWS - 1).numpy().astype(np.uint8),
-        shift=INDEX_SHIFT,
+        shift=SHIFT,
     )
     tables.validate()
     return tables

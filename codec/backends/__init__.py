@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import Model
@@ -12,6 +13,7 @@ from ncodec.model import Model
 Pixels = npt.NDArray[np.uint8]
 
 BACKENDS = ("onnx", "torch")
+MAX_THREADS = 256
 
 
 class Backend(Protocol):
@@ -40,7 +42,13 @@ def open_backend(
     if name not in BACKENDS:
         msg = f"expected a backend among {', '.join(BACKENDS)}, got {name!r}"
         raise BackendError(msg)
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        msg = f"expected 1 to {MAX_THREADS} threads, got {threads}"
+        raise BackendError(msg)
     if name == "onnx":
+        if precision != "float32" or device is not None:
+            msg = f"the onnx backend runs in float32 on the CPU, got precision {precision} and device {device}"
+            raise BackendError(msg)
         from ncodec.backends.onnx import OnnxBackend
 
         return OnnxBackend(model, threads=threads)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
+
 from ncodec.backends import Pixels
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
@@ -25,8 +26,10 @@ class OnnxBackend:
             options.log_severity_level = 3
             if self.threads is not None:
                 options.intra_op_num_threads = self.threads
+            # Growing by powers of two would hold twice the memory that a large picture's tiles need.
+            provider = ("CPUExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})
             self._sessions[graph] = onnxruntime.InferenceSession(
-                str(self.model.path(graph)), options, providers=["CPUExecutionProvider"]
+                str(self.model.path(graph)), options, providers=[provider]
             )
         return self._sessions[graph]
 

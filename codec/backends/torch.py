@@ -2,6 +2,8 @@
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
+
 from ncodec.backends import Pixels
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
@@ -9,7 +11,6 @@ from ncodec.model import Model
 from ncodec.models.blocks import use_bfloat16
 from ncodec.models.graphs import DecoderGraph, EncoderGraph
 from ncodec.models.image import ImageConfig, ImageModel
-from safetensors.torch import load_file
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -23,8 +24,9 @@ class TorchBackend:
         if precision not in PRECISIONS:
             msg = f"expected a precision among {', '.join(PRECISIONS)}, got {precision!r}"
             raise BackendError(msg)
-        if threads is not None:
-            torch.set_num_threads(threads)
+        self.threads = threads
+        # TF32 keeps 10 bits of mantissa: too few for pixels within one level.
+        torch.backends.cudnn.allow_tf32 = False
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         network = ImageModel(ImageConfig(**model.architecture))
         weights = load_file(model.path("image.safetensors"))
@@ -35,6 +37,8 @@ class TorchBackend:
         self.decoder = DecoderGraph(network)
 
     def _qp(self, qp: int) -> torch.Tensor:
+        if self.threads is not None:  # a setting of the process, which another backend may have changed
+            torch.set_num_threads(self.threads)
         return torch.tensor([float(qp)], device=self.device)
 
     @torch.inference_mode()

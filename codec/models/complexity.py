@@ -1,10 +1,11 @@
 """Multiply–accumulates per pixel, counted by running the networks and watching their convolutions."""
 
 import torch
+from torch.utils.flop_counter import FlopCounterMode
+
 from ncodec.bitstream import PATCH
 from ncodec.entropy import HYPER_CELL
 from ncodec.models.image import ImageModel
-from torch.utils.flop_counter import FlopCounterMode
 
 SIDE = 256
 

@@ -1,8 +1,9 @@
 """The two graphs that ship: bytes to symbols and symbols to bytes, everything between in one network each."""
 
 import torch
-from ncodec.models.image import ImageModel
 from torch import Tensor, nn
+
+from ncodec.models.image import ImageModel
 
 
 class EncoderGraph(nn.Module):

@@ -15,8 +15,11 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from ncodec.bitstream import PATCH
-from ncodec.entropy import HYPER_CELL, SCALE_MIN, Z_LIMIT
+from ncodec.entropy import HYPER_CELL, SCALE_MIN, SHIFT, Z_LIMIT
 from ncodec.models.blocks import (
     Block,
     GatedFfn,
@@ -28,11 +31,8 @@ from ncodec.models.blocks import (
     patchify,
 )
 from ncodec.models.likelihood import SCALE_STEP, gaussian_bits, scale_of_index
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 PATCH_VALUES = 3 * PATCH * PATCH
-INDEX_SHIFT = 4
 
 
 @dataclass(frozen=True)
@@ -185,8 +185,8 @@ class TableIndex(nn.Module):
         self.bias = QpVector(torch.zeros(config.knots, config.latent), qp_count=config.qp_count)
 
     def limited_weight(self) -> Tensor:
-        """W held to what int8 can express at `INDEX_SHIFT`, (16·latent, hyper, 1, 1)."""
-        limit = 127 / 2**INDEX_SHIFT
+        """W held to what int8 can express at `SHIFT`, (16·latent, hyper, 1, 1)."""
+        limit = 127 / 2**SHIFT
         return self.weight.clamp(-limit, limit)
 
     def forward(self, z_hat: Tensor, qp: Tensor, like: Tensor) -> Tensor:
@@ -333,9 +333,10 @@ class ImageModel(nn.Module):
 def halo_of(config: ImageConfig) -> int:
     """Pixels around a tile that its symbols or pixels depend on, rounded up to whole hyper-latents of 64 pixels.
 
-    Encoding reaches further than decoding: the analysis blocks, one fine block each in the hyper-encoder, the
-    hyper-decoder and the context, one coarse block on either side of ẑ, and the alignment of the 4×4 cells.
+    Encoding: the analysis blocks, one fine block each in the hyper-encoder, the hyper-decoder and the context, one
+    coarse block on either side of ẑ. Decoding: one coarse block, the two fine ones, the body, and the renderer's blocks
+    at a quarter of a latent each. One cell more for the alignment of the 4×4 latents.
     """
-    fine = config.encoder_depth + 3
-    coarse = 2 + 1 + math.ceil(fine / HYPER_CELL)
-    return coarse * HYPER_CELL * PATCH
+    encode = 2 + math.ceil((config.encoder_depth + 3) / HYPER_CELL)
+    decode = 1 + math.ceil((2 + config.body_depth + math.ceil(config.render_depth / 4)) / HYPER_CELL)
+    return (1 + max(encode, decode)) * HYPER_CELL * PATCH

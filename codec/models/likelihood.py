@@ -4,8 +4,9 @@ import math
 from typing import Any
 
 import torch
-from ncodec.entropy import ROWS, SCALE_MAX, SCALE_MIN
 from torch import Tensor
+
+from ncodec.entropy import ROWS, SCALE_MAX, SCALE_MIN
 
 SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (ROWS - 1)
 """ln σ between neighbouring rows"""

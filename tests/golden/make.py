@@ -4,12 +4,14 @@ import hashlib
 import json
 from pathlib import Path
 
-import ncodec
 import numpy as np
-from ncodec.api import open_codec
-from ncodec.bitstream import unpack
-from ncodec.entropy import Symbols, unpack_symbols
 from PIL import Image
+
+import ncodec
+from ncodec.bitstream import unpack
+from ncodec.entropy import Symbols
+from ncodec.image import read_symbols
+from ncodec.zoo import load_model
 
 FOLDER = Path(__file__).parent
 SOURCE = FOLDER.parent.parent / "docs" / "osprey.png"
@@ -34,10 +36,7 @@ def pictures() -> dict[str, tuple[Image.Image, float]]:
 def symbols_of(data: bytes) -> Symbols:
     """Symbols of a file, without running a network."""
     container = unpack(data)
-    header = container.header
-    high, wide = header.latent_size
-    tables = open_codec(header.model_id).model.tables
-    return unpack_symbols(container.symbols, tables, qp=header.qp, height=high, width=wide)
+    return read_symbols(container, load_model(container.header.model_id))
 
 
 def symbols_hash(data: bytes) -> str:
