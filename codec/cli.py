@@ -1,13 +1,10 @@
 """The `ncodec` command. Exit codes: 0 done, 1 something failed, 2 the command line was wrong."""
 
 import io
-import os
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import cached_property
-from glob import glob
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +12,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import ncodec
+from ncodec.console import (
+    STDIO,
+    expand_inputs,
+    is_stream,
+    name_outputs,
+    parse_suffix,
+    parse_target,
+    say,
+    work_through,
+)
 from ncodec.errors import NcodecError
 
 if TYPE_CHECKING:
-    from ncodec.image import ImageCodec, Target
+    from ncodec.image import Encoded, ImageCodec
+    from ncodec.picture import Picture
 
-STDIO = "-"
 EPILOG = "Exit codes: 0 done, 1 something failed, 2 the command line was wrong."
 
 
@@ -76,129 +83,32 @@ def _output_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _expand(inputs: tuple[str, ...]) -> list[str]:
-    """Inputs with glob patterns resolved where the shell did not."""
-    names: list[str] = []
-    for name in inputs:
-        is_pattern = any(c in name for c in "*?[") and not Path(name).exists()
-        found = sorted(glob(name, recursive=True)) if is_pattern else [name]
-        if not found:
-            msg = f"no file matches {name}"
-            raise click.UsageError(msg)
-        names += found
-    return names
-
-
-def _name_outputs(inputs: list[str], output: str | None, suffix: str) -> list[str]:
-    """One output for each input; raises UsageError where that is ambiguous or two would collide."""
-    if output is not None and output.endswith(("/", os.sep)) and not Path(output).is_dir():
-        msg = f"there is no folder {output}"
-        raise click.UsageError(msg)
-    if len(inputs) > 1 and STDIO in inputs and (output is None or output == STDIO):
-        msg = "- beside other inputs needs a folder as -o"
-        raise click.UsageError(msg)
-    if output is not None and output != STDIO and Path(output).is_dir():
-        names = [str(Path(output) / (Path(_stem_of(name)).name + suffix)) for name in inputs]
-    elif output is not None:
-        if len(inputs) > 1:
-            msg = f"several inputs need a folder as -o, got {output}"
-            raise click.UsageError(msg)
-        names = [output]
-    else:
-        names = [STDIO if name == STDIO else _stem_of(name) + suffix for name in inputs]
-    places = [os.path.realpath(name) for name in names]
-    twice = [name for name, place in zip(names, places, strict=True) if places.count(place) > 1]
-    if twice:
-        msg = f"two inputs would both be written to {min(twice)}"
-        raise click.UsageError(msg)
-    return names
-
-
-def _stem_of(name: str) -> str:
-    return "stdin" if name == STDIO else name.removesuffix(Path(name).suffix)
-
-
-def _say(fields: dict[str, Any], line: str, *, as_json: bool, to_stderr: bool) -> None:
-    if as_json:
-        import json
-
-        line = json.dumps(fields, ensure_ascii=False)
-    click.echo(line, err=to_stderr)
-
-
-@contextmanager
-def _progress(count: int, verb: str) -> Iterator[Callable[[], None]]:
-    """A bar over files on a terminal; nothing for one file or where nobody looks."""
-    if count < 2 or sys.stderr is None or not sys.stderr.isatty():
-        yield lambda: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(verb, total=count)
-        yield lambda: bar.advance(task)
-
-
-def _each(pairs: list[tuple[str, str]], verb: str, work: Callable[[str, str], None], *, as_json: bool) -> None:
-    """Do the work for every pair of input and output; report failures in a sentence, go on, and exit 1 after all."""
-    failed = 0
-    with _progress(len(pairs), verb) as advance:
-        for source, target in pairs:
-            try:
-                work(source, target)
-            except (NcodecError, MemoryError, OSError) as error:
-                failed += 1
-                _report(error, source, target, as_json=as_json)
-            advance()
-    if failed:
-        if len(pairs) > 1:
-            click.echo(f"ncodec: {failed} of {len(pairs)} files failed", err=True)
-        sys.exit(1)
-
-
-def _report(error: Exception, source: str, target: str, *, as_json: bool) -> None:
-    sentence = "not enough memory" if isinstance(error, MemoryError) else str(error)
-    if not sentence.startswith((f"{source}:", f"{target}:")):
-        sentence = f"{'standard input' if source == STDIO else source}: {sentence}"
-    click.echo(f"ncodec: {sentence}", err=True)
-    if as_json:
-        _say({"input": source, "error": sentence}, "", as_json=True, to_stderr=target == STDIO)
-
-
-def _is_stream(target: str) -> bool:
-    """Whether the output is a pipe or a device, whose reader wants the result and nothing else."""
-    return target == STDIO or (Path(target).exists() and not Path(target).is_file())
-
-
-def _target(quality: float | None, bpp: float | None, size: int | None, psnr: float | None) -> "Target":
-    if sum(option is not None for option in (quality, bpp, size, psnr)) > 1:
-        msg = "-q, --bpp, --size and --psnr exclude each other"
-        raise click.UsageError(msg)
-    from ncodec.api import make_target
-
-    try:
-        return make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
-    except NcodecError as error:
-        raise click.UsageError(str(error)) from error
-
-
-def _suffix_of(target: str, to: str | None) -> str:
-    """The suffix that chooses the output format: --to, else that of the output's name, else .png."""
-    from ncodec.files import check_suffix
-
-    suffix = f".{to.lstrip('.')}" if to is not None else "" if target == STDIO else Path(target).suffix
-    try:
-        check_suffix(suffix or ".png")
-    except NcodecError as error:
-        raise click.UsageError(str(error)) from error
-    return suffix or ".png"
-
-
 def _open_codec(model: str | int | None, backend: str, threads: int | None) -> "ImageCodec":
     from ncodec.api import open_codec
 
     return open_codec(model, backend=backend, threads=threads)
+
+
+def _encoding_facts(loaded: "Picture", encoded: "Encoded", measured: float | None) -> dict[str, Any]:
+    from ncodec.image import qp_to_quality
+
+    return {
+        "width": loaded.width,
+        "height": loaded.height,
+        "bytes": len(encoded.data),
+        "bpp": 8 * len(encoded.data) / (loaded.width * loaded.height),
+        "quality": qp_to_quality(encoded.qp),
+        "qp": encoded.qp,
+        "psnr": None if measured == float("inf") else measured,  # JSON has no infinity
+        "notices": list(loaded.notices),
+    }
+
+
+def _encoding_line(facts: dict[str, Any]) -> str:
+    line = (
+        f"{facts['width']}×{facts['height']}  {facts['bytes']:,} bytes  {facts['bpp']:.3f} bpp  q {facts['quality']:g}"
+    )
+    return line if facts["psnr"] is None else f"{line}  {facts['psnr']:.2f} dB"
 
 
 @cli.command(epilog=EPILOG)
@@ -232,14 +142,13 @@ def encode(
     IN is a file in any format that Pillow reads, a glob pattern, or - for standard input.
     -q, --bpp, --size and --psnr exclude each other.
     """
-    wanted = _target(quality, bpp, size, psnr)
-    names = _expand(inputs)
-    pairs = list(zip(names, _name_outputs(names, output, ".nci"), strict=True))
+    wanted = parse_target(quality, bpp, size, psnr)
+    names = expand_inputs(inputs)
+    pairs = list(zip(names, name_outputs(names, output, ".nci"), strict=True))
 
     def work(source: str, target: str) -> None:
         from ncodec import files, picture
         from ncodec.api import load_picture
-        from ncodec.image import qp_to_quality
 
         files.check_output(target, overwrite=force, source=source)
         codec = _open_codec(model, backend, threads)
@@ -248,31 +157,15 @@ def encode(
         encoded = codec.encode_to(loaded, wanted)
         seconds = time.perf_counter() - start
         measured = picture.psnr(loaded.pixels, codec.decode(encoded.data).pixels) if measure else None
-        lossless = measured == float("inf")
         files.write_bytes(encoded.data, target, overwrite=force)
         for notice in loaded.notices:
             click.echo(f"ncodec: {source}: {notice}", err=True)
-        fields = {
-            "input": source,
-            "output": target,
-            "width": loaded.width,
-            "height": loaded.height,
-            "bytes": len(encoded.data),
-            "bpp": 8 * len(encoded.data) / (loaded.width * loaded.height),
-            "quality": qp_to_quality(encoded.qp),
-            "qp": encoded.qp,
-            "psnr": None if lossless else measured,
-            "seconds": seconds,
-            "notices": list(loaded.notices),
-        }
-        line = (
-            f"{source} → {target}  {loaded.width}×{loaded.height}  {len(encoded.data):,} bytes  "
-            f"{fields['bpp']:.3f} bpp  q {fields['quality']:g}"
-        )
-        line += f"  {measured:.2f} dB" if measured is not None else ""
-        _say(fields, f"{line}  {seconds:.2f} s", as_json=as_json, to_stderr=_is_stream(target))
+        facts = _encoding_facts(loaded, encoded, measured)
+        fields = {"input": source, "output": target, **facts, "seconds": seconds}
+        line = f"{source} → {target}  {_encoding_line(facts)}  {seconds:.2f} s"
+        say(fields, line, as_json=as_json, to_stderr=is_stream(target))
 
-    _each(pairs, "encode", work, as_json=as_json)
+    work_through(pairs, "encode", work, as_json=as_json)
 
 
 @cli.command(epilog=EPILOG)
@@ -295,9 +188,9 @@ def decode(
 
     IN is a file, a glob pattern, or - for standard input. --to, or the suffix of -o, chooses among Pillow's formats.
     """
-    suffix = _suffix_of(output if output is not None and not Path(output).is_dir() else STDIO, to)
-    names = _expand(inputs)
-    pairs = list(zip(names, _name_outputs(names, output, suffix), strict=True))
+    suffix = parse_suffix(output if output is not None and not Path(output).is_dir() else STDIO, to)
+    names = expand_inputs(inputs)
+    pairs = list(zip(names, name_outputs(names, output, suffix), strict=True))
 
     def work(source: str, target: str) -> None:
         from ncodec import files
@@ -320,9 +213,9 @@ def decode(
             "seconds": seconds,
         }
         line = f"{source} → {target}  {header.width}×{header.height}  {len(data):,} bytes  {seconds:.2f} s"
-        _say(fields, line, as_json=as_json, to_stderr=_is_stream(target))
+        say(fields, line, as_json=as_json, to_stderr=is_stream(target))
 
-    _each(pairs, "decode", work, as_json=as_json)
+    work_through(pairs, "decode", work, as_json=as_json)
 
 
 @cli.command(epilog=EPILOG)
@@ -331,7 +224,7 @@ def decode(
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
 def info(inputs: tuple[str, ...], verify: bool, as_json: bool) -> None:
     """Print what .nci files say of themselves; checksums are always verified."""
-    names = _expand(inputs)
+    names = expand_inputs(inputs)
 
     def work(source: str, _: str) -> None:
         from dataclasses import asdict
@@ -348,9 +241,9 @@ def info(inputs: tuple[str, ...], verify: bool, as_json: bool) -> None:
             f"{source}  {found.width}×{found.height} {found.mode}  {found.size:,} bytes  {found.bpp:.3f} bpp  "
             f"q {found.quality:g}  model {found.model}  chunks: {chunks}"
         )
-        _say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)
+        say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)
 
-    _each([(name, name) for name in names], "read", work, as_json=as_json)
+    work_through([(name, name) for name in names], "read", work, as_json=as_json)
 
 
 @cli.command(epilog=EPILOG)

@@ -17,7 +17,8 @@ LAYERS = [
     {"image"},
     {"files"},
     {"api"},
-    {"cli", "pillow_plugin"},
+    {"console", "pillow_plugin"},
+    {"cli"},
     {"__main__"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
