@@ -18,6 +18,7 @@ from ncodec.errors import InputError
 from ncodec.image import ImageCodec
 from ncodec.picture import from_array
 from ncodec.training import run
+from ncodec.training.calibration import fitted_row
 from ncodec.training.data import CropOptions, PictureData, RandomCrops, find_pictures, patch_statistics
 from ncodec.training.export import export_model, load_checkpoint, write_manifest
 from ncodec.training.losses import balanced, budget_factor, rate_distortion
@@ -66,7 +67,8 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
 
     model, facts = load_checkpoint(second)
     assert facts["steps"] == 40
-    entry = export_model(model, tmp_path / "weights" / "tiny", name="tiny", facts=facts)
+    fitted_to = [np.ascontiguousarray(photo[:128, :192])]
+    entry = export_model(model, tmp_path / "weights" / "tiny", name="tiny", facts=facts, pictures=fitted_to)
     write_manifest(entry, tmp_path / "weights")
     manifest = json.loads((tmp_path / "weights" / "manifest.json").read_text("utf-8"))
     loaded = load_model_folder(manifest["models"][0], tmp_path / "weights" / "tiny")
@@ -153,6 +155,20 @@ def test_the_rate_rises_then_falls_to_zero() -> None:
     assert budget_factor(0.1, warmup=0.1) == 1
     assert budget_factor(1.0, warmup=0.1) == pytest.approx(0)
     assert 0 < budget_factor(0.05, warmup=0.1) < 1
+
+
+def test_fitted_rows_follow_what_was_counted() -> None:
+    gaussian = gaussian_counts(1.0)
+    limit = len(gaussian) // 2 - 1
+    counted = np.zeros(limit + 2, dtype=np.int64)
+    np.testing.assert_allclose(fitted_row(gaussian, counted), gaussian, atol=2)
+    counted[[0, 3, -1]] = 500_000, 400_000, 100_000
+    fitted = fitted_row(gaussian, counted).astype(np.int64)
+    assert fitted.sum() == 2**24
+    assert fitted.min() >= 1
+    np.testing.assert_array_equal(fitted[:-1], fitted[-2::-1])
+    for position, share in ((limit, 0.5), (limit + 3, 0.2), (limit - 3, 0.2), (len(fitted) - 1, 0.1)):
+        assert fitted[position] / 2**24 == pytest.approx(share, rel=0.01)
 
 
 @pytest.mark.parametrize("scale", [0.11, 0.5, 3.0, 40.0, 256.0])

@@ -64,13 +64,16 @@ def image(
     show_default=True,
     help="Folder of the manifest.",
 )
+@click.option("--data", type=FOLDER, multiple=True, help="Training pictures that the tables are fitted to.")
 @click.option("--summary", default="", help="A line about the training for `ncodec models`.")
-def export(checkpoint: Path, name: str, weights: Path, summary: str) -> None:
+def export(checkpoint: Path, name: str, weights: Path, data: tuple[Path, ...], summary: str) -> None:
     """Turn a training checkpoint into a model that encodes and decodes without PyTorch."""
     _require_training()
+    from ncodec.training.data import calibration_pictures
     from ncodec.training.export import export_model, load_checkpoint, write_manifest
 
     model, facts = load_checkpoint(checkpoint)
-    entry = export_model(model, weights / name, name=name, facts={**facts, "summary": summary})
+    pictures = calibration_pictures(list(data)) if data else None
+    entry = export_model(model, weights / name, name=name, facts={**facts, "summary": summary}, pictures=pictures)
     write_manifest(entry, weights)
     click.echo(f"{weights / name}: {sum(entry['bytes'].values()) / 1e6:.1f} MB")

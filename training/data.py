@@ -118,6 +118,30 @@ def patch_statistics(pictures: list[Pixels], config: ImageConfig, *, crops: int 
     return Statistics(basis.float().contiguous(), deviations.float())
 
 
+def calibration_pictures(folders: list[Path], *, count: int = 40, side: int = 512) -> list[Pixels]:
+    """Centre crops of at most side × side, multiples of 64, of pictures that `PictureData` trains on by default."""
+    crops = CropOptions()
+    pictures = load_pictures(find_pictures(folders), smallest=crops.crop)
+    trained = split(pictures, held_out=crops.held_out)[0]
+    return [_centre(p, side) for p in trained[:: max(1, len(trained) // count)]]
+
+
+def _centre(picture: Pixels, side: int) -> Pixels:
+    high, wide = (min(side, size // 64 * 64) for size in picture.shape[:2])
+    top, left = (picture.shape[0] - high) // 2, (picture.shape[1] - wide) // 2
+    return picture[top : top + high, left : left + wide]
+
+
+def split(pictures: list[Pixels], *, held_out: int) -> tuple[list[Pixels], list[Pixels]]:
+    """Pictures to train on, and those held out, spread evenly over the list; raises InputError when one is empty."""
+    if not 1 <= held_out < len(pictures):
+        msg = f"expected at least 1 picture held out and 1 to train on, got {held_out} of {len(pictures)}"
+        raise InputError(msg)
+    chosen = set(range(0, len(pictures), max(1, len(pictures) // held_out))[:held_out])
+    trained = [p for i, p in enumerate(pictures) if i not in chosen]
+    return trained, [p for i, p in enumerate(pictures) if i in chosen]
+
+
 class PictureData(pl.LightningDataModule):
     """Training crops and fixed held-out crops of a folder of pictures, decoded once into memory."""
 
@@ -129,12 +153,7 @@ class PictureData(pl.LightningDataModule):
         self.qp_count = qp_count
         self.start = 0
         pictures = load_pictures(find_pictures(folders, exclude=exclude), smallest=options.crop)
-        if not 1 <= options.held_out < len(pictures):
-            msg = f"expected at least 1 picture held out and 1 to train on, got {options.held_out} of {len(pictures)}"
-            raise InputError(msg)
-        chosen = set(np.linspace(0, len(pictures) - 1, options.held_out).round().astype(int).tolist())
-        self.held_out = [p for i, p in enumerate(pictures) if i in chosen]
-        self.pictures = [p for i, p in enumerate(pictures) if i not in chosen]
+        self.pictures, self.held_out = split(pictures, held_out=options.held_out)
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
         """Batches of (B, H, W, 3) uint8 and (B,) qp."""
@@ -143,9 +162,7 @@ class PictureData(pl.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         """One centre crop of each held-out picture, (N, H, W, 3) uint8."""
-        side = self.options.crop
-        tops = [((p.shape[0] - side) // 2, (p.shape[1] - side) // 2) for p in self.held_out]
-        crops = [p[top : top + side, left : left + side] for p, (top, left) in zip(self.held_out, tops, strict=True)]
+        crops = [_centre(p, self.options.crop) for p in self.held_out]
         return DataLoader(TensorDataset(torch.from_numpy(np.stack(crops))), batch_size=self.options.batch)
 
     def state_dict(self) -> dict[str, int]:

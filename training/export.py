@@ -23,6 +23,8 @@ from ncodec.model import TABLES_FILE
 from ncodec.models.complexity import decode_kmac, encode_kmac
 from ncodec.models.graphs import DecoderGraph, EncoderGraph
 from ncodec.models.image import ImageConfig, ImageModel, halo_of
+from ncodec.training.calibration import calibrate
+from ncodec.training.data import Pixels
 from ncodec.training.tables import freeze_tables
 from ncodec.zoo import MANIFEST
 
@@ -132,11 +134,15 @@ def _model_id(tables: Tables, state: dict[str, torch.Tensor]) -> str:
     return digest.hexdigest()[:8]
 
 
-def export_model(model: ImageModel, folder: Path, *, name: str, facts: dict[str, Any]) -> dict[str, Any]:
-    """Write a model's files into `folder` and return its manifest entry."""
+def export_model(
+    model: ImageModel, folder: Path, *, name: str, facts: dict[str, Any], pictures: list[Pixels] | None = None
+) -> dict[str, Any]:
+    """Write a model's files into `folder` and return its manifest entry; `pictures` fit the tables (`calibrate`)."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = freeze_tables(model)
     _round_to_half(model)
+    if pictures:
+        tables = calibrate(model, tables, pictures)
     state = {key: value.half().contiguous() for key, value in model.state_dict().items()}
     save_file(state, folder / WEIGHTS_FILE)
     save_tables(tables, folder / TABLES_FILE)
