@@ -229,9 +229,10 @@ def write_picture(picture: Picture, suffix: str) -> memoryview:
         text = PngImagePlugin.PngInfo()
         text.add_itxt("XML:com.adobe.xmp", picture.xmp.decode("utf-8", "replace"))
         options["pnginfo"] = text
-    stream = io.BytesIO()
+    stream, image = io.BytesIO(), to_pil(picture)
+    del picture  # a large picture's pixels are not needed twice
     try:
-        to_pil(picture).save(stream, format_name, **options)
+        image.save(stream, format_name, **options)
     except Exception as error:  # encoders raise all sorts, over damaged metadata too
         msg = f"{format_name} cannot hold this picture: {error}; PNG can"
         raise OutputError(msg) from error

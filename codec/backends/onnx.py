@@ -11,6 +11,16 @@ from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import Model
 
+LARGE = 3 * 2**21
+"""values of a tile (about two megapixels) from which memory is given back after each run"""
+
+
+def _run_options(*, large: bool) -> onnxruntime.RunOptions:
+    options = onnxruntime.RunOptions()
+    if large:
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
+
 
 class OnnxBackend:
     """The two exported graphs; each is loaded when it is first used."""
@@ -33,9 +43,9 @@ class OnnxBackend:
             )
         return self._sessions[graph]
 
-    def _run(self, graph: str, inputs: dict[str, object]) -> list[npt.NDArray[Any]]:
+    def _run(self, graph: str, inputs: dict[str, object], *, large: bool) -> list[npt.NDArray[Any]]:
         try:
-            outputs: list[npt.NDArray[Any]] = self._session(graph).run(None, inputs)
+            outputs: list[npt.NDArray[Any]] = self._session(graph).run(None, inputs, _run_options(large=large))
         except Exception as error:  # onnxruntime raises classes of its own extension module
             msg = f"ONNX Runtime could not run {graph} of model {self.model.name}: {error}"
             raise BackendError(msg) from error
@@ -43,10 +53,12 @@ class OnnxBackend:
 
     def analyze(self, pixels: Pixels, *, qp: int) -> Symbols:
         """(H, W, 3) with H and W multiples of 16 → symbols."""
-        z_hat, residual = self._run("encoder.onnx", {"pixels": pixels, "qp": np.array([qp], dtype=np.float32)})
+        z_hat, residual = self._run(
+            "encoder.onnx", {"pixels": pixels, "qp": np.array([qp], dtype=np.float32)}, large=pixels.size > LARGE
+        )
         return Symbols(z_hat, residual)
 
     def synthesize(self, symbols: Symbols, *, qp: int) -> Pixels:
         """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
         inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, "qp": np.array([qp], dtype=np.float32)}
-        return self._run("decoder.onnx", inputs)[0]
+        return self._run("decoder.onnx", inputs, large=symbols.residual.size > LARGE)[0]
