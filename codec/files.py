@@ -31,7 +31,7 @@ _CONVERSIONS = {
     "1": ("L", "1-bit pixels were converted to 8-bit greyscale"),
     "P": ("RGB", "the palette was converted to RGB"),
     "PA": ("RGBA", "the palette was converted to RGB with alpha"),
-    "CMYK": ("RGB", "CMYK was converted to RGB without colour management, and its ICC profile left out"),
+    "CMYK": ("RGB", "CMYK was converted to RGB without colour management; a CMYK profile is not kept"),
     "YCbCr": ("RGB", "YCbCr was converted to RGB"),
     "LAB": ("RGB", "L*a*b* was converted to RGB, and its ICC profile left out"),
     "HSV": ("RGB", "HSV was converted to RGB"),

@@ -17,6 +17,9 @@ from ncodec.picture import Picture, Pixels, luma, pixel_limit, psnr
 
 CELL = 64
 """pixels under one hyper-latent, along each side"""
+LARGE_PICTURE = 2**25
+"""pixels from which tiles are of `LARGE_TILE`, because the picture itself already takes much"""
+LARGE_TILE = 1024
 MAX_BPP = 1000
 """beyond any file"""
 TILE = 1536
@@ -79,9 +82,9 @@ class _Span:
         return slice(self.seen_start // unit, -(-self.seen_stop // unit))
 
 
-def _spans(length: int, halo: int) -> list[_Span]:
+def _spans(length: int, halo: int, tile: int) -> list[_Span]:
     """Tiles of about equal size at multiples of a hyper-latent cell, each with its halo inside 0…length."""
-    count = -(-length // TILE)
+    count = -(-length // tile)
     side = -(-length // (count * CELL)) * CELL
     starts = range(0, length, side)
     return [
@@ -91,8 +94,9 @@ def _spans(length: int, halo: int) -> list[_Span]:
 
 
 def _tiles(height: int, width: int, halo: int) -> Iterator[tuple[_Span, _Span]]:
-    columns = _spans(width, halo)
-    return ((row, column) for row in _spans(height, halo) for column in columns)
+    tile = LARGE_TILE if height * width > LARGE_PICTURE else TILE
+    columns = _spans(width, halo, tile)
+    return ((row, column) for row in _spans(height, halo, tile) for column in columns)
 
 
 def quality_to_qp(quality: float) -> int:
