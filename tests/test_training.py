@@ -72,6 +72,14 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
     write_manifest(entry, tmp_path / "weights")
     manifest = json.loads((tmp_path / "weights" / "manifest.json").read_text("utf-8"))
     loaded = load_model_folder(manifest["models"][0], tmp_path / "weights" / "tiny")
+    again = run.train_image(
+        [pictures],
+        out=tmp_path / "again",
+        options=run.read_options([*TINY, "--optimizer.steps=20"]),
+        start_from=loaded.path("image.safetensors"),
+    )
+    assert torch.load(again, weights_only=True)["global_step"] == 20
+    assert log_losses(tmp_path / "again")[0] < losses[0], "exported weights are a better start than none"
     codec = ImageCodec(loaded, open_backend(loaded))
     decoded = codec.decode(codec.encode(from_array(photo), qp=63).data)
     assert np.abs(decoded.pixels.astype(int) - photo).mean() < 20

@@ -36,6 +36,7 @@ def train() -> None:
 )
 @click.option("--config", type=FILE, help="YAML that overrides the defaults in ncodec/training/configs/image.yaml.")
 @click.option("--resume", type=FILE, help="Checkpoint to continue from, optimizer and budget included.")
+@click.option("--start-from", type=FILE, help="Exported weights (image.safetensors) to start from, with a new budget.")
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def image(
     data: tuple[Path, ...],
@@ -43,6 +44,7 @@ def image(
     out: Path,
     config: Path | None,
     resume: Path | None,
+    start_from: Path | None,
     overrides: tuple[str, ...],
 ) -> None:
     """Train an image model; single options are overridden as --optimizer.minutes 60 or --crops.batch 16."""
@@ -50,7 +52,9 @@ def image(
     from ncodec.training.run import read_options, train_image
 
     options = read_options(list(overrides), config=config)
-    last = train_image(list(data), out=out, options=options, resume=resume, exclude=list(exclude))
+    last = train_image(
+        list(data), out=out, options=options, resume=resume, start_from=start_from, exclude=list(exclude)
+    )
     click.echo(f"{last}: the averaged weights; `ncodec export {last}` makes a model of them")
 
 

@@ -9,6 +9,7 @@ import torch
 from jsonargparse import ArgumentParser
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
+from safetensors.torch import load_file
 
 from ncodec.models.blocks import use_bfloat16
 from ncodec.models.image import ImageConfig
@@ -51,16 +52,27 @@ def read_options(arguments: list[str], *, config: Path | None = None) -> RunOpti
 
 
 def train_image(
-    data: list[Path], *, out: Path, options: RunOptions, resume: Path | None = None, exclude: list[Path] | None = None
+    data: list[Path],
+    *,
+    out: Path,
+    options: RunOptions,
+    resume: Path | None = None,
+    start_from: Path | None = None,
+    exclude: list[Path] | None = None,
 ) -> Path:
-    """Train, and return the path of the last checkpoint, whose weights are the averaged ones."""
+    """Train, and return the path of the last checkpoint, whose weights are the averaged ones.
+
+    Starts from the pictures' principal components, from exported weights (`start_from`), or where `resume` stopped.
+    """
     pl.seed_everything(options.seed)
     torch.set_flush_denormal(True)
     if options.devices > 1:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.devices))
     pictures = PictureData(data, options.crops, qp_count=options.model.qp_count, exclude=exclude)
     module = ImageTraining(options.model, options.optimizer)
-    if resume is None:
+    if start_from is not None:
+        module.model.load_state_dict({name: value.float() for name, value in load_file(start_from).items()})
+    elif resume is None:
         module.model.start_from(patch_statistics(pictures.pictures, options.model))
     on_gpu = torch.cuda.is_available() and options.accelerator != "cpu"
     use_bfloat16(module, options.precision == "bfloat16" or (options.precision == "auto" and on_gpu))
