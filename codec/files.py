@@ -46,6 +46,15 @@ _WIDE_NOTICE = "samples of more than 8 bits were reduced to 8"
 _WIDE_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
 
 
+_READ_ERRORS: dict[type[Exception], str] = {
+    FileNotFoundError: "no such file",
+    IsADirectoryError: "expected a file, got a directory",
+    Image.DecompressionBombError: "Pillow calls it a decompression bomb; --allow-large (allow_large=True) takes it",
+    UnidentifiedImageError: "not a picture in a format that Pillow reads",
+    MemoryError: "not enough memory to read it",
+}
+
+
 @contextmanager
 def _readable(name: str) -> Iterator[None]:
     """Turn everything that reading a picture file raises into an InputError of one sentence."""
@@ -55,23 +64,9 @@ def _readable(name: str) -> Iterator[None]:
             yield
     except InputError:
         raise
-    except FileNotFoundError as error:
-        msg = f"{name}: no such file"
-        raise InputError(msg) from error
-    except IsADirectoryError as error:
-        msg = f"{name}: expected a file, got a directory"
-        raise InputError(msg) from error
-    except Image.DecompressionBombError as error:
-        msg = f"{name}: Pillow calls it a decompression bomb; --allow-large (allow_large=True) takes it"
-        raise InputError(msg) from error
-    except UnidentifiedImageError as error:
-        msg = f"{name}: not a picture in a format that Pillow reads"
-        raise InputError(msg) from error
-    except MemoryError as error:
-        msg = f"{name}: not enough memory to read it"
-        raise InputError(msg) from error
     except Exception as error:  # decoders of damaged files raise all sorts
-        msg = f"{name}: cannot be read: {error}"
+        sentence = next((text for kind, text in _READ_ERRORS.items() if isinstance(error, kind)), None)
+        msg = f"{name}: {sentence or f'cannot be read: {error}'}"
         raise InputError(msg) from error
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from ncodec.entropy import RESIDUAL_LIMIT
 from ncodec.models.image import ImageModel
 
 
@@ -17,7 +18,7 @@ class EncoderGraph(nn.Module):
         """See the class."""
         unit = pixels.permute(2, 0, 1)[None].float() / 255
         z_hat, residual = self.model.encode(unit, qp)
-        return z_hat[0].to(torch.int8), residual[0].clamp(-32767, 32767).to(torch.int16)
+        return z_hat[0].to(torch.int8), residual[0].clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT).to(torch.int16)
 
 
 class DecoderGraph(nn.Module):
