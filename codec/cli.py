@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Callable
 from functools import cached_property
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,8 @@ from ncodec.console import (
 from ncodec.errors import NcodecError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from ncodec.image import Encoded, ImageCodec
     from ncodec.picture import Picture
 
@@ -35,7 +36,9 @@ class Commands(click.Group):
     """The runtime's commands, and those that `ncodec.training` and `ncodec.eval` register as entry points."""
 
     @cached_property
-    def _others(self) -> dict[str, EntryPoint]:
+    def _others(self) -> "dict[str, EntryPoint]":
+        from importlib.metadata import entry_points
+
         return {point.name: point for point in entry_points(group="ncodec.commands")}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -44,10 +47,11 @@ class Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """A command, imported when it is asked for."""
-        if cmd_name in self._others:
-            command: click.Command = self._others[cmd_name].load()
-            return command
-        return super().get_command(ctx, cmd_name)
+        own = super().get_command(ctx, cmd_name)
+        if own is not None or cmd_name not in self._others:
+            return own
+        command: click.Command = self._others[cmd_name].load()
+        return command
 
 
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})

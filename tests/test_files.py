@@ -71,7 +71,8 @@ def test_metadata_survives_the_way_in_and_out(photo: Photo, format_name: str) ->
     assert back.info["icc_profile"] == ICC
     assert back.getexif()[0x0112] == 6
     assert back.getexif()[0x010E] == "an osprey"
-    assert read_picture(write_picture(picture, ".png")).xmp == XMP
+    for suffix in (".png", ".jpg", ".webp", ".tif"):
+        assert read_picture(write_picture(picture, suffix)).xmp == XMP
 
 
 def test_a_picture_is_shown_the_same_way_up(photo: Photo) -> None:

@@ -34,6 +34,8 @@ class OnnxBackend:
         if graph not in self._sessions:
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3
+            # The higher levels cost more at load than they gain on a picture, or on a large one's tiles.
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
             if self.threads is not None:
                 options.intra_op_num_threads = self.threads
             # Growing by powers of two would hold twice the memory that a large picture's tiles need.
