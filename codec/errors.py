@@ -23,3 +23,7 @@ class InputError(NcodecError, ValueError):
 
 class OutputError(NcodecError, OSError):
     """A result cannot be written: the file exists, or the place is not writable."""
+
+
+class TrainingError(NcodecError, RuntimeError):
+    """Training cannot go on."""

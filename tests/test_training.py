@@ -1,6 +1,7 @@
 """A tiny model learns for a few steps, resumes, exports and decodes real pixels."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,16 @@ pytest.importorskip("pytorch_lightning")
 import torch
 
 from ncodec.backends import open_backend
-from ncodec.errors import InputError
+from ncodec.errors import TrainingError
 from ncodec.image import ImageCodec
 from ncodec.picture import from_array
 from ncodec.training import run
 from ncodec.training.calibration import fitted_row
-from ncodec.training.data import CropOptions, PictureData, RandomCrops, find_pictures, patch_statistics
+from ncodec.training.data import Batches, PictureData, patch_statistics, split, spread_qps
 from ncodec.training.export import export_model, load_checkpoint, write_manifest
+from ncodec.training.image import FAILED_BATCH, ImageTraining
 from ncodec.training.losses import balanced, budget_factor, rate_distortion
+from ncodec.training.pictures import CropOptions, PictureBank
 from ncodec.training.tables import gaussian_counts
 from ncodec.zoo import load_model_folder
 
@@ -110,14 +113,22 @@ def test_unknown_options_are_usage_errors(arguments: list[str]) -> None:
     assert raised.value.code == 2
 
 
-def test_crops_are_reproducible_and_cover_flips(photo: Photo) -> None:
+def test_batch_n_depends_on_n_alone(photo: Photo) -> None:
+    bank = PictureBank([photo])
     options = CropOptions(crop=64, batch=6)
-    first, again = (next(iter(RandomCrops([photo], options, qp_count=64))) for _ in range(2))
-    assert torch.equal(first[0], again[0])
-    assert first[0].shape == (6, 64, 64, 3)
-    assert ((first[1] >= 0) & (first[1] < 64)).all()
-    resumed = next(iter(RandomCrops([photo], options, qp_count=64, start=1)))
-    assert not torch.equal(first[0], resumed[0]), "a resumed run sees new crops"
+    stream = iter(Batches(bank, options, qp_count=64))
+    batches = [next(stream) for _ in range(3)]
+    resumed = next(iter(Batches(bank, options, qp_count=64, first=2)))
+    assert torch.equal(batches[2][0], resumed[0])
+    assert torch.equal(batches[2][1], resumed[1])
+    assert not torch.equal(batches[1][0], resumed[0])
+
+
+def test_every_batch_sees_low_and_high_rates() -> None:
+    qps = spread_qps(4, 64, torch.Generator().manual_seed(1))
+    assert [int(qp) // 16 for qp in qps] == [0, 1, 2, 3]
+    seen = {int(qp) for seed in range(400) for qp in spread_qps(4, 64, torch.Generator().manual_seed(seed))}
+    assert seen == set(range(64))
 
 
 def test_held_out_pictures_are_not_trained_on(pictures: Path) -> None:
@@ -126,14 +137,27 @@ def test_held_out_pictures_are_not_trained_on(pictures: Path) -> None:
     assert len(data.held_out) == 1
 
 
-def test_excluded_pictures_are_left_out(pictures: Path) -> None:
-    paths = find_pictures([pictures])
-    assert len(find_pictures([pictures], exclude=paths[:1])) == len(paths) - 1
+def test_at_most_one_picture_in_eight_is_held_out(photo: Photo) -> None:
+    assert [len(part) for part in split([photo] * 20, held_out=16)] == [18, 2]
+    assert [len(part) for part in split([photo] * 455, held_out=16)] == [439, 16]
 
 
-def test_a_folder_without_pictures_is_said(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected pictures below"):
-        find_pictures([tmp_path])
+def test_training_without_finite_gradients_stops_and_keeps_the_batch(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    price = ImageTraining.price
+
+    def broken(self: ImageTraining, *batch: torch.Tensor) -> object:
+        result, seen = price(self, *batch)
+        return replace(result, loss=result.loss * float("nan")), seen
+
+    monkeypatch.setattr(ImageTraining, "price", broken)
+    options = run.read_options([*TINY, "--optimizer.steps=90", "--validate_every=1000"])
+    with pytest.raises(TrainingError, match="expected finite gradients"):
+        run.train_image([pictures], out=tmp_path, options=options)
+    kept = torch.load(tmp_path / FAILED_BATCH, weights_only=True)
+    assert kept["crops"].shape == (4, 64, 64, 3)
+    assert all(value.isfinite().all() for value in kept["model"].values()), "no step was taken"
 
 
 def test_patch_statistics_are_principal_components(photo: Photo) -> None:

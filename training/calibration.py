@@ -12,7 +12,8 @@ import torch
 
 from ncodec.entropy import HYPER_CELL, ROWS, TABLE_TOTAL, Tables
 from ncodec.models.image import ImageModel
-from ncodec.training.data import Pixels, to_unit
+from ncodec.training.data import to_unit
+from ncodec.training.pictures import Pixels
 
 Counts = npt.NDArray[np.int64]
 

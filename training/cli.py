@@ -6,7 +6,7 @@ import click
 
 from ncodec.errors import BackendError
 
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+SOURCES = "Folder of pictures or tar shards, one shard, a glob pattern, or a URL that fsspec opens; may be repeated."
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -25,8 +25,8 @@ def train() -> None:
 
 
 @train.command(context_settings={"ignore_unknown_options": True})
-@click.option("--data", type=FOLDER, multiple=True, required=True, help="Folder of pictures; may be repeated.")
-@click.option("--exclude", type=FILE, multiple=True, help="Picture to leave out; may be repeated.")
+@click.option("--data", multiple=True, required=True, help=SOURCES)
+@click.option("--exclude", multiple=True, help="Picture to leave out; may be repeated.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -39,8 +39,8 @@ def train() -> None:
 @click.option("--start-from", type=FILE, help="Exported weights (image.safetensors) to start from, with a new budget.")
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def image(
-    data: tuple[Path, ...],
-    exclude: tuple[Path, ...],
+    data: tuple[str, ...],
+    exclude: tuple[str, ...],
     out: Path,
     config: Path | None,
     resume: Path | None,
@@ -52,9 +52,7 @@ def image(
     from ncodec.training.run import read_options, train_image
 
     options = read_options(list(overrides), config=config)
-    last = train_image(
-        list(data), out=out, options=options, resume=resume, start_from=start_from, exclude=list(exclude)
-    )
+    last = train_image(data, out=out, options=options, resume=resume, start_from=start_from, exclude=exclude)
     click.echo(f"{last}: the averaged weights; `ncodec export {last}` makes a model of them")
 
 
@@ -68,16 +66,16 @@ def image(
     show_default=True,
     help="Folder of the manifest.",
 )
-@click.option("--data", type=FOLDER, multiple=True, help="Training pictures that the tables are fitted to.")
+@click.option("--data", multiple=True, help="Training pictures that the tables are fitted to.")
 @click.option("--summary", default="", help="A line about the training for `ncodec models`.")
-def export(checkpoint: Path, name: str, weights: Path, data: tuple[Path, ...], summary: str) -> None:
+def export(checkpoint: Path, name: str, weights: Path, data: tuple[str, ...], summary: str) -> None:
     """Turn a training checkpoint into a model that encodes and decodes without PyTorch."""
     _require_training()
     from ncodec.training.data import calibration_pictures
     from ncodec.training.export import export_model, load_checkpoint, write_manifest
 
     model, facts = load_checkpoint(checkpoint)
-    pictures = calibration_pictures(list(data)) if data else None
+    pictures = calibration_pictures(data) if data else None
     entry = export_model(model, weights / name, name=name, facts={**facts, "summary": summary}, pictures=pictures)
     write_manifest(entry, weights)
     click.echo(f"{weights / name}: {sum(entry['bytes'].values()) / 1e6:.1f} MB")

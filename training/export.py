@@ -24,7 +24,7 @@ from ncodec.models.complexity import decode_kmac, encode_kmac
 from ncodec.models.graphs import DecoderGraph, EncoderGraph
 from ncodec.models.image import ImageConfig, ImageModel, halo_of
 from ncodec.training.calibration import calibrate
-from ncodec.training.data import Pixels
+from ncodec.training.pictures import Pixels
 from ncodec.training.tables import freeze_tables
 from ncodec.zoo import MANIFEST
 

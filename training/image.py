@@ -3,17 +3,29 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
-from ncodec.models.image import ImageConfig, ImageModel
+from ncodec.errors import TrainingError
+from ncodec.models.image import ImageConfig, ImageModel, Prediction
 from ncodec.training.data import to_unit
 from ncodec.training.losses import RateDistortion, balanced, budget_factor, rate_distortion
 
 VALIDATION_QPS = (8, 20, 32, 44, 56)
+SHOWN_PICTURES = 4
+"""held-out crops that are drawn into the log beside their originals"""
+LARGEST_FAILURES = 20
+"""steps in a row without a finite gradient after which training stops"""
+CHECK_EVERY = 50
+"""steps between looks at values that live on the device"""
+CLOCK_EVERY = 10
+"""steps between agreements of the processes on the time that is spent"""
+FAILED_BATCH = "nonfinite.pt"
 
 RATE_FACTORS = {"linear": 0.03, "table_index.weight": 4.0, "table_index.bias": 20.0, "z_index": 20.0}
 """Learning rates of parts whose natural unit is not one: a basis vector's 768 weights are near 0.04 and see pixels of
@@ -43,43 +55,56 @@ class ImageTraining(pl.LightningModule):
         self.model = ImageModel(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.options = optimizer
         self.spent_s = 0.0
+        self._shared_s = 0.0
         self._tick = 0.0
+        self._failures = torch.zeros(())
         self._pivot = float(config.lambda_of(torch.tensor(config.qp_count / 2)))
 
-    def price(self, crops: Tensor, qp: Tensor) -> tuple[RateDistortion, Tensor]:
-        """Rate and distortion of (B, H, W, 3) uint8 crops at (B,) qp, and the λ of each."""
+    def price(self, crops: Tensor, qp: Tensor) -> tuple[RateDistortion, Prediction]:
+        """Rate and distortion of (B, H, W, 3) uint8 crops at (B,) qp, and what the model made of them."""
         pixels = to_unit(crops)
-        seen = self.model(pixels, qp)
-        z_share = (seen.z_bits / (seen.y_bits + seen.z_bits)).mean()
-        self.log("z_share", z_share, batch_size=len(crops), sync_dist=not self.training)
+        seen: Prediction = self.model(pixels, qp)
         lagrangian = self.model.config.lambda_of(qp)
-        return rate_distortion(seen.pixels, pixels, seen.y_bits + seen.z_bits, lagrangian=lagrangian), lagrangian
+        return rate_distortion(seen.pixels, pixels, seen.y_bits + seen.z_bits, lagrangian=lagrangian), seen
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Balanced loss of one batch."""
-        result, lagrangian = self.price(*batch)
-        loss = balanced(result.loss, lagrangian=lagrangian, pivot=self._pivot)
+        crops, qp = batch
+        result, seen = self.price(crops, qp)
+        loss = balanced(result.loss, lagrangian=self.model.config.lambda_of(qp), pivot=self._pivot)
         self.log("train/loss", loss, prog_bar=True)
+        self.log("train/z_share", (seen.z_bits / (seen.y_bits + seen.z_bits)).mean())
         return loss
 
     def validation_step(self, batch: tuple[Tensor], batch_idx: int) -> None:
         """Log bpp and PSNR of each ladder qp, and the mean log loss that says how training goes."""
+        crops = batch[0]
         log_losses = []
         for qp in VALIDATION_QPS:
-            crops = batch[0]
-            result, _ = self.price(crops, torch.full((len(crops),), float(qp), device=crops.device))
-            self.log(f"val/bpp_{qp}", result.bpp.mean(), batch_size=len(crops), sync_dist=True)
-            self.log(f"val/psnr_{qp}", result.psnr.mean(), batch_size=len(crops), sync_dist=True)
-            log_losses.append(result.loss.log().mean())
-        self.log(
-            "val/log_loss", torch.stack(log_losses).mean(), batch_size=len(batch[0]), prog_bar=True, sync_dist=True
-        )
+            result, seen = self.price(crops, torch.full((len(crops),), float(qp), device=crops.device))
+            self._log_mean(f"val/bpp_{qp}", result.bpp)
+            self._log_mean(f"val/psnr_{qp}", result.psnr)
+            log_losses.append(result.loss.log())
+            if batch_idx == 0:
+                self._show(f"val/picture_{qp}", crops[:SHOWN_PICTURES], seen.pixels[:SHOWN_PICTURES])
+        self._log_mean("val/log_loss", torch.stack(log_losses), prog_bar=True)
+
+    def _log_mean(self, name: str, values: Tensor, *, prog_bar: bool = False) -> None:
+        self.log(name, values.mean(), batch_size=values.shape[-1], prog_bar=prog_bar, sync_dist=True)
+
+    def _show(self, name: str, crops: Tensor, pixels: Tensor) -> None:
+        """Draw crops, (B, H, W, 3) uint8, above their reconstructions, (B, 3, H, W) in 0…1, into TensorBoard."""
+        for logger in self.loggers:
+            if isinstance(logger, TensorBoardLogger):
+                rows = torch.stack([to_unit(crops), pixels.clamp(0, 1)])  # (2, B, 3, H, W)
+                sheet = rows.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)  # (3, 2·H, B·W)
+                logger.experiment.add_image(name, sheet, self.global_step)
 
     @property
     def progress(self) -> float:
         """Share of the budget that is spent, 0…1."""
         minutes = self.options.minutes
-        by_time = self.spent_s / (60 * minutes) if minutes else 0.0
+        by_time = self._shared_s / (60 * minutes) if minutes else 0.0
         return min(1.0, max(self.global_step / self.options.steps, by_time))
 
     def on_train_start(self) -> None:
@@ -90,20 +115,31 @@ class ImageTraining(pl.LightningModule):
         """Set the learning rate from the spent budget, and stop at its end."""
         now = time.monotonic()
         self.spent_s, self._tick = self.spent_s + now - self._tick, now
-        # All processes follow the first one's clock, or one would stop while another waits for its gradient.
-        self.spent_s = self.trainer.strategy.broadcast(self.spent_s)
+        if batch_idx % CLOCK_EVERY == 0:
+            # All processes follow the first one's clock, or one would stop while another waits for its gradient.
+            self._shared_s = self.spent_s = self.trainer.strategy.broadcast(self.spent_s)
+        self.trainer.should_stop = self.progress >= 1
         rate = self.options.peak * budget_factor(self.progress, warmup=self.options.warmup)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate * group["factor"]
         self.log("train/rate", rate)
-        self.trainer.should_stop = self.progress >= 1
 
     def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: object, **__: object) -> None:
-        """Clip the gradient's norm; a step whose gradient is not finite is skipped."""
+        """Clip the gradient's norm; a step whose gradient is not finite is skipped, too many in a row are an error."""
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
         self.log("train/grad_norm", norm)
-        if not torch.isfinite(norm):
-            optimizer.zero_grad(set_to_none=True)
+        skipped = (~norm.isfinite()).float()
+        optimizer.found_inf = skipped  # type: ignore[attr-defined]  # fused AdamW then leaves everything as it is
+        self._failures = (self._failures.to(norm.device) + 1) * skipped
+
+    def on_train_batch_end(self, outputs: object, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        """Stop training that has lost its way, and keep the batch that shows it."""
+        if self.global_step % CHECK_EVERY or self._failures < LARGEST_FAILURES:
+            return
+        path = Path(self.trainer.default_root_dir) / FAILED_BATCH
+        torch.save({"crops": batch[0], "qp": batch[1], "model": self.model.state_dict()}, path)
+        msg = f"expected finite gradients, got none in {int(self._failures)} steps; the last batch is in {path}"
+        raise TrainingError(msg)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW over all parameters, the parts of `RATE_FACTORS` at their own rates."""

@@ -1,7 +1,9 @@
 """One training run: options from YAML and the command line, data, module, trainer, checkpoints, logs."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -13,8 +15,9 @@ from safetensors.torch import load_file
 
 from ncodec.models.blocks import use_bfloat16
 from ncodec.models.image import ImageConfig
-from ncodec.training.data import CropOptions, PictureData, patch_statistics
+from ncodec.training.data import PictureData, patch_statistics
 from ncodec.training.image import ImageTraining, OptimizerOptions
+from ncodec.training.pictures import CropOptions
 
 DEFAULTS = Path(__file__).parent / "configs" / "image.yaml"
 LAST = "last.ckpt"
@@ -35,7 +38,9 @@ class RunOptions:
     ema_decay: float = 0.99
     """of the averaged weights, applied every 10 steps"""
     validate_every: int = 500
-    """steps between validations, each followed by a checkpoint"""
+    """steps between validations"""
+    checkpoint_minutes: float = 1.0
+    """minutes between checkpoints: what a killed run loses at most"""
     seed: int = 1
 
 
@@ -52,13 +57,13 @@ def read_options(arguments: list[str], *, config: Path | None = None) -> RunOpti
 
 
 def train_image(
-    data: list[Path],
+    data: Sequence[str | Path],
     *,
     out: Path,
     options: RunOptions,
     resume: Path | None = None,
     start_from: Path | None = None,
-    exclude: list[Path] | None = None,
+    exclude: Sequence[str | Path] = (),
 ) -> Path:
     """Train, and return the path of the last checkpoint, whose weights are the averaged ones.
 
@@ -77,7 +82,11 @@ def train_image(
     on_gpu = torch.cuda.is_available() and options.accelerator != "cpu"
     use_bfloat16(module, options.precision == "bfloat16" or (options.precision == "auto" and on_gpu))
     checkpoints = ModelCheckpoint(
-        out, filename="last", every_n_train_steps=options.validate_every, save_top_k=1, enable_version_counter=False
+        out,
+        filename="last",
+        train_time_interval=timedelta(minutes=options.checkpoint_minutes),
+        save_top_k=1,
+        enable_version_counter=False,
     )
     trainer = pl.Trainer(
         accelerator=options.accelerator,
@@ -93,6 +102,7 @@ def train_image(
             checkpoints,
             TQDMProgressBar(refresh_rate=20),
         ],
+        default_root_dir=out,
         logger=[CSVLogger(out, name="csv"), TensorBoardLogger(out, name="tensorboard")],
     )
     trainer.fit(module, pictures, ckpt_path=str(resume) if resume else None, weights_only=False)

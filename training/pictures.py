@@ -1,0 +1,168 @@
+"""Photographs decoded once, and random crops of them gathered on the device that trains."""
+
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from ncodec.errors import InputError
+
+Pixels = npt.NDArray[np.uint8]
+
+_READ_AHEAD = 64
+"""files that are decoded at once"""
+
+
+@dataclass(frozen=True)
+class CropOptions:
+    """How batches are drawn."""
+
+    crop: int = 256
+    """side of a training crop in pixels, a multiple of 64"""
+    batch: int = 8
+    """crops a step, of each process"""
+    held_out: int = 16
+    """photographs kept for validation, spread evenly over the list; at most one in eight"""
+    downscale: float = 1.0
+    """crops are cut up to this many times larger and averaged down to size"""
+    gain: float = 0.0
+    """largest random change of each channel's brightness, as a share"""
+    memory_gb: float = 16.0
+    """pictures beyond this much memory are left out"""
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Decoded pictures, and what was skipped."""
+
+    pictures: list[Pixels]
+    """each (H, W, 3)"""
+    skipped: list[str]
+    """a name and a reason for each"""
+
+    def report(self) -> None:
+        """Say on standard error what was skipped."""
+        for line in self.skipped[:20]:
+            print(f"skipped {line}", file=sys.stderr)
+        if len(self.skipped) > 20:
+            print(f"skipped {len(self.skipped) - 20} more", file=sys.stderr)
+
+
+def load_pictures(
+    files: Iterable[tuple[str, bytes]], *, smallest: int, memory_gb: float = CropOptions.memory_gb
+) -> Loaded:
+    """Decode named files to (H, W, 3) uint8; broken ones and those with a side below `smallest` are skipped.
+
+    Raises InputError when none is left.
+    """
+    pictures: list[Pixels] = []
+    skipped: list[str] = []
+    room = memory_gb * 1e9
+    for name, found in _decode_all(files):
+        if isinstance(found, str):
+            skipped.append(f"{name}: {found}")
+        elif min(found.shape[:2]) < smallest:
+            skipped.append(f"{name}: {found.shape[1]}×{found.shape[0]} is smaller than {smallest}×{smallest}")
+        elif found.nbytes > room:
+            skipped.append(f"{name}: the memory for pictures ({memory_gb:g} GB) is full")
+        else:
+            pictures.append(found)
+            room -= found.nbytes
+    if not pictures:
+        first = f"; {skipped[0]}" if skipped else ""
+        msg = f"expected pictures of at least {smallest}×{smallest} pixels, got none among {len(skipped)}{first}"
+        raise InputError(msg)
+    return Loaded(pictures, skipped)
+
+
+def _decode_all(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, Pixels | str]]:
+    remaining = iter(files)
+    with ThreadPoolExecutor() as pool:
+        while window := list(islice(remaining, _READ_AHEAD)):
+            yield from zip((name for name, _ in window), pool.map(_decode, (data for _, data in window)), strict=True)
+
+
+def _decode(data: bytes) -> Pixels | str:
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return np.array(picture.convert("RGB"))  # a copy, because PyTorch wants to own what it reads
+    except Exception as error:  # decoders of damaged files raise all sorts
+        return f"cannot be read: {error}"
+
+
+def centre(picture: Pixels, side: int) -> Pixels:
+    """The middle of a picture, at most side × side, both sides multiples of 64."""
+    high, wide = (min(side, size // 64 * 64) for size in picture.shape[:2])
+    top, left = (picture.shape[0] - high) // 2, (picture.shape[1] - wide) // 2
+    return picture[top : top + high, left : left + wide]
+
+
+class PictureBank:
+    """Photographs as one run of uint8 pixels on a device, from which crops are gathered without leaving it."""
+
+    def __init__(self, pictures: list[Pixels], *, device: torch.device | str = "cpu") -> None:
+        areas = torch.tensor([p.shape[0] * p.shape[1] for p in pictures])
+        self.pixels = torch.empty(int(areas.sum()), 3, dtype=torch.uint8, device=device)
+        ends = areas.cumsum(0)
+        for picture, end in zip(pictures, ends.tolist(), strict=True):
+            flat = torch.from_numpy(np.ascontiguousarray(picture).reshape(-1, 3))
+            self.pixels[end - len(flat) : end] = flat
+        self.starts = (ends - areas).to(device)
+        self.areas = areas.to(device, torch.float32)
+        self.heights, self.widths = (torch.tensor([p.shape[i] for p in pictures], device=device) for i in (0, 1))
+        self.smallest_sides = torch.minimum(self.heights, self.widths)
+        self.longest_crop = max(min(p.shape[:2]) for p in pictures)
+
+    def draw(self, options: CropOptions, generator: torch.Generator) -> Tensor:
+        """One batch of crops, (B, crop, crop, 3) uint8, with random flips, transposes, downscale and gains.
+
+        Pictures are drawn in proportion to their area, so every pixel is about equally likely.
+        """
+        span = self._span(options, generator)
+        crops = self._gather(options.batch, span, generator)
+        if span == options.crop and options.gain == 0:
+            return crops
+        values = crops.permute(0, 3, 1, 2).float()
+        if span != options.crop:
+            values = F.interpolate(values, (options.crop, options.crop), mode="area")
+        if options.gain > 0:
+            shape = (options.batch, 3, 1, 1)
+            change = 2 * torch.rand(shape, generator=generator, device=values.device) - 1
+            values = values * (1 + options.gain * change)
+        return values.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+    def _span(self, options: CropOptions, generator: torch.Generator) -> int:
+        """Side of what is cut, before it is scaled down: one for the whole batch, equally likely on a log scale."""
+        if options.downscale <= 1:
+            return options.crop
+        # Drawn on the CPU from the same seed: a size that lives on the device would stall it.
+        chance: float = torch.rand(1, generator=torch.Generator().manual_seed(generator.initial_seed())).item()
+        return int(min(self.longest_crop, round(options.crop * options.downscale**chance)))
+
+    def _gather(self, count: int, span: int, generator: torch.Generator) -> Tensor:
+        device = self.pixels.device
+        weights = self.areas * (self.smallest_sides >= span)
+        which = torch.multinomial(weights, count, replacement=True, generator=generator)  # (B,)
+        chance = torch.rand((5, count), generator=generator, device=device)
+        ramp = torch.arange(span, device=device)
+
+        def lines(sizes: Tensor, place: Tensor, flip: Tensor) -> Tensor:
+            first = (place * (sizes - span + 1)).long().clamp(max=sizes - span)
+            return first[:, None] + torch.where(flip[:, None] < 0.5, ramp, span - 1 - ramp)  # (B, span)
+
+        rows = lines(self.heights[which], chance[0], chance[1])
+        columns = lines(self.widths[which], chance[2], chance[3])
+        row_starts = self.starts[which][:, None] + rows * self.widths[which][:, None]
+        index = row_starts[:, :, None] + columns[:, None, :]  # (B, span, span)
+        index = torch.where(chance[4][:, None, None] < 0.5, index, index.transpose(1, 2))
+        return self.pixels.index_select(0, index.reshape(-1)).reshape(count, span, span, 3)
