@@ -25,6 +25,7 @@ from ncodec.training.export import export_model, load_checkpoint, write_manifest
 from ncodec.training.image import FAILED_BATCH, ImageTraining
 from ncodec.training.losses import balanced, budget_factor, rate_distortion
 from ncodec.training.pictures import CropOptions, PictureBank
+from ncodec.training.profile import profile_training
 from ncodec.training.tables import gaussian_counts
 from ncodec.zoo import load_model_folder
 
@@ -89,6 +90,15 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
     reference = ImageCodec(loaded, open_backend(loaded, "torch"))
     ours, theirs = (c.analyze(photo, qp=63).residual for c in (codec, reference))
     assert (ours != theirs).mean() < 1e-3, "both backends run the same weights"
+
+
+def test_the_profile_of_a_step_adds_up(pictures: Path) -> None:
+    profile = profile_training([pictures], options=run.read_options(TINY), steps=3)
+    parts = profile.data_s + profile.bare_s + profile.optimizer_s
+    assert 0 < parts < 5 * profile.whole_s
+    assert profile.megapixels == pytest.approx(4 * 64**2 / 1e6)
+    assert profile.flops > 3e6
+    assert 0 < profile.utilization < 1
 
 
 def test_every_default_of_the_yaml_is_a_known_option() -> None:

@@ -56,6 +56,29 @@ def image(
     click.echo(f"{last}: the averaged weights; `ncodec export {last}` makes a model of them")
 
 
+@train.command(name="bench", context_settings={"ignore_unknown_options": True})
+@click.option("--data", multiple=True, required=True, help=SOURCES)
+@click.option("--config", type=FILE, help="YAML that overrides the defaults.")
+@click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Steps to time.")
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+def bench_training(data: tuple[str, ...], config: Path | None, steps: int, overrides: tuple[str, ...]) -> None:
+    """Time the parts of a training step, on this machine and with the same options as `ncodec train image`."""
+    _require_training()
+    from ncodec.training.profile import profile_training
+    from ncodec.training.run import read_options
+
+    seen = profile_training(data, options=read_options(list(overrides), config=config), steps=steps)
+    rate = seen.matrix_rate / 1e12
+    for name in ("data", "forward", "backward", "optimizer"):
+        seconds = getattr(seen, f"{name}_s")
+        click.echo(f"{name:20} {seconds * 1e3:8.1f} ms  {seconds / seen.whole_s:5.1%} of a step")
+    click.echo(
+        f"{'step of the trainer':20} {seen.whole_s * 1e3:8.1f} ms  {seen.megapixels / seen.whole_s:.2f} Mpixel/s"
+    )
+    click.echo(f"{'over bare':20} {seen.whole_s / seen.bare_s:8.2f} ×   forward and backward alone")
+    click.echo(f"{'utilization':20} {seen.utilization:8.1%}     of {rate:.3f} TFLOP/s, the rate of matrix products")
+
+
 @click.command()
 @click.argument("checkpoint", type=FILE)
 @click.option("--name", default="base", show_default=True, help="Name of the model in the manifest.")

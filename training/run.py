@@ -56,6 +56,58 @@ def read_options(arguments: list[str], *, config: Path | None = None) -> RunOpti
     return options
 
 
+def prepare(
+    data: Sequence[str | Path],
+    *,
+    options: RunOptions,
+    start_from: Path | None = None,
+    exclude: Sequence[str | Path] = (),
+) -> tuple[ImageTraining, PictureData]:
+    """The module and the data of a run.
+
+    The model starts from the pictures' principal components, or from exported weights (`start_from`).
+    """
+    pl.seed_everything(options.seed)
+    torch.set_flush_denormal(True)
+    if options.devices > 1:
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.devices))
+    pictures = PictureData(data, options.crops, qp_count=options.model.qp_count, exclude=exclude)
+    module = ImageTraining(options.model, options.optimizer)
+    if start_from is None:
+        module.model.start_from(patch_statistics(pictures.pictures, options.model))
+    else:
+        module.model.load_state_dict({name: value.float() for name, value in load_file(start_from).items()})
+    on_gpu = on_cuda(options)
+    use_bfloat16(module, options.precision == "bfloat16" or (options.precision == "auto" and on_gpu))
+    return module, pictures
+
+
+def on_cuda(options: RunOptions) -> bool:
+    """Whether the run is on a CUDA device."""
+    return torch.cuda.is_available() and options.accelerator != "cpu"
+
+
+def make_trainer(options: RunOptions, *, out: Path, callbacks: Sequence[pl.Callback] = ()) -> pl.Trainer:
+    """The Lightning trainer of a run, with its logs in `out`."""
+    return pl.Trainer(
+        accelerator=options.accelerator,
+        devices=options.devices,
+        strategy="ddp" if options.devices > 1 else "auto",
+        max_steps=options.optimizer.steps,
+        val_check_interval=options.validate_every,
+        check_val_every_n_epoch=None,
+        num_sanity_val_steps=0,
+        log_every_n_steps=50,
+        callbacks=[
+            EMAWeightAveraging(decay=options.ema_decay, update_every_n_steps=10),
+            TQDMProgressBar(refresh_rate=20),
+            *callbacks,
+        ],
+        default_root_dir=out,
+        logger=[CSVLogger(out, name="csv"), TensorBoardLogger(out, name="tensorboard")],
+    )
+
+
 def train_image(
     data: Sequence[str | Path],
     *,
@@ -67,20 +119,9 @@ def train_image(
 ) -> Path:
     """Train, and return the path of the last checkpoint, whose weights are the averaged ones.
 
-    Starts from the pictures' principal components, from exported weights (`start_from`), or where `resume` stopped.
+    `resume` continues the run that wrote a checkpoint: weights, optimizer, budget and place in the data.
     """
-    pl.seed_everything(options.seed)
-    torch.set_flush_denormal(True)
-    if options.devices > 1:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.devices))
-    pictures = PictureData(data, options.crops, qp_count=options.model.qp_count, exclude=exclude)
-    module = ImageTraining(options.model, options.optimizer)
-    if start_from is not None:
-        module.model.load_state_dict({name: value.float() for name, value in load_file(start_from).items()})
-    elif resume is None:
-        module.model.start_from(patch_statistics(pictures.pictures, options.model))
-    on_gpu = torch.cuda.is_available() and options.accelerator != "cpu"
-    use_bfloat16(module, options.precision == "bfloat16" or (options.precision == "auto" and on_gpu))
+    module, pictures = prepare(data, options=options, start_from=start_from, exclude=exclude)
     checkpoints = ModelCheckpoint(
         out,
         filename="last",
@@ -88,23 +129,7 @@ def train_image(
         save_top_k=1,
         enable_version_counter=False,
     )
-    trainer = pl.Trainer(
-        accelerator=options.accelerator,
-        devices=options.devices,
-        strategy="ddp" if options.devices > 1 else "auto",
-        max_steps=options.optimizer.steps,
-        val_check_interval=options.validate_every,
-        check_val_every_n_epoch=None,
-        num_sanity_val_steps=0,
-        log_every_n_steps=50,
-        callbacks=[
-            EMAWeightAveraging(decay=options.ema_decay, update_every_n_steps=10),
-            checkpoints,
-            TQDMProgressBar(refresh_rate=20),
-        ],
-        default_root_dir=out,
-        logger=[CSVLogger(out, name="csv"), TensorBoardLogger(out, name="tensorboard")],
-    )
+    trainer = make_trainer(options, out=out, callbacks=[checkpoints])
     trainer.fit(module, pictures, ckpt_path=str(resume) if resume else None, weights_only=False)
     last = out / LAST
     trainer.save_checkpoint(last)
