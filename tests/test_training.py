@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import yaml
+from click.testing import CliRunner
 from PIL import Image
 
 pytest.importorskip("pytorch_lightning")
@@ -15,11 +16,12 @@ pytest.importorskip("pytorch_lightning")
 import torch
 
 from ncodec.backends import open_backend
-from ncodec.errors import TrainingError
+from ncodec.errors import InputError, TrainingError
 from ncodec.image import ImageCodec
 from ncodec.picture import from_array
 from ncodec.training import run
 from ncodec.training.calibration import fitted_row
+from ncodec.training.cli import train
 from ncodec.training.data import Batches, PictureData, patch_statistics, split, spread_qps
 from ncodec.training.export import export_model, load_checkpoint, write_manifest
 from ncodec.training.image import FAILED_BATCH, ImageTraining
@@ -103,24 +105,53 @@ def test_the_profile_of_a_step_adds_up(pictures: Path) -> None:
 
 def test_every_default_of_the_yaml_is_a_known_option() -> None:
     defaults = yaml.safe_load(run.DEFAULTS.read_text("utf-8"))
-    assert set(defaults) == {"run"}
     options = run.read_options([])
-    assert options.model.latent == defaults["run"]["model"]["latent"]
-    assert options.optimizer.peak == defaults["run"]["optimizer"]["peak"]
+    assert options.model.latent == defaults["model"]["latent"]
+    assert options.optimizer.peak == defaults["optimizer"]["peak"]
 
 
 def test_a_config_overrides_the_defaults_and_the_command_line_overrides_both(tmp_path: Path) -> None:
     config = tmp_path / "mine.yaml"
-    config.write_text("run:\n  optimizer:\n    peak: 0.5\n    steps: 7\n", "utf-8")
+    config.write_text("optimizer:\n  peak: 0.5\n  steps: 7\n", "utf-8")
     options = run.read_options(["--optimizer.steps", "9"], config=config)
     assert (options.optimizer.peak, options.optimizer.steps) == (0.5, 9)
 
 
-@pytest.mark.parametrize("arguments", [["--optimizer.pace=1"], ["--optimizer.peak=fast"]])
-def test_unknown_options_are_usage_errors(arguments: list[str]) -> None:
-    with pytest.raises(SystemExit) as raised:
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--optimizer.pace=1"], "unknown training option optimizer.pace; the nearest one is optimizer.peak"),
+        (["--crop.batch", "3"], "unknown training option crop.batch; the nearest one is crops.batch"),
+        (["--optimizer.peak=fast"], 'Parser key "optimizer.peak": Expected a .*Got value: fast'),
+        (["--optimizer.peak=-1"], "expected optimizer.peak of at least 0, got -1"),
+        (["--crops.batch=0"], "expected crops.batch of at least 1, got 0"),
+        (["--crops.crop=100"], "expected crops.crop to be a multiple of 64, got 100"),
+        (["--devices=0"], "expected devices of at least 1, got 0"),
+    ],
+)
+def test_wrong_options_are_named(arguments: list[str], said: str) -> None:
+    with pytest.raises(InputError, match=said):
         run.read_options(arguments)
-    assert raised.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("optimizer:\n  pace: 1\n", "unknown training option optimizer.pace; the nearest one is optimizer.peak"),
+        ("optimiser:\n  peak: 1\n", "unknown training option optimiser.peak; the nearest one is optimizer.peak"),
+        ("optimizer: [", "Problems parsing config"),
+    ],
+)
+def test_wrong_keys_of_a_config_are_named(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "mine.yaml").write_text(text, "utf-8")
+    with pytest.raises(InputError, match=said):
+        run.read_options([], config=tmp_path / "mine.yaml")
+
+
+def test_wrong_options_are_usage_errors_of_the_command(pictures: Path) -> None:
+    result = CliRunner().invoke(train, ["image", "--data", str(pictures), "--optimizer.pace", "1"])
+    assert result.exit_code == 2
+    assert "the nearest one is optimizer.peak" in result.output
 
 
 def test_batch_n_depends_on_n_alone(photo: Photo) -> None:

@@ -1,10 +1,14 @@
 """`ncodec train` and `ncodec export`; PyTorch is loaded only when one of them runs."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ncodec.errors import BackendError
+from ncodec.errors import BackendError, InputError
+
+if TYPE_CHECKING:
+    from ncodec.training.run import RunOptions
 
 SOURCES = "Folder of pictures or tar shards, one shard, a glob pattern, or a URL that fsspec opens; may be repeated."
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -17,6 +21,15 @@ def _require_training() -> None:
     if missing:
         msg = f"training needs {', '.join(missing)}: pip install 'ncodec[train]'"
         raise BackendError(msg)
+
+
+def _options(overrides: tuple[str, ...], config: Path | None) -> "RunOptions":
+    from ncodec.training.run import read_options
+
+    try:
+        return read_options(overrides, config=config)
+    except InputError as error:
+        raise click.UsageError(str(error)) from error
 
 
 @click.group()
@@ -49,9 +62,9 @@ def image(
 ) -> None:
     """Train an image model; single options are overridden as --optimizer.minutes 60 or --crops.batch 16."""
     _require_training()
-    from ncodec.training.run import read_options, train_image
+    from ncodec.training.run import train_image
 
-    options = read_options(list(overrides), config=config)
+    options = _options(overrides, config)
     last = train_image(data, out=out, options=options, resume=resume, start_from=start_from, exclude=exclude)
     click.echo(f"{last}: the averaged weights; `ncodec export {last}` makes a model of them")
 
@@ -65,9 +78,8 @@ def bench_training(data: tuple[str, ...], config: Path | None, steps: int, overr
     """Time the parts of a training step, on this machine and with the same options as `ncodec train image`."""
     _require_training()
     from ncodec.training.profile import profile_training
-    from ncodec.training.run import read_options
 
-    seen = profile_training(data, options=read_options(list(overrides), config=config), steps=steps)
+    seen = profile_training(data, options=_options(overrides, config), steps=steps)
     rate = seen.matrix_rate / 1e12
     for name in ("data", "forward", "backward", "optimizer"):
         seconds = getattr(seen, f"{name}_s")

@@ -1,9 +1,13 @@
 """One training run: options from YAML and the command line, data, module, trainer, checkpoints, logs."""
 
+import math
 import os
+import re
+from argparse import ArgumentError
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from difflib import get_close_matches
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -13,6 +17,7 @@ from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, TQD
 from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
 from safetensors.torch import load_file
 
+from ncodec.errors import InputError
 from ncodec.models.blocks import use_bfloat16
 from ncodec.models.image import ImageConfig
 from ncodec.training.data import PictureData, patch_statistics
@@ -44,16 +49,45 @@ class RunOptions:
     seed: int = 1
 
 
-def read_options(arguments: list[str], *, config: Path | None = None) -> RunOptions:
-    """Defaults, then `config`, then `--group.name value` arguments; unknown names are usage errors (exit 2)."""
-    parser = ArgumentParser(prog="ncodec train image", default_config_files=[str(DEFAULTS)])
-    parser.add_class_arguments(RunOptions, "run")
+def read_options(arguments: Sequence[str], *, config: Path | None = None) -> RunOptions:
+    """Defaults, then `config`, then `--group.name value` arguments; raises InputError for what is not an option."""
+    parser = ArgumentParser(exit_on_error=False, default_config_files=[str(DEFAULTS)])
+    parser.add_class_arguments(RunOptions)
     parser.add_argument("--config", action="config")
-    prefixed = [f"--run.{a[2:]}" if a.startswith("--") else a for a in arguments]
     extra = ["--config", str(config)] if config else []
-    parsed = parser.instantiate(parser.parse_args(extra + prefixed))
-    options: RunOptions = parsed.run
+    try:
+        parsed = parser.instantiate(parser.parse_args([*extra, *arguments]))
+    except ArgumentError as error:
+        raise InputError(_explain(str(error), list(parser.get_defaults().keys()))) from error
+    options = RunOptions(**{option.name: parsed[option.name] for option in fields(RunOptions)})
+    _check(options)
     return options
+
+
+def _explain(message: str, known: list[str]) -> str:
+    """What the parser says, and the nearest real option to one that does not exist."""
+    found = re.search(r"unrecognized arguments: --([\w.]+)|(?:Group '(\w+)' .*)?[Oo]ption '([\w.]+)'", message)
+    if not found:
+        return " ".join(message.split())
+    name = ".".join(part for part in found.groups() if part)
+    nearest = get_close_matches(name, known, n=1, cutoff=0)
+    return f"unknown training option {name}; the nearest one is {nearest[0]}"
+
+
+def _check(options: RunOptions) -> None:
+    values = {
+        f"{group}.{name}": value
+        for group, inner in (("model", options.model), ("crops", options.crops), ("optimizer", options.optimizer))
+        for name, value in vars(inner).items()
+    }
+    for name, value in {**values, **vars(options)}.items():
+        least = 1 if isinstance(value, int) and not name.endswith("seed") else 0
+        if isinstance(value, int | float) and not least <= value < math.inf:
+            msg = f"expected {name} of at least {least}, got {value}"
+            raise InputError(msg)
+    if options.crops.crop % 64:
+        msg = f"expected crops.crop to be a multiple of 64, got {options.crops.crop}"
+        raise InputError(msg)
 
 
 def prepare(
