@@ -262,14 +262,24 @@ def models(as_json: bool) -> None:
 
         click.echo(json.dumps(entries, indent=2))
         return
-    click.echo(f"{'id':8}  {'name':12}  {'encode':>12}  {'decode':>12}  {'size':>7}  trained")
+    click.echo(f"{'id':8}  {'name':8}  {'encode':>12}  {'decode':>12}  {'size':>7}  {'measured':26}  trained")
     for entry in entries:
         facts = entry["facts"]
         megabytes = sum(entry["bytes"].values()) / 1e6
         click.echo(
-            f"{entry['id']}  {entry['name']:12}  {facts['encode_kmac_per_pixel']:5.1f} kMAC/px  "
-            f"{facts['decode_kmac_per_pixel']:5.1f} kMAC/px  {megabytes:4.1f} MB  {facts['summary']}"
+            f"{entry['id']}  {entry['name']:8}  {facts['encode_kmac_per_pixel']:5.1f} kMAC/px  "
+            f"{facts['decode_kmac_per_pixel']:5.1f} kMAC/px  {megabytes:4.1f} MB  "
+            f"{_measured(facts):26}  {facts['summary']}"
         )
+
+
+def _measured(facts: dict[str, Any], *, near_bpp: float = 0.5) -> str:
+    """The point of the recorded curve that is nearest to a common rate."""
+    if "rate_distortion" not in facts:
+        return "-"
+    curve = facts["rate_distortion"]
+    bpp, psnr = min(curve["bpp_psnr"], key=lambda point: abs(point[0] - near_bpp))
+    return f"{psnr:.1f} dB at {bpp:.2f} bpp, {curve['pictures']}"
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import os
 import subprocess
 import sys
@@ -217,9 +218,10 @@ def test_conversions_are_said(files: Path) -> None:
     assert "CMYK was converted to RGB" in result.stderr
 
 
-def test_models_lists_complexity() -> None:
+def test_models_lists_complexity_and_measured_quality() -> None:
     table = call("models").stdout
     assert "kMAC/px" in table
+    assert re.search(r"\d\d\.\d dB at 0\.\d\d bpp, kodak", table)
     entries = json.loads(call("models", "--json").stdout)
     assert entries[0]["id"] in table
 
