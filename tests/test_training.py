@@ -10,20 +10,22 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from PIL import Image
+from places import ROOT
 
 pytest.importorskip("pytorch_lightning")
 
 import torch
 
 from ncodec.backends import open_backend
-from ncodec.errors import InputError, TrainingError
+from ncodec.errors import InputError, ModelError, TrainingError
 from ncodec.image import ImageCodec
 from ncodec.picture import from_array
 from ncodec.training import run
 from ncodec.training.calibration import fitted_row
+from ncodec.training.checkpoint import load_checkpoint
 from ncodec.training.cli import train
 from ncodec.training.data import Batches, PictureData, patch_statistics, split, spread_qps
-from ncodec.training.export import export_model, load_checkpoint, write_manifest
+from ncodec.training.export import export_model, write_manifest
 from ncodec.training.image import FAILED_BATCH, ImageTraining
 from ncodec.training.losses import balanced, budget_factor, rate_distortion
 from ncodec.training.pictures import CropOptions, PictureBank
@@ -70,6 +72,9 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
     )
     state = torch.load(second, weights_only=True)
     assert state["global_step"] == 40
+
+    with pytest.raises(ModelError, match="expected a model with latent 64, got 48"):
+        run.train_image([pictures], out=out, options=run.read_options([*TINY, "--model.latent=64"]), resume=second)
 
     model, facts = load_checkpoint(second)
     assert facts["steps"] == 40
@@ -146,6 +151,19 @@ def test_wrong_keys_of_a_config_are_named(tmp_path: Path, text: str, said: str) 
     (tmp_path / "mine.yaml").write_text(text, "utf-8")
     with pytest.raises(InputError, match=said):
         run.read_options([], config=tmp_path / "mine.yaml")
+
+
+def test_a_start_that_is_no_checkpoint_or_of_another_architecture_is_named(pictures: Path, tmp_path: Path) -> None:
+    (tmp_path / "some.file").write_bytes(b"not a checkpoint")
+    options = run.read_options(TINY)
+    with pytest.raises(ModelError, match="expected a checkpoint"):
+        run.train_image([pictures], out=tmp_path, options=options, resume=tmp_path / "some.file")
+    with pytest.raises(ModelError, match="expected exported weights"):
+        run.train_image([pictures], out=tmp_path, options=options, start_from=tmp_path / "some.file")
+    with pytest.raises(ModelError, match="expected weights of this architecture"):
+        run.train_image(
+            [pictures], out=tmp_path, options=options, start_from=ROOT / "weights" / "base" / "image.safetensors"
+        )
 
 
 def test_wrong_options_are_usage_errors_of_the_command(pictures: Path) -> None:

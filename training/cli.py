@@ -106,8 +106,9 @@ def bench_training(data: tuple[str, ...], config: Path | None, steps: int, overr
 def export(checkpoint: Path, name: str, weights: Path, data: tuple[str, ...], summary: str) -> None:
     """Turn a training checkpoint into a model that encodes and decodes without PyTorch."""
     _require_training()
+    from ncodec.training.checkpoint import load_checkpoint
     from ncodec.training.data import calibration_pictures
-    from ncodec.training.export import export_model, load_checkpoint, write_manifest
+    from ncodec.training.export import export_model, write_manifest
 
     model, facts = load_checkpoint(checkpoint)
     pictures = calibration_pictures(data) if data else None

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import pickle
 import struct
 import warnings
 from dataclasses import asdict
@@ -22,7 +21,7 @@ from ncodec.errors import ModelError
 from ncodec.model import TABLES_FILE
 from ncodec.models.complexity import decode_kmac, encode_kmac
 from ncodec.models.graphs import DecoderGraph, EncoderGraph
-from ncodec.models.image import ImageConfig, ImageModel, halo_of
+from ncodec.models.image import ImageModel, halo_of
 from ncodec.training.calibration import calibrate
 from ncodec.training.pictures import Pixels
 from ncodec.training.tables import freeze_tables
@@ -31,21 +30,6 @@ from ncodec.zoo import MANIFEST
 WEIGHTS_FILE = "image.safetensors"
 OPSET = 17
 DECODER_PARTS = ("means.", "log_inverse_gain.", "synthesis.")
-
-
-def load_checkpoint(path: Path) -> tuple[ImageModel, dict[str, Any]]:
-    """A training checkpoint → its averaged model, and facts about the training."""
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-        config = ImageConfig(**checkpoint["config"])
-    except (OSError, RuntimeError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        msg = f"{path}: expected a checkpoint of `ncodec train image`, got something else: {error}"
-        raise ModelError(msg) from error
-    model = ImageModel(config)
-    state = {name.removeprefix("model."): value for name, value in checkpoint["state_dict"].items()}
-    model.load_state_dict(state)
-    facts = {"steps": checkpoint["global_step"], "minutes": round(checkpoint["spent_s"] / 60, 1)}
-    return model.eval(), facts
 
 
 def _round_to_half(model: nn.Module) -> None:

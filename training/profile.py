@@ -17,7 +17,7 @@ from ncodec.training.data import Batches
 from ncodec.training.image import ImageTraining
 from ncodec.training.losses import balanced
 from ncodec.training.pictures import PictureBank
-from ncodec.training.run import RunOptions, make_trainer, on_cuda, prepare
+from ncodec.training.run import RunOptions, make_trainer, on_cuda, prepare, trunks_in_bfloat16
 
 WARM_UP = 5
 MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
@@ -56,7 +56,7 @@ def profile_training(data: Sequence[str | Path], *, options: RunOptions, steps: 
     device = torch.device("cuda" if on_cuda(options) else "cpu")
     bank = PictureBank(pictures.pictures, device=device)
     batches = Batches(bank, options.crops, qp_count=options.model.qp_count)
-    half = options.precision == "bfloat16" or (options.precision == "auto" and device.type == "cuda")
+    dtype = torch.bfloat16 if trunks_in_bfloat16(options) else torch.float32
     parts = _Parts(module.to(device), batches)
     with FlopCounterMode(display=False) as counter:
         parts.backward(parts.forward())
@@ -69,7 +69,7 @@ def profile_training(data: Sequence[str | Path], *, options: RunOptions, steps: 
         whole_s=_whole_step_s(module, pictures, options=options, steps=steps),
         megapixels=options.crops.batch * options.crops.crop**2 / 1e6,
         flops=float(counter.get_total_flops()),
-        matrix_rate=_matrix_rate(device, torch.bfloat16 if half else torch.float32),
+        matrix_rate=_matrix_rate(device, dtype),
     )
 
 

@@ -8,18 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 import pytorch_lightning as pl
 import torch
 from jsonargparse import ArgumentParser
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
-from pytorch_lightning.loggers import CSVLogger, TensorBoardLogger
-from safetensors.torch import load_file
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from ncodec.errors import InputError
 from ncodec.models.blocks import use_bfloat16
 from ncodec.models.image import ImageConfig
+from ncodec.training.checkpoint import check_resumable, load_weights
 from ncodec.training.data import PictureData, patch_statistics
 from ncodec.training.image import ImageTraining, OptimizerOptions
 from ncodec.training.pictures import CropOptions
@@ -35,11 +37,15 @@ class RunOptions:
     model: ImageConfig = field(default_factory=ImageConfig)
     crops: CropOptions = field(default_factory=CropOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
-    precision: str = "auto"
-    """of the trunks: float32, bfloat16, or auto (bfloat16 on a GPU)"""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """of the trunks; auto takes bfloat16 on a GPU"""
+    compile: Literal["auto", "yes", "no"] = "auto"
+    """torch.compile; auto compiles on a GPU, where it pays within a minute"""
     accelerator: str = "auto"
     devices: int = 1
     """GPUs, or processes on the CPU; on cores that others share, processes of one thread beat threads by far"""
+    nodes: int = 1
+    """machines; each is started with the same command and Lightning's environment variables"""
     ema_decay: float = 0.99
     """of the averaged weights, applied every 10 steps"""
     validate_every: int = 500
@@ -94,25 +100,20 @@ def prepare(
     data: Sequence[str | Path],
     *,
     options: RunOptions,
-    start_from: Path | None = None,
     exclude: Sequence[str | Path] = (),
 ) -> tuple[ImageTraining, PictureData]:
-    """The module and the data of a run.
-
-    The model starts from the pictures' principal components, or from exported weights (`start_from`).
-    """
+    """The module and the data of a run; the weights of the model are still random."""
     pl.seed_everything(options.seed)
     torch.set_flush_denormal(True)
     if options.devices > 1:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.devices))
     pictures = PictureData(data, options.crops, qp_count=options.model.qp_count, exclude=exclude)
     module = ImageTraining(options.model, options.optimizer)
-    if start_from is None:
-        module.model.start_from(patch_statistics(pictures.pictures, options.model))
-    else:
-        module.model.load_state_dict({name: value.float() for name, value in load_file(start_from).items()})
-    on_gpu = on_cuda(options)
-    use_bfloat16(module, options.precision == "bfloat16" or (options.precision == "auto" and on_gpu))
+    use_bfloat16(module, trunks_in_bfloat16(options))
+    if on_cuda(options):
+        torch.set_float32_matmul_precision("high")
+    if options.compile == "yes" or (options.compile == "auto" and on_cuda(options)):
+        module.model.compile()
     return module, pictures
 
 
@@ -121,12 +122,18 @@ def on_cuda(options: RunOptions) -> bool:
     return torch.cuda.is_available() and options.accelerator != "cpu"
 
 
+def trunks_in_bfloat16(options: RunOptions) -> bool:
+    """Whether the trunks of the networks run in bfloat16."""
+    return options.precision == "bfloat16" or (options.precision == "auto" and on_cuda(options))
+
+
 def make_trainer(options: RunOptions, *, out: Path, callbacks: Sequence[pl.Callback] = ()) -> pl.Trainer:
     """The Lightning trainer of a run, with its logs in `out`."""
     return pl.Trainer(
         accelerator=options.accelerator,
         devices=options.devices,
-        strategy="ddp" if options.devices > 1 else "auto",
+        num_nodes=options.nodes,
+        strategy="ddp" if options.devices * options.nodes > 1 else "auto",
         max_steps=options.optimizer.steps,
         val_check_interval=options.validate_every,
         check_val_every_n_epoch=None,
@@ -138,8 +145,13 @@ def make_trainer(options: RunOptions, *, out: Path, callbacks: Sequence[pl.Callb
             *callbacks,
         ],
         default_root_dir=out,
-        logger=[CSVLogger(out, name="csv"), TensorBoardLogger(out, name="tensorboard")],
+        logger=_loggers(out),
     )
+
+
+def _loggers(out: Path) -> list[Logger]:
+    csv = CSVLogger(out, name="csv")
+    return [csv, TensorBoardLogger(out, name="tensorboard")] if find_spec("tensorboard") else [csv]
 
 
 def train_image(
@@ -153,9 +165,17 @@ def train_image(
 ) -> Path:
     """Train, and return the path of the last checkpoint, whose weights are the averaged ones.
 
-    `resume` continues the run that wrote a checkpoint: weights, optimizer, budget and place in the data.
+    The model starts from the pictures' principal components or from exported weights (`start_from`); `resume` continues
+    the run that wrote a checkpoint: weights, optimizer, budget and place in the data. Raises InputError, ModelError
+    and TrainingError.
     """
-    module, pictures = prepare(data, options=options, start_from=start_from, exclude=exclude)
+    if resume is not None:
+        check_resumable(resume, options.model)
+    module, pictures = prepare(data, options=options, exclude=exclude)
+    if start_from is not None:
+        load_weights(module.model, start_from)
+    elif resume is None:
+        module.model.start_from(patch_statistics(pictures.pictures, options.model))
     checkpoints = ModelCheckpoint(
         out,
         filename="last",

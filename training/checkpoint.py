@@ -1,0 +1,56 @@
+"""Checkpoints of training runs, and exported weights, as starting points."""
+
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from ncodec.errors import ModelError
+from ncodec.models.image import ImageConfig, ImageModel
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint of `ncodec train image`, with its "config"; raises ModelError for anything else."""
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        checkpoint["config"] = ImageConfig(**checkpoint["config"])
+    except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
+        msg = f"{path}: expected a checkpoint of `ncodec train image`, got something else: {error}"
+        raise ModelError(msg) from error
+    return checkpoint
+
+
+def load_checkpoint(path: Path) -> tuple[ImageModel, dict[str, Any]]:
+    """A training checkpoint → its averaged model, and facts about the training; raises ModelError."""
+    checkpoint = read_checkpoint(path)
+    model = ImageModel(checkpoint["config"])
+    state = {name.removeprefix("model."): value for name, value in checkpoint["state_dict"].items()}
+    model.load_state_dict(state)
+    facts = {"steps": checkpoint["global_step"], "minutes": round(checkpoint["spent_s"] / 60, 1)}
+    return model.eval(), facts
+
+
+def check_resumable(path: Path, config: ImageConfig) -> None:
+    """Raise ModelError, naming what differs, unless a checkpoint holds a model of this architecture."""
+    found = asdict(read_checkpoint(path)["config"])
+    for name, expected in asdict(config).items():
+        if found[name] != expected:
+            msg = f"{path}: expected a model with {name} {expected}, got {found[name]}"
+            raise ModelError(msg)
+
+
+def load_weights(model: ImageModel, path: Path) -> None:
+    """Give a model exported weights (`image.safetensors`); raises ModelError when they are not of its architecture."""
+    try:
+        model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
+    except (OSError, SafetensorError) as error:
+        msg = f"{path}: expected exported weights, got something else: {error}"
+        raise ModelError(msg) from error
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2] or [str(error)]
+        msg = f"{path}: expected weights of this architecture: {first[0].strip()}"
+        raise ModelError(msg) from error
