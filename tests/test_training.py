@@ -15,6 +15,7 @@ from places import ROOT
 pytest.importorskip("pytorch_lightning")
 
 import torch
+from tiny import TINY, log_losses
 
 from ncodec.backends import open_backend
 from ncodec.errors import InputError, ModelError, TrainingError
@@ -34,12 +35,6 @@ from ncodec.training.tables import gaussian_counts
 from ncodec.zoo import load_model_folder
 
 Photo = npt.NDArray[np.uint8]
-TINY = [
-    "--model.latent=48", "--model.hyper=8", "--model.encoder_width=16", "--model.encoder_depth=1",
-    "--model.entropy_width=16", "--model.hyper_width=16", "--model.body_width=16", "--model.body_depth=1",
-    "--model.render_width=8", "--model.render_depth=1", "--crops.crop=64", "--crops.batch=4", "--crops.held_out=1",
-    "--validate_every=10", "--accelerator=cpu", "--optimizer.peak=2e-3", "--optimizer.warmup=0.2",
-]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -48,16 +43,6 @@ def pictures(tmp_path_factory: pytest.TempPathFactory, photo: Photo) -> Path:
     for i in range(4):
         Image.fromarray(np.roll(photo, 37 * i, axis=0)).save(folder / f"{i}.png")
     return folder
-
-
-def log_losses(out: Path) -> list[float]:
-    import csv
-
-    rows = []
-    for path in sorted((out / "csv").rglob("metrics.csv")):
-        with path.open(encoding="utf-8") as stream:
-            rows += [float(row["val/log_loss"]) for row in csv.DictReader(stream) if row["val/log_loss"]]
-    return rows
 
 
 @pytest.mark.slow
