@@ -11,13 +11,14 @@ from safetensors.torch import load_file
 
 from ncodec.errors import ModelError
 from ncodec.models.image import ImageConfig, ImageModel
+from ncodec.training.compressai import CompressAIConfig, CompressAIModel
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint of `ncodec train image`, with its "config"; raises ModelError for anything else."""
+    """The content of a checkpoint of `ncodec train image`; raises ModelError for anything else."""
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        checkpoint["config"] = ImageConfig(**checkpoint["config"])
+        dict(checkpoint["config"])
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         msg = f"{path}: expected a checkpoint of `ncodec train image`, got something else: {error}"
         raise ModelError(msg) from error
@@ -27,24 +28,34 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 def load_checkpoint(path: Path) -> tuple[ImageModel, dict[str, Any]]:
     """A training checkpoint → its averaged model, and facts about the training; raises ModelError."""
     checkpoint = read_checkpoint(path)
-    model = ImageModel(checkpoint["config"])
+    try:
+        model = ImageModel(ImageConfig(**checkpoint["config"]))
+    except TypeError as error:
+        msg = f"{path}: expected a model of ncodec's own architecture, got {checkpoint['config']}"
+        raise ModelError(msg) from error
     state = {name.removeprefix("model."): value for name, value in checkpoint["state_dict"].items()}
     model.load_state_dict(state)
     facts = {"steps": checkpoint["global_step"], "minutes": round(checkpoint["spent_s"] / 60, 1)}
     return model.eval(), facts
 
 
-def check_resumable(path: Path, config: ImageConfig) -> None:
+def check_resumable(path: Path, config: ImageConfig | CompressAIConfig) -> None:
     """Raise ModelError, naming what differs, unless a checkpoint holds a model of this architecture."""
-    found = asdict(read_checkpoint(path)["config"])
+    found = read_checkpoint(path)["config"]
     for name, expected in asdict(config).items():
-        if found[name] != expected:
-            msg = f"{path}: expected a model with {name} {expected}, got {found[name]}"
+        if found.get(name) != expected:
+            msg = f"{path}: expected a model with {name} {expected}, got {found.get(name)}"
             raise ModelError(msg)
 
 
-def load_weights(model: ImageModel, path: Path) -> None:
-    """Give a model exported weights (`image.safetensors`); raises ModelError when they are not of its architecture."""
+def load_weights(model: ImageModel | CompressAIModel, path: Path) -> None:
+    """Give a model exported weights (`image.safetensors`), or one of CompressAI's a checkpoint of theirs.
+
+    Raises ModelError when they are not of its architecture.
+    """
+    if isinstance(model, CompressAIModel):
+        model.load_published(path)
+        return
     try:
         model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except (OSError, SafetensorError) as error:

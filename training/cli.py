@@ -49,7 +49,12 @@ def train() -> None:
 )
 @click.option("--config", type=FILE, help="YAML that overrides the defaults in ncodec/training/configs/image.yaml.")
 @click.option("--resume", type=FILE, help="Checkpoint to continue from, optimizer and budget included.")
-@click.option("--start-from", type=FILE, help="Exported weights (image.safetensors) to start from, with a new budget.")
+@click.option(
+    "--start-from",
+    type=FILE,
+    help="Exported weights (image.safetensors), or a checkpoint of CompressAI's for one of its models, to start from.",
+)
+@click.option("--model", "theirs", help="Train an architecture of CompressAI's, such as compressai:mbt2018-mean:4.")
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def image(
     data: tuple[str, ...],
@@ -58,15 +63,24 @@ def image(
     config: Path | None,
     resume: Path | None,
     start_from: Path | None,
+    theirs: str | None,
     overrides: tuple[str, ...],
 ) -> None:
     """Train an image model; single options are overridden as --optimizer.minutes 60 or --crops.batch 16."""
     _require_training()
+    from ncodec.training.compressai import parse_compressai
     from ncodec.training.run import train_image
 
-    options = _options(overrides, config)
-    last = train_image(data, out=out, options=options, resume=resume, start_from=start_from, exclude=exclude)
-    click.echo(f"{last}: the averaged weights; `ncodec export {last}` makes a model of them")
+    last = train_image(
+        data,
+        out=out,
+        options=_options(overrides, config),
+        resume=resume,
+        start_from=start_from,
+        exclude=exclude,
+        theirs=parse_compressai(theirs) if theirs else None,
+    )
+    click.echo(f"{last}: the averaged weights" + ("" if theirs else f"; `ncodec export {last}` makes a model of them"))
 
 
 @train.command(name="bench", context_settings={"ignore_unknown_options": True})

@@ -12,7 +12,8 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
 
 from ncodec.errors import TrainingError
-from ncodec.models.image import ImageConfig, ImageModel, Prediction
+from ncodec.models.image import ImageModel, Prediction
+from ncodec.training.compressai import CompressAIModel
 from ncodec.training.data import to_unit
 from ncodec.training.losses import RateDistortion, balanced, budget_factor, rate_distortion
 
@@ -27,7 +28,14 @@ CLOCK_EVERY = 10
 """steps between agreements of the processes on the time that is spent"""
 FAILED_BATCH = "nonfinite.pt"
 
-RATE_FACTORS = {"linear": 0.03, "table_index.weight": 4.0, "table_index.bias": 20.0, "z_index": 20.0}
+RATE_FACTORS = {
+    "synthesis.linear": 0.03,
+    "analysis.linear": 0.03,
+    "table_index.weight": 4.0,
+    "table_index.bias": 20.0,
+    "z_index": 20.0,
+    "quantiles": 10.0,
+}
 """Learning rates of parts whose natural unit is not one: a basis vector's 768 weights are near 0.04 and see pixels of
 one sign, so Adam's equal steps add up to a hundred levels; a table step is an eighth of the logarithm of σ."""
 
@@ -48,17 +56,17 @@ class OptimizerOptions:
 
 
 class ImageTraining(pl.LightningModule):
-    """Minimizes λ·255²·MSE + bpp of an `ImageModel` at a random qp for each crop."""
+    """Minimizes λ·255²·MSE + bpp of a model at a random qp for each crop."""
 
-    def __init__(self, config: ImageConfig, optimizer: OptimizerOptions) -> None:
+    def __init__(self, model: ImageModel | CompressAIModel, optimizer: OptimizerOptions) -> None:
         super().__init__()
-        self.model = ImageModel(config).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.options = optimizer
         self.spent_s = 0.0
         self._shared_s = 0.0
         self._tick = 0.0
         self._failures = torch.zeros(())
-        self._pivot = float(config.lambda_of(torch.tensor(config.qp_count / 2)))
+        self._pivot = float(model.config.lambda_of(torch.tensor(model.config.qp_count / 2)))
 
     def price(self, crops: Tensor, qp: Tensor) -> tuple[RateDistortion, Prediction]:
         """Rate and distortion of (B, H, W, 3) uint8 crops at (B,) qp, and what the model made of them."""
@@ -74,13 +82,13 @@ class ImageTraining(pl.LightningModule):
         loss = balanced(result.loss, lagrangian=self.model.config.lambda_of(qp), pivot=self._pivot)
         self.log("train/loss", loss, prog_bar=True)
         self.log("train/z_share", (seen.z_bits / (seen.y_bits + seen.z_bits)).mean())
-        return loss
+        return loss if seen.penalty is None else loss + seen.penalty
 
     def validation_step(self, batch: tuple[Tensor], batch_idx: int) -> None:
         """Log bpp and PSNR of each ladder qp, and the mean log loss that says how training goes."""
         crops = batch[0]
         log_losses = []
-        for qp in VALIDATION_QPS:
+        for qp in VALIDATION_QPS if self.model.config.qp_count > 1 else (0,):
             result, seen = self.price(crops, torch.full((len(crops),), float(qp), device=crops.device))
             self._log_mean(f"val/bpp_{qp}", result.bpp)
             self._log_mean(f"val/psnr_{qp}", result.psnr)
@@ -126,7 +134,9 @@ class ImageTraining(pl.LightningModule):
 
     def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: object, **__: object) -> None:
         """Clip the gradient's norm; a step whose gradient is not finite is skipped, too many in a row are an error."""
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.clip)
+        # Quantiles have gradients of hundreds, which would leave the networks with none.
+        clipped = [p for name, p in self.model.named_parameters() if not name.endswith("quantiles")]
+        norm = torch.nn.utils.clip_grad_norm_(clipped, self.options.clip)
         self.log("train/grad_norm", norm)
         skipped = (~norm.isfinite()).float()
         optimizer.found_inf = skipped  # type: ignore[attr-defined]  # fused AdamW then leaves everything as it is

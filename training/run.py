@@ -20,8 +20,9 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from ncodec.errors import InputError
 from ncodec.models.blocks import use_bfloat16
-from ncodec.models.image import ImageConfig
+from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.training.checkpoint import check_resumable, load_weights
+from ncodec.training.compressai import CompressAIConfig, CompressAIModel
 from ncodec.training.data import PictureData, patch_statistics
 from ncodec.training.image import ImageTraining, OptimizerOptions
 from ncodec.training.pictures import CropOptions
@@ -101,14 +102,16 @@ def prepare(
     *,
     options: RunOptions,
     exclude: Sequence[str | Path] = (),
+    theirs: CompressAIConfig | None = None,
 ) -> tuple[ImageTraining, PictureData]:
-    """The module and the data of a run; the weights of the model are still random."""
+    """The module and the data of a run, of our architecture or one of CompressAI's; the weights are still random."""
     pl.seed_everything(options.seed)
     torch.set_flush_denormal(True)
     if options.devices > 1:
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.devices))
-    pictures = PictureData(data, options.crops, qp_count=options.model.qp_count, exclude=exclude)
-    module = ImageTraining(options.model, options.optimizer)
+    model = CompressAIModel(theirs) if theirs else ImageModel(options.model)
+    pictures = PictureData(data, options.crops, qp_count=model.config.qp_count, exclude=exclude)
+    module = ImageTraining(model, options.optimizer)
     use_bfloat16(module, trunks_in_bfloat16(options))
     if on_cuda(options):
         torch.set_float32_matmul_precision("high")
@@ -162,19 +165,20 @@ def train_image(
     resume: Path | None = None,
     start_from: Path | None = None,
     exclude: Sequence[str | Path] = (),
+    theirs: CompressAIConfig | None = None,
 ) -> Path:
     """Train, and return the path of the last checkpoint, whose weights are the averaged ones.
 
     The model starts from the pictures' principal components or from exported weights (`start_from`); `resume` continues
-    the run that wrote a checkpoint: weights, optimizer, budget and place in the data. Raises InputError, ModelError
-    and TrainingError.
+    the run that wrote a checkpoint: weights, optimizer, budget and place in the data. `theirs` trains one of
+    CompressAI's architectures instead. Raises InputError, ModelError, BackendError and TrainingError.
     """
     if resume is not None:
-        check_resumable(resume, options.model)
-    module, pictures = prepare(data, options=options, exclude=exclude)
+        check_resumable(resume, theirs or options.model)
+    module, pictures = prepare(data, options=options, exclude=exclude, theirs=theirs)
     if start_from is not None:
         load_weights(module.model, start_from)
-    elif resume is None:
+    elif resume is None and isinstance(module.model, ImageModel):
         module.model.start_from(patch_statistics(pictures.pictures, options.model))
     checkpoints = ModelCheckpoint(
         out,

@@ -11,7 +11,7 @@ from fsspec.core import url_to_fs
 from ncodec.errors import InputError
 
 PICTURE_SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-SHARD_SUFFIXES = frozenset({".tar", ".tgz"})
+SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
 
 def read_sources(sources: Sequence[str | Path], *, exclude: Sequence[str | Path] = ()) -> Iterator[tuple[str, bytes]]:
@@ -43,14 +43,17 @@ def _read_source(source: str) -> Iterator[tuple[str, bytes]]:
         files, path = url_to_fs(source if "://" in source else str(Path(source).resolve()))
         for file in _list_files(files, path):
             name = str(files.unstrip_protocol(file)).removeprefix("file://")
-            suffix = PurePosixPath(file).suffix.lower()
-            if suffix in PICTURE_SUFFIXES:
+            if _is_picture(file):
                 yield name, files.cat_file(file)
-            elif suffix in SHARD_SUFFIXES:
+            elif file.lower().endswith(SHARD_SUFFIXES):
                 yield from _read_shard(files, file, name)
     except (OSError, ValueError, ImportError, tarfile.TarError) as error:
         msg = f"{source}: cannot be read: {error}"
         raise InputError(msg) from error
+
+
+def _is_picture(path: str) -> bool:
+    return PurePosixPath(path).suffix.lower() in PICTURE_SUFFIXES
 
 
 def _list_files(files: Any, path: str) -> list[str]:
@@ -70,5 +73,5 @@ def _read_shard(files: Any, path: str, name: str) -> Iterator[tuple[str, bytes]]
     with files.open(path, "rb") as stream, tarfile.open(fileobj=io.BufferedReader(stream), mode="r|*") as shard:
         for member in shard:
             content = shard.extractfile(member) if member.isfile() else None
-            if content is not None and PurePosixPath(member.name).suffix.lower() in PICTURE_SUFFIXES:
+            if content is not None and _is_picture(member.name):
                 yield f"{name}/{member.name}", content.read()

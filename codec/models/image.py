@@ -89,6 +89,8 @@ class Prediction:
     """(B,) estimated bits of r"""
     z_bits: Tensor
     """(B,) estimated bits of ẑ"""
+    penalty: Tensor | None = None
+    """() what some models add to the loss"""
 
 
 def round_through(x: Tensor) -> Tensor:
