@@ -47,8 +47,8 @@ class RunOptions:
     """GPUs, or processes on the CPU; on cores that others share, processes of one thread beat threads by far"""
     nodes: int = 1
     """machines; each is started with the same command and Lightning's environment variables"""
-    ema_decay: float = 0.99
-    """of the averaged weights, applied every 10 steps"""
+    ema_decay: float = 0.9
+    """of the averaged weights, applied every 10 steps; the falling rate averages too, so a short memory is enough"""
     validate_every: int = 500
     """steps between validations"""
     checkpoint_minutes: float = 1.0
