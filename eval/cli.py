@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FOLDER_OUT = click.Path(file_okay=False, path_type=Path)
+FILE_OUT = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group()
@@ -74,32 +78,45 @@ def compare(picture: Path, quality: float, output: Path | None) -> None:
 
 @bench.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Also write the curves as JSON.")
+@click.option("--save", type=FILE_OUT, help="Also write the curves as JSON.")
 @click.option("--record", type=FOLDER, help="Also note ncodec's curve in the manifest of this weights folder.")
-def rd(folder: Path, save: Path | None, record: Path | None) -> None:
-    """Rate–distortion of ncodec, JPEG and WebP over the PNG pictures of FOLDER, and BD-rates."""
+@click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
+def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -> None:
+    """Rate–distortion of ncodec, JPEG and WebP over the pictures of FOLDER; `ncodec report` compares with more."""
     _require("scipy", "skimage", extra="eval")
-    from rich.console import Console
-    from rich.progress import Progress
+    from tempfile import TemporaryDirectory
 
-    from ncodec.eval.bdrate import bd_rate
-    from ncodec.eval.ratedistortion import ANCHORS, NCODEC_QUALITIES, code_with_ncodec, load_folder, measure
+    from ncodec.eval.codecs import JPEG_420, JPEG_444, NCODEC, WEBP
+    from ncodec.eval.curves import mean_curve, rate_difference
+    from ncodec.eval.measure import find_pictures, load_sources, measure
+    from ncodec.eval.store import Store
 
-    pictures = load_folder(folder)
-    points = len(NCODEC_QUALITIES) + sum(len(anchor.qualities) for anchor in ANCHORS)
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("measure", total=points * len(pictures))
-        curves = {"ncodec": measure(pictures, NCODEC_QUALITIES, code_with_ncodec, advance=lambda: bar.advance(task))}
-        for anchor in ANCHORS:
-            curves[anchor.name] = measure(pictures, anchor.qualities, anchor.code, advance=lambda: bar.advance(task))
-    click.echo(f"{len(pictures)} pictures, means of file bits per pixel and of PSNR over RGB")
-    click.echo("  ".join(f"{rate:.3f} bpp {quality:.2f} dB" for rate, quality in curves["ncodec"]))
-    for anchor in ANCHORS:
-        click.echo(f"BD-rate against {anchor.name:10}  {bd_rate(curves[anchor.name], curves['ncodec']):+6.1f} %")
+    sources = load_sources(find_pictures([folder]))
+    codecs = (NCODEC, JPEG_420, JPEG_444, WEBP)
+    with _stages() as progress, TemporaryDirectory() as cache:
+        measured = measure(
+            sources,
+            codecs,
+            metrics=["psnr"],
+            store=Store(Path(cache)),
+            jobs=jobs or os.cpu_count() or 1,
+            advance=progress("measure", len(sources) * sum(len(codec.qualities) for codec in codecs)),
+        )
+    ours, *anchors = (mean_curve(m, sources, ["psnr"]) for m in measured)
+    curves = {curve.name: curve.curve("psnr") for curve in (ours, *anchors)}
+    click.echo(f"{len(sources)} pictures, means of file bits per pixel and of PSNR over RGB")
+    click.echo("  ".join(f"{rate:.3f} bpp {quality:.2f} dB" for rate, quality in curves[ours.name]))
+    for anchor in anchors:
+        click.echo(f"BD-rate against {anchor.name:10}  {_percent(rate_difference(anchor, ours, 'psnr')):>8}")
     if save:
-        save.write_text(json.dumps({"pictures": len(pictures), "curves": curves}, indent=1) + "\n", "utf-8")
+        save.write_text(json.dumps({"pictures": len(sources), "curves": curves}, indent=1) + "\n", "utf-8")
     if record:
-        _record(record, {"pictures": folder.name, "bpp_psnr": [[round(v, 4) for v in p] for p in curves["ncodec"]]})
+        points = [[round(value, 4) for value in point] for point in curves[ours.name]]
+        _record(record, {"pictures": folder.name, "bpp_psnr": points})
+
+
+def _percent(rate: float | str) -> str:
+    return rate if isinstance(rate, str) else f"{rate:+.1f} %"
 
 
 @bench.command()
@@ -134,10 +151,10 @@ def symbols(folder: Path, as_json: bool) -> None:
     """Count symbols that decode differently between backends, precisions and thread counts (needs PyTorch)."""
     _require("scipy", "skimage", extra="eval")
     _require("torch", "safetensors", extra="torch")
-    from ncodec.eval.ratedistortion import load_folder
+    from ncodec.eval.measure import find_pictures, read_pixels
     from ncodec.eval.symbols import compare_variants
 
-    results = compare_variants(load_folder(folder), (0, 9, 18, 27, 36, 45, 54, 63))
+    results = compare_variants([read_pixels(path) for path in find_pictures([folder])], (0, 9, 18, 27, 36, 45, 54, 63))
     if as_json:
         click.echo(json.dumps([asdict(result) for result in results]))
         return
@@ -146,3 +163,90 @@ def symbols(folder: Path, as_json: bool) -> None:
             f"{result.variant:24} {result.different} of {result.symbols:,} symbols differ, "
             f"pixels by at most {result.largest_pixel_difference}"
         )
+
+
+@click.command()
+@click.argument("inputs", nargs=-1, required=True)
+@click.option("-o", "--output", type=FILE_OUT, default="report.html", show_default=True, help="The page.")
+@click.option("--data", type=FOLDER, help="Folder of a data set that is named (kodak).")
+@click.option("--codec", "codecs", multiple=True, help="Codec to include, by its name in the report; default: all.")
+@click.option("--cache", type=FOLDER_OUT, help="Folder of measured points; default: the user's cache folder.")
+@click.option(
+    "--figures", type=FOLDER_OUT, help="Also write curves (SVG, PNG), points (CSV) and rates (Markdown) here."
+)
+@click.option("--title", help="Heading of the page.")
+@click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
+@click.option("--quick", is_flag=True, help="Five points a codec, and PSNR alone.")
+@click.option("-f", "--force", is_flag=True, help="Overwrite the page.")
+@click.option("--json", "as_json", is_flag=True, help="Print BD-rates as JSON.")
+def report(
+    inputs: tuple[str, ...],
+    output: Path,
+    data: Path | None,
+    codecs: tuple[str, ...],
+    cache: Path | None,
+    figures: Path | None,
+    title: str | None,
+    jobs: int | None,
+    quick: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Compare codecs on pictures, in one HTML page; INPUTS are pictures, folders, or a data set's name with --data.
+
+    Points are kept between runs, so an interrupted or repeated run measures only what is missing.
+    """
+    _require("scipy", "skimage", "altair", "vl_convert", "jinja2", "platformdirs", extra="eval")
+    from ncodec.eval.measure import find_pictures
+    from ncodec.eval.page import render, write_figures
+    from ncodec.eval.report import choose_codecs, make_report
+    from ncodec.eval.store import Store
+    from ncodec.files import check_output, write_bytes
+
+    named = inputs[0] if data is not None and len(inputs) == 1 else None
+    paths = find_pictures([data] if data is not None and named else [Path(name) for name in inputs])
+    check_output(output, overwrite=force)
+    with _stages() as progress:
+        made = make_report(
+            paths,
+            title=title or f"Image codecs on {named or ', '.join(inputs)}",
+            dataset=named,
+            codecs=choose_codecs(codecs),
+            store=Store(cache or _cache_folder()),
+            jobs=jobs or os.cpu_count() or 1,
+            quick=quick,
+            progress=progress,
+        )
+    write_bytes(render(made).encode(), output, overwrite=force)
+    anchor = next((c.name for c in made.curves if c.name.startswith("JPEG")), made.curves[0].name)
+    if figures is not None:
+        write_figures(made, figures, anchor=anchor)
+    rates = made.rate_differences("psnr").get(anchor, {})
+    if as_json:
+        click.echo(json.dumps({"page": str(output), "anchor": anchor, "bd_rate_psnr": rates}, ensure_ascii=False))
+        return
+    for name, rate in rates.items():
+        click.echo(f"{name:36} {_percent(rate):>10}  against {anchor}")
+    failed = f", {len(made.failures)} points failed" if made.failures else ""
+    click.echo(f"{output}: {len(made.sources)} pictures, {len(made.measured)} codecs measured{failed}")
+
+
+def _cache_folder() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("ncodec") / "results"
+
+
+@contextmanager
+def _stages() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """A progress bar for each stage, on standard error."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+
+        def start(stage: str, total: int) -> Callable[[int], None]:
+            task = bar.add_task(stage, total=total)
+            return lambda count: bar.advance(task, count)
+
+        yield start

@@ -1,18 +1,14 @@
 """Does every backend, precision and thread count read the same symbols? Counted, not assumed."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ncodec.api import open_codec
 from ncodec.bitstream import unpack
-from ncodec.files import from_pil
 from ncodec.image import read_symbols
-
-if TYPE_CHECKING:
-    from ncodec.picture import Pixels
+from ncodec.picture import Pixels, from_array
 
 VARIANTS: tuple[dict[str, Any], ...] = (
     {"backend": "onnx", "threads": 1},
@@ -33,12 +29,12 @@ class Agreement:
     """against the first variant"""
 
 
-def compare_variants(pictures: list[Image.Image], qps: tuple[int, ...]) -> list[Agreement]:
+def compare_variants(pictures: list[Pixels], qps: tuple[int, ...]) -> list[Agreement]:
     """Encode every picture once at every qp, decode it with every variant, compare symbols and pixels."""
     writer = open_codec(backend="onnx", threads=1)
     results = []
     references: dict[tuple[int, int], Pixels] = {}
-    coded = {(i, qp): writer.encode(from_pil(p), qp=qp) for i, p in enumerate(pictures) for qp in qps}
+    coded = {(i, qp): writer.encode(from_array(p), qp=qp) for i, p in enumerate(pictures) for qp in qps}
     for options in VARIANTS:
         codec = open_codec(**options)
         total = different = largest = 0

@@ -12,7 +12,7 @@ import pytest
 from places import ROOT
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
-SLOW = ("ncodec train", "ncodec export", "ncodec bench rd", "ncodec bench symbols", "ncodec bench speed")
+SLOW = ("ncodec train", "ncodec export", "ncodec bench rd", "ncodec bench symbols", "ncodec bench speed", "ncodec report")
 
 
 def blocks(language: str) -> list[str]:

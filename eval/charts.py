@@ -1,0 +1,76 @@
+"""Charts as Vega-Lite, for the page and for papers."""
+
+from typing import Any
+
+import altair as alt
+
+from ncodec.eval.curves import MeanCurve
+from ncodec.eval.metrics import Metric
+from ncodec.eval.report import Report
+
+POINTS = "points"
+"""name of the data set that the page fills in"""
+
+Row = dict[str, Any]
+Data = alt.InlineData | alt.NamedData
+
+
+def curve_rows(curves: list[MeanCurve], metric: str) -> list[Row]:
+    """One row for each point of each curve."""
+    return [
+        {
+            "codec": curve.name,
+            "published": curve.source is not None,
+            "order": i,
+            "bpp": round(point.bpp, 4),
+            "value": round(point.metrics[metric], 4),
+            "quality": point.quality,
+        }
+        for curve in curves
+        for i, point in enumerate(curve.points)
+        if metric in point.metrics
+    ]
+
+
+def _colour(names: list[str], legend: alt.Legend | None) -> alt.Color:
+    return alt.Color("codec:N", sort=names, scale=alt.Scale(scheme="tableau20"), legend=legend)
+
+
+def _published_dash() -> alt.StrokeDash:
+    return alt.StrokeDash("published:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [5, 4]]), legend=None)
+
+
+def curve_chart(data: Data, *, label: str, names: list[str]) -> alt.LayerChart:
+    """Quality over rate on a logarithmic axis; published curves are dashed."""
+    rate = alt.Tooltip("bpp:Q", format=".3f", title="bits per pixel")
+    value = alt.Tooltip("value:Q", format=".2f", title=label)
+    shared = alt.Chart(data).encode(
+        x=alt.X("bpp:Q", scale=alt.Scale(type="log", nice=False), title="bits per pixel"),
+        y=alt.Y("value:Q", scale=alt.Scale(zero=False), title=label),
+        color=_colour(names, alt.Legend(title=None, symbolLimit=40)),
+        tooltip=["codec:N", rate, value, "quality:Q"],
+    )
+    lines = shared.mark_line(strokeWidth=2, interpolate="monotone")
+    lines = lines.encode(strokeDash=_published_dash(), order="order:Q")
+    chart: alt.LayerChart = (lines + shared.mark_circle(size=36)).properties(width=640, height=420)
+    return chart
+
+
+def speed_chart(data: Data, *, names: list[str]) -> alt.LayerChart:
+    """BD-rate over the time to decode a picture, on a logarithmic axis."""
+    times = [alt.Tooltip(f"{verb}_ms:Q", format=".1f", title=f"{verb}, ms") for verb in ("encode", "decode")]
+    shared = alt.Chart(data).encode(
+        x=alt.X("decode_ms:Q", scale=alt.Scale(type="log"), title="decode, ms a picture"),
+        y=alt.Y("rate:Q", title="BD-rate, %"),
+        color=_colour(names, None),
+        tooltip=["codec:N", *times, alt.Tooltip("rate:Q", format="+.1f", title="BD-rate, %")],
+    )
+    labels = shared.mark_text(align="left", dx=7).encode(text="codec:N")
+    chart: alt.LayerChart = (shared.mark_circle(size=70) + labels).properties(width=640, height=320)
+    return chart
+
+
+def static_chart(report: Report, metric: Metric) -> alt.LayerChart:
+    """The curves of one metric with their data inside, to be saved as SVG or PNG."""
+    rows = curve_rows(report.curves, metric.key)
+    return curve_chart(alt.InlineData(values=rows), label=metric.label, names=[c.name for c in report.curves])

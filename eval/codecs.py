@@ -1,0 +1,233 @@
+"""Still-picture codecs at settings that their own people would choose, each a few lines over a real library."""
+
+import io
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, cast
+
+import av
+import numpy as np
+from PIL import Image, features
+
+import ncodec
+from ncodec.picture import Pixels
+
+if TYPE_CHECKING:
+    from av.video.codeccontext import VideoCodecContext
+
+
+@dataclass(frozen=True)
+class Codec(ABC):
+    """A codec at fixed settings; quality is its one knob."""
+
+    name: str
+    """what tables and curves call it"""
+    qualities: tuple[float, ...]
+    """from small files to large ones"""
+    settings: str
+    """everything else that was chosen, as the report prints it"""
+
+    @property
+    def missing(self) -> str | None:
+        """What would have to be installed, or None."""
+        return None
+
+    @abstractmethod
+    def version(self) -> str:
+        """Library and version; a result is measured again when it changes."""
+
+    @abstractmethod
+    def encode(self, pixels: Pixels, quality: float) -> bytes:
+        """(H, W, 3) uint8 RGB → file bytes."""
+
+    @abstractmethod
+    def decode(self, data: bytes) -> Pixels:
+        """File bytes → (H, W, 3) uint8 RGB; some codecs leave a line of padding at the right and the bottom."""
+
+
+@dataclass(frozen=True)
+class PillowCodec(Codec):
+    """A format that Pillow, or a plugin of it, writes and reads."""
+
+    format: str = ""
+    options: dict[str, object] = field(default_factory=dict)
+    knob: Callable[[float], dict[str, object]] = lambda quality: {"quality": round(quality)}
+    feature: str = ""
+    """name of the library among Pillow's features; empty for a plugin"""
+    plugin: str = ""
+    """module that registers the format; empty for Pillow itself"""
+    distribution: str = "pillow"
+
+    @property
+    def missing(self) -> str | None:
+        """The plugin, or Pillow's own feature, that is not there."""
+        if self.plugin:
+            return None if find_spec(self.plugin) else self.distribution
+        return None if features.check(self.feature) else f"Pillow built with {self.feature}"
+
+    def version(self) -> str:
+        """Version of the plugin, or of Pillow and the library inside it."""
+        own = f" ({self.feature} {features.version(self.feature)})" if self.feature else ""
+        return f"{self.distribution} {version(self.distribution)}{own}"
+
+    def encode(self, pixels: Pixels, quality: float) -> bytes:
+        """(H, W, 3) uint8 RGB → file bytes."""
+        self._register()
+        stream = io.BytesIO()
+        Image.fromarray(pixels).save(stream, self.format, **self.options, **self.knob(quality))
+        return stream.getvalue()
+
+    def decode(self, data: bytes) -> Pixels:
+        """File bytes → (H, W, 3) uint8 RGB."""
+        self._register()
+        with Image.open(io.BytesIO(data)) as image:
+            return np.asarray(image.convert("RGB"))
+
+    def _register(self) -> None:
+        if self.plugin:
+            module = import_module(self.plugin)
+            register = getattr(module, "register_heif_opener", None)
+            if register:
+                register()
+
+
+@dataclass(frozen=True)
+class IntraCodec(Codec):
+    """One intra frame of a video codec through PyAV, in full-range BT.709; its bits are those of the elementary stream.
+
+    Messages in which an encoder names itself are left out. A picture with an odd side is padded by a line.
+    """
+
+    encoder: str = ""
+    decoder: str = ""
+    pixel_format: str = "yuv444p"
+    options: dict[str, str] = field(default_factory=dict)
+    message_unit: int | None = None
+    """type of the NAL units in which the encoder names itself"""
+
+    @property
+    def missing(self) -> str | None:
+        """The encoder, if PyAV's FFmpeg lacks it."""
+        return None if self.encoder in av.codecs_available else f"PyAV built with {self.encoder}"
+
+    def version(self) -> str:
+        """Version of PyAV, whose wheels hold the encoders."""
+        return f"av {version('av')} ({self.encoder})"
+
+    def encode(self, pixels: Pixels, quality: float) -> bytes:
+        """(H, W, 3) uint8 RGB → the packets of one frame."""
+        height, width = pixels.shape[:2]
+        padded = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        context = cast("VideoCodecContext", av.CodecContext.create(self.encoder, "w"))
+        context.width, context.height, context.pix_fmt = padded.shape[1], padded.shape[0], self.pixel_format
+        context.time_base, context.thread_count = Fraction(1), 1
+        context.color_range, context.colorspace = 2, 1
+        context.options = {**self.options, "crf": f"{quality:g}"}
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), "rgb24")
+        frame = frame.reformat(format=self.pixel_format, dst_colorspace="ITU709", dst_color_range="JPEG")
+        data = b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))
+        return data if self.message_unit is None else self._without_messages(data)
+
+    def _without_messages(self, data: bytes) -> bytes:
+        units = re.split(rb"\x00{2,3}\x01", data)[1:]  # ITU-T H.264, annex B
+        return b"".join(b"\0\0\1" + unit for unit in units if unit[0] & 31 != self.message_unit)
+
+    def decode(self, data: bytes) -> Pixels:
+        """Packets → (H, W, 3) uint8 RGB."""
+        context = cast("VideoCodecContext", av.CodecContext.create(self.decoder, "r"))
+        frames = [*context.decode(av.Packet(data)), *context.decode(None)]
+        rgb = frames[0].reformat(format="rgb24", src_colorspace="ITU709", src_color_range="JPEG")
+        return np.asarray(rgb.to_ndarray())
+
+
+@dataclass(frozen=True)
+class NcodecCodec(Codec):
+    """This project's codec, through its public API, on one thread."""
+
+    def version(self) -> str:
+        """Version of the package and id of the model."""
+        from ncodec.zoo import list_models
+
+        return f"ncodec {ncodec.__version__} (model {list_models()[0]['id']})"
+
+    def encode(self, pixels: Pixels, quality: float) -> bytes:
+        """(H, W, 3) uint8 RGB → file bytes."""
+        return ncodec.encode(pixels, quality=quality, threads=1)
+
+    def decode(self, data: bytes) -> Pixels:
+        """File bytes → (H, W, 3) uint8 RGB."""
+        return np.asarray(ncodec.decode(data, threads=1))
+
+
+os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 else greets on standard error at every picture
+
+NCODEC = NcodecCodec("ncodec", (0, 6, 13, 19, 25, 32, 38, 44, 51, 57, 63, 70, 76, 83, 89, 95, 100), "defaults")
+
+_JPEG_QUALITIES = (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95)
+JPEG_420 = PillowCodec(
+    "JPEG 4:2:0", _JPEG_QUALITIES, "optimize, 4:2:0", format="JPEG", feature="jpg",
+    options={"optimize": True, "subsampling": "4:2:0"},
+)  # fmt: skip
+JPEG_444 = PillowCodec(
+    "JPEG 4:4:4", _JPEG_QUALITIES, "optimize, 4:4:4", format="JPEG", feature="jpg",
+    options={"optimize": True, "subsampling": "4:4:4"},
+)  # fmt: skip
+WEBP = PillowCodec(
+    "WebP", (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95), "method 6", format="WEBP", feature="webp",
+    options={"method": 6},
+)  # fmt: skip
+JPEG_2000 = PillowCodec(
+    "JPEG 2000", (24, 27, 30, 33, 36, 39, 42), "irreversible 9/7, one layer at a target PSNR", format="JPEG2000",
+    feature="jpg_2000", options={"irreversible": True, "quality_mode": "dB"},
+    knob=lambda decibels: {"quality_layers": [decibels]},
+)  # fmt: skip
+_AVIF_QUALITIES = (5, 15, 25, 35, 45, 55, 65, 75, 85, 92)
+AVIF_444 = PillowCodec(
+    "AVIF 4:4:4", _AVIF_QUALITIES, "libaom, speed 4, tune=psnr, 4:4:4", format="AVIF", feature="avif",
+    options={"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}, "max_threads": 1},
+)  # fmt: skip
+AVIF_420 = PillowCodec(
+    "AVIF 4:2:0", _AVIF_QUALITIES, "libaom, speed 4, tune=psnr, 4:2:0", format="AVIF", feature="avif",
+    options={"speed": 4, "subsampling": "4:2:0", "advanced": {"tune": "psnr"}, "max_threads": 1},
+)  # fmt: skip
+JPEG_XL = PillowCodec(
+    "JPEG XL", (5, 15, 25, 35, 45, 55, 65, 75, 85, 92), "effort 7", format="JXL", plugin="pillow_jxl",
+    distribution="pillow-jxl-plugin", options={"effort": 7, "num_threads": 1},
+)  # fmt: skip
+HEIC = PillowCodec(
+    "HEIC 4:4:4", (5, 12, 20, 28, 36, 44, 52, 60, 70), "x265, preset slow, tune=psnr, 4:4:4", format="HEIF",
+    plugin="pillow_heif", distribution="pillow-heif",
+    options={"chroma": 444, "enc_params": {"tune": "psnr", "preset": "slow"}},
+)  # fmt: skip
+_CRFS = (46, 42, 38, 34, 30, 26, 22, 18)
+H264 = IntraCodec(
+    "H.264 intra", _CRFS, "x264, preset veryslow, tune=psnr, 4:4:4", encoder="libx264", decoder="h264",
+    options={"preset": "veryslow", "tune": "psnr"}, message_unit=6,
+)  # fmt: skip
+H265 = IntraCodec(
+    "H.265 intra", _CRFS, "x265, preset slow, tune=psnr, 4:4:4", encoder="libx265", decoder="hevc",
+    options={"preset": "slow", "tune": "psnr", "x265-params": "log-level=none:range=full:info=0:pools=none"},
+)  # fmt: skip
+AV1 = IntraCodec(
+    "AV1 intra", (62, 55, 48, 41, 34, 27, 20, 12), "SVT-AV1, preset 4, tune=psnr, 4:2:0", encoder="libsvtav1",
+    decoder="libdav1d", pixel_format="yuv420p", options={"preset": "4", "svtav1-params": "tune=1:lp=1"},
+)  # fmt: skip
+VP9 = IntraCodec(
+    "VP9 intra", (63, 57, 51, 45, 38, 31, 24, 16), "libvpx, good, cpu-used 1, 4:4:4", encoder="libvpx-vp9",
+    decoder="vp9", options={"deadline": "good", "cpu-used": "1", "b": "0"},
+)  # fmt: skip
+
+CODECS: dict[str, Codec] = {
+    codec.name: codec
+    for codec in (
+        NCODEC, JPEG_420, JPEG_444, WEBP, JPEG_2000, AVIF_444, AVIF_420, JPEG_XL, HEIC, H264, H265, AV1, VP9,
+    )
+}  # fmt: skip
+"""every codec of the report, by name"""

@@ -1,0 +1,92 @@
+"""From measured points to curves, Bjøntegaard rates and published results."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from ncodec.errors import InputError
+from ncodec.eval.bdrate import Curve, bd_rate
+from ncodec.eval.measure import Measured, Source
+from ncodec.eval.store import Point
+
+PUBLISHED = Path(__file__).parent / "results" / "published"
+
+
+@dataclass(frozen=True)
+class MeanPoint:
+    """Means over all pictures at one quality."""
+
+    quality: float
+    bpp: float
+    metrics: dict[str, float]
+    encode_s: float
+    decode_s: float
+
+
+@dataclass(frozen=True)
+class MeanCurve:
+    """A codec over all pictures; a published one has no times."""
+
+    name: str
+    points: list[MeanPoint]
+    source: str | None = None
+    """where a published curve comes from"""
+
+    def curve(self, metric: str) -> Curve:
+        """(bpp, quality) points of a metric."""
+        return [(p.bpp, p.metrics[metric]) for p in self.points if metric in p.metrics]
+
+
+def mean_curve(measured: Measured, sources: Sequence[Source], metrics: Sequence[str]) -> MeanCurve:
+    """Means of bits per pixel and of each metric over the pictures.
+
+    A quality that failed on one picture is left out, and a metric that is not defined for one is left out.
+    """
+    pixels = {source.name: source.width * source.height for source in sources}
+    points = []
+    for i, quality in enumerate(measured.codec.qualities):
+        seen = [(pixels[name], outcomes[i]) for name, outcomes in measured.outcomes.items()]
+        good = [(area, o) for area, o in seen if isinstance(o, Point)]
+        if len(good) < len(seen):
+            continue
+        values = {key: [o.metrics[key] for _, o in good] for key in metrics}
+        means = {key: fmean(v for v in found if v is not None) for key, found in values.items() if None not in found}
+        points.append(
+            MeanPoint(
+                quality,
+                fmean(8 * o.size / area for area, o in good),
+                means,
+                fmean(o.encode_s for _, o in good),
+                fmean(o.decode_s for _, o in good),
+            )
+        )
+    return MeanCurve(measured.codec.name, points)
+
+
+def published_curves(dataset: str) -> list[MeanCurve]:
+    """Curves that others published for a dataset ("kodak"), with where they come from; empty for other pictures."""
+    path = PUBLISHED / f"{dataset}.json"
+    if not path.exists():
+        return []
+    curves = json.loads(path.read_text("utf-8"))["curves"]
+    return [
+        MeanCurve(
+            f"{entry['name']} (published)",
+            [
+                MeanPoint(i, bpp, {key: values[i] for key, values in entry["metrics"].items()}, 0.0, 0.0)
+                for i, bpp in enumerate(entry["bpp"])
+            ],
+            entry["source"],
+        )
+        for entry in curves
+    ]
+
+
+def rate_difference(anchor: MeanCurve, test: MeanCurve, metric: str) -> float | str:
+    """BD-rate in percent of `test` against `anchor`, or why there is none."""
+    try:
+        return bd_rate(anchor.curve(metric), test.curve(metric))
+    except InputError as error:
+        return "no overlap" if "share" in str(error) else "too few points"

@@ -1,0 +1,170 @@
+"""Codecs over pictures: every point measured once, in as many processes as asked for."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TypeVar, TypeVarTuple
+
+import numpy as np
+
+from ncodec.api import load_picture
+from ncodec.errors import InputError
+from ncodec.eval.codecs import CODECS, Codec
+from ncodec.eval.metrics import METRICS
+from ncodec.eval.store import Failure, Outcome, Point, Store, picture_key
+from ncodec.picture import Pixels
+
+SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A picture that codecs are measured on."""
+
+    name: str
+    path: Path
+    width: int
+    height: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Everything about one codec: an outcome for each quality of each picture."""
+
+    codec: Codec
+    outcomes: dict[str, list[Outcome]]
+    """by the name of the picture, in the order of the codec's qualities"""
+
+
+def find_pictures(paths: Sequence[Path]) -> list[Path]:
+    """Picture files, and those directly inside folders, sorted; raises InputError when there is none."""
+    found: list[Path] = []
+    for path in paths:
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        found += inside
+    if not found:
+        msg = f"expected pictures in {', '.join(map(str, paths))}, got none"
+        raise InputError(msg)
+    return found
+
+
+def load_sources(paths: Sequence[Path]) -> list[Source]:
+    """Pictures in the order given, named apart even where their files share a name; raises InputError."""
+    sources: list[Source] = []
+    for path in paths:
+        pixels = read_pixels(path)
+        name, taken = path.name, {s.name for s in sources}
+        if name in taken:
+            name = f"{path.parent.name}/{path.name}"
+        number = 2
+        while name in taken:
+            name, number = f"{path.name} ({number})", number + 1
+        sources.append(Source(name, path, pixels.shape[1], pixels.shape[0], picture_key(pixels)))
+    if not sources:
+        msg = "expected at least one picture, got none"
+        raise InputError(msg)
+    return sources
+
+
+def read_pixels(path: Path) -> Pixels:
+    """A picture as (H, W, 3) uint8 RGB, without alpha; raises InputError."""
+    pixels = load_picture(path).pixels
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+
+
+def measure_point(codec: Codec, pixels: Pixels, quality: float, metrics: Sequence[str]) -> Outcome:
+    """Encode, decode and compare; whatever a library raises becomes a failure with its sentence."""
+    try:
+        start = time.perf_counter()
+        data = codec.encode(pixels, quality)
+        middle = time.perf_counter()
+        decoded = codec.decode(data)[: pixels.shape[0], : pixels.shape[1]]
+        end = time.perf_counter()
+        if decoded.shape != pixels.shape:
+            return Failure(quality, f"expected {pixels.shape[1]}×{pixels.shape[0]} pixels back, got {decoded.shape}")
+        seen = {key: METRICS[key].measure(pixels, decoded) for key in metrics}
+    except Exception as error:  # each codec's library raises its own
+        return Failure(quality, f"{type(error).__name__}: {error}")
+    return Point(quality, len(data), seen, middle - start, end - middle)
+
+
+def _measure_picture(codec_name: str, path: Path, qualities: Sequence[float], metrics: Sequence[str]) -> list[Outcome]:
+    pixels = read_pixels(path)
+    return [measure_point(CODECS[codec_name], pixels, quality, metrics) for quality in qualities]
+
+
+def run_in_pool(
+    work: Callable[[*Arguments], Result], tasks: Sequence[tuple[*Arguments]], jobs: int
+) -> Iterator[tuple[tuple[*Arguments], Result | str]]:
+    """Each task with its result, or with a sentence when it failed, as they are done in several processes.
+
+    A library that takes its process down fails its own task alone.
+    """
+    lost = []
+    with _pool(jobs) as pool:
+        futures = {pool.submit(work, *task): task for task in tasks}
+        try:
+            for future in as_completed(futures):
+                try:
+                    yield futures[future], future.result()
+                except BrokenProcessPool:
+                    lost.append(futures[future])
+                except Exception as error:  # each codec's library raises its own
+                    yield futures[future], f"{type(error).__name__}: {error}"
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    for task in lost:
+        with _pool(1) as pool:
+            try:
+                yield task, pool.submit(work, *task).result()
+            except BrokenProcessPool:
+                yield task, "the process of the codec died"
+
+
+def _pool(jobs: int) -> ProcessPoolExecutor:
+    # Forked copies of a process that runs threads of its own can hang.
+    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+
+
+def measure(
+    sources: Sequence[Source],
+    codecs: Sequence[Codec],
+    *,
+    metrics: Sequence[str],
+    store: Store,
+    jobs: int,
+    advance: Callable[[int], None],
+) -> list[Measured]:
+    """Every codec on every picture at every quality; what the store knows is not measured again.
+
+    `advance` is told how many points each step has settled. An interruption keeps what is measured.
+    """
+    found: dict[tuple[str, str], dict[float, Outcome]] = {}
+    todo: dict[tuple[str, Path, tuple[float, ...], tuple[str, ...]], tuple[Codec, Source]] = {}
+    for codec in codecs:
+        for source in sources:
+            known: dict[float, Outcome] = dict(store.points(codec, source.key, metrics))
+            found[codec.name, source.name] = known
+            lacking = tuple(quality for quality in codec.qualities if quality not in known)
+            advance(len(codec.qualities) - len(lacking))
+            if lacking:
+                todo[codec.name, source.path, lacking, tuple(metrics)] = codec, source
+    for task, result in run_in_pool(_measure_picture, list(todo), jobs):
+        codec, source = todo[task]
+        outcomes = [Failure(quality, result) for quality in task[2]] if isinstance(result, str) else result
+        store.add(codec, source.key, [o for o in outcomes if isinstance(o, Point)])
+        found[codec.name, source.name] |= {outcome.quality: outcome for outcome in outcomes}
+        advance(len(outcomes))
+    return [
+        Measured(codec, {s.name: [found[codec.name, s.name][q] for q in codec.qualities] for s in sources})
+        for codec in codecs
+    ]

@@ -1,0 +1,89 @@
+"""Objective quality of 8-bit pixels, each by the library that its authors or their field use."""
+
+import io
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from ncodec.picture import Pixels
+
+LARGEST_DB = 100.0
+"""what identical pictures get where a logarithm has no end"""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A full-reference metric of two (H, W, 3) uint8 pictures; larger is better."""
+
+    key: str
+    label: str
+    measure: Callable[[Pixels, Pixels], float | None]
+    """None where it is not defined, as MS-SSIM for sides below 161"""
+    needs: str = "skimage"
+    """module that has to be installed"""
+
+    @property
+    def available(self) -> bool:
+        """Whether it can be measured here."""
+        return find_spec(self.needs) is not None
+
+
+def _psnr(original: Pixels, decoded: Pixels) -> float:
+    if np.array_equal(original, decoded):
+        return LARGEST_DB
+    return float(peak_signal_noise_ratio(original, decoded, data_range=255))
+
+
+def _ssim(original: Pixels, decoded: Pixels) -> float | None:
+    if min(original.shape[:2]) < 11:
+        return None
+    value = structural_similarity(
+        original, decoded, channel_axis=2, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+    )
+    return _decibels(float(value))
+
+
+def _ms_ssim(original: Pixels, decoded: Pixels) -> float | None:
+    """Wang et al. 2003, mean over R, G and B."""
+    import torch
+    from pytorch_msssim import ms_ssim
+
+    if min(original.shape[:2]) < 161:
+        return None
+    pair = (torch.from_numpy(p.transpose(2, 0, 1)[None].astype(np.float32)) for p in (decoded, original))
+    return _decibels(float(ms_ssim(*pair, data_range=255)))
+
+
+def _decibels(similarity: float) -> float:
+    return min(LARGEST_DB, -10 * math.log10(max(1 - similarity, 1e-10)))
+
+
+def _ssimulacra2(original: Pixels, decoded: Pixels) -> float | None:
+    from ssimulacra2 import compute_ssimulacra2
+
+    if min(original.shape[:2]) < 8:
+        return None
+    return float(compute_ssimulacra2(_as_file(original), _as_file(decoded)))
+
+
+def _as_file(pixels: Pixels) -> io.BytesIO:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PPM")
+    return stream
+
+
+METRICS = {
+    metric.key: metric
+    for metric in (
+        Metric("psnr", "PSNR over RGB, dB", _psnr),
+        Metric("ssim", "SSIM, -10·log₁₀(1 - x) dB", _ssim),
+        Metric("ms_ssim", "MS-SSIM, -10·log₁₀(1 - x) dB", _ms_ssim, needs="pytorch_msssim"),
+        Metric("ssimulacra2", "SSIMULACRA 2", _ssimulacra2, needs="ssimulacra2"),
+    )
+}
+"""by key, PSNR first"""

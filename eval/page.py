@@ -1,0 +1,102 @@
+"""A report as one HTML file that needs no network, and as tables and charts for papers."""
+
+import csv
+import io
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import altair as alt
+import vl_convert
+from jinja2 import Environment, PackageLoader
+
+from ncodec.eval import charts
+from ncodec.eval.curves import MeanCurve
+from ncodec.eval.report import Report
+from ncodec.files import write_bytes
+
+TEMPLATES = "templates"
+
+
+def render(report: Report) -> str:
+    """The whole page, with its libraries, data and pictures inside."""
+    environment = Environment(loader=PackageLoader("ncodec.eval", TEMPLATES), autoescape=True)
+    folder = files("ncodec.eval") / TEMPLATES
+    return environment.get_template("report.html").render(
+        report=report,
+        samples=report.samples,
+        data=_data(report),
+        style=(folder / "report.css").read_text("utf-8"),
+        script=(folder / "report.js").read_text("utf-8"),
+        libraries=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
+    )
+
+
+def _data(report: Report) -> dict[str, Any]:
+    names = [curve.name for curve in report.curves]
+    points = alt.NamedData(charts.POINTS)
+    return {
+        "metrics": [{"key": m.key, "label": m.label} for m in report.metrics],
+        "names": names,
+        "measured": [m.codec.name for m in report.measured],
+        "points": {m.key: charts.curve_rows(report.curves, m.key) for m in report.metrics},
+        "rates": {m.key: report.rate_differences(m.key) for m in report.metrics},
+        "speeds": [
+            {"codec": curve.name, **_times(curve)} for curve in report.curves if curve.source is None and curve.points
+        ],
+        "pictures": report.picture_differences("psnr"),
+        "samples": [asdict(sample) for sample in report.samples],
+        "curveSpec": charts.curve_chart(points, label="", names=names).to_dict(),
+        "speedSpec": charts.speed_chart(points, names=names).to_dict(),
+    }
+
+
+def _times(curve: MeanCurve) -> dict[str, float]:
+    middle = curve.points[len(curve.points) // 2]
+    return {"encode_ms": round(1e3 * middle.encode_s, 2), "decode_ms": round(1e3 * middle.decode_s, 2)}
+
+
+def points_csv(report: Report) -> str:
+    """Every mean point of every curve, as CSV."""
+    stream = io.StringIO()
+    keys = [metric.key for metric in report.metrics]
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["codec", "published", "quality", "bpp", *keys, "encode_s", "decode_s"])
+    for curve in report.curves:
+        for point in curve.points:
+            values = [f"{point.metrics[key]:.4f}" if key in point.metrics else "" for key in keys]
+            times = ["", ""] if curve.source else [f"{point.encode_s:.4f}", f"{point.decode_s:.4f}"]
+            row = [curve.name, int(curve.source is not None), f"{point.quality:g}", f"{point.bpp:.4f}", *values, *times]
+            writer.writerow(row)
+    return stream.getvalue()
+
+
+def rates_markdown(report: Report, anchor: str) -> str:
+    """BD-rates of every curve against one, a column for each metric, as a Markdown table."""
+    tables = {metric: report.rate_differences(metric.key).get(anchor, {}) for metric in report.metrics}
+    lines = [
+        "| BD-rate against " + anchor + " | " + " | ".join(m.label for m in report.metrics) + " |",
+        "|---" * (1 + len(tables)) + "|",
+    ]
+    for curve in report.curves:
+        if curve.name == anchor:
+            continue
+        cells = [table.get(curve.name, "–") for table in tables.values()]
+        shown = [f"{value:+.1f} %" if isinstance(value, float) else value for value in cells]
+        lines.append(f"| {curve.name} | " + " | ".join(shown) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def write_figures(report: Report, folder: Path, *, anchor: str) -> list[Path]:
+    """Curves as SVG and PNG, points as CSV and rates as Markdown; the files that were written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = [folder / "points.csv", folder / "bd-rate.md"]
+    write_bytes(points_csv(report).encode(), written[0], overwrite=True)
+    write_bytes(rates_markdown(report, anchor).encode(), written[1], overwrite=True)
+    for metric in report.metrics:
+        chart = charts.static_chart(report, metric)
+        for suffix in ("svg", "png"):
+            written.append(folder / f"curves-{metric.key}.{suffix}")
+            chart.save(written[-1], scale_factor=2 if suffix == "png" else 1)
+    return written

@@ -1,0 +1,141 @@
+"""The evidence of a report: pictures, codecs, curves, rates and samples, ready to be shown."""
+
+import datetime
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import ncodec
+from ncodec.errors import InputError
+from ncodec.eval.codecs import AVIF_444, CODECS, HEIC, JPEG_420, JPEG_XL, NCODEC, WEBP, Codec
+from ncodec.eval.curves import MeanCurve, mean_curve, published_curves, rate_difference
+from ncodec.eval.measure import Measured, Source, load_sources, measure
+from ncodec.eval.metrics import METRICS, Metric
+from ncodec.eval.samples import Sample, make_samples
+from ncodec.eval.store import Failure, Store
+
+SAMPLE_CODECS = (NCODEC, JPEG_420, WEBP, JPEG_XL, HEIC, AVIF_444)
+SAMPLE_PICTURES = 5
+SAMPLE_RATES = (0.2, 0.6)
+QUICK_POINTS = 5
+
+
+@dataclass(frozen=True)
+class CodecNote:
+    """What a report says of a codec beside its curve."""
+
+    name: str
+    settings: str
+    version: str
+    """or what is missing"""
+    present: bool
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a page, a table or a chart of a report is made from."""
+
+    title: str
+    date: str
+    machine: str
+    sources: list[Source]
+    metrics: list[Metric]
+    notes: list[CodecNote]
+    measured: list[Measured]
+    curves: list[MeanCurve]
+    """measured ones first"""
+    samples: list[Sample]
+
+    @property
+    def failures(self) -> list[tuple[str, str, Failure]]:
+        """Codec, picture and failure of everything that could not be measured."""
+        return [
+            (measured.codec.name, picture, outcome)
+            for measured in self.measured
+            for picture, outcomes in measured.outcomes.items()
+            for outcome in outcomes
+            if isinstance(outcome, Failure)
+        ]
+
+    def rate_differences(self, metric: str) -> dict[str, dict[str, float | str]]:
+        """BD-rate in percent of every curve against every other, by anchor and then by codec; or why there is none."""
+        shown = [curve for curve in self.curves if len(curve.curve(metric)) > 1]
+        return {a.name: {t.name: rate_difference(a, t, metric) for t in shown if t is not a} for a in shown}
+
+    def picture_differences(self, metric: str) -> list[dict[str, float | str]]:
+        """For each picture, the BD-rate of ncodec against every other measured codec."""
+        rows = []
+        for source in self.sources:
+            curves = {
+                m.codec.name: mean_curve(Measured(m.codec, {source.name: m.outcomes[source.name]}), [source], [metric])
+                for m in self.measured
+            }
+            row: dict[str, float | str] = {"picture": source.name, "size": f"{source.width}×{source.height}"}
+            ours = curves.pop(NCODEC.name, None)
+            if ours is not None:
+                row |= {name: rate_difference(curve, ours, metric) for name, curve in curves.items()}
+            rows.append(row)
+        return rows
+
+
+def choose_codecs(names: Sequence[str]) -> list[Codec]:
+    """Codecs by name, every one when none is named; raises InputError for a name that does not exist."""
+    for name in names:
+        if name not in CODECS:
+            msg = f"expected a codec among {', '.join(CODECS)}, got {name}"
+            raise InputError(msg)
+    return [CODECS[name] for name in names or CODECS]
+
+
+def make_report(
+    paths: Sequence[Path],
+    *,
+    title: str,
+    dataset: str | None,
+    codecs: Sequence[Codec],
+    store: Store,
+    jobs: int,
+    quick: bool,
+    progress: Callable[[str, int], Callable[[int], None]],
+) -> Report:
+    """Measure what is not yet known and gather it all.
+
+    `progress` is told a stage and its length, and returns what advances it.
+    """
+    sources = load_sources(paths)
+    present = [thinned(codec) if quick else codec for codec in codecs if codec.missing is None]
+    metrics = [m for m in METRICS.values() if m.available and (m.key == "psnr" or not quick)]
+    keys = [metric.key for metric in metrics]
+    points = len(sources) * sum(len(codec.qualities) for codec in present)
+    measured = measure(sources, present, metrics=keys, store=store, jobs=jobs, advance=progress("measure", points))
+    sampled = [codec for codec in present if codec.name in {c.name for c in SAMPLE_CODECS}]
+    shown = sources[:: max(1, len(sources) // SAMPLE_PICTURES)][:SAMPLE_PICTURES]
+    samples = make_samples(
+        shown, sampled, rates=SAMPLE_RATES, store=store, jobs=jobs,
+        advance=progress("samples", len(shown) * len(sampled) * len(SAMPLE_RATES)),
+    )  # fmt: skip
+    return Report(
+        title=title,
+        date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        machine=f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}, "
+        f"ncodec {ncodec.__version__}; one thread for each codec, {jobs} at a time",
+        sources=sources,
+        metrics=metrics,
+        notes=[_note(codec) for codec in codecs],
+        measured=measured,
+        curves=[mean_curve(m, sources, keys) for m in measured] + (published_curves(dataset) if dataset else []),
+        samples=samples,
+    )
+
+
+def thinned(codec: Codec) -> Codec:
+    """The same codec at a handful of its qualities."""
+    last = len(codec.qualities) - 1
+    chosen = sorted({round(i * last / (QUICK_POINTS - 1)) for i in range(QUICK_POINTS)})
+    return replace(codec, qualities=tuple(codec.qualities[i] for i in chosen))
+
+
+def _note(codec: Codec) -> CodecNote:
+    missing = codec.missing
+    return CodecNote(codec.name, codec.settings, codec.version() if missing is None else missing, missing is None)

@@ -1,0 +1,123 @@
+"""Crops of decoded pictures at equal rates, for a person to judge."""
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from ncodec.eval.codecs import CODECS, Codec
+from ncodec.eval.measure import Source, read_pixels, run_in_pool
+from ncodec.eval.store import Store
+from ncodec.files import write_bytes
+from ncodec.picture import Pixels, psnr
+
+SIDE = 288
+"""of a crop, in pixels"""
+ORIGINAL = "original"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The middle of a picture as a codec leaves it, stored without loss."""
+
+    codec: str
+    picture: str
+    target_bpp: float
+    bpp: float
+    """of the whole picture; the largest that does not pass the target, where there is one"""
+    psnr: float
+    """of the whole picture, in dB"""
+    image: str
+    """data URI"""
+
+
+def make_samples(
+    sources: Sequence[Source],
+    codecs: Sequence[Codec],
+    *,
+    rates: Sequence[float],
+    store: Store,
+    jobs: int,
+    advance: Callable[[int], None],
+) -> list[Sample]:
+    """One sample for each picture, codec and rate, and the originals; codecs that fail on a picture are left out."""
+    samples: list[Sample] = [_original(source) for source in sources]
+    todo: list[tuple[str, Path, str, float]] = []
+    kept: dict[tuple[str, Path, str, float], Path] = {}
+    for source in sources:
+        for codec in codecs:
+            for rate in rates:
+                path = _cache_path(store, codec, source, rate)
+                known = _read(path)
+                if known is not None:
+                    samples.append(known)
+                    advance(1)
+                    continue
+                task = (codec.name, source.path, source.name, rate)
+                todo.append(task)
+                kept[task] = path
+    for task, sample in run_in_pool(_make_sample, todo, jobs):
+        if isinstance(sample, Sample):
+            write_bytes(json.dumps(asdict(sample)).encode(), kept[task], overwrite=True)
+            samples.append(sample)
+        advance(1)
+    return samples
+
+
+def _cache_path(store: Store, codec: Codec, source: Source, rate: float) -> Path:
+    name = store.path(codec).stem
+    digest = hashlib.sha256(f"{source.key} {source.name} {rate} {SIDE}".encode()).hexdigest()
+    return store.folder / f"{name}-sample-{digest[:12]}.json"
+
+
+def _read(path: Path) -> Sample | None:
+    try:
+        return Sample(**json.loads(path.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _make_sample(codec_name: str, path: Path, picture: str, target_bpp: float) -> Sample:
+    codec, pixels = CODECS[codec_name], read_pixels(path)
+    data = encode_within(codec, pixels, target_bpp)
+    decoded = codec.decode(data)[: pixels.shape[0], : pixels.shape[1]]
+    bpp = 8 * len(data) / (pixels.shape[0] * pixels.shape[1])
+    return Sample(codec_name, picture, target_bpp, bpp, psnr(pixels, decoded), _data_uri(_middle(decoded)))
+
+
+def encode_within(codec: Codec, pixels: Pixels, target_bpp: float) -> bytes:
+    """The largest file of whole-numbered quality that does not pass a rate, or the smallest there is."""
+    limit = target_bpp * pixels.shape[0] * pixels.shape[1] / 8
+    first, last = codec.qualities[0], codec.qualities[-1]
+    step = 1 if last > first else -1
+    low, high = 0, round(abs(last - first))
+    best = codec.encode(pixels, first)
+    while low < high:
+        middle = (low + high + 1) // 2
+        data = codec.encode(pixels, first + step * middle)
+        if len(data) <= limit:
+            low, best = middle, data
+        else:
+            high = middle - 1
+    return best
+
+
+def _original(source: Source) -> Sample:
+    pixels = read_pixels(source.path)
+    return Sample(ORIGINAL, source.name, 0.0, 24.0, 0.0, _data_uri(_middle(pixels)))
+
+
+def _middle(pixels: Pixels) -> Pixels:
+    top, left = (max(0, (side - SIDE) // 2) for side in pixels.shape[:2])
+    return pixels[top : top + SIDE, left : left + SIDE]
+
+
+def _data_uri(pixels: Pixels) -> str:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "WEBP", lossless=True, quality=90, method=4)
+    return "data:image/webp;base64," + base64.b64encode(stream.getvalue()).decode()

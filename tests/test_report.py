@@ -1,0 +1,194 @@
+"""A report over two small pictures: what it measures, keeps, shows, and survives."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+pytest.importorskip("altair")
+pytest.importorskip("skimage")
+pytest.importorskip("vl_convert")
+
+from ncodec.errors import InputError
+from ncodec.eval import codecs, measure, metrics, report
+from ncodec.eval.cli import report as command
+from ncodec.eval.codecs import CODECS, JPEG_420, NCODEC
+from ncodec.eval.curves import MeanCurve, MeanPoint, mean_curve, published_curves, rate_difference
+from ncodec.eval.measure import load_sources, measure_point
+from ncodec.eval.samples import encode_within
+from ncodec.eval.store import Failure, Point, Store, picture_key
+
+Photo = npt.NDArray[np.uint8]
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+OPTIONS = ("--quick", "--jobs", "1", "--codec", "ncodec", "--codec", "JPEG 4:2:0")
+
+
+@pytest.fixture
+def pictures(folder: Path, photo: Photo) -> Path:
+    for place, pixels in (("pictures/a.png", photo), ("pictures/b.png", photo[:75, :101]), ("more/a.png", photo[40:])):
+        (folder / place).parent.mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(folder / place)
+    return folder
+
+
+def call(*arguments: str) -> Result:
+    return CliRunner().invoke(command, [*arguments, "--cache", "cache"])
+
+
+def data_of(page: Path) -> dict[str, object]:
+    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
+    assert found
+    data: dict[str, object] = json.loads(found[1])
+    return data
+
+
+@pytest.mark.slow
+def test_a_report_is_one_page_with_everything_inside(pictures: Path) -> None:
+    result = call("pictures", "-o", "page.html", "--figures", "figures", *OPTIONS)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"ncodec +-\d\d\.\d % +against JPEG 4:2:0", result.output)
+    page = (pictures / "page.html").read_text("utf-8")
+    assert not re.search(r"""(?:src|href)=["'](?!data:)""", page.split("<script")[0])
+    assert {path.name for path in (pictures / "figures").iterdir()} == {
+        "points.csv", "bd-rate.md", "curves-psnr.svg", "curves-psnr.png",
+    }  # fmt: skip
+    data = data_of(pictures / "page.html")
+    assert data["measured"] == ["ncodec", "JPEG 4:2:0"]
+    assert len(data["pictures"]) == 2  # type: ignore[arg-type]
+
+    again = call("pictures", "-o", "again.html", "--json", *OPTIONS)
+    assert data_of(pictures / "again.html")["points"] == data["points"], "the second run measures nothing"
+    assert json.loads(again.stdout)["bd_rate_psnr"]["ncodec"] < 0
+    refused = call("pictures", "-o", "page.html", *OPTIONS)
+    assert refused.exit_code == 1
+    assert "exists" in str(refused.exception)
+
+    if CHROMIUM:
+        browser = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom"]
+        page_url = (pictures / "page.html").resolve().as_uri()
+        seen = subprocess.run([*browser, page_url], capture_output=True, text=True, check=True, timeout=120).stdout
+        assert 'data-ready="yes"' in seen, "the script ran to its end"
+        assert "mark-symbol" in seen, "curves are drawn"
+
+
+@pytest.mark.parametrize("name", sorted(CODECS))
+def test_every_codec_brings_the_picture_back(name: str, photo: Photo) -> None:
+    codec = CODECS[name]
+    if codec.missing:
+        pytest.skip(f"needs {codec.missing}")
+    odd = np.ascontiguousarray(photo[:75, :101])
+    points = [measure_point(codec, odd, quality, ["psnr"]) for quality in (codec.qualities[0], codec.qualities[-1])]
+    small, large = points
+    assert isinstance(small, Point), small
+    assert isinstance(large, Point), large
+    assert small.size < large.size
+    assert (small.metrics["psnr"] or 0) < (large.metrics["psnr"] or 0)
+    assert (large.metrics["psnr"] or 0) > 35, "a wrong matrix or range would cost ten decibels"
+
+
+def test_metrics_are_best_for_the_same_picture(photo: Photo) -> None:
+    large = np.kron(photo, np.ones((2, 2, 1), np.uint8))
+    for metric in metrics.METRICS.values():
+        if metric.available:
+            same, other = metric.measure(large, large), metric.measure(large, large // 2)
+            assert same is not None
+            assert other is not None
+            assert same > other
+
+
+def test_a_failure_is_shown_and_the_rest_goes_on(photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Picky(codecs.PillowCodec):
+        def encode(self, pixels: Photo, quality: float) -> bytes:
+            if pixels.shape[1] == 101:
+                msg = "too narrow"
+                raise OSError(msg)
+            return super().encode(pixels, quality)
+
+    picky = Picky(**{**vars(JPEG_420), "name": "picky", "qualities": (10, 90)})
+    outcome = measure_point(picky, photo[:75, :101], 10, ["psnr"])
+    assert outcome == Failure(10, "OSError: too narrow")
+    seen = measure.Measured(
+        picky, {"a": [Point(q, 100 * q, {"psnr": 20.0 + q}, 0.0, 0.0) for q in (10, 90)], "b": [outcome, outcome]}
+    )
+    sources = [measure.Source(name, tmp_path, 100, 100, name) for name in "ab"]
+    assert mean_curve(seen, sources, ["psnr"]).points == [], "a mean over fewer pictures is no mean"
+
+
+def test_pictures_of_one_name_are_told_apart(pictures: Path) -> None:
+    paths = [Path("pictures/a.png"), Path("more/a.png"), Path("pictures/a.png")]
+    assert [s.name for s in load_sources(paths)] == ["a.png", "more/a.png", "pictures/a.png"]
+
+
+def test_a_damaged_cache_is_measured_again(photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key, point = picture_key(photo), Point(5, 10, {"psnr": 20.0}, 0.1, 0.2)
+    Store(tmp_path).add(JPEG_420, key, [point])
+    assert Store(tmp_path).points(JPEG_420, key, ["psnr"]) == {5: point}
+    assert Store(tmp_path).points(JPEG_420, key, ["psnr", "ssim"]) == {}
+    for damage in ("", "{", "[]", '{"pictures": {"x": [{"quality": 1}]}}'):
+        Store(tmp_path).path(JPEG_420).write_text(damage)
+        assert Store(tmp_path).points(JPEG_420, key, ["psnr"]) == {}
+        assert "measured again" in capsys.readouterr().err
+
+
+def test_other_settings_or_versions_are_other_results(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.path(JPEG_420) != store.path(replace(JPEG_420, settings="baseline"))
+
+
+def test_curves_that_share_no_quality_have_no_number() -> None:
+    low, high = (
+        MeanCurve(name, [MeanPoint(i, 0.1 + i, {"psnr": start + i}, 0, 0) for i in range(3)])
+        for name, start in (("low", 20.0), ("high", 40.0))
+    )
+    assert rate_difference(low, high, "psnr") == "no overlap"
+    assert rate_difference(low, high, "ssim") == "too few points"
+
+
+@pytest.mark.slow
+def test_our_anchors_are_those_that_were_published(kodak: list[Path], tmp_path: Path) -> None:
+    """Pillow's JPEG over all of Kodak against the curve that CompressAI measured with another Pillow."""
+    sources = load_sources(kodak)
+    (jpeg,) = measure.measure(
+        sources, [JPEG_420], metrics=["psnr"], store=Store(tmp_path), jobs=1, advance=lambda count: None
+    )
+    theirs = next(curve for curve in published_curves("kodak") if curve.name == "JPEG (published)")
+    difference = rate_difference(theirs, mean_curve(jpeg, sources, ["psnr"]), "psnr")
+    assert isinstance(difference, float)
+    assert -12 < difference < 2, "ours is optimized, theirs is not"
+
+
+def test_a_sample_is_the_largest_file_within_a_rate(photo: Photo) -> None:
+    data = encode_within(JPEG_420, photo, 1.0)
+    limit = photo.shape[0] * photo.shape[1] / 8
+    assert 0.9 * limit < len(data) <= limit
+    smallest = encode_within(JPEG_420, photo, 0.001)
+    assert smallest == JPEG_420.encode(photo, JPEG_420.qualities[0])
+
+
+def test_bad_inputs_are_sentences(pictures: Path) -> None:
+    (pictures / "empty").mkdir()
+    for arguments, said in (
+        (["empty"], "expected pictures in empty, got none"),
+        (["pictures", "--codec", "GIF"], "expected a codec among ncodec, JPEG 4:2:0"),
+        (["missing.png"], "missing.png"),
+    ):
+        result = call(*arguments, "-o", "page.html")
+        assert result.exit_code == 1
+        assert said in str(result.exception)
+        assert not (pictures / "page.html").exists()
+
+
+def test_quick_keeps_the_ends_of_the_curve() -> None:
+    assert report.thinned(NCODEC).qualities[0] == 0
+    assert report.thinned(NCODEC).qualities[-1] == 100
+    assert len(report.thinned(NCODEC).qualities) == report.QUICK_POINTS
+    with pytest.raises(InputError):
+        report.choose_codecs(["GIF"])
