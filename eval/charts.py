@@ -11,6 +11,12 @@ from ncodec.eval.report import Report
 POINTS = "points"
 """name of the data set that the page fills in"""
 
+_COLOURS = (
+    "#e45756", "#4c78a8", "#72b7b2", "#54a24b", "#eeca3b", "#b279a2", "#ff9da6", "#9d755d", "#f58518", "#79706e",
+    "#1f9e89", "#8e6bbf", "#d67195", "#2f6fb0", "#8cd17d", "#b6992d", "#499894", "#86bcb6", "#e15759", "#5f9e6e",
+    "#d37295", "#a0cbe8", "#ffbe7d", "#bab0ac", "#d4a6c8", "#9c755f", "#7b6888", "#c49c94",
+)  # fmt: skip
+
 Row = dict[str, Any]
 Data = alt.InlineData | alt.NamedData
 
@@ -33,7 +39,9 @@ def curve_rows(curves: list[MeanCurve], metric: str) -> list[Row]:
 
 
 def _colour(names: list[str], legend: alt.Legend | None) -> alt.Color:
-    return alt.Color("codec:N", sort=names, scale=alt.Scale(scheme="tableau20"), legend=legend)
+    # A fixed domain keeps each codec's colour while others are hidden.
+    colours = [_COLOURS[i % len(_COLOURS)] for i in range(len(names))]
+    return alt.Color("codec:N", sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend)
 
 
 def _published_dash() -> alt.StrokeDash:

@@ -91,7 +91,9 @@ def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -
     from ncodec.eval.measure import find_pictures, load_sources, measure
     from ncodec.eval.store import Store
 
-    sources = load_sources(find_pictures([folder]))
+    sources, unreadable = load_sources(find_pictures([folder]))
+    for sentence in unreadable:
+        click.echo(f"left out: {sentence}", err=True)
     codecs = (NCODEC, JPEG_420, JPEG_444, WEBP)
     with _stages() as progress, TemporaryDirectory() as cache:
         measured = measure(
@@ -203,14 +205,12 @@ def report(
     from ncodec.eval.store import Store
     from ncodec.files import check_output, write_bytes
 
-    named = inputs[0] if data is not None and len(inputs) == 1 else None
-    paths = find_pictures([data] if data is not None and named else [Path(name) for name in inputs])
     check_output(output, overwrite=force)
+    paths = find_pictures(_input_paths(inputs, data))
     with _stages() as progress:
         made = make_report(
             paths,
-            title=title or f"Image codecs on {named or ', '.join(inputs)}",
-            dataset=named,
+            title=title or f"Image codecs on {', '.join(Path(name).name for name in inputs)}",
             codecs=choose_codecs(codecs),
             store=Store(cache or _cache_folder()),
             jobs=jobs or os.cpu_count() or 1,
@@ -218,7 +218,8 @@ def report(
             progress=progress,
         )
     write_bytes(render(made).encode(), output, overwrite=force)
-    anchor = next((c.name for c in made.curves if c.name.startswith("JPEG")), made.curves[0].name)
+    names = [curve.name for curve in made.curves]
+    anchor = next((name for name in names if name.startswith("JPEG")), names[0])
     if figures is not None:
         write_figures(made, figures, anchor=anchor)
     rates = made.rate_differences("psnr").get(anchor, {})
@@ -229,6 +230,23 @@ def report(
         click.echo(f"{name:36} {_percent(rate):>10}  against {anchor}")
     failed = f", {len(made.failures)} points failed" if made.failures else ""
     click.echo(f"{output}: {len(made.sources)} pictures, {len(made.measured)} codecs measured{failed}")
+
+
+def _input_paths(inputs: tuple[str, ...], data: Path | None) -> list[Path]:
+    """Files and folders of the inputs; raises UsageError where a data set's name and --data do not go together."""
+    from ncodec.eval.curves import data_sets
+
+    known = sorted(data_sets())
+    if data is not None:
+        if len(inputs) != 1 or inputs[0] not in known:
+            msg = f"--data goes with the name of one data set ({', '.join(known)}), got {' '.join(inputs)}"
+            raise click.UsageError(msg)
+        return [data]
+    for name in inputs:
+        if name in known and not Path(name).exists():
+            msg = f"say with --data which folder holds the pictures of {name}"
+            raise click.UsageError(msg)
+    return [Path(name) for name in inputs]
 
 
 def _cache_folder() -> Path:

@@ -1,11 +1,12 @@
 """Still-picture codecs at settings that their own people would choose, each a few lines over a real library."""
 
+import hashlib
 import io
 import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from importlib import import_module
 from importlib.metadata import version
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
-from PIL import Image, features
+from av.video.reformatter import Interpolation
+from PIL import AvifImagePlugin, Image, features
 
 import ncodec
 from ncodec.picture import Pixels
@@ -38,6 +40,12 @@ class Codec(ABC):
     def missing(self) -> str | None:
         """What would have to be installed, or None."""
         return None
+
+    @property
+    def fingerprint(self) -> str:
+        """Everything that decides the bytes of a file but the quality."""
+        chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "qualities"}
+        return repr([self.version(), {name: value for name, value in chosen.items() if not callable(value)}])
 
     @abstractmethod
     def version(self) -> str:
@@ -91,11 +99,18 @@ class PillowCodec(Codec):
             return np.asarray(image.convert("RGB"))
 
     def _register(self) -> None:
-        if self.plugin:
-            module = import_module(self.plugin)
-            register = getattr(module, "register_heif_opener", None)
-            if register:
-                register()
+        """Load the plugin, and keep decoders to one thread."""
+        AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+        if self.plugin == "pillow_heif":
+            import_module(self.plugin).register_heif_opener(decode_threads=1)
+        elif self.plugin:
+            vars(import_module(f"{self.plugin}.JpegXLImagePlugin"))["DECODE_THREADS"] = 0
+
+
+# The default conversion replicates chroma and rounds carelessly, which costs tenths of a decibel.
+_SCALING = int(
+    Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+)
 
 
 @dataclass(frozen=True)
@@ -114,12 +129,14 @@ class IntraCodec(Codec):
 
     @property
     def missing(self) -> str | None:
-        """The encoder, if PyAV's FFmpeg lacks it."""
-        return None if self.encoder in av.codecs_available else f"PyAV built with {self.encoder}"
+        """The encoder or decoder that PyAV's FFmpeg lacks."""
+        lacking = [name for name in (self.encoder, self.decoder) if name not in av.codecs_available]
+        return f"PyAV built with {' and '.join(lacking)}" if lacking else None
 
     def version(self) -> str:
-        """Version of PyAV, whose wheels hold the encoders."""
-        return f"av {version('av')} ({self.encoder})"
+        """Version of PyAV, whose wheels hold the encoders, and of FFmpeg's codecs."""
+        library = ".".join(map(str, av.library_versions["libavcodec"]))
+        return f"av {version('av')} ({self.encoder}, libavcodec {library})"
 
     def encode(self, pixels: Pixels, quality: float) -> bytes:
         """(H, W, 3) uint8 RGB → the packets of one frame."""
@@ -131,7 +148,9 @@ class IntraCodec(Codec):
         context.color_range, context.colorspace = 2, 1
         context.options = {**self.options, "crf": f"{quality:g}"}
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), "rgb24")
-        frame = frame.reformat(format=self.pixel_format, dst_colorspace="ITU709", dst_color_range="JPEG")
+        frame = frame.reformat(
+            format=self.pixel_format, dst_colorspace="ITU709", dst_color_range="JPEG", interpolation=_SCALING, threads=1
+        )
         data = b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))
         return data if self.message_unit is None else self._without_messages(data)
 
@@ -142,8 +161,11 @@ class IntraCodec(Codec):
     def decode(self, data: bytes) -> Pixels:
         """Packets → (H, W, 3) uint8 RGB."""
         context = cast("VideoCodecContext", av.CodecContext.create(self.decoder, "r"))
+        context.thread_count = 1
         frames = [*context.decode(av.Packet(data)), *context.decode(None)]
-        rgb = frames[0].reformat(format="rgb24", src_colorspace="ITU709", src_color_range="JPEG")
+        rgb = frames[0].reformat(
+            format="rgb24", src_colorspace="ITU709", src_color_range="JPEG", interpolation=_SCALING, threads=1
+        )
         return np.asarray(rgb.to_ndarray())
 
 
@@ -152,10 +174,12 @@ class NcodecCodec(Codec):
     """This project's codec, through its public API, on one thread."""
 
     def version(self) -> str:
-        """Version of the package and id of the model."""
+        """Version of the package, of what runs its networks, and a hash of every file of the model."""
         from ncodec.zoo import list_models
 
-        return f"ncodec {ncodec.__version__} (model {list_models()[0]['id']})"
+        hashes = "".join(list_models()[0]["sha256"].values())
+        model = hashlib.sha256(hashes.encode()).hexdigest()[:8]
+        return f"ncodec {ncodec.__version__} (files {model}, onnxruntime {version('onnxruntime')})"
 
     def encode(self, pixels: Pixels, quality: float) -> bytes:
         """(H, W, 3) uint8 RGB → file bytes."""
@@ -172,30 +196,31 @@ NCODEC = NcodecCodec("ncodec", (0, 6, 13, 19, 25, 32, 38, 44, 51, 57, 63, 70, 76
 
 _JPEG_QUALITIES = (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95)
 JPEG_420 = PillowCodec(
-    "JPEG 4:2:0", _JPEG_QUALITIES, "optimize, 4:2:0", format="JPEG", feature="jpg",
-    options={"optimize": True, "subsampling": "4:2:0"},
+    "JPEG 4:2:0", _JPEG_QUALITIES, "optimized, progressive, 4:2:0", format="JPEG", feature="jpg",
+    options={"optimize": True, "progressive": True, "subsampling": "4:2:0"},
 )  # fmt: skip
 JPEG_444 = PillowCodec(
-    "JPEG 4:4:4", _JPEG_QUALITIES, "optimize, 4:4:4", format="JPEG", feature="jpg",
-    options={"optimize": True, "subsampling": "4:4:4"},
+    "JPEG 4:4:4", _JPEG_QUALITIES, "optimized, progressive, 4:4:4", format="JPEG", feature="jpg",
+    options={"optimize": True, "progressive": True, "subsampling": "4:4:4"},
 )  # fmt: skip
 WEBP = PillowCodec(
-    "WebP", (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95), "method 6", format="WEBP", feature="webp",
+    "WebP", (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95), "method 6 (tuned for the eye)", format="WEBP",
+    feature="webp",
     options={"method": 6},
 )  # fmt: skip
 JPEG_2000 = PillowCodec(
-    "JPEG 2000", (24, 27, 30, 33, 36, 39, 42), "irreversible 9/7, one layer at a target PSNR", format="JPEG2000",
-    feature="jpg_2000", options={"irreversible": True, "quality_mode": "dB"},
+    "JPEG 2000", (24, 27, 30, 33, 36, 39, 42), "irreversible 9/7 and colour transform, one layer at a target PSNR",
+    format="JPEG2000", feature="jpg_2000", options={"irreversible": True, "mct": 1, "quality_mode": "dB"},
     knob=lambda decibels: {"quality_layers": [decibels]},
 )  # fmt: skip
 _AVIF_QUALITIES = (5, 15, 25, 35, 45, 55, 65, 75, 85, 92)
 AVIF_444 = PillowCodec(
     "AVIF 4:4:4", _AVIF_QUALITIES, "libaom, speed 4, tune=psnr, 4:4:4", format="AVIF", feature="avif",
-    options={"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}, "max_threads": 1},
+    options={"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}, "max_threads": 1, "autotiling": False},
 )  # fmt: skip
 AVIF_420 = PillowCodec(
     "AVIF 4:2:0", _AVIF_QUALITIES, "libaom, speed 4, tune=psnr, 4:2:0", format="AVIF", feature="avif",
-    options={"speed": 4, "subsampling": "4:2:0", "advanced": {"tune": "psnr"}, "max_threads": 1},
+    options={"speed": 4, "subsampling": "4:2:0", "advanced": {"tune": "psnr"}, "max_threads": 1, "autotiling": False},
 )  # fmt: skip
 JPEG_XL = PillowCodec(
     "JPEG XL", (5, 15, 25, 35, 45, 55, 65, 75, 85, 92), "effort 7", format="JXL", plugin="pillow_jxl",
@@ -208,19 +233,22 @@ HEIC = PillowCodec(
 )  # fmt: skip
 _CRFS = (46, 42, 38, 34, 30, 26, 22, 18)
 H264 = IntraCodec(
-    "H.264 intra", _CRFS, "x264, preset veryslow, tune=psnr, 4:4:4", encoder="libx264", decoder="h264",
+    "H.264 intra", _CRFS, "x264, preset veryslow, tune=psnr, 4:4:4; elementary stream", encoder="libx264",
+    decoder="h264",
     options={"preset": "veryslow", "tune": "psnr"}, message_unit=6,
 )  # fmt: skip
 H265 = IntraCodec(
-    "H.265 intra", _CRFS, "x265, preset slow, tune=psnr, 4:4:4", encoder="libx265", decoder="hevc",
+    "H.265 intra", _CRFS, "x265, preset slow, tune=psnr, 4:4:4; elementary stream", encoder="libx265", decoder="hevc",
     options={"preset": "slow", "tune": "psnr", "x265-params": "log-level=none:range=full:info=0:pools=none"},
 )  # fmt: skip
 AV1 = IntraCodec(
-    "AV1 intra", (62, 55, 48, 41, 34, 27, 20, 12), "SVT-AV1, preset 4, tune=psnr, 4:2:0", encoder="libsvtav1",
+    "AV1 intra", (62, 55, 48, 41, 34, 27, 20, 12), "SVT-AV1, preset 4, tune=psnr, 4:2:0; elementary stream",
+    encoder="libsvtav1",
     decoder="libdav1d", pixel_format="yuv420p", options={"preset": "4", "svtav1-params": "tune=1:lp=1"},
 )  # fmt: skip
 VP9 = IntraCodec(
-    "VP9 intra", (63, 57, 51, 45, 38, 31, 24, 16), "libvpx, good, cpu-used 1, 4:4:4", encoder="libvpx-vp9",
+    "VP9 intra", (63, 57, 51, 45, 38, 31, 24, 16), "libvpx, good, cpu-used 1, 4:4:4; elementary stream",
+    encoder="libvpx-vp9",
     decoder="vp9", options={"deadline": "good", "cpu-used": "1", "b": "0"},
 )  # fmt: skip
 

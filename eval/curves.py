@@ -9,6 +9,7 @@ from statistics import fmean
 from ncodec.errors import InputError
 from ncodec.eval.bdrate import Curve, bd_rate
 from ncodec.eval.measure import Measured, Source
+from ncodec.eval.metrics import METRICS
 from ncodec.eval.store import Point
 
 PUBLISHED = Path(__file__).parent / "results" / "published"
@@ -52,7 +53,8 @@ def mean_curve(measured: Measured, sources: Sequence[Source], metrics: Sequence[
         if len(good) < len(seen):
             continue
         values = {key: [o.metrics[key] for _, o in good] for key in metrics}
-        means = {key: fmean(v for v in found if v is not None) for key, found in values.items() if None not in found}
+        known = {key: [v for v in found if v is not None] for key, found in values.items()}
+        means = {key: METRICS[key].mean(found) for key, found in known.items() if len(found) == len(good)}
         points.append(
             MeanPoint(
                 quality,
@@ -65,12 +67,18 @@ def mean_curve(measured: Measured, sources: Sequence[Source], metrics: Sequence[
     return MeanCurve(measured.codec.name, points)
 
 
-def published_curves(dataset: str) -> list[MeanCurve]:
-    """Curves that others published for a dataset ("kodak"), with where they come from; empty for other pictures."""
-    path = PUBLISHED / f"{dataset}.json"
-    if not path.exists():
+def data_sets() -> dict[str, set[str]]:
+    """Data sets for which curves were published, by name, and the keys of their pictures."""
+    return {path.stem: set(json.loads(path.read_text("utf-8"))["pictures"]) for path in PUBLISHED.glob("*.json")}
+
+
+def published_curves(sources: Sequence[Source]) -> list[MeanCurve]:
+    """Curves that others published for just these pictures, with where they come from; empty for other pictures."""
+    keys = {source.key for source in sources}
+    known = next((name for name, pictures in data_sets().items() if pictures == keys), None)
+    if known is None:
         return []
-    curves = json.loads(path.read_text("utf-8"))["curves"]
+    curves = json.loads((PUBLISHED / f"{known}.json").read_text("utf-8"))["curves"]
     return [
         MeanCurve(
             f"{entry['name']} (published)",

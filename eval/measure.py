@@ -16,7 +16,7 @@ from ncodec.errors import InputError
 from ncodec.eval.codecs import CODECS, Codec
 from ncodec.eval.metrics import METRICS
 from ncodec.eval.store import Failure, Outcome, Point, Store, picture_key
-from ncodec.picture import Pixels
+from ncodec.picture import Picture, Pixels
 
 SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
@@ -33,6 +33,8 @@ class Source:
     width: int
     height: int
     key: str
+    alpha: bool
+    """whether it has an alpha plane, which is left out"""
 
 
 @dataclass(frozen=True)
@@ -56,28 +58,42 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def load_sources(paths: Sequence[Path]) -> list[Source]:
-    """Pictures in the order given, named apart even where their files share a name; raises InputError."""
+def load_sources(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
+    """Pictures in the order given, named apart even where their files share a name, and why others cannot be read.
+
+    Raises InputError when none is left.
+    """
     sources: list[Source] = []
+    unreadable: list[str] = []
     for path in paths:
-        pixels = read_pixels(path)
+        try:
+            picture = load_picture(path)
+        except InputError as error:
+            unreadable.append(str(error))
+            continue
+        pixels = _rgb(picture)
         name, taken = path.name, {s.name for s in sources}
         if name in taken:
             name = f"{path.parent.name}/{path.name}"
         number = 2
         while name in taken:
             name, number = f"{path.name} ({number})", number + 1
-        sources.append(Source(name, path, pixels.shape[1], pixels.shape[0], picture_key(pixels)))
+        height, width, _ = pixels.shape
+        sources.append(Source(name, path, width, height, picture_key(pixels), picture.alpha is not None))
     if not sources:
-        msg = "expected at least one picture, got none"
+        msg = f"expected at least one picture that can be read, got none; {unreadable[0]}"
         raise InputError(msg)
-    return sources
+    return sources, unreadable
 
 
 def read_pixels(path: Path) -> Pixels:
     """A picture as (H, W, 3) uint8 RGB, without alpha; raises InputError."""
-    pixels = load_picture(path).pixels
-    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+    return _rgb(load_picture(path))
+
+
+def _rgb(picture: Picture) -> Pixels:
+    shape = (*picture.pixels.shape[:2], 3)
+    return np.ascontiguousarray(np.broadcast_to(picture.pixels, shape))
 
 
 def measure_point(codec: Codec, pixels: Pixels, quality: float, metrics: Sequence[str]) -> Outcome:
@@ -96,8 +112,10 @@ def measure_point(codec: Codec, pixels: Pixels, quality: float, metrics: Sequenc
     return Point(quality, len(data), seen, middle - start, end - middle)
 
 
-def _measure_picture(codec_name: str, path: Path, qualities: Sequence[float], metrics: Sequence[str]) -> list[Outcome]:
-    pixels = read_pixels(path)
+def _measure_picture(
+    codec_name: str, source: Source, qualities: Sequence[float], metrics: Sequence[str]
+) -> list[Outcome]:
+    pixels = read_pixels(source.path)
     return [measure_point(CODECS[codec_name], pixels, quality, metrics) for quality in qualities]
 
 
@@ -128,6 +146,8 @@ def run_in_pool(
                 yield task, pool.submit(work, *task).result()
             except BrokenProcessPool:
                 yield task, "the process of the codec died"
+            except Exception as error:  # as above
+                yield task, f"{type(error).__name__}: {error}"
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:
@@ -148,23 +168,24 @@ def measure(
 
     `advance` is told how many points each step has settled. An interruption keeps what is measured.
     """
+    pictures = {source.key: source for source in sources}  # the same pixels twice are measured once
     found: dict[tuple[str, str], dict[float, Outcome]] = {}
-    todo: dict[tuple[str, Path, tuple[float, ...], tuple[str, ...]], tuple[Codec, Source]] = {}
+    todo: dict[tuple[str, Source, tuple[float, ...], tuple[str, ...]], Codec] = {}
     for codec in codecs:
-        for source in sources:
-            known: dict[float, Outcome] = dict(store.points(codec, source.key, metrics))
-            found[codec.name, source.name] = known
+        for key, source in pictures.items():
+            known: dict[float, Outcome] = dict(store.points(codec, key, metrics))
+            found[codec.name, key] = known
             lacking = tuple(quality for quality in codec.qualities if quality not in known)
             advance(len(codec.qualities) - len(lacking))
             if lacking:
-                todo[codec.name, source.path, lacking, tuple(metrics)] = codec, source
+                todo[codec.name, source, lacking, tuple(metrics)] = codec
     for task, result in run_in_pool(_measure_picture, list(todo), jobs):
-        codec, source = todo[task]
+        codec, key = todo[task], task[1].key
         outcomes = [Failure(quality, result) for quality in task[2]] if isinstance(result, str) else result
-        store.add(codec, source.key, [o for o in outcomes if isinstance(o, Point)])
-        found[codec.name, source.name] |= {outcome.quality: outcome for outcome in outcomes}
+        store.add(codec, key, [o for o in outcomes if isinstance(o, Point)])
+        found[codec.name, key] |= {outcome.quality: outcome for outcome in outcomes}
         advance(len(outcomes))
     return [
-        Measured(codec, {s.name: [found[codec.name, s.name][q] for q in codec.qualities] for s in sources})
+        Measured(codec, {s.name: [found[codec.name, s.key][q] for q in codec.qualities] for s in sources})
         for codec in codecs
     ]

@@ -2,9 +2,11 @@
 
 import io
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
+from statistics import fmean
 
 import numpy as np
 from PIL import Image
@@ -26,14 +28,27 @@ class Metric:
     """None where it is not defined, as MS-SSIM for sides below 161"""
     needs: str = "skimage"
     """module that has to be installed"""
+    distribution: str = "scikit-image"
+    similarity: bool = False
+    """whether 1 is perfect, and means over pictures are shown as -10·log₁₀(1 - x)"""
 
     @property
     def available(self) -> bool:
         """Whether it can be measured here."""
         return find_spec(self.needs) is not None
 
+    def mean(self, values: Sequence[float]) -> float:
+        """What a curve shows of several pictures: as in the literature, decibels of the mean similarity."""
+        return decibels(fmean(values)) if self.similarity else fmean(values)
 
-def _psnr(original: Pixels, decoded: Pixels) -> float:
+    @property
+    def version(self) -> str:
+        """The library that measures."""
+        return f"{self.distribution} {version(self.distribution)}"
+
+
+def psnr(original: Pixels, decoded: Pixels) -> float:
+    """Over R, G and B, in dB; at most `LARGEST_DB`."""
     if np.array_equal(original, decoded):
         return LARGEST_DB
     return float(peak_signal_noise_ratio(original, decoded, data_range=255))
@@ -45,7 +60,7 @@ def _ssim(original: Pixels, decoded: Pixels) -> float | None:
     value = structural_similarity(
         original, decoded, channel_axis=2, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
-    return _decibels(float(value))
+    return float(value)
 
 
 def _ms_ssim(original: Pixels, decoded: Pixels) -> float | None:
@@ -55,11 +70,13 @@ def _ms_ssim(original: Pixels, decoded: Pixels) -> float | None:
 
     if min(original.shape[:2]) < 161:
         return None
+    torch.set_num_threads(1)
     pair = (torch.from_numpy(p.transpose(2, 0, 1)[None].astype(np.float32)) for p in (decoded, original))
-    return _decibels(float(ms_ssim(*pair, data_range=255)))
+    return float(ms_ssim(*pair, data_range=255))
 
 
-def _decibels(similarity: float) -> float:
+def decibels(similarity: float) -> float:
+    """-10·log₁₀(1 - x), as similarities near 1 are usually shown."""
     return min(LARGEST_DB, -10 * math.log10(max(1 - similarity, 1e-10)))
 
 
@@ -80,10 +97,12 @@ def _as_file(pixels: Pixels) -> io.BytesIO:
 METRICS = {
     metric.key: metric
     for metric in (
-        Metric("psnr", "PSNR over RGB, dB", _psnr),
-        Metric("ssim", "SSIM, -10·log₁₀(1 - x) dB", _ssim),
-        Metric("ms_ssim", "MS-SSIM, -10·log₁₀(1 - x) dB", _ms_ssim, needs="pytorch_msssim"),
-        Metric("ssimulacra2", "SSIMULACRA 2", _ssimulacra2, needs="ssimulacra2"),
+        Metric("psnr", "PSNR over RGB, dB", psnr),
+        Metric("ssim", "SSIM, dB", _ssim, similarity=True),
+        Metric(
+            "ms_ssim", "MS-SSIM, dB", _ms_ssim, needs="pytorch_msssim", distribution="pytorch-msssim", similarity=True
+        ),
+        Metric("ssimulacra2", "SSIMULACRA 2", _ssimulacra2, "ssimulacra2", "ssimulacra2"),
     )
 }
 """by key, PSNR first"""

@@ -22,6 +22,7 @@ TEMPLATES = "templates"
 def render(report: Report) -> str:
     """The whole page, with its libraries, data and pictures inside."""
     environment = Environment(loader=PackageLoader("ncodec.eval", TEMPLATES), autoescape=True)
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}  # what is not finite is not JSON either
     folder = files("ncodec.eval") / TEMPLATES
     return environment.get_template("report.html").render(
         report=report,

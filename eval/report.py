@@ -13,7 +13,7 @@ from ncodec.eval.curves import MeanCurve, mean_curve, published_curves, rate_dif
 from ncodec.eval.measure import Measured, Source, load_sources, measure
 from ncodec.eval.metrics import METRICS, Metric
 from ncodec.eval.samples import Sample, make_samples
-from ncodec.eval.store import Failure, Store
+from ncodec.eval.store import Failure, Point, Store
 
 SAMPLE_CODECS = (NCODEC, JPEG_420, WEBP, JPEG_XL, HEIC, AVIF_444)
 SAMPLE_PICTURES = 5
@@ -46,17 +46,38 @@ class Report:
     curves: list[MeanCurve]
     """measured ones first"""
     samples: list[Sample]
+    problems: list[str]
+    """what could not be read or sampled, and metrics that are not installed"""
 
     @property
-    def failures(self) -> list[tuple[str, str, Failure]]:
-        """Codec, picture and failure of everything that could not be measured."""
-        return [
-            (measured.codec.name, picture, outcome)
+    def failures(self) -> list[str]:
+        """A sentence for everything that could not be measured or shown."""
+        points = [
+            f"{measured.codec.name}, {picture}, quality {outcome.quality:g}: {outcome.error}"
             for measured in self.measured
             for picture, outcomes in measured.outcomes.items()
             for outcome in outcomes
             if isinstance(outcome, Failure)
         ]
+        return [*self.problems, *points, *self._gaps()]
+
+    def _gaps(self) -> list[str]:
+        """Metrics without curves because of pictures for which they are not defined, and planes left out."""
+        gaps = []
+        for metric in self.metrics:
+            undefined = sorted(
+                {
+                    picture
+                    for measured in self.measured
+                    for picture, outcomes in measured.outcomes.items()
+                    if any(isinstance(o, Point) and o.metrics[metric.key] is None for o in outcomes)
+                }
+            )
+            if undefined:
+                gaps.append(f"{metric.label} has no curves: {', '.join(undefined)} too small for it")
+        if opaque := [source.name for source in self.sources if source.alpha]:
+            gaps.append(f"the alpha plane of {', '.join(opaque)} is left out")
+        return gaps
 
     def rate_differences(self, metric: str) -> dict[str, dict[str, float | str]]:
         """BD-rate in percent of every curve against every other, by anchor and then by codec; or why there is none."""
@@ -64,7 +85,7 @@ class Report:
         return {a.name: {t.name: rate_difference(a, t, metric) for t in shown if t is not a} for a in shown}
 
     def picture_differences(self, metric: str) -> list[dict[str, float | str]]:
-        """For each picture, the BD-rate of ncodec against every other measured codec."""
+        """For each picture, the BD-rate of ncodec against every other measured codec; empty without ncodec."""
         rows = []
         for source in self.sources:
             curves = {
@@ -73,8 +94,9 @@ class Report:
             }
             row: dict[str, float | str] = {"picture": source.name, "size": f"{source.width}×{source.height}"}
             ours = curves.pop(NCODEC.name, None)
-            if ours is not None:
-                row |= {name: rate_difference(curve, ours, metric) for name, curve in curves.items()}
+            if ours is None:
+                return []
+            row |= {name: rate_difference(curve, ours, metric) for name, curve in curves.items()}
             rows.append(row)
         return rows
 
@@ -92,7 +114,6 @@ def make_report(
     paths: Sequence[Path],
     *,
     title: str,
-    dataset: str | None,
     codecs: Sequence[Codec],
     store: Store,
     jobs: int,
@@ -103,15 +124,19 @@ def make_report(
 
     `progress` is told a stage and its length, and returns what advances it.
     """
-    sources = load_sources(paths)
+    sources, unreadable = load_sources(paths)
     present = [thinned(codec) if quick else codec for codec in codecs if codec.missing is None]
+    if not present:
+        msg = f"none of the codecs can be measured here: {'; '.join(f'{c.name} needs {c.missing}' for c in codecs)}"
+        raise InputError(msg)
     metrics = [m for m in METRICS.values() if m.available and (m.key == "psnr" or not quick)]
+    absent = [] if quick else [m for m in METRICS.values() if not m.available]
     keys = [metric.key for metric in metrics]
     points = len(sources) * sum(len(codec.qualities) for codec in present)
     measured = measure(sources, present, metrics=keys, store=store, jobs=jobs, advance=progress("measure", points))
     sampled = [codec for codec in present if codec.name in {c.name for c in SAMPLE_CODECS}]
     shown = sources[:: max(1, len(sources) // SAMPLE_PICTURES)][:SAMPLE_PICTURES]
-    samples = make_samples(
+    samples, unsampled = make_samples(
         shown, sampled, rates=SAMPLE_RATES, store=store, jobs=jobs,
         advance=progress("samples", len(shown) * len(sampled) * len(SAMPLE_RATES)),
     )  # fmt: skip
@@ -124,8 +149,9 @@ def make_report(
         metrics=metrics,
         notes=[_note(codec) for codec in codecs],
         measured=measured,
-        curves=[mean_curve(m, sources, keys) for m in measured] + (published_curves(dataset) if dataset else []),
-        samples=samples,
+        curves=[mean_curve(m, sources, keys) for m in measured] + published_curves(sources),
+        samples=samples if sampled else [],
+        problems=unreadable + unsampled + [f"{m.label} is absent: it needs {m.distribution}" for m in absent],
     )
 
 

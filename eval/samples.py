@@ -12,11 +12,12 @@ from PIL import Image
 
 from ncodec.eval.codecs import CODECS, Codec
 from ncodec.eval.measure import Source, read_pixels, run_in_pool
+from ncodec.eval.metrics import psnr
 from ncodec.eval.store import Store
 from ncodec.files import write_bytes
-from ncodec.picture import Pixels, psnr
+from ncodec.picture import Pixels
 
-SIDE = 288
+SIDE = 240
 """of a crop, in pixels"""
 ORIGINAL = "original"
 
@@ -44,9 +45,10 @@ def make_samples(
     store: Store,
     jobs: int,
     advance: Callable[[int], None],
-) -> list[Sample]:
-    """One sample for each picture, codec and rate, and the originals; codecs that fail on a picture are left out."""
+) -> tuple[list[Sample], list[str]]:
+    """One sample for each picture, codec and rate, and the originals; and a sentence for each that failed."""
     samples: list[Sample] = [_original(source) for source in sources]
+    failures: list[str] = []
     todo: list[tuple[str, Path, str, float]] = []
     kept: dict[tuple[str, Path, str, float], Path] = {}
     for source in sources:
@@ -65,13 +67,16 @@ def make_samples(
         if isinstance(sample, Sample):
             write_bytes(json.dumps(asdict(sample)).encode(), kept[task], overwrite=True)
             samples.append(sample)
+        else:
+            failures.append(f"{task[0]}, {task[2]}, sample at {task[3]} bpp: {sample}")
         advance(1)
-    return samples
+    return samples, failures
 
 
 def _cache_path(store: Store, codec: Codec, source: Source, rate: float) -> Path:
     name = store.path(codec).stem
-    digest = hashlib.sha256(f"{source.key} {source.name} {rate} {SIDE}".encode()).hexdigest()
+    ends = (codec.qualities[0], codec.qualities[-1])
+    digest = hashlib.sha256(f"{source.key} {source.name} {rate} {SIDE} {ends}".encode()).hexdigest()
     return store.folder / f"{name}-sample-{digest[:12]}.json"
 
 

@@ -7,8 +7,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ncodec.eval.codecs import Codec
+from ncodec.eval.metrics import METRICS
 from ncodec.files import write_bytes
 from ncodec.picture import Pixels
 
@@ -49,45 +51,73 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._files: dict[str, dict[str, dict[str, Point]]] = {}
+        self._files: dict[str, dict[str, dict[float, Point]]] = {}
 
     def path(self, codec: Codec) -> Path:
         """The file of a codec, named after it and after what it depends on."""
         name = re.sub(r"[^a-z0-9]+", "-", codec.name.lower()).strip("-")
-        digest = hashlib.sha256(f"{codec.version()}\n{codec.settings}".encode()).hexdigest()
+        digest = hashlib.sha256(codec.fingerprint.encode()).hexdigest()
         return self.folder / f"{name}-{digest[:8]}.json"
 
     def points(self, codec: Codec, picture: str, metrics: Sequence[str]) -> dict[float, Point]:
         """What is known of a picture, by quality: the points that have all of these metrics."""
         known = self._load(codec).get(picture, {})
-        return {p.quality: p for p in known.values() if set(metrics) <= set(p.metrics)}
+        return {quality: p for quality, p in known.items() if set(metrics) <= set(p.metrics)}
 
     def add(self, codec: Codec, picture: str, points: Sequence[Point]) -> None:
-        """Keep points and write the file whole, so that an interrupted run leaves nothing half-written."""
-        content = self._load(codec)
-        content.setdefault(picture, {}).update({f"{p.quality:g}": p for p in points})
+        """Keep points and write the file whole, so that an interrupted run leaves nothing half-written.
+
+        What another run has written meanwhile stays.
+        """
+        content = self._files[codec.name] = _read(self.path(codec))
+        content.setdefault(picture, {}).update({p.quality: p for p in points})
         document = {
             "codec": codec.name,
             "version": codec.version(),
             "settings": codec.settings,
+            "metrics": {metric.key: metric.version for metric in METRICS.values() if metric.available},
             "pictures": {key: [asdict(p) for p in known.values()] for key, known in content.items()},
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         write_bytes((json.dumps(document) + "\n").encode(), self.path(codec), overwrite=True)
 
-    def _load(self, codec: Codec) -> dict[str, dict[str, Point]]:
+    def _load(self, codec: Codec) -> dict[str, dict[float, Point]]:
         if codec.name not in self._files:
             self._files[codec.name] = _read(self.path(codec))
         return self._files[codec.name]
 
 
-def _read(path: Path) -> dict[str, dict[str, Point]]:
+def _read(path: Path) -> dict[str, dict[float, Point]]:
     """The points of a file; what cannot be read is measured again."""
     try:
-        pictures = json.loads(path.read_text("utf-8"))["pictures"]
-        return {key: {f"{p['quality']:g}": Point(**p) for p in points} for key, points in pictures.items()}
+        document = json.loads(path.read_text("utf-8"), parse_constant=_refuse)
+        same = {
+            key
+            for key, known in document["metrics"].items()
+            if key in METRICS and METRICS[key].available and METRICS[key].version == known
+        }
+        return {key: {p.quality: p for p in _points(points, same)} for key, points in document["pictures"].items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         print(f"{path}: not readable, so its points are measured again: {error}", file=sys.stderr)
         return {}
+
+
+def _points(entries: list[dict[str, Any]], metrics: set[str]) -> list[Point]:
+    """Points with those of their metrics that are still measured the same way."""
+    return [
+        Point(
+            quality=float(entry["quality"]),
+            size=int(entry["size"]),
+            metrics={key: value for key, value in entry["metrics"].items() if key in metrics},
+            encode_s=float(entry["encode_s"]),
+            decode_s=float(entry["decode_s"]),
+        )
+        for entry in entries
+    ]
+
+
+def _refuse(constant: str) -> float:
+    msg = f"{constant} is not a number"
+    raise ValueError(msg)

@@ -27,6 +27,12 @@ def test_order_does_not_matter_and_swapping_inverts() -> None:
     assert (1 + forward / 100) * (1 + backward / 100) == pytest.approx(1)
 
 
+def test_of_points_of_equal_quality_the_cheapest_counts() -> None:
+    assert bd_rate(ANCHOR, [*ANCHOR, (3.0, 38.5), (0.3, 28.0)]) == pytest.approx(0)
+    with pytest.raises(InputError, match="at least two points"):
+        bd_rate(ANCHOR, [(1.0, 30.0), (2.0, 30.0)])
+
+
 def test_curves_that_share_no_quality_are_refused() -> None:
     with pytest.raises(InputError, match="share a range"):
         bd_rate(ANCHOR, [(rate, quality + 20) for rate, quality in ANCHOR])

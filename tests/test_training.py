@@ -20,6 +20,7 @@ from tiny import TINY, log_losses
 from ncodec.backends import open_backend
 from ncodec.errors import InputError, ModelError, TrainingError
 from ncodec.image import ImageCodec
+from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.picture import from_array
 from ncodec.training import run
 from ncodec.training.calibration import fitted_row
@@ -57,6 +58,7 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
     )
     state = torch.load(second, weights_only=True)
     assert state["global_step"] == 40
+    assert state["PictureData"]["first"] == 40
 
     with pytest.raises(ModelError, match="expected a model with latent 64, got 48"):
         run.train_image([pictures], out=out, options=run.read_options([*TINY, "--model.latent=64"]), resume=second)
@@ -117,6 +119,9 @@ def test_a_config_overrides_the_defaults_and_the_command_line_overrides_both(tmp
         (["--crops.batch=0"], "expected crops.batch of at least 1, got 0"),
         (["--crops.crop=100"], "expected crops.crop to be a multiple of 64, got 100"),
         (["--devices=0"], "expected devices of at least 1, got 0"),
+        (["--ema_decay=2"], "expected ema_decay of at least 0 and at most 1, got 2"),
+        (["--optimizer.warmup=500"], "expected optimizer.warmup of at least 0 and at most 0.9, got 500"),
+        (["--model.knots=1"], "expected model.knots of at least 2 and at most 64, got 1"),
     ],
 )
 def test_wrong_options_are_named(arguments: list[str], said: str) -> None:
@@ -149,6 +154,13 @@ def test_a_start_that_is_no_checkpoint_or_of_another_architecture_is_named(pictu
         run.train_image(
             [pictures], out=tmp_path, options=options, start_from=ROOT / "weights" / "base" / "image.safetensors"
         )
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_hardware_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
+    for arguments in (["--accelerator=gpu"], ["--accelerator=abacus"]):
+        with pytest.raises(InputError, match=r"accelerator|CUDA"):
+            run.make_trainer(run.read_options(arguments), out=tmp_path)
 
 
 def test_wrong_options_are_usage_errors_of_the_command(pictures: Path) -> None:
@@ -205,8 +217,6 @@ def test_training_without_finite_gradients_stops_and_keeps_the_batch(
 
 
 def test_patch_statistics_are_principal_components(photo: Photo) -> None:
-    from ncodec.models.image import ImageConfig
-
     statistics = patch_statistics([photo], ImageConfig(latent=32), crops=20)
     assert statistics.basis.shape == (32, 768)
     torch.testing.assert_close(statistics.basis @ statistics.basis.T, torch.eye(32), atol=1e-4, rtol=0)
@@ -231,6 +241,14 @@ def test_the_rate_rises_then_falls_to_zero() -> None:
     assert budget_factor(0.1, warmup=0.1) == 1
     assert budget_factor(1.0, warmup=0.1) == pytest.approx(0)
     assert 0 < budget_factor(0.05, warmup=0.1) < 1
+
+
+def test_a_resumed_run_goes_on_inside_its_budget() -> None:
+    options = run.read_options([*TINY, "--optimizer.minutes=2"])
+    module = ImageTraining(ImageModel(options.model), options.optimizer)
+    assert module.progress == 0
+    module.on_load_checkpoint({"spent_s": 90.0})
+    assert module.progress == pytest.approx(0.75)
 
 
 def test_fitted_rows_follow_what_was_counted() -> None:

@@ -13,8 +13,13 @@ TINY = [
 
 def log_losses(out: Path) -> list[float]:
     """The held-out loss at every validation of every run that logged into a folder."""
+    return logged(out, "val/log_loss")
+
+
+def logged(out: Path, column: str) -> list[float]:
+    """A column of what every run logged into a folder."""
     rows = []
     for path in sorted((out / "csv").rglob("metrics.csv")):
         with path.open(encoding="utf-8") as stream:
-            rows += [float(row["val/log_loss"]) for row in csv.DictReader(stream) if row["val/log_loss"]]
+            rows += [float(row[column]) for row in csv.DictReader(stream) if row.get(column)]
     return rows

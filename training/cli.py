@@ -116,8 +116,11 @@ def bench_training(data: tuple[str, ...], config: Path | None, steps: int, overr
     help="Folder of the manifest.",
 )
 @click.option("--data", multiple=True, help="Training pictures that the tables are fitted to.")
+@click.option("--exclude", multiple=True, help="Picture to leave out, as in training; may be repeated.")
 @click.option("--summary", default="", help="A line about the training for `ncodec models`.")
-def export(checkpoint: Path, name: str, weights: Path, data: tuple[str, ...], summary: str) -> None:
+def export(
+    checkpoint: Path, name: str, weights: Path, data: tuple[str, ...], exclude: tuple[str, ...], summary: str
+) -> None:
     """Turn a training checkpoint into a model that encodes and decodes without PyTorch."""
     _require_training()
     from ncodec.training.checkpoint import load_checkpoint
@@ -125,7 +128,7 @@ def export(checkpoint: Path, name: str, weights: Path, data: tuple[str, ...], su
     from ncodec.training.export import export_model, write_manifest
 
     model, facts = load_checkpoint(checkpoint)
-    pictures = calibration_pictures(data) if data else None
+    pictures = calibration_pictures(data, exclude=exclude) if data else None
     entry = export_model(model, weights / name, name=name, facts={**facts, "summary": summary}, pictures=pictures)
     write_manifest(entry, weights)
     click.echo(f"{weights / name}: {sum(entry['bytes'].values()) / 1e6:.1f} MB")

@@ -52,7 +52,11 @@ class CompressAIModel(nn.Module):
             msg = f"expected an architecture among {', '.join(sorted(image_models))}, got {config.architecture}"
             raise InputError(msg)
         self.config = config
-        self.network = image_models[config.architecture](config.quality, metric="mse", pretrained=False)
+        try:
+            self.network = image_models[config.architecture](config.quality, metric="mse", pretrained=False)
+        except ValueError as error:  # some were published at six qualities
+            msg = f"CompressAI does not have {config.architecture} at quality {config.quality}: {error}"
+            raise InputError(msg) from error
 
     def load_published(self, path: Path) -> None:
         """Take the weights that CompressAI published or its example script wrote; raises ModelError."""

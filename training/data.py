@@ -24,6 +24,11 @@ def to_unit(crops: Tensor) -> Tensor:
     return crops.permute(0, 3, 1, 2).float() / 255
 
 
+def step_seed(seed: int, rank: int, step: int) -> int:
+    """A seed for one step of one process, unlike that of any other."""
+    return int(np.random.SeedSequence([seed, rank, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
 def spread_qps(batch: int, qp_count: int, generator: torch.Generator) -> Tensor:
     """(B,) whole qps as float, one from each of B equal parts of the range: every batch sees low and high rates."""
     device = generator.device
@@ -43,8 +48,8 @@ class Batches(IterableDataset[Batch]):
     def draw(self, position: int) -> Batch:
         """The batch of this process at a position of the stream."""
         rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
-        seed = np.random.SeedSequence([self.options.seed, rank, position]).generate_state(1, np.uint64)[0]
-        generator = torch.Generator(self.bank.pixels.device).manual_seed(int(seed >> np.uint64(1)))
+        seed = step_seed(self.options.seed, rank, position)
+        generator = torch.Generator(self.bank.pixels.device).manual_seed(seed)
         return self.bank.draw(self.options, generator), spread_qps(self.options.batch, self.qp_count, generator)
 
     def __iter__(self) -> Iterator[Batch]:
@@ -87,7 +92,6 @@ class PictureData(pl.LightningDataModule):
         """Batches on the training device; the decoded pictures are handed over to it."""
         if self.bank is None:
             self.bank = PictureBank(self.pictures, device=self.trainer.strategy.root_device if self.trainer else "cpu")
-            self.pictures = []
         return DataLoader(Batches(self.bank, self.options, qp_count=self.qp_count, first=self.first), batch_size=None)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
@@ -116,9 +120,11 @@ def patch_statistics(pictures: list[Pixels], config: ImageConfig, *, crops: int 
     return Statistics(basis.float().contiguous(), deviations.float())
 
 
-def calibration_pictures(sources: Sequence[str | Path], *, count: int = 40, side: int = 512) -> list[Pixels]:
+def calibration_pictures(
+    sources: Sequence[str | Path], *, exclude: Sequence[str | Path] = (), count: int = 40, side: int = 512
+) -> list[Pixels]:
     """Centre crops of at most side × side, multiples of 64, of pictures that `PictureData` trains on by default."""
     crops = CropOptions()
-    pictures = load_pictures(read_sources(sources), smallest=crops.crop).pictures
+    pictures = load_pictures(read_sources(sources, exclude=exclude), smallest=crops.crop).pictures
     trained = split(pictures, held_out=crops.held_out)[0]
     return [centre(p, side) for p in trained[:: max(1, len(trained) // count)]]

@@ -14,7 +14,7 @@ from torch import Tensor
 from ncodec.errors import TrainingError
 from ncodec.models.image import ImageModel, Prediction
 from ncodec.training.compressai import CompressAIModel
-from ncodec.training.data import to_unit
+from ncodec.training.data import step_seed, to_unit
 from ncodec.training.losses import RateDistortion, balanced, budget_factor, rate_distortion
 
 VALIDATION_QPS = (8, 20, 32, 44, 56)
@@ -58,14 +58,16 @@ class OptimizerOptions:
 class ImageTraining(pl.LightningModule):
     """Minimizes λ·255²·MSE + bpp of a model at a random qp for each crop."""
 
-    def __init__(self, model: ImageModel | CompressAIModel, optimizer: OptimizerOptions) -> None:
+    def __init__(self, model: ImageModel | CompressAIModel, optimizer: OptimizerOptions, *, seed: int = 1) -> None:
         super().__init__()
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.options = optimizer
+        self.seed = seed
         self.spent_s = 0.0
         self._shared_s = 0.0
         self._tick = 0.0
         self._failures = torch.zeros(())
+        self._longest = torch.zeros(())
         self._pivot = float(model.config.lambda_of(torch.tensor(model.config.qp_count / 2)))
 
     def price(self, crops: Tensor, qp: Tensor) -> tuple[RateDistortion, Prediction]:
@@ -121,6 +123,8 @@ class ImageTraining(pl.LightningModule):
 
     def on_train_batch_start(self, batch: object, batch_idx: int) -> None:
         """Set the learning rate from the spent budget, and stop at its end."""
+        # Noise that differs between processes, and that a resumed run repeats.
+        torch.manual_seed(step_seed(self.seed, self.global_rank, self.global_step))
         now = time.monotonic()
         self.spent_s, self._tick = self.spent_s + now - self._tick, now
         if batch_idx % CLOCK_EVERY == 0:
@@ -130,7 +134,7 @@ class ImageTraining(pl.LightningModule):
         rate = self.options.peak * budget_factor(self.progress, warmup=self.options.warmup)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate * group["factor"]
-        self.log("train/rate", rate)
+        self.log("train/rate", torch.tensor(rate))  # a float would be sent to the device and waited for
 
     def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: object, **__: object) -> None:
         """Clip the gradient's norm; a step whose gradient is not finite is skipped, too many in a row are an error."""
@@ -141,14 +145,16 @@ class ImageTraining(pl.LightningModule):
         skipped = (~norm.isfinite()).float()
         optimizer.found_inf = skipped  # type: ignore[attr-defined]  # fused AdamW then leaves everything as it is
         self._failures = (self._failures.to(norm.device) + 1) * skipped
+        self._longest = torch.maximum(self._longest.to(norm.device), self._failures)
 
     def on_train_batch_end(self, outputs: object, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Stop training that has lost its way, and keep the batch that shows it."""
-        if self.global_step % CHECK_EVERY or self._failures < LARGEST_FAILURES:
+        if self.global_step % CHECK_EVERY or self._longest < LARGEST_FAILURES:
             return
         path = Path(self.trainer.default_root_dir) / FAILED_BATCH
-        torch.save({"crops": batch[0], "qp": batch[1], "model": self.model.state_dict()}, path)
-        msg = f"expected finite gradients, got none in {int(self._failures)} steps; the last batch is in {path}"
+        if self.trainer.is_global_zero:
+            torch.save({"crops": batch[0], "qp": batch[1], "model": self.model.state_dict()}, path)
+        msg = f"expected finite gradients, got none in {int(self._longest)} steps in a row; the last batch is in {path}"
         raise TrainingError(msg)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -167,4 +173,4 @@ class ImageTraining(pl.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Continue the clock of the budget."""
-        self.spent_s = checkpoint["spent_s"]
+        self.spent_s = self._shared_s = checkpoint["spent_s"]

@@ -37,7 +37,7 @@ class CropOptions:
     gain: float = 0.0
     """largest random change of each channel's brightness, as a share"""
     memory_gb: float = 16.0
-    """pictures beyond this much memory are left out"""
+    """memory for pictures; those that come after it is full are left out"""
     seed: int = 1
 
 
@@ -74,7 +74,8 @@ def load_pictures(
         elif min(found.shape[:2]) < smallest:
             skipped.append(f"{name}: {found.shape[1]}×{found.shape[0]} is smaller than {smallest}×{smallest}")
         elif found.nbytes > room:
-            skipped.append(f"{name}: the memory for pictures ({memory_gb:g} GB) is full")
+            skipped.append(f"{name} and all that follow: the memory for pictures ({memory_gb:g} GB) is full")
+            break
         else:
             pictures.append(found)
             room -= found.nbytes
@@ -111,17 +112,26 @@ class PictureBank:
     """Photographs as one run of uint8 pixels on a device, from which crops are gathered without leaving it."""
 
     def __init__(self, pictures: list[Pixels], *, device: torch.device | str = "cpu") -> None:
+        """Empties the list while it copies, so that no picture is held twice.
+
+        Raises InputError when the pictures do not fit on the device.
+        """
+        shapes = [p.shape for p in pictures]
         areas = torch.tensor([p.shape[0] * p.shape[1] for p in pictures])
-        self.pixels = torch.empty(int(areas.sum()), 3, dtype=torch.uint8, device=device)
+        try:
+            self.pixels = torch.empty(int(areas.sum()), 3, dtype=torch.uint8, device=device)
+        except RuntimeError as error:
+            msg = f"{3e-9 * int(areas.sum()):.1f} GB of pictures do not fit on {device}: set --crops.memory_gb"
+            raise InputError(msg) from error
         ends = areas.cumsum(0)
-        for picture, end in zip(pictures, ends.tolist(), strict=True):
-            flat = torch.from_numpy(np.ascontiguousarray(picture).reshape(-1, 3))
+        for end in ends.tolist():
+            flat = torch.from_numpy(np.ascontiguousarray(pictures.pop(0)).reshape(-1, 3))
             self.pixels[end - len(flat) : end] = flat
         self.starts = (ends - areas).to(device)
         self.areas = areas.to(device, torch.float32)
-        self.heights, self.widths = (torch.tensor([p.shape[i] for p in pictures], device=device) for i in (0, 1))
+        self.heights, self.widths = (torch.tensor([shape[i] for shape in shapes], device=device) for i in (0, 1))
         self.smallest_sides = torch.minimum(self.heights, self.widths)
-        self.longest_crop = max(min(p.shape[:2]) for p in pictures)
+        self.longest_crop = max(min(shape[:2]) for shape in shapes)
 
     def draw(self, options: CropOptions, generator: torch.Generator) -> Tensor:
         """One batch of crops, (B, crop, crop, 3) uint8, with random flips, transposes, downscale and gains.

@@ -1,7 +1,6 @@
 """One training run: options from YAML and the command line, data, module, trainer, checkpoints, logs."""
 
 import math
-import os
 import re
 from argparse import ArgumentError
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from typing import Literal
 import pytorch_lightning as pl
 import torch
 from jsonargparse import ArgumentParser
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
@@ -56,6 +56,22 @@ class RunOptions:
     seed: int = 1
 
 
+_RANGES: dict[str, tuple[float, float]] = {
+    "seed": (0, math.inf),
+    "crops.seed": (0, math.inf),
+    "crops.downscale": (1, 16),
+    "crops.gain": (0, 1),
+    "ema_decay": (0, 1),
+    "optimizer.warmup": (0, 0.9),
+    "optimizer.minutes": (0.01, math.inf),
+    "model.knots": (2, 64),
+    "model.qp_count": (2, 256),
+    "model.lambda_min": (1e-6, 1e3),
+    "model.lambda_max": (1e-6, 1e3),
+}
+"""least and most of options whose type does not say it"""
+
+
 def read_options(arguments: Sequence[str], *, config: Path | None = None) -> RunOptions:
     """Defaults, then `config`, then `--group.name value` arguments; raises InputError for what is not an option."""
     parser = ArgumentParser(exit_on_error=False, default_config_files=[str(DEFAULTS)])
@@ -88,9 +104,10 @@ def _check(options: RunOptions) -> None:
         for name, value in vars(inner).items()
     }
     for name, value in {**values, **vars(options)}.items():
-        least = 1 if isinstance(value, int) and not name.endswith("seed") else 0
-        if isinstance(value, int | float) and not least <= value < math.inf:
-            msg = f"expected {name} of at least {least}, got {value}"
+        least, most = _RANGES.get(name, (1 if isinstance(value, int) else 0.0, math.inf))
+        if isinstance(value, int | float) and not (least <= value <= most and math.isfinite(value)):
+            limit = f" and at most {most:g}" if most < math.inf else ""
+            msg = f"expected {name} of at least {least:g}{limit}, got {value}"
             raise InputError(msg)
     if options.crops.crop % 64:
         msg = f"expected crops.crop to be a multiple of 64, got {options.crops.crop}"
@@ -107,15 +124,15 @@ def prepare(
     """The module and the data of a run, of our architecture or one of CompressAI's; the weights are still random."""
     pl.seed_everything(options.seed)
     torch.set_flush_denormal(True)
-    if options.devices > 1:
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // options.devices))
     model = CompressAIModel(theirs) if theirs else ImageModel(options.model)
     pictures = PictureData(data, options.crops, qp_count=model.config.qp_count, exclude=exclude)
-    module = ImageTraining(model, options.optimizer)
+    module = ImageTraining(model, options.optimizer, seed=options.seed)
     use_bfloat16(module, trunks_in_bfloat16(options))
     if on_cuda(options):
         torch.set_float32_matmul_precision("high")
     if options.compile == "yes" or (options.compile == "auto" and on_cuda(options)):
+        # The optimizer of DDP's buckets cannot split autograd functions of one's own.
+        torch._dynamo.config.optimize_ddp = False
         module.model.compile()
     return module, pictures
 
@@ -131,7 +148,14 @@ def trunks_in_bfloat16(options: RunOptions) -> bool:
 
 
 def make_trainer(options: RunOptions, *, out: Path, callbacks: Sequence[pl.Callback] = ()) -> pl.Trainer:
-    """The Lightning trainer of a run, with its logs in `out`."""
+    """The Lightning trainer of a run, with its logs in `out`; raises InputError for hardware that is not there."""
+    try:
+        return _trainer(options, out, callbacks)
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        raise InputError(" ".join(str(error).split())) from error
+
+
+def _trainer(options: RunOptions, out: Path, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
     return pl.Trainer(
         accelerator=options.accelerator,
         devices=options.devices,
@@ -173,13 +197,11 @@ def train_image(
     the run that wrote a checkpoint: weights, optimizer, budget and place in the data. `theirs` trains one of
     CompressAI's architectures instead. Raises InputError, ModelError, BackendError and TrainingError.
     """
+    if resume is not None and start_from is not None:
+        msg = "a run either resumes or starts from weights, not both"
+        raise InputError(msg)
     if resume is not None:
         check_resumable(resume, theirs or options.model)
-    module, pictures = prepare(data, options=options, exclude=exclude, theirs=theirs)
-    if start_from is not None:
-        load_weights(module.model, start_from)
-    elif resume is None and isinstance(module.model, ImageModel):
-        module.model.start_from(patch_statistics(pictures.pictures, options.model))
     checkpoints = ModelCheckpoint(
         out,
         filename="last",
@@ -188,7 +210,14 @@ def train_image(
         enable_version_counter=False,
     )
     trainer = make_trainer(options, out=out, callbacks=[checkpoints])
+    module, pictures = prepare(data, options=options, exclude=exclude, theirs=theirs)
+    if start_from is not None:
+        load_weights(module.model, start_from)
+    elif resume is None and isinstance(module.model, ImageModel):
+        module.model.start_from(patch_statistics(pictures.pictures, options.model))
     trainer.fit(module, pictures, ckpt_path=str(resume) if resume else None, weights_only=False)
+    if isinstance(module.model, CompressAIModel):
+        module.model.network.update(force=True)  # its coder's tables follow the weights
     last = out / LAST
     trainer.save_checkpoint(last)
     return last

@@ -57,12 +57,9 @@ def _is_picture(path: str) -> bool:
 
 
 def _list_files(files: Any, path: str) -> list[str]:
-    if any(mark in path for mark in "*?["):
-        found = files.glob(path)
-    elif files.isdir(path):
-        found = files.find(path)
-    else:
-        found = [path] if files.exists(path) else []
+    if files.isdir(path):
+        return sorted(files.find(path))
+    found = [path] if files.exists(path) else files.glob(path)
     if not found:
         msg = "no such file or folder, or nothing in it"
         raise FileNotFoundError(msg)

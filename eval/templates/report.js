@@ -51,6 +51,7 @@ function drawCurves() {
   for (const layer of spec.layer) {
     layer.encoding.x.scale.type = at("scale").value;
     layer.encoding.y.title = metric.label;
+    for (const tip of layer.encoding.tooltip) if (tip.field === "value") tip.title = metric.label;
   }
   return vegaEmbed("#curves", themed(spec), { actions: false, renderer: "svg" });
 }
@@ -86,6 +87,7 @@ function drawRates() {
 }
 
 function drawPictures(key, descending) {
+  if (!at("per-picture")) return;
   const columns = ["picture", "size", ...data.measured.filter((name) => name !== "ncodec")];
   const head = document.createElement("tr");
   for (const column of columns) {
@@ -136,7 +138,9 @@ function drawViewer() {
 }
 
 function slide(share) {
-  at("viewer").style.setProperty("--share", `${Math.max(0, Math.min(100, share))}%`);
+  const held = Math.max(0, Math.min(100, share));
+  at("viewer").style.setProperty("--share", `${held}%`);
+  at("slider").value = held;
 }
 
 function startViewer() {
@@ -150,11 +154,15 @@ function startViewer() {
   at("right").value = codecs.find((name) => name !== at("left").value) ?? "original";
   for (const id of ["picture", "rate", "left", "right", "zoom"]) at(id).addEventListener("change", drawViewer);
   at("slider").addEventListener("input", () => slide(Number(at("slider").value)));
-  at("viewer").addEventListener("pointermove", (event) => {
-    if (event.pointerType === "mouse" && !event.buttons) return;
+  const follow = (event) => {
     const box = at("viewer").getBoundingClientRect();
     slide((100 * (event.clientX - box.left)) / box.width);
+  };
+  at("viewer").addEventListener("pointerdown", (event) => {
+    if (event.pointerType === "mouse") at("viewer").setPointerCapture(event.pointerId);
+    follow(event);
   });
+  at("viewer").addEventListener("pointermove", (event) => { if (event.buttons) follow(event); });
   drawViewer();
 }
 
