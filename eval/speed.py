@@ -64,7 +64,7 @@ def time_compressai(image: Image.Image, *, threads: int, quality: int = 4) -> Sp
     torch.manual_seed(0)
     network = mbt2018_mean(quality, pretrained=False).eval()
     network.update()
-    pixels = torch.from_numpy(np.asarray(image)).permute(2, 0, 1)[None].float() / 255
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
     with torch.inference_mode():
         coded = network.compress(pixels)
         encode_s = _median_s(lambda: network.compress(pixels), PEER_REPEATS)

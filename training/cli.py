@@ -1,5 +1,6 @@
 """`ncodec train` and `ncodec export`; PyTorch is loaded only when one of them runs."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,8 @@ def image(
         exclude=exclude,
         theirs=parse_compressai(theirs) if theirs else None,
     )
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return
     click.echo(f"{last}: the averaged weights" + ("" if theirs else f"; `ncodec export {last}` makes a model of them"))
 
 
