@@ -33,6 +33,8 @@ class TorchBackend:
         network.load_state_dict({name: value.float() for name, value in weights.items()})
         network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         use_bfloat16(network, precision == "bfloat16")
+        # With this one in bfloat16 too, a pixel in fifty million is two levels off.
+        network.synthesis.render.in_bfloat16 = False
         self.encoder = EncoderGraph(network)
         self.decoder = DecoderGraph(network)
 
