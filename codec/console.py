@@ -11,12 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ncodec.errors import NcodecError
+from ncodec.errors import BackendError, NcodecError
 
 if TYPE_CHECKING:
     from ncodec.image import Target
 
 STDIO = "-"
+
+
+def require_modules(*modules: str, extra: str) -> None:
+    """Raise BackendError, naming the extra to install, unless all of these can be imported."""
+    from importlib.util import find_spec
+
+    missing = [name for name in modules if find_spec(name) is None]
+    if missing:
+        msg = f"this needs {', '.join(missing)}: pip install 'ncodec[{extra}]'"
+        raise BackendError(msg)
 
 
 def expand_inputs(inputs: tuple[str, ...]) -> list[str]:

@@ -21,6 +21,8 @@ Bytes = bytes | bytearray | memoryview
 
 EXIF_PREFIX = b"Exif\0\0"
 STDIO = "-"
+PICTURE_SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+"""what a folder of pictures is searched for"""
 PNG_LEVEL = 2
 """zlib level: level 6 takes three times as long for files 1 % smaller"""
 TIFF_XMP = 700

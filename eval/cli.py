@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ncodec.console import require_modules
 from ncodec.errors import BackendError
 
 if TYPE_CHECKING:
@@ -23,15 +24,6 @@ FILE_OUT = click.Path(dir_okay=False, path_type=Path)
 @click.group()
 def bench() -> None:
     """Measure rate–distortion, speed and agreement between backends."""
-
-
-def _require(*modules: str, extra: str) -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in modules if find_spec(name) is None]
-    if missing:
-        msg = f"this needs {', '.join(missing)}: pip install 'ncodec[{extra}]'"
-        raise BackendError(msg)
 
 
 def _record(weights: Path, curve: dict[str, object]) -> None:
@@ -83,7 +75,7 @@ def compare(picture: Path, quality: float, output: Path | None) -> None:
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
 def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -> None:
     """Rate–distortion of ncodec, JPEG and WebP over the pictures of FOLDER; `ncodec report` compares with more."""
-    _require("scipy", "skimage", extra="eval")
+    require_modules("scipy", "skimage", extra="eval")
     from tempfile import TemporaryDirectory
 
     from ncodec.eval.codecs import JPEG_420, JPEG_444, NCODEC, WEBP
@@ -151,8 +143,8 @@ def speed(picture: Path, threads: int) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def symbols(folder: Path, as_json: bool) -> None:
     """Count symbols that decode differently between backends, precisions and thread counts (needs PyTorch)."""
-    _require("scipy", "skimage", extra="eval")
-    _require("torch", "safetensors", extra="torch")
+    require_modules("scipy", "skimage", extra="eval")
+    require_modules("torch", "safetensors", extra="torch")
     from ncodec.eval.measure import find_pictures, read_pixels
     from ncodec.eval.symbols import compare_variants
 
@@ -198,7 +190,7 @@ def report(
 
     Points are kept between runs, so an interrupted or repeated run measures only what is missing.
     """
-    _require("scipy", "skimage", "altair", "vl_convert", "jinja2", "platformdirs", extra="eval")
+    require_modules("scipy", "skimage", "altair", "vl_convert", "jinja2", "platformdirs", extra="eval")
     from ncodec.eval.measure import find_pictures
     from ncodec.eval.page import render, write_figures
     from ncodec.eval.report import choose_codecs, make_report

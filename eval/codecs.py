@@ -205,8 +205,7 @@ JPEG_444 = PillowCodec(
 )  # fmt: skip
 WEBP = PillowCodec(
     "WebP", (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95), "method 6 (tuned for the eye)", format="WEBP",
-    feature="webp",
-    options={"method": 6},
+    feature="webp", options={"method": 6},
 )  # fmt: skip
 JPEG_2000 = PillowCodec(
     "JPEG 2000", (24, 27, 30, 33, 36, 39, 42), "irreversible 9/7 and colour transform, one layer at a target PSNR",
@@ -234,8 +233,7 @@ HEIC = PillowCodec(
 _CRFS = (46, 42, 38, 34, 30, 26, 22, 18)
 H264 = IntraCodec(
     "H.264 intra", _CRFS, "x264, preset veryslow, tune=psnr, 4:4:4; elementary stream", encoder="libx264",
-    decoder="h264",
-    options={"preset": "veryslow", "tune": "psnr"}, message_unit=6,
+    decoder="h264", options={"preset": "veryslow", "tune": "psnr"}, message_unit=6,
 )  # fmt: skip
 H265 = IntraCodec(
     "H.265 intra", _CRFS, "x265, preset slow, tune=psnr, 4:4:4; elementary stream", encoder="libx265", decoder="hevc",
@@ -243,13 +241,12 @@ H265 = IntraCodec(
 )  # fmt: skip
 AV1 = IntraCodec(
     "AV1 intra", (62, 55, 48, 41, 34, 27, 20, 12), "SVT-AV1, preset 4, tune=psnr, 4:2:0; elementary stream",
-    encoder="libsvtav1",
-    decoder="libdav1d", pixel_format="yuv420p", options={"preset": "4", "svtav1-params": "tune=1:lp=1"},
+    encoder="libsvtav1", decoder="libdav1d", pixel_format="yuv420p",
+    options={"preset": "4", "svtav1-params": "tune=1:lp=1"},
 )  # fmt: skip
 VP9 = IntraCodec(
     "VP9 intra", (63, 57, 51, 45, 38, 31, 24, 16), "libvpx, good, cpu-used 1, 4:4:4; elementary stream",
-    encoder="libvpx-vp9",
-    decoder="vp9", options={"deadline": "good", "cpu-used": "1", "b": "0"},
+    encoder="libvpx-vp9", decoder="vp9", options={"deadline": "good", "cpu-used": "1", "b": "0"},
 )  # fmt: skip
 
 CODECS: dict[str, Codec] = {

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar, TypeVarTuple
+from typing import Any, TypeVar, TypeVarTuple
 
 import numpy as np
 
@@ -16,9 +16,8 @@ from ncodec.errors import InputError
 from ncodec.eval.codecs import CODECS, Codec
 from ncodec.eval.metrics import METRICS
 from ncodec.eval.store import Failure, Outcome, Point, Store, picture_key
+from ncodec.files import PICTURE_SUFFIXES
 from ncodec.picture import Picture, Pixels
-
-SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
@@ -50,7 +49,7 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
     """Picture files, and those directly inside folders, sorted; raises InputError when there is none."""
     found: list[Path] = []
     for path in paths:
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES) if path.is_dir() else [path]
         found += inside
     if not found:
         msg = f"expected pictures in {', '.join(map(str, paths))}, got none"
@@ -132,22 +131,27 @@ def run_in_pool(
         try:
             for future in as_completed(futures):
                 try:
-                    yield futures[future], future.result()
+                    yield futures[future], _result_of(future)
                 except BrokenProcessPool:
                     lost.append(futures[future])
-                except Exception as error:  # each codec's library raises its own
-                    yield futures[future], f"{type(error).__name__}: {error}"
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     for task in lost:
         with _pool(1) as pool:
             try:
-                yield task, pool.submit(work, *task).result()
+                yield task, _result_of(pool.submit(work, *task))
             except BrokenProcessPool:
                 yield task, "the process of the codec died"
-            except Exception as error:  # as above
-                yield task, f"{type(error).__name__}: {error}"
+
+
+def _result_of(future: Future[Any]) -> Any:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise
+    except Exception as error:  # each codec's library raises its own
+        return f"{type(error).__name__}: {error}"
 
 
 def _pool(jobs: int) -> ProcessPoolExecutor:

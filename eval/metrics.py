@@ -10,8 +10,9 @@ from statistics import fmean
 
 import numpy as np
 from PIL import Image
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.metrics import structural_similarity
 
+from ncodec import picture
 from ncodec.picture import Pixels
 
 LARGEST_DB = 100.0
@@ -49,9 +50,7 @@ class Metric:
 
 def psnr(original: Pixels, decoded: Pixels) -> float:
     """Over R, G and B, in dB; at most `LARGEST_DB`."""
-    if np.array_equal(original, decoded):
-        return LARGEST_DB
-    return float(peak_signal_noise_ratio(original, decoded, data_range=255))
+    return min(LARGEST_DB, picture.psnr(original, decoded))
 
 
 def _ssim(original: Pixels, decoded: Pixels) -> float | None:

@@ -47,7 +47,7 @@ def test_one_of_them_trains_from_its_checkpoint(tmp_path: Path, photo: Photo) ->
             ["--crops.crop=64", "--crops.batch=4", "--optimizer.steps=20", "--validate_every=10", "--accelerator=cpu"]
         ),
         start_from=tmp_path / "published.pth.tar",
-        theirs=config,
+        compressai=config,
     )
     losses = log_losses(tmp_path / "run")
     assert losses[-1] < losses[0]

@@ -6,22 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ncodec.errors import BackendError, InputError
+from ncodec.console import require_modules
+from ncodec.errors import InputError
 
 if TYPE_CHECKING:
     from ncodec.training.run import RunOptions
 
 SOURCES = "Folder of pictures or tar shards, one shard, a glob pattern, or a URL that fsspec opens; may be repeated."
+_NEEDED = ("torch", "pytorch_lightning", "jsonargparse", "onnx")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-def _require_training() -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in ("torch", "pytorch_lightning", "jsonargparse", "onnx") if find_spec(name) is None]
-    if missing:
-        msg = f"training needs {', '.join(missing)}: pip install 'ncodec[train]'"
-        raise BackendError(msg)
 
 
 def _options(overrides: tuple[str, ...], config: Path | None) -> "RunOptions":
@@ -55,7 +48,7 @@ def train() -> None:
     type=FILE,
     help="Exported weights (image.safetensors), or a checkpoint of CompressAI's for one of its models, to start from.",
 )
-@click.option("--model", "theirs", help="Train an architecture of CompressAI's, such as compressai:mbt2018-mean:4.")
+@click.option("--model", "compressai", help="Train an architecture of CompressAI's, such as compressai:mbt2018-mean:4.")
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def image(
     data: tuple[str, ...],
@@ -64,11 +57,11 @@ def image(
     config: Path | None,
     resume: Path | None,
     start_from: Path | None,
-    theirs: str | None,
+    compressai: str | None,
     overrides: tuple[str, ...],
 ) -> None:
     """Train an image model; single options are overridden as --optimizer.minutes 60 or --crops.batch 16."""
-    _require_training()
+    require_modules(*_NEEDED, extra="train")
     from ncodec.training.compressai import parse_compressai
     from ncodec.training.run import train_image
 
@@ -79,11 +72,12 @@ def image(
         resume=resume,
         start_from=start_from,
         exclude=exclude,
-        theirs=parse_compressai(theirs) if theirs else None,
+        compressai=parse_compressai(compressai) if compressai else None,
     )
     if os.environ.get("LOCAL_RANK", "0") != "0":
         return
-    click.echo(f"{last}: the averaged weights" + ("" if theirs else f"; `ncodec export {last}` makes a model of them"))
+    exportable = "" if compressai else f"; `ncodec export {last}` makes a model of them"
+    click.echo(f"{last}: the averaged weights{exportable}")
 
 
 @train.command(name="bench", context_settings={"ignore_unknown_options": True})
@@ -93,7 +87,7 @@ def image(
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def bench_training(data: tuple[str, ...], config: Path | None, steps: int, overrides: tuple[str, ...]) -> None:
     """Time the parts of a training step, on this machine and with the same options as `ncodec train image`."""
-    _require_training()
+    require_modules(*_NEEDED, extra="train")
     from ncodec.training.profile import profile_training
 
     seen = profile_training(data, options=_options(overrides, config), steps=steps)
@@ -125,7 +119,7 @@ def export(
     checkpoint: Path, name: str, weights: Path, data: tuple[str, ...], exclude: tuple[str, ...], summary: str
 ) -> None:
     """Turn a training checkpoint into a model that encodes and decodes without PyTorch."""
-    _require_training()
+    require_modules(*_NEEDED, extra="train")
     from ncodec.training.checkpoint import load_checkpoint
     from ncodec.training.data import calibration_pictures
     from ncodec.training.export import export_model, write_manifest

@@ -119,12 +119,12 @@ def prepare(
     *,
     options: RunOptions,
     exclude: Sequence[str | Path] = (),
-    theirs: CompressAIConfig | None = None,
+    compressai: CompressAIConfig | None = None,
 ) -> tuple[ImageTraining, PictureData]:
     """The module and the data of a run, of our architecture or one of CompressAI's; the weights are still random."""
     pl.seed_everything(options.seed)
     torch.set_flush_denormal(True)
-    model = CompressAIModel(theirs) if theirs else ImageModel(options.model)
+    model = CompressAIModel(compressai) if compressai else ImageModel(options.model)
     pictures = PictureData(data, options.crops, qp_count=model.config.qp_count, exclude=exclude)
     module = ImageTraining(model, options.optimizer, seed=options.seed)
     use_bfloat16(module, trunks_in_bfloat16(options))
@@ -189,19 +189,19 @@ def train_image(
     resume: Path | None = None,
     start_from: Path | None = None,
     exclude: Sequence[str | Path] = (),
-    theirs: CompressAIConfig | None = None,
+    compressai: CompressAIConfig | None = None,
 ) -> Path:
     """Train, and return the path of the last checkpoint, whose weights are the averaged ones.
 
     The model starts from the pictures' principal components or from exported weights (`start_from`); `resume` continues
-    the run that wrote a checkpoint: weights, optimizer, budget and place in the data. `theirs` trains one of
+    the run that wrote a checkpoint: weights, optimizer, budget and place in the data. `compressai` trains one of
     CompressAI's architectures instead. Raises InputError, ModelError, BackendError and TrainingError.
     """
     if resume is not None and start_from is not None:
         msg = "a run either resumes or starts from weights, not both"
         raise InputError(msg)
     if resume is not None:
-        check_resumable(resume, theirs or options.model)
+        check_resumable(resume, compressai or options.model)
     checkpoints = ModelCheckpoint(
         out,
         filename="last",
@@ -210,7 +210,7 @@ def train_image(
         enable_version_counter=False,
     )
     trainer = make_trainer(options, out=out, callbacks=[checkpoints])
-    module, pictures = prepare(data, options=options, exclude=exclude, theirs=theirs)
+    module, pictures = prepare(data, options=options, exclude=exclude, compressai=compressai)
     if start_from is not None:
         load_weights(module.model, start_from)
     elif resume is None and isinstance(module.model, ImageModel):

@@ -9,8 +9,8 @@ from typing import Any
 from fsspec.core import url_to_fs
 
 from ncodec.errors import InputError
+from ncodec.files import PICTURE_SUFFIXES
 
-PICTURE_SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
 
