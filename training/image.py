@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -16,6 +16,7 @@ from ncodec.models.image import ImageModel, Prediction
 from ncodec.training.compressai import CompressAIModel
 from ncodec.training.data import step_seed, to_unit
 from ncodec.training.losses import RateDistortion, balanced, budget_factor, rate_distortion
+from ncodec.training.soap import MAX_SIDE, spread_soap
 
 VALIDATION_QPS = (8, 20, 32, 44, 56)
 SHOWN_PICTURES = 4
@@ -42,8 +43,10 @@ one sign, so Adam's equal steps add up to a hundred levels; a table step is an e
 
 @dataclass(frozen=True)
 class OptimizerOptions:
-    """AdamW inside a budget of steps or minutes, whichever ends first; the rate reaches zero at its end."""
+    """An optimizer inside a budget of steps or minutes, whichever ends first; the rate reaches zero at its end."""
 
+    name: Literal["adamw", "soap"] = "adamw"
+    """soap takes more time a step, which pays in batches of eight crops and more a process"""
     peak: float = 2e-3
     """highest learning rate"""
     steps: int = 100_000
@@ -143,7 +146,8 @@ class ImageTraining(pl.LightningModule):
         norm = torch.nn.utils.clip_grad_norm_(clipped, self.options.clip)
         self.log("train/grad_norm", norm)
         skipped = (~norm.isfinite()).float()
-        optimizer.found_inf = skipped  # type: ignore[attr-defined]  # fused AdamW then leaves everything as it is
+        # Fused AdamW and Soap then leave everything as it is; a spread optimizer has its share of Soap inside.
+        getattr(optimizer, "optim", optimizer).found_inf = skipped  # type: ignore[attr-defined]
         self._failures = (self._failures.to(norm.device) + 1) * skipped
         self._longest = torch.maximum(self._longest.to(norm.device), self._failures)
 
@@ -158,12 +162,19 @@ class ImageTraining(pl.LightningModule):
         raise TrainingError(msg)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """AdamW over all parameters, the parts of `RATE_FACTORS` at their own rates."""
-        groups: dict[float, list[torch.nn.Parameter]] = {}
+        """The chosen optimizer over all parameters, the parts of `RATE_FACTORS` at their own rates."""
+        groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
         for name, parameter in self.model.named_parameters():
             factor = next((f for part, f in RATE_FACTORS.items() if part in name), 1.0)
-            groups.setdefault(factor, []).append(parameter)
-        parts = [{"params": parameters, "factor": factor} for factor, parameters in groups.items()]
+            groups.setdefault((factor, name.endswith(".weight")), []).append(parameter)
+        if self.options.name == "soap":
+            return spread_soap(
+                [
+                    {"params": parameters, "factor": factor, "max_side": MAX_SIDE if matrix else 0}
+                    for (factor, matrix), parameters in groups.items()
+                ]
+            )
+        parts = [{"params": parameters, "factor": factor} for (factor, _), parameters in groups.items()]
         return torch.optim.AdamW(parts, lr=0.0, weight_decay=0.0, betas=(0.9, 0.99), fused=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
