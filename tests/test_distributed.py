@@ -15,6 +15,8 @@ pytest.importorskip("pytorch_lightning")
 import torch
 from tiny import TINY, log_losses
 
+from ncodec.training.checkpoint import load_checkpoint
+
 Photo = npt.NDArray[np.uint8]
 
 
@@ -29,11 +31,18 @@ from ncodec.training import image, run
 
 
 def keep_weights(self):
-    torch.save(dict(self.model.named_parameters()), Path(sys.argv[2]) / f"weights-{self.global_rank}.pt")
+    if not self.sharded:
+        torch.save(dict(self.model.named_parameters()), Path(sys.argv[2]) / f"weights-{self.global_rank}.pt")
 
 
 image.ImageTraining.on_train_end = keep_weights
-run.train_image([sys.argv[1]], out=Path(sys.argv[2]), options=run.read_options(sys.argv[3:]))
+last = Path(sys.argv[2]) / run.LAST
+run.train_image(
+    [sys.argv[1]],
+    out=Path(sys.argv[2]),
+    options=run.read_options(sys.argv[3:]),
+    resume=last if last.exists() else None,
+)
 """
 
 
@@ -46,18 +55,40 @@ def train(folder: Path, out: Path, *options: str) -> list[float]:
     return log_losses(out)
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="PyTorch was built without gloo")
-def test_two_processes_learn_like_one_and_hold_the_same_weights(tmp_path: Path, photo: Photo) -> None:
+@pytest.fixture
+def pictures(tmp_path: Path, photo: Photo) -> Path:
     folder = tmp_path / "pictures"
     folder.mkdir()
     for i in range(4):
         Image.fromarray(np.roll(photo, 37 * i, axis=0)).save(folder / f"{i}.png")
-    alone = train(folder, tmp_path / "alone", "--crops.batch=4")
-    together = train(folder, tmp_path / "together", "--crops.batch=2", "--devices=2")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="PyTorch was built without gloo")
+@pytest.mark.parametrize("optimizer", ["adamw", "soap"])
+def test_two_processes_learn_like_one_and_hold_the_same_weights(tmp_path: Path, pictures: Path, optimizer: str) -> None:
+    alone = train(pictures, tmp_path / "alone", "--crops.batch=4", f"--optimizer.name={optimizer}")
+    two = ("--crops.batch=2", f"--optimizer.name={optimizer}", "--devices=2")
+    together = train(pictures, tmp_path / "together", *two)
     assert len(together) == len(alone) == 6
     np.testing.assert_allclose(together, alone, atol=0.03)
     assert together[-1] < together[0]
     first, second = (torch.load(tmp_path / "together" / f"weights-{rank}.pt") for rank in (0, 1))
     for name, value in first.items():
         assert torch.equal(value, second[name]), f"each process saw its own crops, and {name} is still the same"
+
+    resumed = train(pictures, tmp_path / "together", *two, "--optimizer.steps=70")
+    assert len(resumed) == 7
+    assert resumed[-1] < together[-1] + 0.05, "every process found its share of the optimizer again"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="PyTorch was built without gloo")
+def test_two_processes_that_share_one_model_learn_like_one(tmp_path: Path, pictures: Path) -> None:
+    alone = train(pictures, tmp_path / "alone", "--crops.batch=4", "--ema_decay=0")
+    sharded = train(pictures, tmp_path / "sharded", "--crops.batch=2", "--devices=2", "--strategy=fsdp")
+    np.testing.assert_allclose(sharded, alone, atol=0.03)
+    model, facts = load_checkpoint(tmp_path / "sharded" / "last.ckpt")
+    assert facts["steps"] == 60
+    assert all(type(value) is torch.Tensor for value in model.state_dict().values()), "the checkpoint is whole"

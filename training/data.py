@@ -91,7 +91,9 @@ class PictureData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches on the training device; the decoded pictures are handed over to it."""
         if self.bank is None:
-            self.bank = PictureBank(self.pictures, device=self.trainer.strategy.root_device if self.trainer else "cpu")
+            device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+            # XLA has no generator of its own, and would compile every crop.
+            self.bank = PictureBank(self.pictures, device="cpu" if device.type == "xla" else device)
         return DataLoader(Batches(self.bank, self.options, qp_count=self.qp_count, first=self.first), batch_size=None)
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:

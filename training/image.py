@@ -10,8 +10,10 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.loggers import TensorBoardLogger
 from torch import Tensor
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor
 
-from ncodec.errors import TrainingError
+from ncodec.errors import InputError, TrainingError
 from ncodec.models.image import ImageModel, Prediction
 from ncodec.training.compressai import CompressAIModel
 from ncodec.training.data import step_seed, to_unit
@@ -61,17 +63,27 @@ class OptimizerOptions:
 class ImageTraining(pl.LightningModule):
     """Minimizes λ·255²·MSE + bpp of a model at a random qp for each crop."""
 
-    def __init__(self, model: ImageModel | CompressAIModel, optimizer: OptimizerOptions, *, seed: int = 1) -> None:
+    def __init__(
+        self, model: ImageModel | CompressAIModel, optimizer: OptimizerOptions, *, seed: int = 1, sharded: bool = False
+    ) -> None:
+        """`sharded` splits the weights over the processes of Lightning's ModelParallelStrategy."""
         super().__init__()
-        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Shares are cut from contiguous weights.
+        self.model = model if sharded else model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.options = optimizer
         self.seed = seed
+        self.sharded = sharded
         self.spent_s = 0.0
         self._shared_s = 0.0
         self._tick = 0.0
         self._failures = torch.zeros(())
         self._longest = torch.zeros(())
         self._pivot = float(model.config.lambda_of(torch.tensor(model.config.qp_count / 2)))
+
+    def configure_model(self) -> None:
+        """Give every process its share of the weights (FSDP2), if that was asked for."""
+        if self.sharded and self.device_mesh is not None:
+            fully_shard(self.model, mesh=self.device_mesh["data_parallel"])
 
     def price(self, crops: Tensor, qp: Tensor) -> tuple[RateDistortion, Prediction]:
         """Rate and distortion of (B, H, W, 3) uint8 crops at (B,) qp, and what the model made of them."""
@@ -144,12 +156,27 @@ class ImageTraining(pl.LightningModule):
         # Quantiles have gradients of hundreds, which would leave the networks with none.
         clipped = [p for name, p in self.model.named_parameters() if not name.endswith("quantiles")]
         norm = torch.nn.utils.clip_grad_norm_(clipped, self.options.clip)
+        norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
         self.log("train/grad_norm", norm)
         skipped = (~norm.isfinite()).float()
-        # Fused AdamW and Soap then leave everything as it is; a spread optimizer has its share of Soap inside.
-        getattr(optimizer, "optim", optimizer).found_inf = skipped  # type: ignore[attr-defined]
+        self._skip(optimizer, skipped)
         self._failures = (self._failures.to(norm.device) + 1) * skipped
         self._longest = torch.maximum(self._longest.to(norm.device), self._failures)
+
+    def _skip(self, optimizer: torch.optim.Optimizer, skipped: Tensor) -> None:
+        """Make the optimizer leave everything as it is where `skipped` is 1."""
+        if self._fused:
+            # A spread optimizer has its share of Soap inside.
+            getattr(optimizer, "optim", optimizer).found_inf = skipped  # type: ignore[attr-defined]
+            return
+        for parameter in self.model.parameters():
+            if parameter.grad is not None:
+                parameter.grad.mul_(1 - skipped).nan_to_num_(0, 0, 0)
+
+    @property
+    def _fused(self) -> bool:
+        """Whether the optimizer itself can skip a step; elsewhere the best is a gradient of zero."""
+        return not self.sharded and self.device.type != "xla"
 
     def on_train_batch_end(self, outputs: object, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         """Stop training that has lost its way, and keep the batch that shows it."""
@@ -168,6 +195,9 @@ class ImageTraining(pl.LightningModule):
             factor = next((f for part, f in RATE_FACTORS.items() if part in name), 1.0)
             groups.setdefault((factor, name.endswith(".weight")), []).append(parameter)
         if self.options.name == "soap":
+            if not self._fused:
+                msg = "SOAP runs on whole matrices, on a GPU or CPU: take --optimizer.name adamw for fsdp or a TPU"
+                raise InputError(msg)
             return spread_soap(
                 [
                     {"params": parameters, "factor": factor, "max_side": MAX_SIDE if matrix else 0}
@@ -175,7 +205,9 @@ class ImageTraining(pl.LightningModule):
                 ]
             )
         parts = [{"params": parameters, "factor": factor} for (factor, _), parameters in groups.items()]
-        return torch.optim.AdamW(parts, lr=0.0, weight_decay=0.0, betas=(0.9, 0.99), fused=True)
+        # On an XLA device the count of steps has to live there too, or each step is another program.
+        kind = {"fused": True} if self._fused else {"capturable": self.device.type == "xla"}
+        return torch.optim.AdamW(parts, lr=0.0, weight_decay=0.0, betas=(0.9, 0.99), **kind)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the clock of the budget, and what the model's shape depends on."""

@@ -17,6 +17,7 @@ from jsonargparse import ArgumentParser
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.strategies import ModelParallelStrategy
 
 from ncodec.errors import InputError
 from ncodec.models.blocks import use_bfloat16
@@ -45,6 +46,8 @@ class RunOptions:
     accelerator: str = "auto"
     devices: int = 1
     """GPUs, or processes on the CPU; on cores that others share, processes of one thread beat threads by far"""
+    strategy: Literal["ddp", "fsdp"] = "ddp"
+    """of several devices: ddp gives each the whole model; fsdp gives each its share of it, and averages no weights"""
     nodes: int = 1
     """machines; each is started with the same command and Lightning's environment variables"""
     ema_decay: float = 0.9
@@ -126,7 +129,7 @@ def prepare(
     torch.set_flush_denormal(True)
     model = CompressAIModel(compressai) if compressai else ImageModel(options.model)
     pictures = PictureData(data, options.crops, qp_count=model.config.qp_count, exclude=exclude)
-    module = ImageTraining(model, options.optimizer, seed=options.seed)
+    module = ImageTraining(model, options.optimizer, seed=options.seed, sharded=is_sharded(options))
     use_bfloat16(module, trunks_in_bfloat16(options))
     if on_cuda(options):
         torch.set_float32_matmul_precision("high")
@@ -135,6 +138,11 @@ def prepare(
         torch._dynamo.config.optimize_ddp = False
         module.model.compile()
     return module, pictures
+
+
+def is_sharded(options: RunOptions) -> bool:
+    """Whether several devices share one copy of the model between them."""
+    return options.strategy == "fsdp" and options.devices * options.nodes > 1
 
 
 def on_cuda(options: RunOptions) -> bool:
@@ -160,20 +168,31 @@ def _trainer(options: RunOptions, out: Path, callbacks: Sequence[pl.Callback]) -
         accelerator=options.accelerator,
         devices=options.devices,
         num_nodes=options.nodes,
-        strategy="ddp" if options.devices * options.nodes > 1 else "auto",
+        strategy=_strategy(options),
         max_steps=options.optimizer.steps,
         val_check_interval=options.validate_every,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         log_every_n_steps=50,
-        callbacks=[
-            EMAWeightAveraging(decay=options.ema_decay, update_every_n_steps=10),
-            TQDMProgressBar(refresh_rate=20),
-            *callbacks,
-        ],
+        callbacks=[*_averaging(options), TQDMProgressBar(refresh_rate=20), *callbacks],
         default_root_dir=out,
         logger=_loggers(out),
     )
+
+
+def _strategy(options: RunOptions) -> str | ModelParallelStrategy:
+    if is_sharded(options):
+        shares = options.devices * options.nodes
+        return ModelParallelStrategy(shares, tensor_parallel_size=1, save_distributed_checkpoint=False)
+    return "ddp" if options.devices * options.nodes > 1 else "auto"
+
+
+def _averaging(options: RunOptions) -> list[pl.Callback]:
+    if is_sharded(options):  # Lightning's averages are of whole models
+        return []
+    # Kept on the host of an XLA device: on the device, every update would be another program to compile.
+    device = "cpu" if options.accelerator == "tpu" else None
+    return [EMAWeightAveraging(device, decay=options.ema_decay, update_every_n_steps=10)]
 
 
 def _loggers(out: Path) -> list[Logger]:
