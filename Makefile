@@ -4,7 +4,7 @@ BIN := .venv/bin
 # PyTorch's default build for Linux brings CUDA; tests do not need it, so a CPU build is taken where one is found.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint types check clean
+.PHONY: demo test lint types check xla clean
 
 .venv/runtime: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -38,5 +38,14 @@ types:
 
 check: lint test
 
+# In an environment of its own, several gigabytes large: torch_xla fixes an older PyTorch.
+.venv-xla/installed: pyproject.toml training/tpu.lock
+	$(PYTHON) -m venv .venv-xla
+	.venv-xla/bin/pip install --quiet --editable '.[tpu]' -c training/tpu.lock
+	touch $@
+
+xla: .venv-xla/installed
+	PJRT_DEVICE=CPU .venv-xla/bin/python -m ncodec.training.xla --data docs --data tests/golden --crops.crop=64 --crops.batch=2
+
 clean:
-	rm -rf .venv build dist demo *.egg-info
+	rm -rf .venv .venv-xla build dist demo *.egg-info

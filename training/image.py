@@ -63,27 +63,20 @@ class OptimizerOptions:
 class ImageTraining(pl.LightningModule):
     """Minimizes λ·255²·MSE + bpp of a model at a random qp for each crop."""
 
-    def __init__(
-        self, model: ImageModel | CompressAIModel, optimizer: OptimizerOptions, *, seed: int = 1, sharded: bool = False
-    ) -> None:
-        """`sharded` splits the weights over the processes of Lightning's ModelParallelStrategy."""
+    sharded = False
+    """whether the weights are split over the processes"""
+
+    def __init__(self, model: ImageModel | CompressAIModel, optimizer: OptimizerOptions, *, seed: int = 1) -> None:
         super().__init__()
-        # Shares are cut from contiguous weights.
-        self.model = model if sharded else model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.options = optimizer
         self.seed = seed
-        self.sharded = sharded
         self.spent_s = 0.0
         self._shared_s = 0.0
         self._tick = 0.0
         self._failures = torch.zeros(())
         self._longest = torch.zeros(())
         self._pivot = float(model.config.lambda_of(torch.tensor(model.config.qp_count / 2)))
-
-    def configure_model(self) -> None:
-        """Give every process its share of the weights (FSDP2), if that was asked for."""
-        if self.sharded and self.device_mesh is not None:
-            fully_shard(self.model, mesh=self.device_mesh["data_parallel"])
 
     def price(self, crops: Tensor, qp: Tensor) -> tuple[RateDistortion, Prediction]:
         """Rate and distortion of (B, H, W, 3) uint8 crops at (B,) qp, and what the model made of them."""
@@ -146,7 +139,8 @@ class ImageTraining(pl.LightningModule):
             # All processes follow the first one's clock, or one would stop while another waits for its gradient.
             self._shared_s = self.spent_s = self.trainer.strategy.broadcast(self.spent_s)
         self.trainer.should_stop = self.progress >= 1
-        rate = self.options.peak * budget_factor(self.progress, warmup=self.options.warmup)
+        # Never quite zero, because AdamW's form for XLA divides by it.
+        rate = max(self.options.peak * budget_factor(self.progress, warmup=self.options.warmup), 1e-12)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate * group["factor"]
         self.log("train/rate", torch.tensor(rate))  # a float would be sent to the device and waited for
@@ -217,3 +211,15 @@ class ImageTraining(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Continue the clock of the budget."""
         self.spent_s = self._shared_s = checkpoint["spent_s"]
+
+
+class ShardedImageTraining(ImageTraining):
+    """The same for Lightning's ModelParallelStrategy: every process holds its share of the weights (FSDP2)."""
+
+    sharded = True
+
+    def configure_model(self) -> None:
+        """Split the weights; called by Lightning once the processes know each other."""
+        if self.device_mesh is not None:
+            self.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # shares are cut from it
+            fully_shard(self.model, mesh=self.device_mesh["data_parallel"])

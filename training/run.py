@@ -25,7 +25,7 @@ from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.training.checkpoint import check_resumable, load_weights
 from ncodec.training.compressai import CompressAIConfig, CompressAIModel
 from ncodec.training.data import PictureData, patch_statistics
-from ncodec.training.image import ImageTraining, OptimizerOptions
+from ncodec.training.image import ImageTraining, OptimizerOptions, ShardedImageTraining
 from ncodec.training.pictures import CropOptions
 
 DEFAULTS = Path(__file__).parent / "configs" / "image.yaml"
@@ -129,7 +129,8 @@ def prepare(
     torch.set_flush_denormal(True)
     model = CompressAIModel(compressai) if compressai else ImageModel(options.model)
     pictures = PictureData(data, options.crops, qp_count=model.config.qp_count, exclude=exclude)
-    module = ImageTraining(model, options.optimizer, seed=options.seed, sharded=is_sharded(options))
+    kind = ShardedImageTraining if is_sharded(options) else ImageTraining
+    module = kind(model, options.optimizer, seed=options.seed)
     use_bfloat16(module, trunks_in_bfloat16(options))
     if on_cuda(options):
         torch.set_float32_matmul_precision("high")
