@@ -12,7 +12,7 @@ LAYERS = [
     {"errors"},
     {"varint", "picture"},
     {"bitstream", "entropy"},
-    {"model"},
+    {"model", "motion"},
     {"backends", "zoo", "models"},
     {"image"},
     {"files"},

@@ -58,7 +58,7 @@ def test_decoding_mirrors_encoding(model: ImageModel, monkeypatch: pytest.Monkey
     assert residual.shape == (1, 16, 5, 7)
     assert torch.equal(residual, residual.round())
     seen = []
-    monkeypatch.setattr(model, "render", lambda y_hat, qp: seen.append(y_hat))
+    monkeypatch.setattr(model, "render", lambda y_hat, *_: seen.append(y_hat))
     model.decode(z_hat, residual, qp)
     assert (seen[0] - model.scaled_latent(pixels, qp)).abs().max() <= 0.5 + 1e-4
 

@@ -80,6 +80,20 @@ class Statistics:
 
 
 @dataclass(frozen=True)
+class Hints:
+    """What else is known to both sides, as features that are added inside the networks; a still picture has none."""
+
+    encoder: Tensor
+    """(B, encoder_width, h, w), before the analysis trunk"""
+    means: Tensor
+    """(B, entropy_width, h, w), before the means"""
+    body: Tensor
+    """(B, body_width, h, w), before the synthesis body"""
+    render: Tensor
+    """(B, render_width, 4·h, 4·w), before the renderer"""
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What training sees of one batch."""
 
@@ -91,6 +105,11 @@ class Prediction:
     """(B,) estimated bits of ẑ"""
     penalty: Tensor | None = None
     """() what some models add to the loss"""
+
+
+def plus(x: Tensor, hint: Tensor | None) -> Tensor:
+    """The sum, or x alone where there is no hint: an addition of nothing would stay in the exported graph."""
+    return x if hint is None else x + hint
 
 
 def round_through(x: Tensor) -> Tensor:
@@ -110,11 +129,11 @@ class Analysis(nn.Module):
         self.trunk = Trunk(*(Block(width) for _ in range(config.encoder_depth)))
         self.head = Pointwise(width, config.latent, gain=0.0)
 
-    def forward(self, pixels: Tensor, qp: Tensor) -> Tensor:
+    def forward(self, pixels: Tensor, qp: Tensor, hint: Tensor | None = None) -> Tensor:
         """(B, 3, H, W) in 0…1 → (B, latent, H/16, W/16); H and W multiples of 16."""
         patches = patchify(pixels - 0.5)  # (B, 768, H/16, W/16)
         y = self.linear(patches * 255)
-        features = self.trunk(self.embed(patches) * self.quality(qp))
+        features = self.trunk(plus(self.embed(patches) * self.quality(qp), hint))
         return y + 8 * self.head(features)  # type: ignore[no-any-return]
 
 
@@ -158,10 +177,10 @@ class Means(nn.Module):
         self.merge = Block(width)
         self.second = Pointwise(width, config.latent, gain=0.1)
 
-    def features(self, z_hat: Tensor, qp: Tensor, like: Tensor) -> Tensor:
+    def features(self, z_hat: Tensor, qp: Tensor, like: Tensor, hint: Tensor | None = None) -> Tensor:
         """(B, hyper, ⌈h/4⌉, ⌈w/4⌉) → (B, entropy_width, h, w), cropped to the size of `like`."""
         up = self.up(self.coarse(self.enter(z_hat)))[:, :, : like.shape[2], : like.shape[3]]
-        return self.fine(up * self.quality(qp))  # type: ignore[no-any-return]
+        return self.fine(plus(up * self.quality(qp), hint))  # type: ignore[no-any-return]
 
     def pass_one(self, features: Tensor) -> Tensor:
         """μ of the first half, (B, latent, h, w)."""
@@ -231,11 +250,12 @@ class Synthesis(nn.Module):
         log_size = (config.step_of(knot_qps)[:, None] / 255).log()
         self.log_size = QpVector(log_size, qp_count=config.qp_count)
 
-    def forward(self, y_hat: Tensor, levels: Tensor, qp: Tensor) -> Tensor:
+    def forward(self, y_hat: Tensor, levels: Tensor, qp: Tensor, hints: Hints | None = None) -> Tensor:
         """ŷ in steps and in 8-bit levels, both (B, latent, h, w) → (B, 3, 16·h, 16·w), unclipped, 0…1."""
         linear = F.pixel_shuffle(self.linear(levels / 255), 4)  # (B, 48, H/4, W/4)
-        body = self.body(self.enter(compress_range(y_hat)) * self.quality(qp))
+        body = self.body(plus(self.enter(compress_range(y_hat)) * self.quality(qp), hints and hints.body))
         features = F.pixel_shuffle(self.spread(body), 4) + self.look(linear)  # (B, render, H/4, W/4)
+        features = plus(features, hints and hints.render)
         correction = self.head(self.render(features)) * self.log_size(qp).exp()
         return F.pixel_shuffle(linear + correction, 4) + 0.5
 
@@ -274,52 +294,52 @@ class ImageModel(nn.Module):
         channels = torch.arange(like.shape[1], device=like.device)[:, None, None]
         return (1 - (rows + columns + channels) % 2).to(like.dtype)  # (latent, h, w)
 
-    def scaled_latent(self, pixels: Tensor, qp: Tensor) -> Tensor:
+    def scaled_latent(self, pixels: Tensor, qp: Tensor, hints: Hints | None = None) -> Tensor:
         """(B, 3, H, W) → y in units of its quantization step, (B, latent, H/16, W/16)."""
-        y: Tensor = self.analysis(pixels, qp)
+        y: Tensor = self.analysis(pixels, qp, hints and hints.encoder)
         gain: Tensor = self.log_gain(qp).exp()
         return y * gain
 
-    def render(self, y_hat: Tensor, qp: Tensor) -> Tensor:
+    def render(self, y_hat: Tensor, qp: Tensor, hints: Hints | None = None) -> Tensor:
         """ŷ in units of its step → (B, 3, H, W), unclipped, 0…1."""
         levels = y_hat * self.log_inverse_gain(qp).exp()
-        pixels: Tensor = self.synthesis(y_hat, levels, qp)
+        pixels: Tensor = self.synthesis(y_hat, levels, qp, hints)
         return pixels
 
-    def encode(self, pixels: Tensor, qp: Tensor) -> tuple[Tensor, Tensor]:
+    def encode(self, pixels: Tensor, qp: Tensor, hints: Hints | None = None) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) → ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and r (B, latent, h, w), whole numbers as float32.
 
         Both are zero wherever their table is the certain one, so that encoder and decoder predict from the same ŷ.
         """
-        y = self.scaled_latent(pixels, qp)
+        y = self.scaled_latent(pixels, qp, hints)
         z_coded = (self.z_index(qp) >= 0.5).to(y.dtype)
         z_hat = self.hyper_analysis(y).round().clamp(-Z_LIMIT, Z_LIMIT) * z_coded
         coded = (self.table_index(z_hat, qp, y) >= 0.5).to(y.dtype)
         half = self.first_half(y)
-        features = self.means.features(z_hat, qp, y)
+        features = self.means.features(z_hat, qp, y, hints and hints.means)
         mu_first = self.means.pass_one(features)
         first = (y - mu_first).round() * coded
         mu_second = self.means.pass_two(features, (first + mu_first) * half)
         second = (y - mu_second).round() * coded
         return z_hat, first * half + second * (1 - half)
 
-    def decode(self, z_hat: Tensor, residual: Tensor, qp: Tensor) -> Tensor:
+    def decode(self, z_hat: Tensor, residual: Tensor, qp: Tensor, hints: Hints | None = None) -> Tensor:
         """ẑ and r → (B, 3, H, W), unclipped, 0…1."""
         half = self.first_half(residual)
-        features = self.means.features(z_hat, qp, residual)
+        features = self.means.features(z_hat, qp, residual, hints and hints.means)
         known = (residual + self.means.pass_one(features)) * half
         mu_second = self.means.pass_two(features, known)
-        return self.render(known + (residual + mu_second) * (1 - half), qp)
+        return self.render(known + (residual + mu_second) * (1 - half), qp, hints)
 
-    def forward(self, pixels: Tensor, qp: Tensor) -> Prediction:
+    def forward(self, pixels: Tensor, qp: Tensor, hints: Hints | None = None) -> Prediction:
         """Training pass: noise prices r and ẑ, everything downstream sees them rounded, straight through.
 
         Shapes: pixels (B, 3, H, W) in 0…1 with H and W multiples of 64, qp (B,) float.
         """
-        y = self.scaled_latent(pixels, qp)
+        y = self.scaled_latent(pixels, qp, hints)
         z = self.hyper_analysis(y)
         z_hat = round_through(z)
-        features = self.means.features(z_hat, qp, y)
+        features = self.means.features(z_hat, qp, y, hints and hints.means)
         half = self.first_half(y)
         mu_first = self.means.pass_one(features)
         known = (round_through(y - mu_first) + mu_first) * half
@@ -329,7 +349,7 @@ class ImageModel(nn.Module):
         y_hat = round_through(residual) + mu
         y_bits = gaussian_bits(residual, scale_of_index(self.table_index(z_hat, qp, y)))
         z_bits = gaussian_bits(z, scale_of_index(self.z_index(qp)))
-        return Prediction(self.render(y_hat, qp), y_bits, z_bits)
+        return Prediction(self.render(y_hat, qp, hints), y_bits, z_bits)
 
 
 def halo_of(config: ImageConfig) -> int:

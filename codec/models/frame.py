@@ -1,0 +1,86 @@
+"""The networks of a predicted frame: the image codec on what motion leaves over, told what the prediction looks like.
+
+    prediction ─ patches 16×16 ─ trunk ─ context ─┬─ analysis, means, synthesis body
+               └ patches 4×4 ──────────────────── renderer
+    frame − prediction ─ image codec, with these hints ─ + prediction ─ frame
+
+With its hints silent it is the image codec coding the difference, which is where training starts. Tables follow from ẑ
+alone, as in a picture, so every symbol of a stream decodes without a network.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ncodec.models.blocks import Block, Pointwise, QpVector, Trunk, patchify
+from ncodec.models.image import PATCH_VALUES, Hints, ImageConfig, ImageModel, Prediction
+
+
+@dataclass(frozen=True)
+class FrameConfig:
+    """Widths of a model of predicted frames."""
+
+    codec: ImageConfig = field(default_factory=ImageConfig)
+    """the image codec inside it"""
+    context_width: int = 192
+    """channels of what is known from the prediction, at 1/16"""
+    context_depth: int = 2
+
+    @property
+    def qp_count(self) -> int:
+        """Steps of quality."""
+        return self.codec.qp_count
+
+    def lambda_of(self, qp: Tensor) -> Tensor:
+        """Lagrangian of λ·255²·MSE + bpp at each qp."""
+        return self.codec.lambda_of(qp)
+
+
+class Context(nn.Module):
+    """Prediction → hints for every part of the image codec; all of them silent at first."""
+
+    def __init__(self, config: FrameConfig) -> None:
+        super().__init__()
+        width, codec = config.context_width, config.codec
+        self.embed = Pointwise(PATCH_VALUES, width, gain=2.0)
+        self.quality = QpVector(torch.ones(codec.knots, width), qp_count=codec.qp_count)
+        self.trunk = Trunk(*(Block(width) for _ in range(config.context_depth)))
+        self.to_encoder = Pointwise(width, codec.encoder_width, gain=0.0)
+        self.to_means = Pointwise(width, codec.entropy_width, gain=0.0)
+        self.to_body = Pointwise(width, codec.body_width, gain=0.0)
+        self.to_render = Pointwise(48, codec.render_width, gain=0.0)
+
+    def forward(self, predicted: Tensor, qp: Tensor) -> Hints:
+        """(B, 3, H, W) in 0…1, H and W multiples of 16 → hints."""
+        centred = predicted - 0.5
+        features = self.trunk(self.embed(patchify(centred)) * self.quality(qp))  # (B, width, H/16, W/16)
+        quarter = F.pixel_unshuffle(centred, 4)  # (B, 48, H/4, W/4)
+        return Hints(
+            self.to_encoder(features), self.to_means(features), self.to_body(features), self.to_render(quarter)
+        )
+
+
+class FrameModel(nn.Module):
+    """A predicted frame in one trainable module; λ, qp and tables are those of the image codec inside."""
+
+    def __init__(self, config: FrameConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.codec = ImageModel(config.codec)
+        self.context = Context(config)
+
+    def encode(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> tuple[Tensor, Tensor]:
+        """Frame and prediction, (B, 3, H, W) in 0…1 → ẑ and r as of `ImageModel.encode`."""
+        return self.codec.encode(pixels - predicted + 0.5, qp, self.context(predicted, qp))
+
+    def decode(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:
+        """ẑ, r and prediction → frame, (B, 3, H, W), unclipped, 0…1."""
+        difference = self.codec.decode(z_hat, residual, qp, self.context(predicted, qp))
+        return difference - 0.5 + predicted
+
+    def forward(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> Prediction:
+        """Training pass over frames and predictions, (B, 3, H, W) in 0…1 with H and W multiples of 64."""
+        seen: Prediction = self.codec(pixels - predicted + 0.5, qp, self.context(predicted, qp))
+        return Prediction(seen.pixels - 0.5 + predicted, seen.y_bits, seen.z_bits)

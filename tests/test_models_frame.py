@@ -1,0 +1,64 @@
+"""A predicted frame starts as the image codec on a difference, and both sides of it agree."""
+
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from ncodec.models.frame import FrameConfig, FrameModel
+from ncodec.models.image import ImageConfig, ImageModel
+
+SMALL = ImageConfig(
+    latent=32, hyper=8, encoder_width=16, encoder_depth=1, entropy_width=16, hyper_width=16, body_width=16,
+    body_depth=1, render_width=8, render_depth=1,
+)  # fmt: skip
+QP = torch.tensor([30.0])
+
+
+@pytest.fixture(scope="module")
+def model() -> FrameModel:
+    torch.manual_seed(1)
+    made = FrameModel(FrameConfig(SMALL, context_width=16, context_depth=1)).eval()
+    made.codec.table_index.bias.knots.data.fill_(30.0)
+    for head in (made.codec.analysis.head, made.codec.synthesis.head):  # silent at first, as hints are
+        head.weight.data.normal_(std=0.1)
+    return made
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(2)
+    frame = torch.rand(1, 3, 64, 128, generator=generator)
+    return frame, (frame + 0.05 * torch.randn(frame.shape, generator=generator)).clamp(0, 1)
+
+
+@torch.no_grad()
+def test_with_silent_hints_it_codes_the_difference_as_a_picture(
+    model: FrameModel, pair: tuple[torch.Tensor, torch.Tensor]
+) -> None:
+    picture = ImageModel(SMALL).eval()
+    picture.load_state_dict(model.codec.state_dict())
+    frame, predicted = pair
+    expected = picture.encode(frame - predicted + 0.5, QP)
+    for ours, theirs in zip(model.encode(frame, predicted, QP), expected, strict=True):
+        assert torch.equal(ours, theirs)
+    torch.testing.assert_close(model.decode(*expected, predicted, QP), picture.decode(*expected, QP) - 0.5 + predicted)
+
+
+def test_every_hint_learns(model: FrameModel, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    seen = model(*pair, QP)
+    (seen.pixels.square().mean() * 1e4 + seen.y_bits.sum() + seen.z_bits.sum()).backward()
+    for name in ("to_encoder", "to_means", "to_body", "to_render"):
+        weight = getattr(model.context, name).weight
+        assert weight.grad is not None, name
+        assert weight.grad.abs().max() > 0, name
+
+
+@torch.no_grad()
+def test_a_decoder_needs_the_prediction(model: FrameModel, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    frame, predicted = pair
+    symbols = model.encode(frame, predicted, QP)
+    again = model.decode(*symbols, predicted, QP)
+    elsewhere = model.decode(*symbols, predicted.flip(3), QP)
+    assert (again - frame).abs().mean() < (elsewhere - frame).abs().mean()
