@@ -52,8 +52,9 @@ def compensate(reference: Pixels, motion: Motion) -> Pixels:
     blocks = windows[
         down & 1, right & 1, :, rows + _PAD + (down >> 1), columns + _PAD + (right >> 1)
     ]  # (h, w, 3, 16, 16)
-    blocks = np.where(motion.used[:, :, None, None, None], blocks, GREY).astype(np.uint8)
-    return np.ascontiguousarray(blocks.transpose(0, 3, 1, 4, 2)).reshape(height, width, 3)
+    values = np.where(motion.used[:, :, None, None, None], blocks, GREY).astype(np.uint8)
+    predicted: Pixels = values.transpose(0, 3, 1, 4, 2).reshape(height, width, 3)  # copies, so contiguous
+    return predicted
 
 
 def estimate(frame: Pixels, reference: Pixels, *, smoothness: int = 12) -> Motion:
@@ -84,7 +85,8 @@ def _smaller(plane: Plane, factor: int) -> Plane:
         return plane
     high, wide = plane.shape[0] // factor, plane.shape[1] // factor
     total = plane.reshape(high, factor, wide, factor).sum(axis=(1, 3), dtype=np.int32)
-    return (total // factor**2).astype(np.int16)
+    mean: Plane = (total // factor**2).astype(np.int16)
+    return mean
 
 
 def _half_pixel_planes(values: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
@@ -101,7 +103,7 @@ def _between(padded: npt.NDArray[np.int32], *, axis: int) -> npt.NDArray[np.int3
     """Values half a step after each one along an axis; three are lost at either end."""
     length = padded.shape[axis] - 6
     parts = (np.take(padded, range(1 + i, 1 + i + length), axis) * tap for i, tap in enumerate(_TAPS))
-    return np.clip((sum(parts) + 16) >> 5, 0, 255)  # type: ignore[operator]
+    return np.clip((sum(parts) + 16) >> 5, 0, 255)
 
 
 def _block_grid(height: int, width: int) -> tuple[Indices, Indices]:
@@ -172,7 +174,8 @@ def _median(vectors: Vectors) -> Vectors:
     """The median of each vector and its eight neighbours, component by component."""
     padded = np.pad(vectors, ((0, 0), (1, 1), (1, 1)), mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
-    return np.median(windows, axis=(3, 4)).astype(np.int16)
+    middle: Vectors = np.median(windows, axis=(3, 4)).astype(np.int16)
+    return middle
 
 
 def _activity(current: Plane) -> Costs:

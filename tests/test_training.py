@@ -26,7 +26,7 @@ from ncodec.training import run
 from ncodec.training.calibration import fitted_row
 from ncodec.training.checkpoint import load_checkpoint
 from ncodec.training.cli import train
-from ncodec.training.data import Batches, PictureData, patch_statistics, split, spread_qps
+from ncodec.training.data import PictureData, patch_statistics, picture_batches, split, spread_qps
 from ncodec.training.export import export_model, write_manifest
 from ncodec.training.image import FAILED_BATCH, ImageTraining
 from ncodec.training.losses import balanced, budget_factor, rate_distortion
@@ -172,9 +172,9 @@ def test_wrong_options_are_usage_errors_of_the_command(pictures: Path) -> None:
 def test_batch_n_depends_on_n_alone(photo: Photo) -> None:
     bank = PictureBank([photo])
     options = CropOptions(crop=64, batch=6)
-    stream = iter(Batches(bank, options, qp_count=64))
+    stream = iter(picture_batches(bank, options, qp_count=64))
     batches = [next(stream) for _ in range(3)]
-    resumed = next(iter(Batches(bank, options, qp_count=64, first=2)))
+    resumed = next(iter(picture_batches(bank, options, qp_count=64, first=2)))
     assert torch.equal(batches[2][0], resumed[0])
     assert torch.equal(batches[2][1], resumed[1])
     assert not torch.equal(batches[1][0], resumed[0])

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ncodec.errors import ModelError
+from ncodec.models.frame import FrameConfig
 from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.training.compressai import CompressAIConfig, CompressAIModel
 
@@ -39,7 +40,7 @@ def load_checkpoint(path: Path) -> tuple[ImageModel, dict[str, Any]]:
     return model.eval(), facts
 
 
-def check_resumable(path: Path, config: ImageConfig | CompressAIConfig) -> None:
+def check_resumable(path: Path, config: ImageConfig | FrameConfig | CompressAIConfig) -> None:
     """Raise ModelError, naming what differs, unless a checkpoint holds a model of this architecture."""
     found = read_checkpoint(path)["config"]
     for name, expected in asdict(config).items():

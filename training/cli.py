@@ -10,18 +10,25 @@ from ncodec.console import require_modules
 from ncodec.errors import InputError
 
 if TYPE_CHECKING:
-    from ncodec.training.run import RunOptions
+    from collections.abc import Callable
+
+    from ncodec.training.run import Options, RunOptions
 
 SOURCES = "Folder of pictures or tar shards, one shard, a glob pattern, or a URL that fsspec opens; may be repeated."
 _NEEDED = ("torch", "pytorch_lightning", "jsonargparse", "onnx")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER_OUT = click.Path(path_type=Path)
 
 
 def _options(overrides: tuple[str, ...], config: Path | None) -> "RunOptions":
     from ncodec.training.run import read_options
 
+    return _or_usage_error(lambda: read_options(overrides, config=config))
+
+
+def _or_usage_error(read: "Callable[[], Options]") -> "Options":
     try:
-        return read_options(overrides, config=config)
+        return read()
     except InputError as error:
         raise click.UsageError(str(error)) from error
 
@@ -36,7 +43,7 @@ def train() -> None:
 @click.option("--exclude", multiple=True, help="Picture to leave out; may be repeated.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=FOLDER_OUT,
     default=Path("runs/image"),
     show_default=True,
     help="Folder for checkpoints and logs.",
@@ -78,6 +85,31 @@ def image(
         return
     exportable = "" if compressai else f"; `ncodec export {last}` makes a model of them"
     click.echo(f"{last}: the averaged weights{exportable}")
+
+
+@train.command(context_settings={"ignore_unknown_options": True})
+@click.option("--data", multiple=True, required=True, help=f"{SOURCES} Clips, and photographs that are made to move.")
+@click.option("--out", type=FOLDER_OUT, default=Path("runs/video"), show_default=True, help="As of `image`.")
+@click.option("--config", type=FILE, help="YAML that overrides the defaults in ncodec/training/configs/video.yaml.")
+@click.option("--resume", type=FILE, help="Checkpoint to continue from, optimizer and budget included.")
+@click.option("--start-from", type=FILE, required=True, help="Exported image weights (image.safetensors).")
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
+def video(
+    data: tuple[str, ...],
+    out: Path,
+    config: Path | None,
+    resume: Path | None,
+    start_from: Path,
+    overrides: tuple[str, ...],
+) -> None:
+    """Train a model of predicted frames; first frames are coded by the image weights that it starts from."""
+    require_modules(*_NEEDED, extra="train")
+    from ncodec.training.run import read_video_options, train_video
+
+    options = _or_usage_error(lambda: read_video_options(overrides, config=config))
+    last = train_video(data, out=out, options=options, start_from=start_from, resume=resume)
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        click.echo(f"{last}: the averaged weights")
 
 
 @train.command(name="bench", context_settings={"ignore_unknown_options": True})

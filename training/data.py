@@ -1,6 +1,7 @@
 """The data module: training batches that a resumed run repeats exactly, and fixed held-out crops."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -37,23 +38,38 @@ def spread_qps(batch: int, qp_count: int, generator: torch.Generator) -> Tensor:
 
 
 class Batches(IterableDataset[Batch]):
-    """Endless batches of crops, (B, H, W, 3) uint8, with a qp for each, (B,) float; batch n depends on n alone."""
+    """Endless batches of crops, (B, …, H, W, 3) uint8, with a qp for each, (B,) float; batch n depends on n alone."""
 
-    def __init__(self, bank: PictureBank, options: CropOptions, *, qp_count: int, first: int = 0) -> None:
-        self.bank = bank
-        self.options = options
+    def __init__(
+        self,
+        draw_crops: Callable[[torch.Generator], Tensor],
+        *,
+        device: torch.device,
+        seed: int,
+        qp_count: int,
+        first: int = 0,
+    ) -> None:
+        self.draw_crops = draw_crops
+        self.device = device
+        self.seed = seed
         self.qp_count = qp_count
         self.first = first
 
     def draw(self, position: int) -> Batch:
         """The batch of this process at a position of the stream."""
         rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
-        seed = step_seed(self.options.seed, rank, position)
-        generator = torch.Generator(self.bank.pixels.device).manual_seed(seed)
-        return self.bank.draw(self.options, generator), spread_qps(self.options.batch, self.qp_count, generator)
+        generator = torch.Generator(self.device).manual_seed(step_seed(self.seed, rank, position))
+        crops = self.draw_crops(generator)
+        return crops, spread_qps(len(crops), self.qp_count, generator)
 
     def __iter__(self) -> Iterator[Batch]:
         return (self.draw(position) for position in count(self.first))
+
+
+def picture_batches(bank: PictureBank, options: CropOptions, *, qp_count: int, first: int = 0) -> Batches:
+    """Batches of crops of pictures, (B, H, W, 3) uint8."""
+    crops = partial(bank.draw, options)
+    return Batches(crops, device=bank.pixels.device, seed=options.seed, qp_count=qp_count, first=first)
 
 
 def split(pictures: list[Pixels], *, held_out: int) -> tuple[list[Pixels], list[Pixels]]:
@@ -67,7 +83,44 @@ def split(pictures: list[Pixels], *, held_out: int) -> tuple[list[Pixels], list[
     return trained, [p for i, p in enumerate(pictures) if i in chosen]
 
 
-class PictureData(pl.LightningDataModule):
+class StreamData(pl.LightningDataModule):
+    """Batches of a stream that a resumed run continues, and held-out crops."""
+
+    held_out: list[Pixels]
+    """of equal shape"""
+
+    def __init__(self, *, batch: int) -> None:
+        super().__init__()
+        self.batch = batch
+        self.first = 0
+
+    def batches(self, first: int) -> Batches:
+        """The stream from a position on."""
+        raise NotImplementedError
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Batches on the training device."""
+        return DataLoader(self.batches(self.first), batch_size=None)
+
+    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+        """The held-out crops, (N, …, H, W, 3) uint8."""
+        return DataLoader(TensorDataset(torch.from_numpy(np.stack(self.held_out))), batch_size=self.batch)
+
+    def device(self) -> torch.device:
+        """Where batches are drawn: where training happens, but for XLA, which would compile every crop."""
+        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        return torch.device("cpu") if device.type == "xla" else device
+
+    def state_dict(self) -> dict[str, int]:
+        """The place in the stream of batches."""
+        return {"first": self.trainer.global_step if self.trainer else self.first}
+
+    def load_state_dict(self, state_dict: dict[str, int]) -> None:
+        """Continue with the batch after the checkpoint."""
+        self.first = state_dict["first"]
+
+
+class PictureData(StreamData):
     """Training crops and fixed held-out crops of pictures that are decoded once into memory."""
 
     def __init__(
@@ -78,36 +131,21 @@ class PictureData(pl.LightningDataModule):
         qp_count: int,
         exclude: Sequence[str | Path] = (),
     ) -> None:
-        super().__init__()
+        super().__init__(batch=options.batch)
         self.options = options
         self.qp_count = qp_count
-        self.first = 0
         files = read_sources(sources, exclude=exclude)
         loaded = load_pictures(files, smallest=options.crop, memory_gb=options.memory_gb)
         loaded.report()
-        self.pictures, self.held_out = split(loaded.pictures, held_out=options.held_out)
+        self.pictures, held_out = split(loaded.pictures, held_out=options.held_out)
+        self.held_out = [centre(p, options.crop) for p in held_out]
         self.bank: PictureBank | None = None
 
-    def train_dataloader(self) -> DataLoader[Batch]:
-        """Batches on the training device; the decoded pictures are handed over to it."""
+    def batches(self, first: int) -> Batches:
+        """Crops of pictures, which are handed over to the training device."""
         if self.bank is None:
-            device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-            # XLA has no generator of its own, and would compile every crop.
-            self.bank = PictureBank(self.pictures, device="cpu" if device.type == "xla" else device)
-        return DataLoader(Batches(self.bank, self.options, qp_count=self.qp_count, first=self.first), batch_size=None)
-
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """One centre crop of each held-out picture, (N, H, W, 3) uint8."""
-        crops = [centre(p, self.options.crop) for p in self.held_out]
-        return DataLoader(TensorDataset(torch.from_numpy(np.stack(crops))), batch_size=self.options.batch)
-
-    def state_dict(self) -> dict[str, int]:
-        """The place in the stream of batches."""
-        return {"first": self.trainer.global_step if self.trainer else self.first}
-
-    def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Continue with the batch after the checkpoint."""
-        self.first = state_dict["first"]
+            self.bank = PictureBank(self.pictures, device=self.device())
+        return picture_batches(self.bank, self.options, qp_count=self.qp_count, first=first)
 
 
 def patch_statistics(pictures: list[Pixels], config: ImageConfig, *, crops: int = 400, seed: int = 1) -> Statistics:

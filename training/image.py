@@ -14,6 +14,7 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 from ncodec.errors import InputError, TrainingError
+from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel, Prediction
 from ncodec.training.compressai import CompressAIModel
 from ncodec.training.data import step_seed, to_unit
@@ -66,7 +67,9 @@ class ImageTraining(pl.LightningModule):
     sharded = False
     """whether the weights are split over the processes"""
 
-    def __init__(self, model: ImageModel | CompressAIModel, optimizer: OptimizerOptions, *, seed: int = 1) -> None:
+    def __init__(
+        self, model: ImageModel | FrameModel | CompressAIModel, optimizer: OptimizerOptions, *, seed: int = 1
+    ) -> None:
         super().__init__()
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.options = optimizer
@@ -89,7 +92,7 @@ class ImageTraining(pl.LightningModule):
         """Balanced loss of one batch."""
         crops, qp = batch
         result, seen = self.price(crops, qp)
-        loss = balanced(result.loss, lagrangian=self.model.config.lambda_of(qp), pivot=self._pivot)
+        loss = balanced(result.loss, lagrangian=result.lagrangian, pivot=self._pivot)
         self.log("train/loss", loss, prog_bar=True)
         self.log("train/z_share", (seen.z_bits / (seen.y_bits + seen.z_bits)).mean())
         return loss if seen.penalty is None else loss + seen.penalty
@@ -161,7 +164,7 @@ class ImageTraining(pl.LightningModule):
         """Make the optimizer leave everything as it is where `skipped` is 1."""
         if self._fused:
             # A spread optimizer has its share of Soap inside.
-            getattr(optimizer, "optim", optimizer).found_inf = skipped  # type: ignore[attr-defined]
+            vars(getattr(optimizer, "optim", optimizer))["found_inf"] = skipped
             return
         for parameter in self.model.parameters():
             if parameter.grad is not None:
@@ -221,5 +224,5 @@ class ShardedImageTraining(ImageTraining):
     def configure_model(self) -> None:
         """Split the weights; called by Lightning once the processes know each other."""
         if self.device_mesh is not None:
-            self.model.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]  # shares are cut from it
+            self.model.to(memory_format=torch.contiguous_format)  # shares are cut from contiguous weights
             fully_shard(self.model, mesh=self.device_mesh["data_parallel"])

@@ -16,6 +16,8 @@ class RateDistortion:
     bpp: Tensor
     mse: Tensor
     """of pixels in 0…1"""
+    lagrangian: Tensor
+    """λ"""
 
     @property
     def psnr(self) -> Tensor:
@@ -30,7 +32,7 @@ def rate_distortion(output: Tensor, pixels: Tensor, bits: Tensor, *, lagrangian:
     """
     mse = (output.float() - pixels).square().flatten(1).mean(1)
     bpp = bits / (pixels.shape[2] * pixels.shape[3])
-    return RateDistortion(lagrangian * 255**2 * mse + bpp, bpp, mse)
+    return RateDistortion(lagrangian * 255**2 * mse + bpp, bpp, mse, lagrangian)
 
 
 def balanced(loss: Tensor, *, lagrangian: Tensor, pivot: float) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from ncodec.training.data import Batches
+from ncodec.training.data import Batches, picture_batches
 from ncodec.training.image import ImageTraining
 from ncodec.training.losses import balanced
 from ncodec.training.pictures import PictureBank
@@ -56,7 +56,7 @@ def profile_training(data: Sequence[str | Path], *, options: RunOptions, steps: 
     module, pictures = prepare(data, options=options)
     device = torch.device("cuda" if on_cuda(options) else "cpu")
     pictures.bank = PictureBank(pictures.pictures, device=device)
-    batches = Batches(pictures.bank, options.crops, qp_count=options.model.qp_count)
+    batches = picture_batches(pictures.bank, options.crops, qp_count=options.model.qp_count)
     dtype = torch.bfloat16 if trunks_in_bfloat16(options) else torch.float32
     module = module.to(device)
     with FlopCounterMode(display=False) as counter:
@@ -92,8 +92,7 @@ class _Parts:
 
     def forward(self) -> Tensor:
         result, _ = self.module.price(*self.batch)
-        lagrangian = self.module.model.config.lambda_of(self.batch[1])
-        return balanced(result.loss, lagrangian=lagrangian, pivot=1.0)
+        return balanced(result.loss, lagrangian=result.lagrangian, pivot=1.0)
 
     def backward(self, loss: Tensor) -> None:
         loss.backward()  # type: ignore[no-untyped-call]

@@ -3,13 +3,13 @@
 import math
 import re
 from argparse import ArgumentError
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import pytorch_lightning as pl
 import torch
@@ -21,23 +21,25 @@ from pytorch_lightning.strategies import ModelParallelStrategy
 
 from ncodec.errors import InputError
 from ncodec.models.blocks import use_bfloat16
+from ncodec.models.frame import FrameConfig, FrameModel
 from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.training.checkpoint import check_resumable, load_weights
+from ncodec.training.clips import ClipOptions
 from ncodec.training.compressai import CompressAIConfig, CompressAIModel
-from ncodec.training.data import PictureData, patch_statistics
+from ncodec.training.data import PictureData, StreamData, patch_statistics
 from ncodec.training.image import ImageTraining, OptimizerOptions, ShardedImageTraining
 from ncodec.training.pictures import CropOptions
+from ncodec.training.video import ClipData, VideoTraining
 
 DEFAULTS = Path(__file__).parent / "configs" / "image.yaml"
+VIDEO_DEFAULTS = Path(__file__).parent / "configs" / "video.yaml"
 LAST = "last.ckpt"
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """Everything about a run but its data and its folder."""
+class TrainerOptions:
+    """What runs of every model have in common."""
 
-    model: ImageConfig = field(default_factory=ImageConfig)
-    crops: CropOptions = field(default_factory=CropOptions)
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """of the trunks; auto takes bfloat16 on a GPU"""
@@ -59,9 +61,31 @@ class RunOptions:
     seed: int = 1
 
 
+@dataclass(frozen=True)
+class RunOptions(TrainerOptions):
+    """Everything about a run of an image model but its data and its folder."""
+
+    model: ImageConfig = field(default_factory=ImageConfig)
+    crops: CropOptions = field(default_factory=CropOptions)
+
+
+@dataclass(frozen=True)
+class VideoRunOptions(TrainerOptions):
+    """Everything about a run of a model of predicted frames but its data and its folder."""
+
+    model: FrameConfig = field(default_factory=FrameConfig)
+    clips: ClipOptions = field(default_factory=ClipOptions)
+
+
+Options = TypeVar("Options", bound=TrainerOptions)
+
+
 _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, math.inf),
     "crops.seed": (0, math.inf),
+    "clips.seed": (0, math.inf),
+    "clips.frames": (2, 64),
+    "clips.synthetic": (0, 1),
     "crops.downscale": (1, 16),
     "crops.gain": (0, 1),
     "ema_decay": (0, 1),
@@ -77,15 +101,24 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 def read_options(arguments: Sequence[str], *, config: Path | None = None) -> RunOptions:
     """Defaults, then `config`, then `--group.name value` arguments; raises InputError for what is not an option."""
-    parser = ArgumentParser(exit_on_error=False, default_config_files=[str(DEFAULTS)])
-    parser.add_class_arguments(RunOptions)
+    return _read_options(RunOptions, DEFAULTS, arguments, config)
+
+
+def read_video_options(arguments: Sequence[str], *, config: Path | None = None) -> VideoRunOptions:
+    """The same for a model of predicted frames."""
+    return _read_options(VideoRunOptions, VIDEO_DEFAULTS, arguments, config)
+
+
+def _read_options(kind: type[Options], defaults: Path, arguments: Sequence[str], config: Path | None) -> Options:
+    parser = ArgumentParser(exit_on_error=False, default_config_files=[str(defaults)])
+    parser.add_class_arguments(kind)
     parser.add_argument("--config", action="config")
     extra = ["--config", str(config)] if config else []
     try:
         parsed = parser.instantiate(parser.parse_args([*extra, *arguments]))
     except ArgumentError as error:
         raise InputError(_explain(str(error), list(parser.get_defaults().keys()))) from error
-    options = RunOptions(**{option.name: parsed[option.name] for option in fields(RunOptions)})
+    options = kind(**{option.name: parsed[option.name] for option in fields(kind)})
     _check(options)
     return options
 
@@ -100,21 +133,25 @@ def _explain(message: str, known: list[str]) -> str:
     return f"unknown training option {name}; the nearest one is {nearest[0]}"
 
 
-def _check(options: RunOptions) -> None:
-    values = {
-        f"{group}.{name}": value
-        for group, inner in (("model", options.model), ("crops", options.crops), ("optimizer", options.optimizer))
-        for name, value in vars(inner).items()
-    }
-    for name, value in {**values, **vars(options)}.items():
+def _check(options: TrainerOptions) -> None:
+    for name, value in _flatten(options):
         least, most = _RANGES.get(name, (1 if isinstance(value, int) else 0.0, math.inf))
         if isinstance(value, int | float) and not (least <= value <= most and math.isfinite(value)):
             limit = f" and at most {most:g}" if most < math.inf else ""
             msg = f"expected {name} of at least {least:g}{limit}, got {value}"
             raise InputError(msg)
-    if options.crops.crop % 64:
-        msg = f"expected crops.crop to be a multiple of 64, got {options.crops.crop}"
-        raise InputError(msg)
+        if name.endswith(".crop") and value % 64:
+            msg = f"expected {name} to be a multiple of 64, got {value}"
+            raise InputError(msg)
+
+
+def _flatten(options: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every option with its dotted name."""
+    for name, value in vars(options).items():
+        if is_dataclass(value):
+            yield from _flatten(value, f"{prefix}{name}.")
+        else:
+            yield prefix + name, value
 
 
 def prepare(
@@ -125,12 +162,40 @@ def prepare(
     compressai: CompressAIConfig | None = None,
 ) -> tuple[ImageTraining, PictureData]:
     """The module and the data of a run, of our architecture or one of CompressAI's; the weights are still random."""
-    pl.seed_everything(options.seed)
-    torch.set_flush_denormal(True)
+    _seed(options)
     model = CompressAIModel(compressai) if compressai else ImageModel(options.model)
     pictures = PictureData(data, options.crops, qp_count=model.config.qp_count, exclude=exclude)
     kind = ShardedImageTraining if is_sharded(options) else ImageTraining
     module = kind(model, options.optimizer, seed=options.seed)
+    _tune(module, options)
+    return module, pictures
+
+
+def prepare_video(
+    data: Sequence[str | Path], *, options: VideoRunOptions, start_from: Path
+) -> tuple[VideoTraining, ClipData]:
+    """The module and the data of a run of predicted frames.
+
+    `start_from` is exported image weights: they code first frames, and are where the model of predicted frames begins.
+    """
+    _seed(options)
+    intra = ImageModel(options.model.codec)
+    load_weights(intra, start_from)
+    model = FrameModel(options.model)
+    model.codec.load_state_dict(intra.state_dict())
+    module = VideoTraining(model, intra, options.optimizer, seed=options.seed)
+    clips = ClipData(data, options.clips, qp_count=options.model.qp_count)
+    _tune(module, options)
+    return module, clips
+
+
+def _seed(options: TrainerOptions) -> None:
+    pl.seed_everything(options.seed)
+    torch.set_flush_denormal(True)
+
+
+def _tune(module: ImageTraining, options: TrainerOptions) -> None:
+    """Precision and compilation."""
     use_bfloat16(module, trunks_in_bfloat16(options))
     if on_cuda(options):
         torch.set_float32_matmul_precision("high")
@@ -138,25 +203,24 @@ def prepare(
         # The optimizer of DDP's buckets cannot split autograd functions of one's own.
         torch._dynamo.config.optimize_ddp = False
         module.model.compile()
-    return module, pictures
 
 
-def is_sharded(options: RunOptions) -> bool:
+def is_sharded(options: TrainerOptions) -> bool:
     """Whether several devices share one copy of the model between them."""
     return options.strategy == "fsdp" and options.devices * options.nodes > 1
 
 
-def on_cuda(options: RunOptions) -> bool:
+def on_cuda(options: TrainerOptions) -> bool:
     """Whether the run is on a CUDA device."""
     return torch.cuda.is_available() and options.accelerator != "cpu"
 
 
-def trunks_in_bfloat16(options: RunOptions) -> bool:
+def trunks_in_bfloat16(options: TrainerOptions) -> bool:
     """Whether the trunks of the networks run in bfloat16."""
     return options.precision == "bfloat16" or (options.precision == "auto" and on_cuda(options))
 
 
-def make_trainer(options: RunOptions, *, out: Path, callbacks: Sequence[pl.Callback] = ()) -> pl.Trainer:
+def make_trainer(options: TrainerOptions, *, out: Path, callbacks: Sequence[pl.Callback] = ()) -> pl.Trainer:
     """The Lightning trainer of a run, with its logs in `out`; raises InputError for hardware that is not there."""
     try:
         return _trainer(options, out, callbacks)
@@ -164,7 +228,7 @@ def make_trainer(options: RunOptions, *, out: Path, callbacks: Sequence[pl.Callb
         raise InputError(" ".join(str(error).split())) from error
 
 
-def _trainer(options: RunOptions, out: Path, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
+def _trainer(options: TrainerOptions, out: Path, callbacks: Sequence[pl.Callback]) -> pl.Trainer:
     return pl.Trainer(
         accelerator=options.accelerator,
         devices=options.devices,
@@ -181,14 +245,14 @@ def _trainer(options: RunOptions, out: Path, callbacks: Sequence[pl.Callback]) -
     )
 
 
-def _strategy(options: RunOptions) -> str | ModelParallelStrategy:
+def _strategy(options: TrainerOptions) -> str | ModelParallelStrategy:
     if is_sharded(options):
         shares = options.devices * options.nodes
         return ModelParallelStrategy(shares, tensor_parallel_size=1, save_distributed_checkpoint=False)
     return "ddp" if options.devices * options.nodes > 1 else "auto"
 
 
-def _averaging(options: RunOptions) -> list[pl.Callback]:
+def _averaging(options: TrainerOptions) -> list[pl.Callback]:
     if is_sharded(options):  # Lightning's averages are of whole models
         return []
     # Kept on the host of an XLA device: on the device, every update would be another program to compile.
@@ -222,6 +286,31 @@ def train_image(
         raise InputError(msg)
     if resume is not None:
         check_resumable(resume, compressai or options.model)
+    trainer = _checkpointing_trainer(options, out)
+    module, pictures = prepare(data, options=options, exclude=exclude, compressai=compressai)
+    if start_from is not None:
+        load_weights(module.model, start_from)
+    elif resume is None and isinstance(module.model, ImageModel):
+        module.model.start_from(patch_statistics(pictures.pictures, options.model))
+    return _fit(trainer, module, pictures, out=out, resume=resume)
+
+
+def train_video(
+    data: Sequence[str | Path], *, out: Path, options: VideoRunOptions, start_from: Path, resume: Path | None = None
+) -> Path:
+    """Train a model of predicted frames, and return the path of the last checkpoint, with the averaged weights.
+
+    `data` holds clips, and photographs that are made to move; `start_from` is exported image weights, and `resume`
+    continues the run that wrote a checkpoint. Raises InputError, ModelError, BackendError and TrainingError.
+    """
+    if resume is not None:
+        check_resumable(resume, options.model)
+    trainer = _checkpointing_trainer(options, out)
+    module, clips = prepare_video(data, options=options, start_from=start_from)
+    return _fit(trainer, module, clips, out=out, resume=resume)
+
+
+def _checkpointing_trainer(options: TrainerOptions, out: Path) -> pl.Trainer:
     checkpoints = ModelCheckpoint(
         out,
         filename="last",
@@ -229,13 +318,11 @@ def train_image(
         save_top_k=1,
         enable_version_counter=False,
     )
-    trainer = make_trainer(options, out=out, callbacks=[checkpoints])
-    module, pictures = prepare(data, options=options, exclude=exclude, compressai=compressai)
-    if start_from is not None:
-        load_weights(module.model, start_from)
-    elif resume is None and isinstance(module.model, ImageModel):
-        module.model.start_from(patch_statistics(pictures.pictures, options.model))
-    trainer.fit(module, pictures, ckpt_path=str(resume) if resume else None, weights_only=False)
+    return make_trainer(options, out=out, callbacks=[checkpoints])
+
+
+def _fit(trainer: pl.Trainer, module: ImageTraining, data: StreamData, *, out: Path, resume: Path | None) -> Path:
+    trainer.fit(module, data, ckpt_path=str(resume) if resume else None, weights_only=False)
     if isinstance(module.model, CompressAIModel):
         module.model.network.update(force=True)  # its coder's tables follow the weights
     last = out / LAST

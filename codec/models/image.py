@@ -83,14 +83,17 @@ class Statistics:
 class Hints:
     """What else is known to both sides, as features that are added inside the networks; a still picture has none."""
 
-    encoder: Tensor
+    encoder: Tensor | None = None
     """(B, encoder_width, h, w), before the analysis trunk"""
-    means: Tensor
+    means: Tensor | None = None
     """(B, entropy_width, h, w), before the means"""
-    body: Tensor
+    body: Tensor | None = None
     """(B, body_width, h, w), before the synthesis body"""
-    render: Tensor
+    render: Tensor | None = None
     """(B, render_width, 4·h, 4·w), before the renderer"""
+
+
+NO_HINTS = Hints()
 
 
 @dataclass(frozen=True)
@@ -250,12 +253,12 @@ class Synthesis(nn.Module):
         log_size = (config.step_of(knot_qps)[:, None] / 255).log()
         self.log_size = QpVector(log_size, qp_count=config.qp_count)
 
-    def forward(self, y_hat: Tensor, levels: Tensor, qp: Tensor, hints: Hints | None = None) -> Tensor:
+    def forward(self, y_hat: Tensor, levels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
         """ŷ in steps and in 8-bit levels, both (B, latent, h, w) → (B, 3, 16·h, 16·w), unclipped, 0…1."""
         linear = F.pixel_shuffle(self.linear(levels / 255), 4)  # (B, 48, H/4, W/4)
-        body = self.body(plus(self.enter(compress_range(y_hat)) * self.quality(qp), hints and hints.body))
+        body = self.body(plus(self.enter(compress_range(y_hat)) * self.quality(qp), hints.body))
         features = F.pixel_shuffle(self.spread(body), 4) + self.look(linear)  # (B, render, H/4, W/4)
-        features = plus(features, hints and hints.render)
+        features = plus(features, hints.render)
         correction = self.head(self.render(features)) * self.log_size(qp).exp()
         return F.pixel_shuffle(linear + correction, 4) + 0.5
 
@@ -294,19 +297,19 @@ class ImageModel(nn.Module):
         channels = torch.arange(like.shape[1], device=like.device)[:, None, None]
         return (1 - (rows + columns + channels) % 2).to(like.dtype)  # (latent, h, w)
 
-    def scaled_latent(self, pixels: Tensor, qp: Tensor, hints: Hints | None = None) -> Tensor:
+    def scaled_latent(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
         """(B, 3, H, W) → y in units of its quantization step, (B, latent, H/16, W/16)."""
-        y: Tensor = self.analysis(pixels, qp, hints and hints.encoder)
+        y: Tensor = self.analysis(pixels, qp, hints.encoder)
         gain: Tensor = self.log_gain(qp).exp()
         return y * gain
 
-    def render(self, y_hat: Tensor, qp: Tensor, hints: Hints | None = None) -> Tensor:
+    def render(self, y_hat: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
         """ŷ in units of its step → (B, 3, H, W), unclipped, 0…1."""
         levels = y_hat * self.log_inverse_gain(qp).exp()
         pixels: Tensor = self.synthesis(y_hat, levels, qp, hints)
         return pixels
 
-    def encode(self, pixels: Tensor, qp: Tensor, hints: Hints | None = None) -> tuple[Tensor, Tensor]:
+    def encode(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> tuple[Tensor, Tensor]:
         """(B, 3, H, W) → ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and r (B, latent, h, w), whole numbers as float32.
 
         Both are zero wherever their table is the certain one, so that encoder and decoder predict from the same ŷ.
@@ -316,22 +319,22 @@ class ImageModel(nn.Module):
         z_hat = self.hyper_analysis(y).round().clamp(-Z_LIMIT, Z_LIMIT) * z_coded
         coded = (self.table_index(z_hat, qp, y) >= 0.5).to(y.dtype)
         half = self.first_half(y)
-        features = self.means.features(z_hat, qp, y, hints and hints.means)
+        features = self.means.features(z_hat, qp, y, hints.means)
         mu_first = self.means.pass_one(features)
         first = (y - mu_first).round() * coded
         mu_second = self.means.pass_two(features, (first + mu_first) * half)
         second = (y - mu_second).round() * coded
         return z_hat, first * half + second * (1 - half)
 
-    def decode(self, z_hat: Tensor, residual: Tensor, qp: Tensor, hints: Hints | None = None) -> Tensor:
+    def decode(self, z_hat: Tensor, residual: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
         """ẑ and r → (B, 3, H, W), unclipped, 0…1."""
         half = self.first_half(residual)
-        features = self.means.features(z_hat, qp, residual, hints and hints.means)
+        features = self.means.features(z_hat, qp, residual, hints.means)
         known = (residual + self.means.pass_one(features)) * half
         mu_second = self.means.pass_two(features, known)
         return self.render(known + (residual + mu_second) * (1 - half), qp, hints)
 
-    def forward(self, pixels: Tensor, qp: Tensor, hints: Hints | None = None) -> Prediction:
+    def forward(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Prediction:
         """Training pass: noise prices r and ẑ, everything downstream sees them rounded, straight through.
 
         Shapes: pixels (B, 3, H, W) in 0…1 with H and W multiples of 64, qp (B,) float.
@@ -339,7 +342,7 @@ class ImageModel(nn.Module):
         y = self.scaled_latent(pixels, qp, hints)
         z = self.hyper_analysis(y)
         z_hat = round_through(z)
-        features = self.means.features(z_hat, qp, y, hints and hints.means)
+        features = self.means.features(z_hat, qp, y, hints.means)
         half = self.first_half(y)
         mu_first = self.means.pass_one(features)
         known = (round_through(y - mu_first) + mu_first) * half

@@ -1,0 +1,118 @@
+"""A tiny model of predicted frames learns from clips and moving photographs."""
+
+import io
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+pytest.importorskip("pytorch_lightning")
+
+import torch
+from safetensors.torch import save_file
+from tiny import log_losses
+
+from ncodec.errors import InputError
+from ncodec.models.image import ImageModel
+from ncodec.training import run
+from ncodec.training.clips import ClipBank, ClipOptions, load_clips, move
+from ncodec.training.pictures import PictureBank
+from ncodec.training.video import predict
+
+Photo = npt.NDArray[np.uint8]
+TINY = [
+    "--model.codec.latent=48", "--model.codec.hyper=8", "--model.codec.encoder_width=16",
+    "--model.codec.encoder_depth=1", "--model.codec.entropy_width=16", "--model.codec.hyper_width=16",
+    "--model.codec.body_width=16", "--model.codec.body_depth=1", "--model.codec.render_width=8",
+    "--model.codec.render_depth=1", "--model.context_width=16", "--model.context_depth=1", "--clips.crop=64",
+    "--clips.batch=4", "--clips.held_out=1", "--validate_every=10", "--accelerator=cpu", "--optimizer.warmup=0.2",
+]  # fmt: skip
+SMALL = ClipOptions(crop=64, batch=4, frames=3)
+
+
+def clip(photo: Photo, step: int, frames: int = 6) -> bytes:
+    """A lossless clip of a photograph that pans `step` pixels a frame."""
+    stream = io.BytesIO()
+    with av.open(stream, "w", format="matroska") as container:
+        video = container.add_stream("ffv1", rate=Fraction(25))
+        video.width, video.height, video.pix_fmt = 128, 96, "bgr0"
+        for i in range(frames):
+            pixels = np.ascontiguousarray(photo[20:116, i * step : i * step + 128])
+            container.mux(video.encode(av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format="bgr0")))
+        container.mux(video.encode(None))
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, photo: Photo) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for step in (0, 3, 8):
+        (folder / f"{step}.mkv").write_bytes(clip(photo, step))
+    for i in range(2):
+        Image.fromarray(np.roll(photo, 31 * i, axis=0)).save(folder / f"{i}.png")
+    (folder / "broken.mp4").write_bytes(b"not a clip")
+    return folder
+
+
+def test_clips_are_decoded_and_bad_ones_listed(photo: Photo) -> None:
+    files = [("good", clip(photo, 3)), ("broken", b"no"), ("short", clip(photo, 3, frames=2))]
+    loaded = load_clips(files, options=SMALL)
+    np.testing.assert_array_equal(loaded.pictures[0][2], photo[20:116, 6:134])
+    assert [line.split(":")[0] for line in loaded.skipped] == ["broken", "short"]
+    with pytest.raises(InputError, match="expected clips of 3 frames of 256×256 pixels, got none; good: 6 frames"):
+        load_clips(files, options=replace(SMALL, crop=256))
+
+
+def test_sequences_are_cuts_of_clips(photo: Photo) -> None:
+    bank = ClipBank([load_clips([("a", clip(photo, 3))], options=SMALL).pictures[0]], None)
+    drawn = bank.draw(SMALL, torch.Generator().manual_seed(1))
+    assert drawn.shape == (4, 3, 64, 64, 3)
+    assert torch.equal(drawn, bank.draw(SMALL, torch.Generator().manual_seed(1)))
+    assert not torch.equal(drawn[0], drawn[1])
+
+
+def test_photographs_that_move_can_be_followed(photo: Photo) -> None:
+    picture = torch.from_numpy(photo[:128, :128].copy())
+    errors, still = [], []
+    for seed in range(8):
+        sequence = move(picture, picture.flip(0), options=SMALL, generator=torch.Generator().manual_seed(seed))
+        predicted = predict(sequence[1:2], sequence[:1])
+        errors.append((predicted.float() - sequence[1].float()).abs().mean().item())
+        still.append((sequence[0].float() - sequence[1].float()).abs().mean().item())
+    assert np.mean(errors) < 0.7 * np.mean(still)
+    assert min(still) < 4 < max(still), "some stand still, some do not"
+
+
+def test_a_batch_mixes_both(photo: Photo) -> None:
+    still = np.repeat(np.full((1, 96, 128, 3), 7, dtype=np.uint8), 6, axis=0)
+    bank = ClipBank([still], PictureBank([photo]))
+    options = replace(SMALL, batch=40, synthetic=0.5)
+    drawn = bank.draw(options, torch.Generator().manual_seed(1))
+    real = (drawn == 7).flatten(1).all(1).float().mean()
+    assert 0.25 < real < 0.75
+
+
+@pytest.mark.slow
+def test_train_and_resume(data: Path, tmp_path: Path) -> None:
+    options = run.read_video_options([*TINY, "--optimizer.steps=30"])
+    torch.manual_seed(1)
+    intra = ImageModel(options.model.codec)
+    save_file(
+        {name: value.half().contiguous() for name, value in intra.state_dict().items()}, tmp_path / "i.safetensors"
+    )
+    start = tmp_path / "i.safetensors"
+    out = tmp_path / "run"
+    first = run.train_video([data], out=out, options=options, start_from=start)
+    losses = log_losses(out)
+    assert losses[-1] < losses[0], "the held-out loss falls"
+    checkpoint = torch.load(first, weights_only=True)
+    assert checkpoint["config"]["codec"]["latent"] == 48
+    assert not any("intra" in name for name in checkpoint["state_dict"])
+    longer = run.read_video_options([*TINY, "--optimizer.steps=34"])
+    second = run.train_video([data], out=out, options=longer, start_from=start, resume=first)
+    assert torch.load(second, weights_only=True)["ClipData"]["first"] == 34

@@ -1,0 +1,177 @@
+"""Short sequences to learn prediction from: cuts of real clips, and photographs that are made to move."""
+
+import io
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import av
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ncodec.errors import InputError
+from ncodec.training.pictures import CropOptions, Loaded, PictureBank, Pixels
+
+
+@dataclass(frozen=True)
+class ClipOptions:
+    """How batches of sequences are drawn."""
+
+    crop: int = 256
+    """side of a sequence's frames in pixels, a multiple of 64"""
+    batch: int = 4
+    """sequences a step, of each process"""
+    frames: int = 3
+    """frames of a sequence, the first of which is coded as a picture"""
+    stride: int = 2
+    """a sequence takes every frame of its clip, or every second one and so on up to this"""
+    synthetic: float = 0.4
+    """share of the sequences that are photographs made to move, where there are photographs"""
+    held_out: int = 16
+    """clips kept for validation, spread evenly over the list; at most one in eight"""
+    memory_gb: float = 8.0
+    """memory for clips, and as much again for photographs"""
+    seed: int = 1
+
+
+def load_clips(files: Iterable[tuple[str, bytes]], *, options: ClipOptions) -> Loaded:
+    """Decode named files to (T, H, W, 3) uint8; broken, short and small ones are skipped.
+
+    Raises InputError when none is left.
+    """
+    clips: list[Pixels] = []
+    skipped: list[str] = []
+    room = options.memory_gb * 1e9
+    for name, data in files:
+        found = _decode(data, most=room)
+        if isinstance(found, str):
+            skipped.append(f"{name}: {found}")
+        elif len(found) < options.frames or min(found.shape[1:3]) < options.crop:
+            size = f"{len(found)} frames of {found.shape[2]}×{found.shape[1]}"
+            skipped.append(f"{name}: {size} are fewer than {options.frames} or smaller than {options.crop}")
+        else:
+            clips.append(found)
+            room -= found.nbytes
+    if not clips:
+        first = f"; {skipped[0]}" if skipped else ""
+        msg = f"expected clips of {options.frames} frames of {options.crop}×{options.crop} pixels, got none{first}"
+        raise InputError(msg)
+    return Loaded(clips, skipped)
+
+
+def _decode(data: bytes, *, most: float) -> Pixels | str:
+    try:
+        frames: list[Pixels] = []
+        with av.open(io.BytesIO(data), "r") as container:
+            for frame in container.decode(video=0):
+                frames.append(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8))
+                if len(frames) * frames[0].nbytes > most:
+                    return "the memory for clips is full"
+        return np.stack(frames)
+    except Exception as error:  # decoders of damaged files raise all sorts
+        return f"cannot be read: {error}"
+
+
+def centre_sequence(clip: Pixels, options: ClipOptions) -> Pixels:
+    """The middle of a clip, (frames, crop, crop, 3)."""
+    wanted = (options.frames, options.crop, options.crop)
+    first, top, left = ((have - want) // 2 for have, want in zip(clip.shape[:3], wanted, strict=True))
+    return clip[first : first + options.frames, top : top + options.crop, left : left + options.crop]
+
+
+class ClipBank:
+    """Clips and photographs in memory, from which sequences are cut or made."""
+
+    def __init__(self, clips: list[Pixels], photographs: PictureBank | None) -> None:
+        self.clips = clips
+        self.photographs = photographs
+        # Where much moves there is much to learn; most real clips hardly move.
+        change = [np.abs(c[1:, ::4, ::4].astype(np.int16) - c[:-1, ::4, ::4]).mean() for c in clips]
+        self.weights = torch.tensor([math.sqrt(0.5 + float(c)) for c in change])
+
+    def draw(self, options: ClipOptions, generator: torch.Generator) -> Tensor:
+        """One batch of sequences, (B, frames, crop, crop, 3) uint8."""
+        share = options.synthetic if self.photographs else 0.0
+        made = int((torch.rand(options.batch, generator=generator) < share).sum())
+        sequences = [self._cut(options, generator) for _ in range(options.batch - made)]
+        if made and self.photographs:
+            side = min(2 * options.crop, self.photographs.longest_crop)
+            pictures = self.photographs.draw(CropOptions(crop=side, batch=2 * made), generator)
+            pairs = zip(pictures[::2], pictures[1::2], strict=True)
+            sequences += [move(*pair, options=options, generator=generator) for pair in pairs]
+        return torch.stack(sequences)
+
+    def _cut(self, options: ClipOptions, generator: torch.Generator) -> Tensor:
+        """A sequence of a clip, flipped, transposed or played backwards."""
+        clip = self.clips[int(torch.multinomial(self.weights, 1, generator=generator))]
+        most = min(options.stride, (len(clip) - 1) // max(1, options.frames - 1))
+        stride = 1 + _below(most, generator)
+        first = _below(len(clip) - stride * (options.frames - 1), generator)
+        top, left = (_below(side - options.crop + 1, generator) for side in clip.shape[1:3])
+        frames = clip[first::stride][: options.frames, top : top + options.crop, left : left + options.crop]
+        cut = torch.from_numpy(np.ascontiguousarray(frames))
+        flipped = [axis for axis in (0, 1, 2) if _below(2, generator)]
+        cut = cut.flip(flipped)
+        return cut.transpose(1, 2) if _below(2, generator) else cut
+
+
+def _below(count: int, generator: torch.Generator) -> int:
+    """A whole number in 0…count - 1."""
+    return int(torch.randint(max(1, count), (1,), generator=generator))
+
+
+def move(background: Tensor, foreground: Tensor, *, options: ClipOptions, generator: torch.Generator) -> Tensor:
+    """Two photographs, (S, S, 3) uint8, → (frames, crop, crop, 3) uint8 in which one passes before the other.
+
+    Both pan, turn and zoom steadily; light changes and sensors are noisy.
+    """
+    behind = _pan(background, options, generator)  # (T, 3, crop, crop)
+    before = _pan(foreground, options, generator)
+    mask = _ellipses(options, generator)  # (T, 1, crop, crop)
+    frames = before * mask + behind * (1 - mask)
+    chance = torch.rand(3, generator=generator)
+    times = torch.arange(options.frames)[:, None, None, None]
+    if chance[0] < 0.2:
+        frames = frames * (1 + 0.04 * (chance[1] - 0.5) * times)
+    if chance[2] < 0.4:
+        frames = frames + 5 * chance[2] * torch.randn(frames.shape, generator=generator)
+    return frames.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
+
+
+def _pan(photograph: Tensor, options: ClipOptions, generator: torch.Generator) -> Tensor:
+    """Frames of a photograph, (S, S, 3) uint8, that pans, turns and zooms, (T, 3, crop, crop) float."""
+    chance = torch.rand(6, generator=generator)
+    side = photograph.shape[0]
+    times = torch.arange(options.frames) - (options.frames - 1) / 2
+    # Speeds are equally likely on a log scale, from a quarter of a pixel to sixteen a frame; every fourth stands still.
+    speed = 0.0 if chance[0] < 0.25 else 0.25 * 64 ** float(chance[1])
+    turn = float((chance[3] - 0.5) * 0.03 * (chance[0] > 0.6))
+    zoom = float((chance[4] - 0.5) * 0.04 * (chance[0] > 0.6))
+    heading = 2 * math.pi * float(chance[2])
+    angles, scales = turn * times, torch.exp(zoom * times) * (options.crop / side)
+    matrix = torch.zeros(options.frames, 2, 3)
+    matrix[:, 0, 0] = matrix[:, 1, 1] = scales * angles.cos()
+    matrix[:, 0, 1], matrix[:, 1, 0] = -scales * angles.sin(), scales * angles.sin()
+    matrix[:, 0, 2] = times * speed * math.cos(heading) * 2 / side
+    matrix[:, 1, 2] = times * speed * math.sin(heading) * 2 / side
+    picture = photograph.permute(2, 0, 1)[None].float().expand(options.frames, -1, -1, -1)
+    grid = F.affine_grid(matrix, [options.frames, 3, options.crop, options.crop], align_corners=False)
+    return F.grid_sample(picture, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
+
+
+def _ellipses(options: ClipOptions, generator: torch.Generator) -> Tensor:
+    """A moving soft-edged ellipse for each frame, (T, 1, crop, crop) in 0…1; in half of the sequences there is none."""
+    chance = torch.rand(8, generator=generator)
+    if chance[0] < 0.5:
+        return torch.zeros(options.frames, 1, options.crop, options.crop)
+    times = torch.arange(options.frames)[:, None, None]
+    velocity = (chance[1:3] - 0.5) * 24
+    places = torch.arange(options.crop, dtype=torch.float32)
+    rows = places[None, :, None] - chance[3] * options.crop - velocity[0] * times
+    columns = places[None, None, :] - chance[4] * options.crop - velocity[1] * times
+    high, wide = (options.crop * (0.1 + 0.3 * c) for c in chance[5:7])
+    distance = torch.sqrt((rows / high) ** 2 + (columns / wide) ** 2)
+    mask: Tensor = ((1 - distance) * high / 2).clamp(0, 1)
+    return mask[:, None]

@@ -1,0 +1,83 @@
+"""The Lightning module of predicted frames: each is priced on what its model made of the frames before it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ncodec.models.frame import FrameModel
+from ncodec.models.image import ImageModel, Prediction
+from ncodec.motion import compensate, estimate
+from ncodec.training.clips import ClipBank, ClipOptions, centre_sequence, load_clips
+from ncodec.training.data import Batches, StreamData, split, to_unit
+from ncodec.training.image import ImageTraining, OptimizerOptions
+from ncodec.training.losses import RateDistortion, rate_distortion
+from ncodec.training.pictures import PictureBank, load_pictures
+from ncodec.training.sources import CLIP_SUFFIXES, has_pictures, read_sources
+
+
+def predict(frames: Tensor, references: Tensor) -> Tensor:
+    """The prediction of each frame from what was decoded before it, all (B, H, W, 3) uint8, as an encoder makes it."""
+    pairs = zip(frames.cpu().numpy(), references.cpu().numpy(), strict=True)
+    predicted = [compensate(reference, estimate(frame, reference)) for frame, reference in pairs]
+    return torch.from_numpy(np.stack(predicted)).to(frames.device)
+
+
+def to_bytes(pixels: Tensor) -> Tensor:
+    """(B, 3, H, W) in 0…1, unclipped → (B, H, W, 3) uint8, as a decoder delivers them."""
+    return (pixels.detach().permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+class VideoTraining(ImageTraining):
+    """Minimizes λ·255²·MSE + bpp of the predicted frames of sequences whose first frames a frozen image codec codes."""
+
+    def __init__(self, model: FrameModel, intra: ImageModel, optimizer: OptimizerOptions, *, seed: int = 1) -> None:
+        super().__init__(model, optimizer, seed=seed)
+        # In a tuple, so that it is no part of the module: neither trained, nor averaged, nor in its checkpoints.
+        self._intra = (intra.requires_grad_(False).eval(),)
+
+    def price(self, crops: Tensor, qp: Tensor) -> tuple[RateDistortion, Prediction]:
+        """Rate and distortion of the frames after the first of (B, T, H, W, 3) uint8 sequences, (B·(T - 1),) each."""
+        (intra,) = self._intra
+        with torch.no_grad():
+            last = to_bytes(intra.to(crops.device)(to_unit(crops[:, 0]), qp).pixels)
+        seen, frames = [], crops[:, 1:].unbind(1)
+        for frame in frames:
+            seen.append(self.model(to_unit(frame), to_unit(predict(frame, last)), qp))
+            last = to_bytes(seen[-1].pixels)
+        together = Prediction(*(torch.cat([getattr(s, name) for s in seen]) for name in ("pixels", "y_bits", "z_bits")))
+        originals, lagrangian = to_unit(torch.cat(frames)), self.model.config.lambda_of(qp).repeat(len(frames))
+        bits = together.y_bits + together.z_bits
+        return rate_distortion(together.pixels, originals, bits, lagrangian=lagrangian), together
+
+    def _show(self, name: str, crops: Tensor, pixels: Tensor) -> None:
+        """Draw second frames above what was made of them."""
+        super()._show(name, crops[:, 1], pixels[: len(crops)])
+
+
+class ClipData(StreamData):
+    """Sequences of clips and moving photographs, and fixed held-out sequences of other clips."""
+
+    def __init__(self, sources: Sequence[str | Path], options: ClipOptions, *, qp_count: int) -> None:
+        super().__init__(batch=options.batch)
+        self.options = options
+        self.qp_count = qp_count
+        loaded = load_clips(read_sources(sources, suffixes=CLIP_SUFFIXES), options=options)
+        loaded.report()
+        clips, held_out = split(loaded.pictures, held_out=options.held_out)
+        self.held_out = [centre_sequence(clip, options) for clip in held_out]
+        photographs = None
+        if options.synthetic > 0 and has_pictures(sources):
+            found = load_pictures(read_sources(sources), smallest=options.crop, memory_gb=options.memory_gb)
+            found.report()
+            photographs = PictureBank(found.pictures)
+        self.bank = ClipBank(clips, photographs)
+
+    def batches(self, first: int) -> Batches:
+        """Sequences, drawn on the CPU, where motion is searched."""
+        return Batches(
+            lambda generator: self.bank.draw(self.options, generator),
+            device=torch.device("cpu"), seed=self.options.seed, qp_count=self.qp_count, first=first,
+        )  # fmt: skip
