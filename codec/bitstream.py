@@ -5,6 +5,7 @@ import zlib
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
+from ncodec.chunks import CRC_SIZE, check_seal, pack_chunk, read_chunk, seal
 from ncodec.errors import FormatError, InputError
 from ncodec.varint import ByteReader, pack_varint
 
@@ -17,8 +18,6 @@ MAX_METADATA_BYTES = 64 * 2**20
 """of one metadata chunk after decompression"""
 QP_COUNT = 64
 PATCH = 16
-
-_CRC = struct.Struct("<I")
 
 
 class Tag(IntEnum):
@@ -77,19 +76,10 @@ class Container:
     """the optional chunks, as applications see them (metadata uncompressed)"""
 
 
-def _check(data: bytes) -> bytes:
-    return _CRC.pack(zlib.crc32(data))
-
-
 def _pack_header(header: Header) -> bytes:
     packed = MAGIC + struct.pack(">BIBB", FORMAT_VERSION, header.model_id, header.qp, header.flags)
     packed += pack_varint(header.width) + pack_varint(header.height)
-    return packed + _check(packed)
-
-
-def _pack_chunk(tag: Tag, payload: bytes) -> bytes:
-    packed = bytes([tag]) + pack_varint(len(payload)) + payload
-    return packed + _check(packed)
+    return seal(packed)
 
 
 def pack(container: Container) -> bytes:
@@ -99,17 +89,9 @@ def pack(container: Container) -> bytes:
         if tag in COMPRESSED_TAGS and len(payload) > MAX_METADATA_BYTES:
             msg = f"expected {tag.name} metadata of at most {MAX_METADATA_BYTES} bytes, got {len(payload)}"
             raise InputError(msg)
-        parts.append(_pack_chunk(tag, zlib.compress(payload, 9) if tag in COMPRESSED_TAGS else payload))
-    parts.append(_pack_chunk(Tag.SYMBOLS, container.symbols))
+        parts.append(pack_chunk(tag, zlib.compress(payload, 9) if tag in COMPRESSED_TAGS else payload))
+    parts.append(pack_chunk(Tag.SYMBOLS, container.symbols))
     return b"".join(parts)
-
-
-def _verify(data: bytes, start: int, reader: ByteReader, what: str) -> None:
-    expected = _check(data[start : reader.position])
-    got = reader.take(_CRC.size)
-    if got != expected:
-        msg = f"expected checksum {expected.hex()} of the {what}, got {got.hex()}: the file is damaged"
-        raise FormatError(msg)
 
 
 def _read_magic(reader: ByteReader) -> None:
@@ -143,7 +125,7 @@ def _read_header(data: bytes, reader: ByteReader) -> Header:
     _read_magic(reader)
     model_id, qp, flags = struct.unpack(">IBB", reader.take(6))
     width, height = reader.varint(), reader.varint()
-    _verify(data, 0, reader, "header")
+    check_seal(data[: reader.position], reader.take(CRC_SIZE), "header")
     header = Header(model_id, width, height, qp, Flag(flags))
     _validate(header)
     return header
@@ -162,11 +144,9 @@ def _inflate(tag: Tag, payload: bytes) -> bytes:
     return plain
 
 
-def _read_chunk(data: bytes, reader: ByteReader) -> tuple[int, bytes]:
+def _read_known_chunk(data: bytes, reader: ByteReader) -> tuple[int, bytes]:
     start = reader.position
-    code, length = reader.byte(), reader.varint()
-    payload = reader.take(length)
-    _verify(data, start, reader, f"chunk at byte {start}")
+    code, payload = read_chunk(data, reader)
     if code not in Tag.__members__.values() and code < FIRST_OPTIONAL_TAG:
         msg = f"expected a known chunk at byte {start}, got tag {code}: this file needs a newer ncodec"
         raise FormatError(msg)
@@ -181,7 +161,7 @@ def unpack(data: bytes) -> Container:
     last = 0
     while True:
         start = reader.position
-        code, payload = _read_chunk(data, reader)
+        code, payload = _read_known_chunk(data, reader)
         if code == Tag.SYMBOLS:
             break
         if code <= last:

@@ -11,8 +11,9 @@ from places import ROOT
 LAYERS = [
     {"errors"},
     {"varint", "picture"},
+    {"chunks"},
     {"bitstream", "entropy"},
-    {"model", "motion"},
+    {"model", "motion", "stream"},
     {"backends", "zoo", "models"},
     {"image"},
     {"files"},
