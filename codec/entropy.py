@@ -4,7 +4,7 @@ Nothing in this module is decided by a float: the choice of a table is the produ
 that are already decoded, and the tables are integers too. `FORMAT.md` states the same arithmetic in words.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -195,9 +195,7 @@ def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int) -> bytes:
         for run in reversed(runs):
             coder.encode_reverse(run.positions, tables.model(run.row))
         escapes.append(b"".join(run.escapes for run in runs))
-    escaped = b"".join(reversed(escapes))
-    words: bytes = coder.get_compressed().astype("<u4").tobytes()
-    return pack_varint(len(escaped)) + escaped + words
+    return _join(b"".join(reversed(escapes)), coder)
 
 
 def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
@@ -205,8 +203,7 @@ def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
     bits = 0.0
     for band in _bands(symbols.z_hat.shape):
         for run in _band_runs(symbols, tables, band, qp=qp):
-            costs = np.log2(TABLE_TOTAL / tables.counts[run.row])
-            bits += float(costs[run.positions].sum()) + 8 * len(run.escapes)
+            bits += _bits(run, tables)
     return bits
 
 
@@ -219,6 +216,43 @@ def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
             msg = f"expected symbols of at most ±{RESIDUAL_LIMIT}, got ±{magnitude}: the file is damaged"
             raise FormatError(msg)
         values[position] = -magnitude if code & 1 else magnitude
+
+
+def pack_groups(groups: Sequence[tuple[int, Int32Array]], tables: Tables) -> bytes:
+    """Code values by table: row and values of each group, in the order in which they will be decoded.
+
+    The same bytes as of `pack_symbols`; values of row 0 must be zeros, and cost nothing.
+    """
+    coder = constriction.stream.stack.AnsCoder()
+    runs = [_run(row, values, tables.limit(row)) for row, values in groups if row]
+    for run in reversed(runs):
+        coder.encode_reverse(run.positions, tables.model(run.row))
+    return _join(b"".join(run.escapes for run in runs), coder)
+
+
+def unpack_groups(payload: bytes, groups: Sequence[tuple[int, int]], tables: Tables) -> list[Int32Array]:
+    """Decode values from row and count of each group; raises FormatError on damage."""
+    unpacker = _Unpacker(payload, tables)
+    values = [unpacker.values(row, count) if row else np.zeros(count, dtype=np.int32) for row, count in groups]
+    unpacker.finish()
+    return values
+
+
+def best_row(values: Int32Array, tables: Tables) -> int:
+    """The row that codes these values in the fewest bits; the certain one where all are zero."""
+    if not values.any():
+        return 0
+    return min(range(1, ROWS), key=lambda row: _bits(_run(row, values, tables.limit(row)), tables))
+
+
+def _bits(run: _Run, tables: Tables) -> float:
+    costs = np.log2(TABLE_TOTAL / tables.counts[run.row])
+    return float(costs[run.positions].sum()) + 8 * len(run.escapes)
+
+
+def _join(escapes: bytes, coder: constriction.stream.stack.AnsCoder) -> bytes:
+    words: bytes = coder.get_compressed().astype("<u4").tobytes()
+    return pack_varint(len(escapes)) + escapes + words
 
 
 class _Unpacker:
@@ -238,13 +272,16 @@ class _Unpacker:
             raise FormatError(msg) from error
         self.tables = tables
 
+    def values(self, row: int, count: int) -> Int32Array:
+        limit = self.tables.limit(row)
+        found: Int32Array = self.coder.decode(self.tables.model(row), count) - limit
+        _unescape(found, self.escapes, limit)
+        return found
+
     def fill(self, target: npt.NDArray[np.signedinteger], rows: RowArray) -> None:
         flat = np.zeros(target.size, dtype=np.int32)
         for row, positions in _groups(rows):
-            limit = self.tables.limit(row)
-            values = self.coder.decode(self.tables.model(row), len(positions)) - limit
-            _unescape(values, self.escapes, limit)
-            flat[positions] = values
+            flat[positions] = self.values(row, len(positions))
         largest = int(np.iinfo(target.dtype).max)
         if np.abs(flat).max(initial=0) > largest:
             msg = f"expected symbols of at most ±{largest}: the file is damaged"

@@ -1,0 +1,268 @@
+"""What a .ncv stream is made of: its header and its records, to bytes and back."""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+from fractions import Fraction
+
+from ncodec.bitstream import MAX_SIDE, QP_COUNT
+from ncodec.chunks import pack_chunk, seal
+from ncodec.errors import FormatError, InputError
+from ncodec.varint import VARINT_BYTES, ByteReader, pack_varint
+
+MAGIC = b"\x9dNCV"
+SYNC = b"\x9dNCK"
+"""stands before every chunk from which decoding can begin; its first byte is no chunk's tag"""
+STREAM_VERSION = 1
+MAX_CHUNK = 2**28
+"""bytes of one chunk: more than any frame of the largest size needs"""
+FIRST_OPTIONAL_TAG = 0x80
+NO_MODEL = 0
+
+HEADER_NUMBERS = 6
+"""varints after the header's fixed part"""
+
+_HEADER = struct.Struct(">4sBIIBBBBB")
+HEADER_BYTES = _HEADER.size
+"""of the fixed part"""
+_END = struct.Struct("<QI")
+END_BYTES = len(pack_chunk(0, b"")) + _END.size
+_LARGEST = 2 ** (7 * VARINT_BYTES) - 1
+
+
+class Tag(IntEnum):
+    """What a chunk holds."""
+
+    INTRA = 1
+    """a frame that needs no other"""
+    PREDICTED = 2
+    """a frame that is predicted from the one before it"""
+    COPY = 3
+    """the frame before it, shown again"""
+    TRACKS = 16
+    """an empty Matroska file that describes the sound and subtitles; at most once, before any of them"""
+    MEDIA = 17
+    """a packet of one of those"""
+    INDEX = 32
+    """where each intra frame is"""
+    END = 33
+    """always last: where the index is, and how many frames there were"""
+
+
+FRAME_TAGS = frozenset({Tag.INTRA, Tag.PREDICTED, Tag.COPY})
+
+
+@dataclass(frozen=True)
+class Colour:
+    """How the source's samples mean colours, as code points of ITU-T H.273; 2 is unspecified."""
+
+    matrix: int = 2
+    primaries: int = 2
+    transfer: int = 2
+    full_range: bool = False
+
+
+UNKNOWN_COLOUR = Colour()
+
+
+@dataclass(frozen=True)
+class StreamHeader:
+    """What holds for every frame."""
+
+    picture_model: int
+    """id of the model of intra frames"""
+    frame_model: int
+    """id of the model of predicted frames, `NO_MODEL` where there are none"""
+    width: int
+    height: int
+    time_base: Fraction
+    """seconds of one unit of a time stamp"""
+    pixel_aspect: Fraction = Fraction(1)
+    """width of a pixel over its height"""
+    colour: Colour = UNKNOWN_COLOUR
+
+    def __post_init__(self) -> None:
+        if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
+            msg = f"expected sides of 1 to {MAX_SIDE} pixels, got {self.width}×{self.height}"
+            raise FormatError(msg)
+        for ratio, what in ((self.time_base, "time base"), (self.pixel_aspect, "pixel aspect")):
+            if ratio <= 0 or max(ratio.numerator, ratio.denominator) > _LARGEST:
+                msg = f"expected a positive {what} of 35-bit numbers, got {ratio}"
+                raise FormatError(msg)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A coded frame."""
+
+    tag: Tag
+    pts: int
+    """time stamp, in units of the header's time base"""
+    qp: int = 0
+    motion: bytes = b""
+    symbols: bytes = b""
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """An empty Matroska file whose tracks are those of the media packets."""
+
+    template: bytes
+
+
+@dataclass(frozen=True)
+class Media:
+    """A packet of sound or subtitles, as it was; times in units of its track's own time base."""
+
+    track: int
+    pts: int
+    dts: int
+    duration: int
+    key: bool
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Index:
+    """Where decoding can begin: time stamp and byte offset of each intra frame's sync."""
+
+    places: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class End:
+    """The end of a whole stream."""
+
+    index_offset: int
+    frames: int
+
+
+Record = Frame | Tracks | Media | Index | End
+
+
+def pack_header(header: StreamHeader) -> bytes:
+    """Header → bytes."""
+    colour = header.colour
+    packed = _HEADER.pack(
+        MAGIC, STREAM_VERSION, header.picture_model, header.frame_model, 0,
+        colour.matrix, colour.primaries, colour.transfer, colour.full_range,
+    )  # fmt: skip
+    numbers = (
+        header.width, header.height, header.time_base.numerator, header.time_base.denominator,
+        header.pixel_aspect.numerator, header.pixel_aspect.denominator,
+    )  # fmt: skip
+    return seal(packed + b"".join(map(pack_varint, numbers)))
+
+
+def unpack_header(packed: bytes, numbers: list[int]) -> StreamHeader:
+    """The fixed part of a header and the numbers after it → header; raises FormatError."""
+    _, _, picture_model, frame_model, flags, matrix, primaries, transfer, full_range = _HEADER.unpack(packed)
+    if flags or full_range > 1 or 0 in numbers:
+        msg = "expected known flags and positive numbers in the header: this file needs a newer ncodec"
+        raise FormatError(msg)
+    width, height, units, seconds, wide, high = numbers
+    colour = Colour(matrix, primaries, transfer, bool(full_range))
+    return StreamHeader(
+        picture_model, frame_model, width, height, Fraction(units, seconds), Fraction(wide, high), colour
+    )
+
+
+def pack_record(record: Record, *, last_pts: int) -> bytes:
+    """A record → its chunk; frames count their time from the one before, `last_pts`, or from 0 where they are intra.
+
+    Raises InputError for numbers beyond the format.
+    """
+    if isinstance(record, Frame):
+        return _checked_chunk(record.tag, _pack_frame(record, last_pts))
+    if isinstance(record, Tracks):
+        return _checked_chunk(Tag.TRACKS, record.template)
+    if isinstance(record, Media):
+        numbers = (record.track, _zigzag(record.pts), _zigzag(record.dts - record.pts), record.duration)
+        return _checked_chunk(Tag.MEDIA, _pack_numbers(*numbers) + bytes([record.key]) + record.data)
+    if isinstance(record, Index):
+        return _checked_chunk(Tag.INDEX, _pack_index(record))
+    return pack_chunk(Tag.END, _END.pack(record.index_offset, record.frames))
+
+
+def _pack_frame(frame: Frame, last_pts: int) -> bytes:
+    packed = _pack_numbers(_zigzag(frame.pts - (0 if frame.tag == Tag.INTRA else last_pts)))
+    if frame.tag == Tag.COPY:
+        return packed
+    packed += bytes([frame.qp])
+    if frame.tag == Tag.PREDICTED:
+        packed += pack_varint(len(frame.motion)) + frame.motion
+    return packed + frame.symbols
+
+
+def _pack_index(index: Index) -> bytes:
+    numbers, last_pts, last_offset = [len(index.places)], 0, 0
+    for pts, offset in index.places:
+        numbers += [_zigzag(pts - last_pts), offset - last_offset]
+        last_pts, last_offset = pts, offset
+    return _pack_numbers(*numbers)
+
+
+def unpack_record(code: int, payload: bytes, *, last_pts: int) -> Record | None:
+    """Tag and payload of a chunk → record, or None for one that a reader may skip; raises FormatError."""
+    reader = ByteReader(payload)
+    if code in FRAME_TAGS:
+        return _unpack_frame(Tag(code), reader, last_pts)
+    if code == Tag.TRACKS:
+        return Tracks(payload)
+    if code == Tag.MEDIA:
+        track, pts, ahead, duration = (reader.varint() for _ in range(4))
+        stamp = _unzigzag(pts)
+        return Media(track, stamp, stamp + _unzigzag(ahead), duration, bool(reader.byte()), reader.rest())
+    if code == Tag.INDEX:
+        return _unpack_index(reader)
+    if code == Tag.END:
+        return End(*_END.unpack(reader.take(_END.size)))
+    if code >= FIRST_OPTIONAL_TAG:
+        return None
+    msg = f"expected a known chunk, got tag {code}: this file needs a newer ncodec"
+    raise FormatError(msg)
+
+
+def _unpack_frame(tag: Tag, reader: ByteReader, last_pts: int) -> Frame:
+    pts = _unzigzag(reader.varint()) + (0 if tag == Tag.INTRA else last_pts)
+    if tag == Tag.COPY:
+        return Frame(tag, pts)
+    qp = reader.byte()
+    if qp >= QP_COUNT:
+        msg = f"expected a qp below {QP_COUNT}, got {qp}"
+        raise FormatError(msg)
+    motion = reader.take(reader.varint()) if tag == Tag.PREDICTED else b""
+    return Frame(tag, pts, qp, motion, reader.rest())
+
+
+def _unpack_index(reader: ByteReader) -> Index:
+    count, pts, offset = reader.varint(), 0, 0
+    places = []
+    for _ in range(count):  # a count that lies runs out of bytes
+        pts += _unzigzag(reader.varint())
+        offset += reader.varint()
+        places.append((pts, offset))
+    return Index(tuple(places))
+
+
+def _zigzag(value: int) -> int:
+    return value << 1 if value >= 0 else (-value << 1) - 1
+
+
+def _unzigzag(value: int) -> int:
+    return -(value + 1 >> 1) if value & 1 else value >> 1
+
+
+def _pack_numbers(*values: int) -> bytes:
+    for value in values:
+        if not 0 <= value <= _LARGEST:
+            msg = f"expected time stamps and lengths of at most 34 bits, got {value}"
+            raise InputError(msg)
+    return b"".join(map(pack_varint, values))
+
+
+def _checked_chunk(tag: Tag, payload: bytes) -> bytes:
+    if len(payload) > MAX_CHUNK:
+        msg = f"expected at most {MAX_CHUNK} bytes in a chunk, got {len(payload)}"
+        raise InputError(msg)
+    return pack_chunk(tag, payload)

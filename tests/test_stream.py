@@ -1,0 +1,175 @@
+"""A stream survives a pipe, seeks by its index, refuses damage, and goes on at the next intra frame when asked."""
+
+import io
+from dataclasses import replace
+from fractions import Fraction
+from typing import BinaryIO
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ncodec.errors import FormatError, InputError
+from ncodec.records import SYNC, Colour, End, Frame, Index, Media, Record, StreamHeader, Tag, Tracks
+from ncodec.stream import StreamReader, StreamWriter
+
+HEADER = StreamHeader(0x01020304, 0x0A0B0C0D, 640, 361, Fraction(1001, 30000), Fraction(4, 3), Colour(1, 9, 16, True))
+RECORDS: list[Frame | Tracks | Media] = [
+    Tracks(b"an empty Matroska file"),
+    Frame(Tag.INTRA, -3, 40, b"", b"first symbols"),
+    Media(0, 0, -2, 20, True, b"sound"),
+    Frame(Tag.PREDICTED, 1, 41, b"motion", b"second symbols"),
+    Frame(Tag.COPY, 5),
+    Frame(Tag.INTRA, 6, 12, b"", b"third symbols"),
+    Frame(Tag.PREDICTED, 7, 13, b"", b""),
+    Media(1, 900, 900, 0, False, b"words"),
+]
+
+
+def written(records: list[Frame | Tracks | Media] = RECORDS, *, whole: bool = True) -> bytes:
+    sink = io.BytesIO()
+    writer = StreamWriter(sink, HEADER)
+    for record in records:
+        writer.write(record)
+    if whole:
+        writer.finish()
+    return sink.getvalue()
+
+
+def read(data: bytes) -> list[Record]:
+    return list(StreamReader(io.BytesIO(data)).records())
+
+
+class Pipe(io.RawIOBase):
+    """What arrives a few bytes at a time and cannot seek."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        taken, self.data = self.data[: min(size, 3)], self.data[min(size, 3) :]
+        return taken
+
+
+def as_stream(pipe: Pipe) -> BinaryIO:
+    return pipe  # type: ignore[return-value]
+
+
+def test_what_is_written_is_read() -> None:
+    reader = StreamReader(io.BytesIO(written()))
+    assert reader.header == HEADER
+    *records, index, end = reader.records()
+    assert records == RECORDS
+    assert isinstance(index, Index)
+    assert [pts for pts, _ in index.places] == [-3, 6]
+    assert isinstance(end, End)
+    assert end.frames == 5
+
+
+def test_a_pipe_reads_the_same_and_has_no_index() -> None:
+    reader = StreamReader(as_stream(Pipe(written())))
+    assert list(reader.records())[: len(RECORDS)] == RECORDS
+    assert reader.index() is None
+
+
+def test_the_index_leads_to_every_intra_frame() -> None:
+    data = written()
+    reader = StreamReader(io.BytesIO(data))
+    assert reader.read() == RECORDS[0]
+    index = reader.index()
+    assert index is not None
+    assert reader.read() == RECORDS[1], "looking for the index moved nothing"
+    for pts, offset in reversed(index.places):
+        assert data[offset : offset + 4] == SYNC
+        reader.seek(offset)
+        frame = reader.read()
+        assert isinstance(frame, Frame)
+        assert (frame.tag, frame.pts) == (Tag.INTRA, pts)
+
+
+def test_what_is_still_being_written_can_be_read_so_far() -> None:
+    reader = StreamReader(io.BytesIO(written(whole=False)))
+    assert reader.index() is None
+    seen: list[Record] = []
+    with pytest.raises(FormatError, match="truncated"):
+        seen.extend(reader.records())
+    assert seen == RECORDS
+
+
+def test_a_cut_file_is_read_up_to_the_cut() -> None:
+    data = written()
+    whole = read(data)
+    lengths = set()
+    for length in range(len(data)):
+        seen: list[Record] = []
+        with pytest.raises(FormatError):
+            seen.extend(StreamReader(io.BytesIO(data[:length])).records())
+        assert seen == whole[: len(seen)]
+        lengths.add(len(seen))
+    assert lengths == set(range(len(whole)))
+
+
+def test_every_flipped_byte_is_noticed_and_passed_over() -> None:
+    data = written()
+    start = len(written([], whole=False))
+    for position in range(start, len(data)):
+        damaged = bytearray(data)
+        damaged[position] ^= 0x55
+        reader = StreamReader(io.BytesIO(bytes(damaged)))
+        seen: list[Record] = []
+        with pytest.raises(FormatError):
+            seen.extend(reader.records())
+        assert seen == read(data)[: len(seen)]
+        if reader.skip_damage():
+            frame = reader.read()
+            assert frame in (RECORDS[1], RECORDS[5])
+            assert frame not in seen
+
+
+def test_damage_in_the_header_is_refused() -> None:
+    data = written()
+    for position in range(len(written([], whole=False))):
+        damaged = bytearray(data)
+        damaged[position] ^= 0x55
+        with pytest.raises(FormatError):
+            StreamReader(io.BytesIO(bytes(damaged)))
+
+
+def test_a_length_that_lies_allocates_nothing() -> None:
+    start = written([], whole=False)
+    for length in (b"\xff\xff\xff\x7f", b"\xff\xff\xff\xff\x7f", b"\xff\xff\xff\xff\xff\x01"):
+        with pytest.raises(FormatError, match=r"truncated|at most|damaged"):
+            read(start + bytes([Tag.INTRA]) + length + b"few bytes")
+
+
+def test_an_index_that_lies_is_ignored() -> None:
+    data = bytearray(written())
+    data[-3] ^= 1
+    assert StreamReader(io.BytesIO(bytes(data))).index() is None
+
+
+def test_numbers_beyond_the_format_are_refused() -> None:
+    writer = StreamWriter(io.BytesIO(), HEADER)
+    with pytest.raises(InputError, match="at most 34 bits"):
+        writer.write(Frame(Tag.INTRA, 2**40, 1))
+    for wrong in ({"width": 0}, {"height": 20000}, {"time_base": Fraction(0)}, {"pixel_aspect": Fraction(-1)}):
+        with pytest.raises(FormatError, match="expected"):
+            replace(HEADER, **wrong)  # type: ignore[arg-type]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=300))
+def test_bytes_of_all_sorts_raise_format_errors_alone(data: bytes) -> None:
+    with pytest.raises(FormatError):
+        read(data)
+    with pytest.raises(FormatError):
+        read(written([], whole=False) + data)
+
+
+def test_a_frame_that_repeats_the_last_one_takes_seven_bytes() -> None:
+    writer = StreamWriter(io.BytesIO(), HEADER)
+    writer.write(Frame(Tag.INTRA, 0, 1))
+    assert writer.write(Frame(Tag.COPY, 1)) == 7
