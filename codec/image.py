@@ -122,28 +122,33 @@ class ImageCodec:
     model: Model
     backend: Backend
 
-    def analyze(self, pixels: Pixels, *, qp: int) -> Symbols:
-        """(H, W, 3) uint8 → the symbols a decoder will see."""
+    def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
+        """(H, W, 3) uint8 → the symbols a decoder will see; `predicted` is padded to multiples of 16."""
         height, width = (-(-side // PATCH) * PATCH for side in pixels.shape[:2])
         tables = self.model.tables
         z_hat = np.empty((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.int8)
         residual = np.empty((tables.bias.shape[1], height // PATCH, width // PATCH), dtype=np.int16)
         for row, column in _tiles(height, width, self.model.halo):
-            tile = self.backend.analyze(_padded(pixels[row.seen(1), column.seen(1)]), qp=qp)
+            known = None if predicted is None else predicted[row.seen(1), column.seen(1)]
+            tile = self.backend.analyze(_padded(pixels[row.seen(1), column.seen(1)]), qp=qp, predicted=known)
             z_hat[:, row.outer(CELL), column.outer(CELL)] = tile.z_hat[:, row.inner(CELL), column.inner(CELL)]
             residual[:, row.outer(PATCH), column.outer(PATCH)] = tile.residual[:, row.inner(PATCH), column.inner(PATCH)]
         symbols = Symbols(z_hat, residual)
         zero_certain(symbols, tables, qp=qp)
         return symbols
 
-    def synthesize(self, symbols: Symbols, *, qp: int, height: int, width: int) -> Pixels:
-        """Symbols → (height, width, 3) uint8."""
+    def synthesize(
+        self, symbols: Symbols, *, qp: int, height: int, width: int, predicted: Pixels | None = None
+    ) -> Pixels:
+        """Symbols → (height, width, 3) uint8; `predicted` is padded to multiples of 16."""
         pixels = np.empty((height, width, 3), dtype=np.uint8)
         padded_height, padded_width = (PATCH * size for size in symbols.residual.shape[1:])
         for row, column in _tiles(padded_height, padded_width, self.model.halo):
             z_hat = symbols.z_hat[:, row.seen(CELL), column.seen(CELL)]
             residual = symbols.residual[:, row.seen(PATCH), column.seen(PATCH)]
-            tile = self.backend.synthesize(Symbols(z_hat, residual), qp=qp)[row.inner(1), column.inner(1)]
+            known = None if predicted is None else predicted[row.seen(1), column.seen(1)]
+            seen = self.backend.synthesize(Symbols(z_hat, residual), qp=qp, predicted=known)
+            tile = seen[row.inner(1), column.inner(1)]
             target = pixels[row.outer(1), column.outer(1)]
             target[...] = tile[: target.shape[0], : target.shape[1]]
         return pixels

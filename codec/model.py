@@ -11,6 +11,8 @@ from ncodec.entropy import Tables
 from ncodec.errors import ModelError
 
 TABLES_FILE = "tables.npz"
+PICTURE, FRAME = "picture", "frame"
+"""kinds of models: of pictures, and of frames that are predicted from the one before"""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Model:
     """pixels around a tile that its result depends on, a multiple of 64"""
     facts: dict[str, object]
     """kMAC/px, training facts and measured rate–distortion, for people"""
+    kind: str = PICTURE
 
     def path(self, file: str) -> Path:
         """Where a file of this model lies."""

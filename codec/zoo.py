@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ncodec.errors import ModelError
-from ncodec.model import Model
+from ncodec.model import PICTURE, Model
 
 MANIFEST = "manifest.json"
 
@@ -40,6 +40,10 @@ def _verify(folder: Path, hashes: dict[str, str], name: str) -> None:
             raise ModelError(msg)
 
 
+def _kind(entry: dict[str, Any]) -> str:
+    return str(entry.get("kind", PICTURE))
+
+
 def load_model_folder(entry: dict[str, Any], folder: Path) -> Model:
     """A manifest entry and the folder its files lie in → a model; raises ModelError when they do not match."""
     _verify(folder, entry["sha256"], entry["name"])
@@ -50,6 +54,7 @@ def load_model_folder(entry: dict[str, Any], folder: Path) -> Model:
         architecture=entry["architecture"],
         halo=entry["halo"],
         facts=entry["facts"],
+        kind=_kind(entry),
     )
 
 
@@ -65,12 +70,12 @@ def _load_entry(position: int) -> Model:
     return load_model_folder(entry, weights_folder() / entry["folder"])
 
 
-def load_model(key: str | int | None = None) -> Model:
-    """The default model, or the one with this name or id; raises ModelError saying what is installed."""
+def load_model(key: str | int | None = None, *, kind: str = PICTURE) -> Model:
+    """The default model of a kind, or the one with this name or id; raises ModelError saying what is installed."""
     entries = list_models()
     wanted = f"{key:08x}" if isinstance(key, int) else key
     for position, entry in enumerate(entries):
-        if wanted is None or wanted in (entry["name"], entry["id"]):
+        if _kind(entry) == kind and (wanted is None or wanted in (entry["name"], entry["id"])):
             return _load_entry(position)
     installed = ", ".join(f"{entry['name']} ({entry['id']})" for entry in entries)
     msg = f"this needs model {wanted}, which is not installed; installed: {installed}"

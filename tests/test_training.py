@@ -65,8 +65,8 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
 
     model, facts = load_checkpoint(second)
     assert facts["steps"] == 40
-    fitted_to = [np.ascontiguousarray(photo[:128, :192])]
-    entry = export_model(model, tmp_path / "weights" / "tiny", name="tiny", facts=facts, pictures=fitted_to)
+    fitted_to = [(np.ascontiguousarray(photo[:128, :192]),)]
+    entry = export_model(model, tmp_path / "weights" / "tiny", name="tiny", facts=facts, inputs=fitted_to)
     write_manifest(entry, tmp_path / "weights")
     manifest = json.loads((tmp_path / "weights" / "manifest.json").read_text("utf-8"))
     loaded = load_model_folder(manifest["models"][0], tmp_path / "weights" / "tiny")

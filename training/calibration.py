@@ -4,18 +4,23 @@ Training prices residuals as Gaussian; the real ones are more peaked and have he
 rows that ship can be the measured distributions: decoders need not know.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from ncodec.entropy import HYPER_CELL, ROWS, TABLE_TOTAL, Tables
+from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
 from ncodec.training.data import to_unit
 from ncodec.training.pictures import Pixels
 
 Counts = npt.NDArray[np.int64]
+Inputs = tuple[Pixels, ...]
+"""a picture, or a frame and its prediction; each (H, W, 3) uint8 with sides that are multiples of 64"""
 
 QPS = tuple(range(3, 64, 8))
 PRIOR_SYMBOLS = 2000.0
@@ -23,16 +28,14 @@ PRIOR_SYMBOLS = 2000.0
 
 
 @torch.no_grad()
-def count_magnitudes(model: ImageModel, tables: Tables, pictures: list[Pixels]) -> list[Counts]:
-    """Row → (T + 2,) how often each magnitude 0…T, and anything larger, is coded with it, over a ladder of qps.
-
-    Pictures are (H, W, 3) uint8 with sides that are multiples of 64.
-    """
+def count_magnitudes(model: ImageModel | FrameModel, tables: Tables, inputs: Sequence[Inputs]) -> list[Counts]:
+    """Row → (T + 2,) how often each magnitude 0…T, and anything larger, is coded with it, over a ladder of qps."""
     counts = [np.zeros(tables.limit(row) + 2, dtype=np.int64) for row in range(ROWS)]
-    for picture in pictures:
-        pixels = to_unit(torch.from_numpy(picture.copy())[None])
+    encode: Callable[..., tuple[Tensor, Tensor]] = model.encode
+    for arrays in inputs:
+        units = [to_unit(torch.from_numpy(array.copy())[None]) for array in arrays]
         for qp in QPS:
-            z_hat, residual = (t[0].numpy() for t in model.encode(pixels, torch.tensor([float(qp)])))
+            z_hat, residual = (t[0].numpy() for t in encode(*units, torch.tensor([float(qp)])))
             high, wide = (HYPER_CELL * side for side in z_hat.shape[1:])
             rows = tables.residual_rows(z_hat.astype(np.int8), qp=qp, height=high, width=wide)
             for row in np.unique(rows).tolist():
@@ -55,9 +58,9 @@ def fitted_row(row: npt.NDArray[np.uint32], counted: Counts) -> npt.NDArray[np.u
     return table
 
 
-def calibrate(model: ImageModel, tables: Tables, pictures: list[Pixels]) -> Tables:
-    """The same tables with their rows fitted to the symbols of these pictures."""
-    counted = count_magnitudes(model, tables, pictures)
+def calibrate(model: ImageModel | FrameModel, tables: Tables, inputs: Sequence[Inputs]) -> Tables:
+    """The same tables with their rows fitted to the symbols of these pictures, or frames and predictions."""
+    counted = count_magnitudes(model, tables, inputs)
     fitted = replace(tables, counts=tuple(fitted_row(row, c) for row, c in zip(tables.counts, counted, strict=True)))
     fitted.validate()
     return fitted

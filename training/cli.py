@@ -157,7 +157,7 @@ def export(
     from ncodec.training.export import export_model, write_manifest
 
     model, facts = load_checkpoint(checkpoint)
-    pictures = calibration_pictures(data, exclude=exclude) if data else None
-    entry = export_model(model, weights / name, name=name, facts={**facts, "summary": summary}, pictures=pictures)
+    pictures = [(picture,) for picture in calibration_pictures(data, exclude=exclude)] if data else []
+    entry = export_model(model, weights / name, name=name, facts={**facts, "summary": summary}, inputs=pictures)
     write_manifest(entry, weights)
     click.echo(f"{weights / name}: {sum(entry['bytes'].values()) / 1e6:.1f} MB")

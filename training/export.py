@@ -4,6 +4,7 @@ import hashlib
 import json
 import struct
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,18 +19,18 @@ from torch import nn
 
 from ncodec.entropy import Tables
 from ncodec.errors import ModelError
-from ncodec.model import TABLES_FILE
+from ncodec.model import FRAME, PICTURE, TABLES_FILE
 from ncodec.models.complexity import decode_kmac, encode_kmac
-from ncodec.models.graphs import DecoderGraph, EncoderGraph
+from ncodec.models.frame import FrameModel, halo_of_frame, picture_codec
+from ncodec.models.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph
 from ncodec.models.image import ImageModel, halo_of
-from ncodec.training.calibration import calibrate
-from ncodec.training.pictures import Pixels
+from ncodec.training.calibration import Inputs, calibrate
 from ncodec.training.tables import freeze_tables
 from ncodec.zoo import MANIFEST
 
 WEIGHTS_FILE = "image.safetensors"
 OPSET = 17
-DECODER_PARTS = ("means.", "log_inverse_gain.", "synthesis.")
+DECODER_PARTS = ("means.", "log_inverse_gain.", "synthesis.", "context.")
 
 
 def _round_to_half(model: nn.Module) -> None:
@@ -113,45 +114,30 @@ def _model_id(tables: Tables, state: dict[str, torch.Tensor]) -> str:
     digest = hashlib.sha256()
     for array in (*tables.counts, tables.weight, tables.bias, tables.z_rows):
         digest.update(np.ascontiguousarray(array).tobytes())
-    for name in sorted(name for name in state if name.startswith(DECODER_PARTS)):
+    for name in sorted(name for name in state if name.removeprefix("codec.").startswith(DECODER_PARTS)):
         digest.update(state[name].numpy().tobytes())
     return digest.hexdigest()[:8]
 
 
 def export_model(
-    model: ImageModel, folder: Path, *, name: str, facts: dict[str, Any], pictures: list[Pixels] | None = None
+    model: ImageModel | FrameModel,
+    folder: Path,
+    *,
+    name: str,
+    facts: dict[str, Any],
+    inputs: Sequence[Inputs] = (),
 ) -> dict[str, Any]:
-    """Write a model's files into `folder` and return its manifest entry; `pictures` fit the tables (`calibrate`)."""
+    """Write a model's files into `folder` and return its manifest entry; `inputs` fit the tables (`calibrate`)."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = freeze_tables(model)
+    tables = freeze_tables(picture_codec(model))
     _round_to_half(model)
-    if pictures:
-        tables = calibrate(model, tables, pictures)
+    if inputs:
+        tables = calibrate(model, tables, inputs)
     state = {key: value.half().contiguous() for key, value in model.state_dict().items()}
     save_file(state, folder / WEIGHTS_FILE)
     save_tables(tables, folder / TABLES_FILE)
     offsets = _safetensors_offsets(folder / WEIGHTS_FILE)
-    config = model.config
-    qp = torch.tensor([30.0])
-    z_hat = torch.zeros(config.hyper, 2, 3, dtype=torch.int8)
-    residual = torch.zeros(config.latent, 7, 11, dtype=torch.int16)
-    z_axes, r_axes = {1: "cells_high", 2: "cells_wide"}, {1: "high", 2: "wide"}
-    rgb_axes = {0: "height", 1: "width"}
-    pixels = torch.zeros(7 * 16, 11 * 16, 3, dtype=torch.uint8)
-    graphs = {
-        "encoder.onnx": _export_graph(
-            EncoderGraph(model),
-            {"pixels": pixels, "qp": qp},
-            {"z_hat": z_axes, "residual": r_axes},
-            {"pixels": rgb_axes},
-        ),
-        "decoder.onnx": _export_graph(
-            DecoderGraph(model),
-            {"z_hat": z_hat, "residual": residual, "qp": qp},
-            {"pixels": rgb_axes},
-            {"z_hat": z_axes, "residual": r_axes},
-        ),
-    }
+    graphs = _export_graphs(model)
     for file, proto in graphs.items():
         _share_weights(proto, offsets, WEIGHTS_FILE)
         (folder / file).write_bytes(proto.SerializeToString())
@@ -159,11 +145,12 @@ def export_model(
     return {
         "id": _model_id(tables, state),
         "name": name,
+        "kind": FRAME if isinstance(model, FrameModel) else PICTURE,
         "folder": folder.name,
         "sha256": {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files},
         "bytes": {file: (folder / file).stat().st_size for file in files},
-        "architecture": asdict(config),
-        "halo": halo_of(config),
+        "architecture": asdict(model.config),
+        "halo": halo_of_frame(model.config) if isinstance(model, FrameModel) else halo_of(model.config),
         "facts": {
             "encode_kmac_per_pixel": round(encode_kmac(model), 2),
             "decode_kmac_per_pixel": round(decode_kmac(model), 2),
@@ -172,12 +159,40 @@ def export_model(
     }
 
 
+def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]:
+    """The encoder and the decoder of a model, for pictures of any size that is a multiple of 16."""
+    config = picture_codec(model).config
+    qp = {"qp": torch.tensor([30.0])}
+    pixels = torch.zeros(7 * 16, 11 * 16, 3, dtype=torch.uint8)
+    z_hat = torch.zeros(config.hyper, 2, 3, dtype=torch.int8)
+    residual = torch.zeros(config.latent, 7, 11, dtype=torch.int16)
+    z_axes, r_axes = {1: "cells_high", 2: "cells_wide"}, {1: "high", 2: "wide"}
+    rgb_axes = {0: "height", 1: "width"}
+    known = {"predicted": pixels} if isinstance(model, FrameModel) else {}
+    known_axes = dict.fromkeys(known, rgb_axes)
+    return {
+        "encoder.onnx": _export_graph(
+            FrameEncoderGraph(model) if isinstance(model, FrameModel) else EncoderGraph(model),
+            {"pixels": pixels, **known, **qp},
+            {"z_hat": z_axes, "residual": r_axes},
+            {"pixels": rgb_axes, **known_axes},
+        ),
+        "decoder.onnx": _export_graph(
+            FrameDecoderGraph(model) if isinstance(model, FrameModel) else DecoderGraph(model),
+            {"z_hat": z_hat, "residual": residual, **known, **qp},
+            {"pixels": rgb_axes},
+            {"z_hat": z_axes, "residual": r_axes, **known_axes},
+        ),
+    }
+
+
 def write_manifest(entry: dict[str, Any], weights: Path) -> None:
-    """Put an entry first in the manifest, in place of an older one of its name."""
+    """Put an entry first among those of its kind, models of pictures before others, in place of one of its name."""
     path = weights / MANIFEST
     entries = json.loads(path.read_text("utf-8"))["models"] if path.exists() else []
     if any(e["folder"] == entry["folder"] and e["name"] != entry["name"] for e in entries):
         msg = f"folder {entry['folder']} belongs to another model"
         raise ModelError(msg)
     others = [e for e in entries if e["name"] != entry["name"]]
-    path.write_text(json.dumps({"models": [entry, *others]}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    entries = sorted([entry, *others], key=lambda e: bool(e.get("kind", PICTURE) != PICTURE))
+    path.write_text(json.dumps({"models": entries}, indent=1, ensure_ascii=False) + "\n", "utf-8")

@@ -19,10 +19,10 @@ MAX_THREADS = 256
 class Backend(Protocol):
     """Runs a model's encoder and decoder networks on one tile."""
 
-    def analyze(self, pixels: Pixels, *, qp: int) -> Symbols:
-        """(H, W, 3) with H and W multiples of 16 → symbols."""
+    def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
+        """(H, W, 3) with H and W multiples of 16 → symbols; models of frames want the prediction too, of that shape."""
 
-    def synthesize(self, symbols: Symbols, *, qp: int) -> Pixels:
+    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Pixels:
         """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
 
 

@@ -53,14 +53,19 @@ class OnnxBackend:
             raise BackendError(msg) from error
         return outputs
 
-    def analyze(self, pixels: Pixels, *, qp: int) -> Symbols:
+    def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
         """(H, W, 3) with H and W multiples of 16 → symbols."""
-        z_hat, residual = self._run(
-            "encoder.onnx", {"pixels": pixels, "qp": np.array([qp], dtype=np.float32)}, large=pixels.size > LARGE
-        )
+        inputs = {"pixels": pixels, **_known(qp, predicted)}
+        z_hat, residual = self._run("encoder.onnx", inputs, large=pixels.size > LARGE)
         return Symbols(z_hat, residual)
 
-    def synthesize(self, symbols: Symbols, *, qp: int) -> Pixels:
+    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Pixels:
         """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
-        inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, "qp": np.array([qp], dtype=np.float32)}
+        inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, **_known(qp, predicted)}
         return self._run("decoder.onnx", inputs, large=symbols.residual.size > LARGE)[0]
+
+
+def _known(qp: int, predicted: Pixels | None) -> dict[str, object]:
+    """What both graphs are told."""
+    known: dict[str, object] = {"qp": np.array([qp], dtype=np.float32)}
+    return known if predicted is None else known | {"predicted": predicted}

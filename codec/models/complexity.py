@@ -1,10 +1,13 @@
 """Multiply–accumulates per pixel, counted by running the networks and watching their convolutions."""
 
+from collections.abc import Callable
+
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ncodec.bitstream import PATCH
 from ncodec.entropy import HYPER_CELL
+from ncodec.models.frame import FrameModel, picture_codec
 from ncodec.models.image import ImageModel
 
 SIDE = 256
@@ -15,22 +18,29 @@ def _kmac(total_flops: int) -> float:
 
 
 @torch.no_grad()
-def encode_kmac(model: ImageModel) -> float:
-    """Thousand multiply–accumulates a pixel, from RGB to symbols."""
+def encode_kmac(model: ImageModel | FrameModel) -> float:
+    """Thousand multiply–accumulates a pixel, from RGB, and a prediction where there is one, to symbols."""
     counter = FlopCounterMode(display=False)
     with counter:
-        model.encode(torch.zeros(1, 3, SIDE, SIDE), torch.zeros(1))
+        encode: Callable[..., object] = model.encode
+        encode(torch.zeros(1, 3, SIDE, SIDE), *_predicted(model), torch.zeros(1))
     return _kmac(counter.get_total_flops())
 
 
 @torch.no_grad()
-def decode_kmac(model: ImageModel) -> float:
+def decode_kmac(model: ImageModel | FrameModel) -> float:
     """Thousand multiply–accumulates a pixel, from symbols to RGB, table choice included."""
-    config, cells = model.config, SIDE // PATCH
+    picture = picture_codec(model)
+    config, cells = picture.config, SIDE // PATCH
     z_hat = torch.zeros(1, config.hyper, cells // HYPER_CELL, cells // HYPER_CELL)
     residual = torch.zeros(1, config.latent, cells, cells)
     counter = FlopCounterMode(display=False)
     with counter:
-        model.table_index(z_hat, torch.zeros(1), residual)
-        model.decode(z_hat, residual, torch.zeros(1))
+        picture.table_index(z_hat, torch.zeros(1), residual)
+        decode: Callable[..., object] = model.decode
+        decode(z_hat, residual, *_predicted(model), torch.zeros(1))
     return _kmac(counter.get_total_flops())
+
+
+def _predicted(model: ImageModel | FrameModel) -> list[torch.Tensor]:
+    return [torch.zeros(1, 3, SIDE, SIDE)] if isinstance(model, FrameModel) else []

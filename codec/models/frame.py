@@ -8,14 +8,18 @@ With its hints silent it is the image codec coding the difference, which is wher
 alone, as in a picture, so every symbol of a stream decodes without a network.
 """
 
+import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ncodec.bitstream import PATCH
+from ncodec.entropy import HYPER_CELL
 from ncodec.models.blocks import Block, Pointwise, QpVector, Trunk, patchify
-from ncodec.models.image import PATCH_VALUES, Hints, ImageConfig, ImageModel, Prediction
+from ncodec.models.image import PATCH_VALUES, Hints, ImageConfig, ImageModel, Prediction, halo_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,16 @@ class FrameConfig:
     def lambda_of(self, qp: Tensor) -> Tensor:
         """Lagrangian of λ·255²·MSE + bpp at each qp."""
         return self.codec.lambda_of(qp)
+
+
+def frame_config(fields: dict[str, Any]) -> FrameConfig:
+    """What `dataclasses.asdict` made of a configuration → the configuration."""
+    return FrameConfig(**{**fields, "codec": ImageConfig(**fields["codec"])})
+
+
+def halo_of_frame(config: FrameConfig) -> int:
+    """Pixels around a tile that its symbols or pixels depend on, as of `halo_of`, the context's blocks included."""
+    return halo_of(config.codec) + math.ceil(config.context_depth / HYPER_CELL) * HYPER_CELL * PATCH
 
 
 class Context(nn.Module):
@@ -84,3 +98,8 @@ class FrameModel(nn.Module):
         """Training pass over frames and predictions, (B, 3, H, W) in 0…1 with H and W multiples of 64."""
         seen: Prediction = self.codec(pixels - predicted + 0.5, qp, self.context(predicted, qp))
         return Prediction(seen.pixels - 0.5 + predicted, seen.y_bits, seen.z_bits)
+
+
+def picture_codec(model: ImageModel | FrameModel) -> ImageModel:
+    """The image codec inside a model of frames, or the image model itself."""
+    return model.codec if isinstance(model, FrameModel) else model

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ncodec.entropy import RESIDUAL_LIMIT
+from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
 
 
@@ -16,9 +17,8 @@ class EncoderGraph(nn.Module):
 
     def forward(self, pixels: Tensor, qp: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        unit = pixels.permute(2, 0, 1)[None].float() / 255
-        z_hat, residual = self.model.encode(unit, qp)
-        return z_hat[0].to(torch.int8), residual[0].clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT).to(torch.int16)
+        unit = _to_unit(pixels)
+        return _as_symbols(*self.model.encode(unit, qp))
 
 
 class DecoderGraph(nn.Module):
@@ -30,5 +30,41 @@ class DecoderGraph(nn.Module):
 
     def forward(self, z_hat: Tensor, residual: Tensor, qp: Tensor) -> Tensor:
         """See the class."""
-        unit = self.model.decode(z_hat[None].float(), residual[None].float(), qp)
-        return (unit[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8)
+        return _to_pixels(self.model.decode(z_hat[None].float(), residual[None].float(), qp))
+
+
+class FrameEncoderGraph(nn.Module):
+    """The same for a predicted frame, with its prediction, (H, W, 3) uint8, after the pixels."""
+
+    def __init__(self, model: FrameModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> tuple[Tensor, Tensor]:
+        """See the class."""
+        return _as_symbols(*self.model.encode(_to_unit(pixels), _to_unit(predicted), qp))
+
+
+class FrameDecoderGraph(nn.Module):
+    """ẑ, r, prediction and qp → frame, (16·h, 16·w, 3) uint8."""
+
+    def __init__(self, model: FrameModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:
+        """See the class."""
+        unit = self.model.decode(z_hat[None].float(), residual[None].float(), _to_unit(predicted), qp)
+        return _to_pixels(unit)
+
+
+def _to_unit(pixels: Tensor) -> Tensor:
+    return pixels.permute(2, 0, 1)[None].float() / 255
+
+
+def _as_symbols(z_hat: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+    return z_hat[0].to(torch.int8), residual[0].clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT).to(torch.int16)
+
+
+def _to_pixels(unit: Tensor) -> Tensor:
+    return (unit[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8)
