@@ -109,7 +109,7 @@ def qp_to_quality(qp: int) -> float:
     return round(qp / (QP_COUNT - 1) * 100, 1)
 
 
-def _padded(tile: Pixels) -> Pixels:
+def pad_to_patches(tile: Pixels) -> Pixels:
     """Repeat the last row and column up to multiples of 16."""
     bottom, right = -tile.shape[0] % PATCH, -tile.shape[1] % PATCH
     return np.pad(tile, ((0, bottom), (0, right), (0, 0)), mode="edge") if bottom or right else tile
@@ -130,7 +130,7 @@ class ImageCodec:
         residual = np.empty((tables.bias.shape[1], height // PATCH, width // PATCH), dtype=np.int16)
         for row, column in _tiles(height, width, self.model.halo):
             known = None if predicted is None else predicted[row.seen(1), column.seen(1)]
-            tile = self.backend.analyze(_padded(pixels[row.seen(1), column.seen(1)]), qp=qp, predicted=known)
+            tile = self.backend.analyze(pad_to_patches(pixels[row.seen(1), column.seen(1)]), qp=qp, predicted=known)
             z_hat[:, row.outer(CELL), column.outer(CELL)] = tile.z_hat[:, row.inner(CELL), column.inner(CELL)]
             residual[:, row.outer(PATCH), column.outer(PATCH)] = tile.residual[:, row.inner(PATCH), column.inner(PATCH)]
         symbols = Symbols(z_hat, residual)

@@ -1,10 +1,14 @@
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
 from places import KODAK, ROOT
+
+if TYPE_CHECKING:
+    from ncodec.model import Model
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +39,30 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty current folder."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def frame_model(tmp_path_factory: pytest.TempPathFactory) -> "Model":
+    """An untrained model of predicted frames that does code what is left of a frame."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("onnx")
+    from ncodec.models.frame import FrameConfig, FrameModel
+    from ncodec.models.image import ImageConfig
+    from ncodec.training.data import patch_statistics
+    from ncodec.training.export import export_model, write_manifest
+    from ncodec.zoo import load_model_folder
+
+    torch.manual_seed(1)
+    config = ImageConfig(
+        latent=96, hyper=8, encoder_width=16, encoder_depth=1, entropy_width=16, hyper_width=16, body_width=16,
+        body_depth=1, render_width=8, render_depth=1,
+    )  # fmt: skip
+    network = FrameModel(FrameConfig(config, context_width=16, context_depth=1)).eval()
+    with Image.open(ROOT / "docs" / "osprey.png") as image:
+        network.codec.start_from(patch_statistics([np.array(image.convert("RGB"))], config, crops=50))
+    for hint in (network.context.to_means, network.context.to_body, network.context.to_encoder):
+        hint.weight.data.normal_(std=0.02)
+    folder = tmp_path_factory.mktemp("weights")
+    entry = export_model(network, folder / "tiny", name="tiny", facts={})
+    write_manifest(entry, folder)
+    return load_model_folder(entry, folder / "tiny")

@@ -17,6 +17,7 @@ LAYERS = [
     {"stream", "vectors"},
     {"backends", "zoo", "models"},
     {"image"},
+    {"video"},
     {"files"},
     {"api"},
     {"console", "pillow_plugin"},

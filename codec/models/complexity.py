@@ -1,6 +1,6 @@
 """Multiply–accumulates per pixel, counted by running the networks and watching their convolutions."""
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -9,6 +9,9 @@ from ncodec.bitstream import PATCH
 from ncodec.entropy import HYPER_CELL
 from ncodec.models.frame import FrameModel, picture_codec
 from ncodec.models.image import ImageModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SIDE = 256
 

@@ -1,0 +1,99 @@
+"""Coded frames decode to what the encoder saw, in order, from any intra frame, and damage is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ncodec.api import open_codec
+from ncodec.backends import open_backend
+from ncodec.errors import FormatError, InputError, ModelError
+from ncodec.image import ImageCodec
+from ncodec.model import Model
+from ncodec.picture import psnr
+from ncodec.records import Frame, Tag
+from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder
+
+Photo = npt.NDArray[np.uint8]
+QP = 45
+
+
+@pytest.fixture(scope="module")
+def codecs(frame_model: Model) -> FrameCodecs:
+    return FrameCodecs(open_codec(), ImageCodec(frame_model, open_backend(frame_model)))
+
+
+@pytest.fixture(scope="module")
+def scene(photo: Photo) -> list[Photo]:
+    """A pan with a still second half; neither side a multiple of 16."""
+    lefts = [0, 3, 6, 9, 9, 9]
+    return [np.ascontiguousarray(photo[:149, left : left + 181]) for left in lefts]
+
+
+@pytest.fixture(scope="module")
+def coded(codecs: FrameCodecs, scene: list[Photo]) -> tuple[list[Frame], list[Photo]]:
+    encoder = FrameEncoder(codecs)
+    frames, seen = [], []
+    for pts, pixels in enumerate(scene):
+        frames.append(encoder.encode(pixels, pts=pts, qp=QP, intra=pts == 2))
+        seen.append(encoder.last[:149, :181].copy())
+    return frames, seen
+
+
+def decoder(codecs: FrameCodecs) -> FrameDecoder:
+    return FrameDecoder(codecs, height=149, width=181)
+
+
+def test_a_decoder_sees_what_the_encoder_saw(
+    codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]], scene: list[Photo]
+) -> None:
+    frames, seen = coded
+    assert [f.tag for f in frames] == [Tag.INTRA, Tag.PREDICTED, Tag.INTRA, Tag.PREDICTED, Tag.COPY, Tag.COPY]
+    decoding = decoder(codecs)
+    for frame, expected, original in zip(frames, seen, scene, strict=True):
+        pixels = decoding.decode(frame)
+        np.testing.assert_array_equal(pixels, expected)
+        assert psnr(pixels, original) > 28
+
+
+def test_decoding_starts_at_any_intra_frame(codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]]) -> None:
+    frames, seen = coded
+    decoding = decoder(codecs)
+    for frame, expected in zip(frames[2:], seen[2:], strict=True):
+        np.testing.assert_array_equal(decoding.decode(frame), expected)
+    for frame in (frames[1], frames[4]):
+        with pytest.raises(FormatError, match="expected an intra frame first"):
+            decoder(codecs).decode(frame)
+
+
+def test_without_a_model_of_frames_all_are_intra(codecs: FrameCodecs, scene: list[Photo], coded: object) -> None:
+    encoder = FrameEncoder(FrameCodecs(codecs.pictures, None))
+    frames = [encoder.encode(pixels, pts=pts, qp=QP) for pts, pixels in enumerate(scene[:2])]
+    assert [f.tag for f in frames] == [Tag.INTRA, Tag.INTRA]
+    decoding = FrameDecoder(FrameCodecs(codecs.pictures, None), height=149, width=181)
+    decoding.decode(frames[0])
+    with pytest.raises(ModelError, match="expected a model of predicted frames"):
+        decoding.decode(Frame(Tag.PREDICTED, 1, QP))
+
+
+def test_a_size_that_changes_is_refused(codecs: FrameCodecs, scene: list[Photo]) -> None:
+    encoder = FrameEncoder(codecs)
+    encoder.encode(scene[0], pts=0, qp=QP)
+    with pytest.raises(InputError, match="expected frames of one size, got 180×149 after 181×149"):
+        encoder.encode(scene[1][:, 1:], pts=1, qp=QP)
+
+
+def test_cut_frames_are_refused(codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]]) -> None:
+    decoding = decoder(codecs)
+    first, second = coded[0][:2]
+    decoding.decode(first)
+    for broken in (
+        replace(second, symbols=second.symbols[:-1]),
+        replace(second, symbols=second.symbols + b"more"),
+        replace(second, symbols=b""),
+        replace(second, motion=second.motion[:2]),
+        replace(second, motion=b"\x40\x00\x00\x00"),
+    ):
+        with pytest.raises(FormatError):
+            decoding.decode(broken)
