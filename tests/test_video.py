@@ -90,7 +90,7 @@ def test_cut_frames_are_refused(codecs: FrameCodecs, coded: tuple[list[Frame], l
     decoding.decode(first)
     for broken in (
         replace(second, symbols=second.symbols[:-1]),
-        replace(second, symbols=second.symbols + b"more"),
+        replace(second, symbols=second.symbols + b"mores"),
         replace(second, symbols=b""),
         replace(second, motion=second.motion[:2]),
         replace(second, motion=b"\x40\x00\x00\x00"),
