@@ -1,6 +1,9 @@
 """A tiny model learns for a few steps, resumes, exports and decodes real pixels."""
 
 import json
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,6 +87,31 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
     reference = ImageCodec(loaded, open_backend(loaded, "torch"))
     ours, theirs = (c.analyze(photo, qp=63).residual for c in (codec, reference))
     assert (ours != theirs).mean() < 1e-3, "both backends run the same weights"
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_from_its_last_checkpoint(pictures: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    options = [*TINY, "--optimizer.steps=2000", "--checkpoint_minutes=0.02"]
+    command = [sys.executable, "-m", "ncodec", "train", "image", "--data", str(pictures), "--out", str(out), *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while not (out / run.LAST).exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(0.5)
+        process.kill()
+    reached = torch.load(out / run.LAST, weights_only=True)["global_step"]
+    assert 0 < reached < 2000
+    last = run.train_image(
+        [pictures],
+        out=out,
+        options=run.read_options([*TINY, f"--optimizer.steps={reached + 20}"]),
+        resume=out / run.LAST,
+    )
+    state = torch.load(last, weights_only=True)
+    assert state["global_step"] == state["PictureData"]["first"] == reached + 20
+    losses = log_losses(out)
+    assert losses[-1] < losses[0] + 0.02, "what was learned is still there"
 
 
 def test_the_profile_of_a_step_adds_up(pictures: Path) -> None:
