@@ -40,7 +40,7 @@ class Tag(IntEnum):
     COPY = 3
     """the frame before it, shown again"""
     TRACKS = 16
-    """an empty Matroska file that describes the sound and subtitles; at most once, before any of them"""
+    """a NUT file with the first packet of each track of sound and subtitles, for its parameters; before any MEDIA"""
     MEDIA = 17
     """a packet of one of those"""
     INDEX = 32
@@ -105,7 +105,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Tracks:
-    """An empty Matroska file whose tracks are those of the media packets."""
+    """A NUT file whose tracks are those of the media packets."""
 
     template: bytes
 

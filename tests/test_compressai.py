@@ -44,7 +44,15 @@ def test_one_of_them_trains_from_its_checkpoint(tmp_path: Path, photo: Photo) ->
         [tmp_path / "pictures"],
         out=tmp_path / "run",
         options=run.read_options(
-            ["--crops.crop=64", "--crops.batch=4", "--optimizer.steps=20", "--validate_every=10", "--accelerator=cpu"]
+            [
+                "--crops.crop=64",
+                "--crops.batch=4",
+                "--optimizer.steps=20",
+                "--validate_every=10",
+                "--accelerator=cpu",
+                "--optimizer.name=adamw",
+                "--optimizer.peak=2e-3",
+            ]
         ),
         start_from=tmp_path / "published.pth.tar",
         compressai=config,

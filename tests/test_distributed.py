@@ -86,9 +86,17 @@ def test_two_processes_learn_like_one_and_hold_the_same_weights(tmp_path: Path, 
 @pytest.mark.slow
 @pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="PyTorch was built without gloo")
 def test_two_processes_that_share_one_model_learn_like_one(tmp_path: Path, pictures: Path) -> None:
-    alone = train(pictures, tmp_path / "alone", "--crops.batch=4", "--ema_decay=0")
-    sharded = train(pictures, tmp_path / "sharded", "--crops.batch=2", "--devices=2", "--strategy=fsdp")
+    adamw = "--optimizer.name=adamw"
+    alone = train(pictures, tmp_path / "alone", adamw, "--crops.batch=4", "--ema_decay=0")
+    sharded = train(pictures, tmp_path / "sharded", adamw, "--crops.batch=2", "--devices=2", "--strategy=fsdp")
     np.testing.assert_allclose(sharded, alone, atol=0.03)
     model, facts = load_checkpoint(tmp_path / "sharded" / "last.ckpt")
     assert facts["steps"] == 60
     assert all(type(value) is torch.Tensor for value in model.state_dict().values()), "the checkpoint is whole"
+
+
+def test_soap_needs_whole_matrices(tmp_path: Path, pictures: Path) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        train(pictures, out, "--optimizer.name=soap", "--crops.batch=2", "--devices=2", "--strategy=fsdp")
+    assert b"take --optimizer.name adamw for fsdp or a TPU" in failure.value.stderr

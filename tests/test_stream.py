@@ -15,7 +15,7 @@ from ncodec.stream import StreamReader, StreamWriter
 
 HEADER = StreamHeader(0x01020304, 0x0A0B0C0D, 640, 361, Fraction(1001, 30000), Fraction(4, 3), Colour(1, 9, 16, True))
 RECORDS: list[Frame | Tracks | Media] = [
-    Tracks(b"an empty Matroska file"),
+    Tracks(b"a NUT file"),
     Frame(Tag.INTRA, -3, 40, b"", b"first symbols"),
     Media(0, 0, -2, 20, True, b"sound"),
     Frame(Tag.PREDICTED, 1, 41, b"motion", b"second symbols"),

@@ -105,7 +105,8 @@ def main(data: tuple[str, ...], overrides: tuple[str, ...]) -> None:
         raise click.ClickException(str(error)) from error
     if os.environ.get("PJRT_DEVICE", "TPU") != "TPU":
         AcceleratorRegistry.register("tpu", HostXla, description="XLA without a TPU", override=True)
-    options = read_options(["--accelerator=tpu", "--optimizer.steps=20", "--validate_every=1000000", *overrides])
+    fixed = ["--accelerator=tpu", "--optimizer.name=adamw", "--optimizer.steps=20", "--validate_every=1000000"]
+    options = read_options([*fixed, *overrides])
     seen = count_compilations(data, options=options)
     fallbacks = ", ".join(seen.fallbacks) or "none"
     click.echo(f"{seen.steps} steps: {seen.programs} programs compiled, operations left to the host: {fallbacks}")
