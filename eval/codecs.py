@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation
 from PIL import AvifImagePlugin, Image, features
 
 import ncodec
+from ncodec.clips import SCALING
 from ncodec.picture import Pixels
 
 if TYPE_CHECKING:
@@ -107,12 +107,6 @@ class PillowCodec(Codec):
             vars(import_module(f"{self.plugin}.JpegXLImagePlugin"))["DECODE_THREADS"] = 0
 
 
-# The default conversion replicates chroma and rounds carelessly, which costs tenths of a decibel.
-_SCALING = int(
-    Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
-)
-
-
 @dataclass(frozen=True)
 class IntraCodec(Codec):
     """One intra frame of a video codec through PyAV, in full-range BT.709; its bits are those of the elementary stream.
@@ -149,7 +143,7 @@ class IntraCodec(Codec):
         context.options = {**self.options, "crf": f"{quality:g}"}
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), "rgb24")
         frame = frame.reformat(
-            format=self.pixel_format, dst_colorspace="ITU709", dst_color_range="JPEG", interpolation=_SCALING, threads=1
+            format=self.pixel_format, dst_colorspace="ITU709", dst_color_range="JPEG", interpolation=SCALING, threads=1
         )
         data = b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))
         return data if self.message_unit is None else self._without_messages(data)
@@ -164,7 +158,7 @@ class IntraCodec(Codec):
         context.thread_count = 1
         frames = [*context.decode(av.Packet(data)), *context.decode(None)]
         rgb = frames[0].reformat(
-            format="rgb24", src_colorspace="ITU709", src_color_range="JPEG", interpolation=_SCALING, threads=1
+            format="rgb24", src_colorspace="ITU709", src_color_range="JPEG", interpolation=SCALING, threads=1
         )
         return np.asarray(rgb.to_ndarray())
 

@@ -18,7 +18,7 @@ LAYERS = [
     {"backends", "zoo", "models"},
     {"image"},
     {"video"},
-    {"files"},
+    {"files", "clips"},
     {"api"},
     {"console", "pillow_plugin"},
     {"cli"},

@@ -1,0 +1,121 @@
+"""Clips give frames with rising time stamps, their sound untouched, and one sentence where they cannot be read."""
+
+import io
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ncodec.clips import ClipReader, SourceFrame
+from ncodec.errors import InputError
+from ncodec.picture import psnr
+from ncodec.records import Colour, Media, Tracks
+
+Photo = npt.NDArray[np.uint8]
+
+
+def write(
+    path: Path, frames: list[Photo], *, codec: str = "libx264", pix_fmt: str = "yuv444p", sound: bool = False
+) -> Path:
+    """A clip of 25 frames a second, with noise for sound if asked for."""
+    generator = np.random.default_rng(1)
+    with av.open(path, "w") as container:
+        video = container.add_stream(codec, rate=Fraction(25))
+        video.height, video.width, video.pix_fmt = frames[0].shape[0], frames[0].shape[1], pix_fmt
+        if codec == "libx264":
+            video.options = {"crf": "4"}
+        audio = container.add_stream("aac", rate=48000) if sound else None
+        for pixels in frames:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        container.mux(video.encode(None))
+        for i in range(20 if audio else 0):
+            samples = (generator.standard_normal((2, 1024)) * 0.1).astype(np.float32)
+            chunk = av.AudioFrame.from_ndarray(samples, "fltp", "stereo")
+            chunk.rate, chunk.pts = 48000, 1024 * i
+            container.mux(audio.encode(chunk))  # type: ignore[union-attr]
+        if audio:
+            container.mux(audio.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def frames(photo: Photo) -> list[Photo]:
+    return [np.ascontiguousarray(photo[:96, 4 * i : 4 * i + 128]) for i in range(5)]
+
+
+def test_frames_and_times(tmp_path: Path, frames: list[Photo]) -> None:
+    with ClipReader(write(tmp_path / "clip.mp4", frames)) as reader:
+        assert reader.rate == 25
+        read = [r for r in reader.records() if isinstance(r, SourceFrame)]
+        assert [r.pts * reader.time_base for r in read] == [Fraction(i, 25) for i in range(5)]
+        assert reader.pixel_aspect == 1
+        assert reader.notices == []
+    for found, expected in zip(read, frames, strict=True):
+        assert psnr(found.pixels, expected) > 38
+
+
+def test_sound_is_what_it_was(tmp_path: Path, frames: list[Photo]) -> None:
+    path = write(tmp_path / "clip.mp4", frames, sound=True)
+    with av.open(path) as container:
+        packets = [p for p in container.demux(audio=0) if p.dts is not None]
+        expected = [(p.pts, p.dts, p.duration, bytes(p)) for p in packets]
+        extradata = container.streams.audio[0].codec_context.extradata
+    with ClipReader(path) as reader:
+        records = list(reader.records())
+    media = [r for r in records if isinstance(r, Media)]
+    assert [(m.pts, m.dts, m.duration, m.data) for m in media] == expected
+    (tracks,) = (r for r in records if isinstance(r, Tracks))
+    assert records.index(tracks) < records.index(media[0])
+    with av.open(io.BytesIO(tracks.template)) as template:
+        assert template.streams.audio[0].codec_context.extradata == extradata
+        assert template.streams.audio[0].time_base == Fraction(1, 48000)
+
+
+@pytest.mark.parametrize(("name", "codec", "pix_fmt"), [("a.mkv", "ffv1", "bgr0"), ("a.gif", "gif", "rgb8")])
+def test_other_containers(tmp_path: Path, frames: list[Photo], name: str, codec: str, pix_fmt: str) -> None:
+    with ClipReader(write(tmp_path / name, frames, codec=codec, pix_fmt=pix_fmt)) as reader:
+        read = [r for r in reader.records() if isinstance(r, SourceFrame)]
+    assert len(read) == 5
+    assert psnr(read[3].pixels, frames[3]) > 15
+
+
+def test_deep_samples_are_reduced_with_a_notice(tmp_path: Path, frames: list[Photo]) -> None:
+    with ClipReader(write(tmp_path / "deep.mkv", frames, pix_fmt="yuv444p10le")) as reader:
+        read = [r for r in reader.records() if isinstance(r, SourceFrame)]
+        assert reader.notices == ["samples of more than 8 bits were reduced to 8"]
+    assert psnr(read[0].pixels, frames[0]) > 38
+
+
+def test_what_is_no_video_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("not a clip")
+    with pytest.raises(InputError, match=r"text\.mp4: cannot be read: Invalid data"):
+        ClipReader(tmp_path / "text.mp4")
+    with pytest.raises(InputError, match="No such file"):
+        ClipReader(tmp_path / "missing.mp4")
+    with av.open(tmp_path / "sound.wav", "w") as container:
+        audio = container.add_stream("pcm_s16le", rate=8000)
+        chunk = av.AudioFrame.from_ndarray(np.zeros((1, 800), dtype=np.int16), "s16", "mono")
+        chunk.rate = 8000
+        container.mux(audio.encode(chunk))
+    with pytest.raises(InputError, match="expected a video stream, got none"):
+        ClipReader(tmp_path / "sound.wav")
+
+
+def test_a_cut_clip_gives_what_is_there(tmp_path: Path, frames: list[Photo]) -> None:
+    path = write(tmp_path / "whole.mkv", frames, codec="ffv1", pix_fmt="bgr0")
+    data = path.read_bytes()
+    cut = tmp_path / "cut.mkv"
+    cut.write_bytes(data[: len(data) * 2 // 3])
+    seen: list[object] = []
+    with suppress(InputError), ClipReader(cut) as reader:
+        seen.extend(reader.records())
+    assert 1 <= len(seen) < 5
+
+
+def test_unsaid_colours_are_unknown(tmp_path: Path, frames: list[Photo]) -> None:
+    with ClipReader(write(tmp_path / "clip.mp4", frames)) as reader:
+        assert reader.colour == Colour()
