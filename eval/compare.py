@@ -32,10 +32,9 @@ def _jpeg(image: Image.Image, quality: int) -> bytes:
     return stream.getvalue()
 
 
-def _jpeg_quality_within(image: Image.Image, limit: int) -> int:
-    """Quality of the best JPEG of at most `limit` bytes, or of the smallest there is."""
-    fitting = [quality for quality in range(1, 96) if len(_jpeg(image, quality)) <= limit]
-    return max(fitting, default=1)
+def _jpeg_quality_near(image: Image.Image, size: int) -> int:
+    """Quality of the JPEG whose size is nearest."""
+    return min(range(1, 96), key=lambda quality: abs(len(_jpeg(image, quality)) - size))
 
 
 def _result(name: str, original: Pixels, data: bytes, encode_s: float, decode_s: float, decoded: Pixels) -> Comparison:
@@ -44,7 +43,7 @@ def _result(name: str, original: Pixels, data: bytes, encode_s: float, decode_s:
 
 
 def compare(image: Image.Image, *, quality: float) -> list[Comparison]:
-    """ncodec at a quality, and JPEG (optimized, 4:2:0) at the same size or just below."""
+    """ncodec at a quality, and JPEG (optimized, 4:2:0) at the size that is nearest."""
     original = np.asarray(image)
     ncodec.decode(ncodec.encode(image, quality=quality))  # loads the networks, which the figures leave out
     start = time.perf_counter()
@@ -53,7 +52,7 @@ def compare(image: Image.Image, *, quality: float) -> list[Comparison]:
     decoded = np.asarray(ncodec.decode(data))
     end = time.perf_counter()
     ours = _result("ncodec", original, data, middle - start, end - middle, decoded)
-    peer_quality = _jpeg_quality_within(image, len(data))
+    peer_quality = _jpeg_quality_near(image, len(data))
     start = time.perf_counter()
     peer = _jpeg(image, peer_quality)
     middle = time.perf_counter()
