@@ -30,6 +30,8 @@ TEMPLATE_FORMAT = "nut"
 KEPT_TYPES = ("audio", "subtitle")
 HD_HEIGHT = 720
 """from here on, video that does not say how it means colours means BT.709, below it BT.601"""
+MAX_HELD = 3000
+"""packets that are held back until every track has one"""
 _UNSPECIFIED = 2
 
 
@@ -180,7 +182,7 @@ def _fits_template(stream: Stream) -> bool:
 class _Template:
     """Holds packets back until each track has one, and then describes the tracks.
 
-    A track that stays empty is left out of the description; packets after the first minute are not held.
+    A track that stays empty is left out of the description; at most `MAX_HELD` packets are held.
     """
 
     def __init__(self, tracks: list[Stream]) -> None:
@@ -216,10 +218,6 @@ class _Template:
                 packet.stream = copy
                 container.mux(packet)
         return stream.getvalue()
-
-
-MAX_HELD = 3000
-"""packets that are held back until every track has one"""
 
 
 def copy_packet(packet: "av.Packet[Stream]") -> "av.Packet[Stream]":

@@ -97,6 +97,12 @@ def test_a_batch_mixes_both(photo: Photo) -> None:
     assert 0.25 < real < 0.75
 
 
+def test_sharing_the_weights_is_refused(data: Path, tmp_path: Path) -> None:
+    options = run.read_video_options([*TINY, "--strategy=fsdp", "--devices=2"])
+    with pytest.raises(InputError, match="expected the strategy ddp"):
+        run.train_video([data], out=tmp_path, options=options, start_from=tmp_path / "any")
+
+
 @pytest.mark.slow
 def test_train_and_resume(data: Path, tmp_path: Path) -> None:
     options = run.read_video_options([*TINY, "--optimizer.steps=30"])

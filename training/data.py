@@ -1,5 +1,6 @@
 """The data module: training batches that a resumed run repeats exactly, and fixed held-out crops."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import count
@@ -83,7 +84,7 @@ def split(pictures: list[Pixels], *, held_out: int) -> tuple[list[Pixels], list[
     return trained, [p for i, p in enumerate(pictures) if i in chosen]
 
 
-class StreamData(pl.LightningDataModule):
+class StreamData(pl.LightningDataModule, ABC):
     """Batches of a stream that a resumed run continues, and held-out crops."""
 
     held_out: list[Pixels]
@@ -94,9 +95,9 @@ class StreamData(pl.LightningDataModule):
         self.batch = batch
         self.first = 0
 
+    @abstractmethod
     def batches(self, first: int) -> Batches:
         """The stream from a position on."""
-        raise NotImplementedError
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Batches on the training device."""

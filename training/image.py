@@ -49,7 +49,7 @@ class OptimizerOptions:
     """An optimizer inside a budget of steps or minutes, whichever ends first; the rate reaches zero at its end."""
 
     name: Literal["adamw", "soap"] = "adamw"
-    """soap takes more time a step, which pays in batches of eight crops and more a process"""
+    """soap takes more time a step, and learns more from it"""
     peak: float = 2e-3
     """highest learning rate"""
     steps: int = 100_000

@@ -303,6 +303,9 @@ def train_video(
     `data` holds clips, and photographs that are made to move; `start_from` is exported image weights, and `resume`
     continues the run that wrote a checkpoint. Raises InputError, ModelError, BackendError and TrainingError.
     """
+    if is_sharded(options):
+        msg = "expected the strategy ddp for a model of predicted frames, got fsdp: each device holds all of it"
+        raise InputError(msg)
     if resume is not None:
         check_resumable(resume, options.model)
     trainer = _checkpointing_trainer(options, out)
