@@ -12,6 +12,7 @@ from ncodec.bitstream import FORMAT_VERSION, MAGIC, Container, Flag, Tag, unpack
 from ncodec.errors import InputError, ModelError
 from ncodec.files import Bytes, from_pil, read_bytes, read_picture, to_pil, write_bytes
 from ncodec.image import ImageCodec, Target, qp_to_quality, read_alpha, read_symbols
+from ncodec.model import PICTURE
 from ncodec.picture import Picture, from_array
 from ncodec.zoo import load_model
 
@@ -45,23 +46,26 @@ class Info:
 
 
 @lru_cache(maxsize=8)
-def _open_codec(model_id: int, backend: str, threads: int | None, precision: str, device: str | None) -> ImageCodec:
+def _open_codec(
+    model_id: int, kind: str, backend: str, threads: int | None, precision: str, device: str | None
+) -> ImageCodec:
     from ncodec.backends import open_backend
 
-    loaded = load_model(model_id)
+    loaded = load_model(model_id, kind=kind)
     return ImageCodec(loaded, open_backend(loaded, backend, threads=threads, precision=precision, device=device))
 
 
 def open_codec(
     model: str | int | None = None,
     *,
+    kind: str = PICTURE,
     backend: str = "onnx",
     threads: int | None = None,
     precision: str = "float32",
     device: str | None = None,
 ) -> ImageCodec:
     """A model on a backend, kept for the next call; see `ncodec.backends.open_backend` for the options."""
-    return _open_codec(load_model(model).id, backend, threads, precision, device)
+    return _open_codec(load_model(model, kind=kind).id, kind, backend, threads, precision, device)
 
 
 def load_picture(source: Source, *, allow_large: bool = False) -> Picture:
@@ -137,12 +141,16 @@ def read_container(source: str | os.PathLike[str] | Bytes, *, allow_large: bool 
     A few bytes can claim a picture of gigabytes, so Pillow's limit against decompression bombs holds here too.
     """
     container = unpack(load_bytes(source))
-    pixels = container.header.width * container.header.height
-    limit = Image.MAX_IMAGE_PIXELS
-    if not allow_large and limit is not None and pixels > 2 * limit:
-        msg = f"expected at most {2 * limit} pixels, got {pixels}; --allow-large (allow_large=True) takes them"
-        raise InputError(msg)
+    check_pixels(container.header.width, container.header.height, allow_large=allow_large)
     return container
+
+
+def check_pixels(width: int, height: int, *, allow_large: bool) -> None:
+    """Raise InputError where a file claims more pixels than Pillow's limit, unless that is allowed."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if not allow_large and limit is not None and width * height > 2 * limit:
+        msg = f"expected at most {2 * limit} pixels, got {width * height}; --allow-large (allow_large=True) takes them"
+        raise InputError(msg)
 
 
 def verify(source: str | os.PathLike[str] | Bytes, *, allow_large: bool = False) -> None:

@@ -9,6 +9,10 @@ class FormatError(NcodecError, ValueError):
     """The bytes are not a valid ncodec file: wrong magic, truncated, damaged, or of a newer version."""
 
 
+class TruncatedError(FormatError):
+    """An ncodec file ends too soon; what stands before that is whole."""
+
+
 class ModelError(NcodecError, LookupError):
     """A model is unknown, incomplete, or its files do not match their recorded hashes."""
 

@@ -8,13 +8,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from ncodec.bitstream import MAX_SIDE
-from ncodec.errors import InputError, OutputError
+from ncodec.errors import InputError, NcodecError, OutputError
 from ncodec.picture import STRIP, Picture, Pixels, pixel_limit
 
 Bytes = bytes | bytearray | memoryview
@@ -81,14 +81,16 @@ def read_bytes(name: str | os.PathLike[str], *, magic: bytes = b"") -> bytes:
 
     Where the file does not start with `magic`, only as many bytes: a reader needs no more to refuse it.
     """
-    with _readable(str(name)), _open_input(name) as stream:
+    with _readable(str(name)), open_input(name) as stream:
         start = stream.read(len(magic))
         return start + stream.read() if start == magic else start
 
 
-def _open_input(name: str | os.PathLike[str]) -> AbstractContextManager[IO[bytes]]:
+def open_input(name: str | os.PathLike[str]) -> AbstractContextManager[BinaryIO]:
+    """A file to read, or standard input for "-"; raises InputError."""
     if name != STDIO:
-        return Path(name).open("rb")
+        with _readable(str(name)):
+            return Path(name).open("rb")
     if sys.stdin is None:
         msg = "standard input is closed"
         raise InputError(msg)
@@ -288,28 +290,39 @@ def write_bytes(data: bytes | memoryview, name: str | os.PathLike[str], *, overw
 
     Devices and pipes are written to directly; a regular file appears under its name once it is complete.
     """
+    with open_output(name, overwrite=overwrite) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def open_output(name: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[BinaryIO]:
+    """A file to write, as of `write_bytes`: what an exception interrupts leaves nothing behind; raises OutputError."""
     if name == STDIO:
-        _write_stdout(data)
+        with _open_stdout() as stream:
+            yield stream
         return
     check_output(name, overwrite=overwrite)
     path = Path(name)
     try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(data)
-        else:
-            _write_atomically(data, path)
+        with path.open("wb") if path.exists() and not path.is_file() else _open_atomic(path) as stream:
+            yield stream
+    except NcodecError:
+        raise
     except OSError as error:
         msg = f"{path}: cannot be written: {error.strerror or error}"
         raise OutputError(msg) from error
 
 
-def _write_stdout(data: bytes | memoryview) -> None:
+@contextmanager
+def _open_stdout() -> Iterator[BinaryIO]:
     if sys.stdout is None:
         msg = "standard output is closed"
         raise OutputError(msg)
     try:
-        sys.stdout.buffer.write(data)
+        yield sys.stdout.buffer
         sys.stdout.buffer.flush()
+    except NcodecError:
+        raise
     except OSError as error:
         silence_stdout()
         msg = f"standard output: cannot be written: {error.strerror or error}"
@@ -321,12 +334,13 @@ def silence_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _write_atomically(data: bytes | memoryview, path: Path) -> None:
+@contextmanager
+def _open_atomic(path: Path) -> Iterator[BinaryIO]:
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".ncodec-{secrets.token_hex(8)}")
     try:
         with temporary.open("xb") as stream:
-            stream.write(data)
+            yield stream
         if target.exists():
             temporary.chmod(target.stat().st_mode & 0o777)
         temporary.replace(target)

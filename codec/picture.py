@@ -44,6 +44,16 @@ class Picture:
         return int(self.pixels.shape[1])
 
 
+@dataclass(frozen=True, eq=False)
+class TimedFrame:
+    """A frame of a sequence, as people see it: upright, in RGB."""
+
+    pts: int
+    """time stamp in units of the sequence's time base; later than that of the frame before"""
+    pixels: Pixels
+    """(H, W, 3)"""
+
+
 def from_array(array: npt.NDArray[np.uint8]) -> Picture:
     """(H, W), or (H, W, 1 to 4) uint8 as grey, grey and alpha, RGB, RGBA → Picture; raises InputError otherwise."""
     if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim not in (2, 3) or array.size == 0:

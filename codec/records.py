@@ -1,7 +1,7 @@
 """What a .ncv stream is made of: its header and its records, to bytes and back."""
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
 
@@ -19,7 +19,7 @@ MAX_CHUNK = 2**28
 FIRST_OPTIONAL_TAG = 0x80
 NO_MODEL = 0
 
-HEADER_NUMBERS = 6
+HEADER_NUMBERS = 8
 """varints after the header's fixed part"""
 
 _HEADER = struct.Struct(">4sBIIBBBBB")
@@ -77,6 +77,8 @@ class StreamHeader:
     height: int
     time_base: Fraction
     """seconds of one unit of a time stamp"""
+    rate: Fraction = Fraction(25)
+    """frames a second on average, for players that have no time stamps"""
     pixel_aspect: Fraction = Fraction(1)
     """width of a pixel over its height"""
     colour: Colour = UNKNOWN_COLOUR
@@ -85,7 +87,8 @@ class StreamHeader:
         if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
             msg = f"expected sides of 1 to {MAX_SIDE} pixels, got {self.width}×{self.height}"
             raise FormatError(msg)
-        for ratio, what in ((self.time_base, "time base"), (self.pixel_aspect, "pixel aspect")):
+        ratios = (self.time_base, "time base"), (self.rate, "frame rate"), (self.pixel_aspect, "pixel aspect")
+        for ratio, what in ratios:
             if ratio <= 0 or max(ratio.numerator, ratio.denominator) > _LARGEST:
                 msg = f"expected a positive {what} of 35-bit numbers, got {ratio}"
                 raise FormatError(msg)
@@ -101,6 +104,8 @@ class Frame:
     qp: int = 0
     motion: bytes = b""
     symbols: bytes = b""
+    number: int = field(default=0, compare=False)
+    """place in the stream, modulo 256, which the writer gives it: a reader sees by it that frames are missing"""
 
 
 @dataclass(frozen=True)
@@ -149,6 +154,7 @@ def pack_header(header: StreamHeader) -> bytes:
     )  # fmt: skip
     numbers = (
         header.width, header.height, header.time_base.numerator, header.time_base.denominator,
+        header.rate.numerator, header.rate.denominator,
         header.pixel_aspect.numerator, header.pixel_aspect.denominator,
     )  # fmt: skip
     return seal(packed + b"".join(map(pack_varint, numbers)))
@@ -160,14 +166,13 @@ def unpack_header(packed: bytes, numbers: list[int]) -> StreamHeader:
     if flags or full_range > 1 or 0 in numbers:
         msg = "expected known flags and positive numbers in the header: this file needs a newer ncodec"
         raise FormatError(msg)
-    width, height, units, seconds, wide, high = numbers
+    width, height, *ratios = numbers
+    time_base, rate, pixel_aspect = map(Fraction, ratios[::2], ratios[1::2])
     colour = Colour(matrix, primaries, transfer, bool(full_range))
-    return StreamHeader(
-        picture_model, frame_model, width, height, Fraction(units, seconds), Fraction(wide, high), colour
-    )
+    return StreamHeader(picture_model, frame_model, width, height, time_base, rate, pixel_aspect, colour)
 
 
-def pack_record(record: Record, *, last_pts: int) -> bytes:
+def pack_record(record: Record, *, last_pts: int = 0) -> bytes:
     """A record → its chunk; frames count their time from the one before, `last_pts`, or from 0 where they are intra.
 
     Raises InputError for numbers beyond the format.
@@ -185,7 +190,7 @@ def pack_record(record: Record, *, last_pts: int) -> bytes:
 
 
 def _pack_frame(frame: Frame, last_pts: int) -> bytes:
-    packed = _pack_numbers(_zigzag(frame.pts - (0 if frame.tag == Tag.INTRA else last_pts)))
+    packed = bytes([frame.number]) + _pack_numbers(_zigzag(frame.pts - (0 if frame.tag == Tag.INTRA else last_pts)))
     if frame.tag == Tag.COPY:
         return packed
     packed += bytes([frame.qp])
@@ -202,7 +207,7 @@ def _pack_index(index: Index) -> bytes:
     return _pack_numbers(*numbers)
 
 
-def unpack_record(code: int, payload: bytes, *, last_pts: int) -> Record | None:
+def unpack_record(code: int, payload: bytes, *, last_pts: int = 0) -> Record | None:
     """Tag and payload of a chunk → record, or None for one that a reader may skip; raises FormatError."""
     reader = ByteReader(payload)
     if code in FRAME_TAGS:
@@ -224,15 +229,16 @@ def unpack_record(code: int, payload: bytes, *, last_pts: int) -> Record | None:
 
 
 def _unpack_frame(tag: Tag, reader: ByteReader, last_pts: int) -> Frame:
+    number = reader.byte()
     pts = _unzigzag(reader.varint()) + (0 if tag == Tag.INTRA else last_pts)
     if tag == Tag.COPY:
-        return Frame(tag, pts)
+        return Frame(tag, pts, number=number)
     qp = reader.byte()
     if qp >= QP_COUNT:
         msg = f"expected a qp below {QP_COUNT}, got {qp}"
         raise FormatError(msg)
     motion = reader.take(reader.varint()) if tag == Tag.PREDICTED else b""
-    return Frame(tag, pts, qp, motion, reader.rest())
+    return Frame(tag, pts, qp, motion, reader.rest(), number)
 
 
 def _unpack_index(reader: ByteReader) -> Index:

@@ -1,10 +1,13 @@
 """The .ncv container: a header and a run of checked chunks that can be written to a pipe and read while it grows."""
 
+import io
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from typing import BinaryIO
 
 from ncodec.chunks import CRC_SIZE, check_seal
-from ncodec.errors import FormatError
+from ncodec.errors import FormatError, TruncatedError
 from ncodec.records import (
     END_BYTES,
     HEADER_BYTES,
@@ -28,7 +31,13 @@ from ncodec.records import (
 )
 from ncodec.varint import VARINT_BYTES, ByteReader
 
+NUMBERS = 256
+"""frames are numbered modulo this"""
 _PIECE = 2**20
+_SCANNED = 2**12
+"""bytes that are searched at a time"""
+_MAX_REWOUND = 2**28
+"""bytes that are read twice, over a stream: damage made on purpose must not cost time without end"""
 
 
 class StreamWriter:
@@ -44,6 +53,8 @@ class StreamWriter:
 
     def write(self, record: Frame | Tracks | Media) -> int:
         """Write a record and return how many bytes it took; raises InputError for numbers beyond the format."""
+        if isinstance(record, Frame):
+            record = replace(record, number=self.frames % NUMBERS)
         chunk = pack_record(record, last_pts=self._last_pts)
         if isinstance(record, Frame):
             if record.tag == Tag.INTRA:
@@ -57,8 +68,13 @@ class StreamWriter:
     def finish(self) -> None:
         """Write the index and the end."""
         start = self._position
-        self._put(pack_record(Index(tuple(self._places)), last_pts=0))
-        self._put(pack_record(End(start, self.frames), last_pts=0))
+        self._put(pack_record(Index(tuple(self._places))))
+        self._put(pack_record(End(start, self.frames)))
+
+    @property
+    def position(self) -> int:
+        """Bytes so far."""
+        return self._position
 
     def _put(self, data: bytes) -> None:
         self._sink.write(data)
@@ -71,11 +87,13 @@ class _Source:
     def __init__(self, stream: BinaryIO, position: int = 0) -> None:
         self.stream = stream
         self.position = position
-        self._ahead = b""
+        self._ahead = io.BytesIO()
+        self._taken: list[bytes] = []
+        self._rewound = 0
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes, fewer only where the stream ends."""
-        parts, self._ahead = [self._ahead[:count]], self._ahead[count:]
+        parts = [self._ahead.read(count)]
         left = count - len(parts[0])
         while left:
             part = self.stream.read(min(left, _PIECE))
@@ -84,11 +102,35 @@ class _Source:
             parts.append(part)
             left -= len(part)
         self.position += count - left
-        return b"".join(parts)
+        self._taken.append(b"".join(parts))
+        return self._taken[-1]
 
-    def put_back(self, data: bytes) -> None:
-        """Let `data`, which was just taken, be read again."""
-        self._ahead = data + self._ahead
+    def mark(self) -> None:
+        """Remember what is taken from here on."""
+        self._taken = []
+
+    def rewind(self) -> None:
+        """Let what was taken since the mark be read again, but for its first byte; only so much over a stream."""
+        taken = b"".join(self._taken)[1:]
+        if self._rewound + len(taken) <= _MAX_REWOUND:
+            self._rewound += len(taken)
+            self._put_back(taken)
+        self.mark()
+
+    def find(self, mark: bytes) -> bool:
+        """Go on to where the next `mark` stands; False where there is none."""
+        window = b""
+        while more := self.take(_SCANNED):
+            window = window[1 - len(mark) :] + more
+            place = window.find(mark)
+            self.mark()
+            if place >= 0:
+                self._put_back(window[place:])
+                return True
+        return False
+
+    def _put_back(self, data: bytes) -> None:
+        self._ahead = io.BytesIO(data + self._ahead.read())
         self.position -= len(data)
 
     def exactly(self, count: int) -> bytes:
@@ -96,7 +138,7 @@ class _Source:
         start, data = self.position, self.take(count)
         if len(data) < count:
             msg = f"expected {count} bytes at byte {start}, got {len(data)}: the file is truncated"
-            raise FormatError(msg)
+            raise TruncatedError(msg)
         return data
 
     def varint(self) -> tuple[bytes, int]:
@@ -116,6 +158,8 @@ class StreamReader:
         """Reads the header; raises FormatError where it is not one that this version knows."""
         self._source = _Source(stream)
         self._last_pts = 0
+        self._number: int | None = None
+        self._pending: Frame | None = None
         self.header = _read_header(self._source)
 
     def records(self) -> Iterator[Record]:
@@ -128,45 +172,93 @@ class StreamReader:
                 return
 
     def read(self) -> Record | None:
-        """The next record, or None for one that a reader may skip; raises FormatError."""
-        record = unpack_record(*_read_chunk(self._source), last_pts=self._last_pts)
-        if isinstance(record, Frame):
-            self._last_pts = record.pts
-        return record
+        """The next record, or None for one that a reader may skip; raises FormatError, also for missing frames."""
+        if self._pending is not None:
+            record, self._pending = self._pending, None
+            return record
+        self._source.mark()
+        try:
+            found = unpack_record(*_read_chunk(self._source), last_pts=self._last_pts)
+        except FormatError:
+            self._source.rewind()  # its length may be what is damaged
+            raise
+        if isinstance(found, Frame):
+            self._follow(found)
+        return found
+
+    def _follow(self, frame: Frame) -> None:
+        """Check that a frame is the next one, and keep one that can be decoded nevertheless for `skip_damage`."""
+        expected, self._number = self._number, (frame.number + 1) % NUMBERS
+        self._last_pts = frame.pts
+        if expected is not None and frame.number != expected:
+            self._pending = frame if frame.tag == Tag.INTRA else None
+            msg = f"expected frame {expected}, counted modulo {NUMBERS}, got frame {frame.number}: frames are missing"
+            raise FormatError(msg)
 
     def skip_damage(self) -> bool:
         """Go on to the next intra frame's mark; False where there is none."""
-        window = self._source.take(len(SYNC))
-        while len(window) == len(SYNC):
-            if window == SYNC:
-                self._source.put_back(window)
-                return True
-            window = window[1:] + self._source.take(1)
-        return False
+        self._number = None if self._pending is None else self._number
+        if self._pending is not None:
+            return True
+        return self._source.find(SYNC)
 
     def index(self) -> Index | None:
-        """The index of a whole file that can seek, else None; the place in the stream stays."""
+        """Where the intra frames of a file that can seek are, found by reading it where it ends without an index.
+
+        None for what cannot seek; the place in the stream stays.
+        """
         stream = self._source.stream
         if not stream.seekable():
             return None
         place = stream.tell()
         try:
-            stream.seek(-END_BYTES, 2)
-            end = unpack_record(*_read_chunk(_Source(stream)), last_pts=0)
-            if not isinstance(end, End):
-                return None
-            stream.seek(end.index_offset)
-            found = unpack_record(*_read_chunk(_Source(stream)), last_pts=0)
-        except (FormatError, OSError, OverflowError):
-            return None
+            return _stored_index(stream) or self._found_index()
         finally:
             stream.seek(place)
-        return found if isinstance(found, Index) else None
 
-    def seek(self, offset: int) -> None:
-        """Go to the byte offset of an intra frame, as the index has it."""
+    def seek_before(self, pts: int) -> None:
+        """Go to the last intra frame that is not after a time stamp, or the first; nowhere where that cannot be."""
+        index = self.index()
+        if index is None or not index.places:
+            return
+        offset = max((place for place in index.places if place[0] <= pts), default=index.places[0])[1]
         self._source.stream.seek(offset)
         self._source = _Source(self._source.stream, offset)
+        self._number = self._pending = None
+
+    def _found_index(self) -> Index:
+        stream = self._source.stream
+        stream.seek(0)
+        reader = StreamReader(stream)
+        places: list[tuple[int, int]] = []
+        with suppress(FormatError):
+            while True:
+                offset = reader.position
+                record = reader.read()
+                if isinstance(record, Frame) and record.tag == Tag.INTRA:
+                    places.append((record.pts, offset))
+                if isinstance(record, End):
+                    break
+        return Index(tuple(places))
+
+    @property
+    def position(self) -> int:
+        """Bytes from the start of the stream to the next record."""
+        return self._source.position
+
+
+def _stored_index(stream: BinaryIO) -> Index | None:
+    """What the end of a whole file points at."""
+    try:
+        stream.seek(-END_BYTES, 2)
+        end = unpack_record(*_read_chunk(_Source(stream)))
+        if not isinstance(end, End):
+            return None
+        stream.seek(end.index_offset)
+        found = unpack_record(*_read_chunk(_Source(stream)))
+    except (FormatError, OSError, OverflowError):
+        return None
+    return found if isinstance(found, Index) else None
 
 
 def _read_chunk(source: _Source) -> tuple[int, bytes]:

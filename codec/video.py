@@ -8,10 +8,13 @@ from ncodec.bitstream import PATCH
 from ncodec.entropy import Symbols, pack_symbols, unpack_symbols
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.image import ImageCodec, pad_to_patches
-from ncodec.motion import compensate, estimate
+from ncodec.motion import Motion, compensate, estimate
 from ncodec.picture import Pixels
 from ncodec.records import Frame, Tag
 from ncodec.vectors import pack_motion, unpack_motion
+
+LEAST_PREDICTED = 0.4
+"""share of blocks that motion must predict; below it the scene is another one, and the frame intra"""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,18 @@ class FrameCodecs:
         return self.frames
 
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What is known of a frame before its quality is chosen."""
+
+    tag: Tag
+    """how it will be coded"""
+    pixels: Pixels
+    """(H, W, 3)"""
+    motion: Motion | None = None
+    """of a predicted frame"""
+
+
 class FrameEncoder:
     """Codes frames of one size, one after the other, as a decoder will see them."""
 
@@ -47,22 +62,35 @@ class FrameEncoder:
             raise InputError(msg)
         return self._last
 
-    def encode(self, pixels: Pixels, *, pts: int, qp: int, intra: bool = False) -> Frame:
-        """(H, W, 3) uint8 → a frame that is intra where that is asked for or nothing came before.
+    def look(self, pixels: Pixels, *, intra: bool = False) -> Look:
+        """(H, W, 3) uint8 → how the next frame will be coded. Raises InputError where the size changes.
 
-        A frame that equals the one before it is coded as its copy. Raises InputError where the size changes.
+        A frame that equals the one before it becomes its copy, even where `intra` asks for an intra frame: that can
+        wait until something moves. One that has little in common with the last one becomes intra.
         """
-        if self._source is not None and pixels.shape != self._source.shape:
+        if self._source is None or self._last is None:
+            return Look(Tag.INTRA, pixels)
+        if pixels.shape != self._source.shape:
             msg = f"expected frames of one size, got {pixels.shape[1]}×{pixels.shape[0]} after {self._source.shape[1]}×"
             msg += f"{self._source.shape[0]}"
             raise InputError(msg)
-        repeated = self._source is not None and np.array_equal(pixels, self._source)
-        self._source = pixels
-        if intra or self._last is None or self.codecs.frames is None:
-            return self._intra(pixels, pts=pts, qp=qp)
-        if repeated:
+        if np.array_equal(pixels, self._source):
+            return Look(Tag.COPY, pixels)
+        if intra or self.codecs.frames is None:
+            return Look(Tag.INTRA, pixels)
+        motion = estimate(pad_to_patches(pixels), self._last)
+        if motion.used.mean() < LEAST_PREDICTED:
+            return Look(Tag.INTRA, pixels)
+        return Look(Tag.PREDICTED, pixels, motion)
+
+    def encode(self, look: Look, *, pts: int, qp: int) -> Frame:
+        """Code the frame that was looked at last."""
+        self._source = look.pixels
+        if look.tag == Tag.COPY:
             return Frame(Tag.COPY, pts)
-        return self._predicted(pad_to_patches(pixels), self._last, pts=pts, qp=qp)
+        if look.motion is None:
+            return self._intra(look.pixels, pts=pts, qp=qp)
+        return self._predicted(pad_to_patches(look.pixels), look.motion, pts=pts, qp=qp)
 
     def _intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
@@ -70,14 +98,24 @@ class FrameEncoder:
         self._last = _synthesize(codec, symbols, qp=qp)
         return Frame(Tag.INTRA, pts, qp, b"", pack_symbols(symbols, codec.model.tables, qp=qp))
 
-    def _predicted(self, pixels: Pixels, last: Pixels, *, pts: int, qp: int) -> Frame:
+    def _predicted(self, pixels: Pixels, motion: Motion, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.predicting()
         tables = codec.model.tables
-        motion = estimate(pixels, last)
-        predicted = compensate(last, motion)
+        predicted = compensate(self.last, motion)
         symbols = codec.analyze(pixels, qp=qp, predicted=predicted)
         self._last = _synthesize(codec, symbols, qp=qp, predicted=predicted)
         return Frame(Tag.PREDICTED, pts, qp, pack_motion(motion, tables), pack_symbols(symbols, tables, qp=qp))
+
+
+@dataclass(frozen=True, eq=False)
+class Parsed:
+    """A frame whose symbols are decoded, which needs no other frame."""
+
+    tag: Tag
+    pts: int
+    qp: int = 0
+    symbols: Symbols | None = None
+    motion: Motion | None = None
 
 
 class FrameDecoder:
@@ -89,35 +127,32 @@ class FrameDecoder:
         self.width = width
         self._last: Pixels | None = None
 
-    def decode(self, frame: Frame) -> Pixels:
-        """A frame → (height, width, 3) uint8; raises FormatError for damage, or where the one before it is missing."""
-        if frame.tag == Tag.INTRA:
-            self._last = self._intra(frame)
+    def parse(self, frame: Frame) -> Parsed:
+        """Decode the symbols of a frame, without a network and in any order; raises FormatError for damage."""
+        if frame.tag == Tag.COPY:
+            return Parsed(frame.tag, frame.pts)
+        codec = self.codecs.pictures if frame.tag == Tag.INTRA else self.codecs.predicting()
+        tables = codec.model.tables
+        high, wide = -(-self.height // PATCH), -(-self.width // PATCH)
+        motion = unpack_motion(frame.motion, tables, high=high, wide=wide) if frame.tag == Tag.PREDICTED else None
+        symbols = unpack_symbols(frame.symbols, tables, qp=frame.qp, height=high, width=wide)
+        return Parsed(frame.tag, frame.pts, frame.qp, symbols, motion)
+
+    def decode(self, parsed: Parsed) -> Pixels:
+        """The next frame → (height, width, 3) uint8; raises FormatError where it needs one that was not decoded."""
+        if parsed.symbols is not None and parsed.motion is None:
+            self._last = _synthesize(self.codecs.pictures, parsed.symbols, qp=parsed.qp)
         elif self._last is None:
             msg = "expected an intra frame first, got one that needs the frame before it"
             raise FormatError(msg)
-        elif frame.tag == Tag.PREDICTED:
-            self._last = self._predicted(frame, self._last)
+        elif parsed.symbols is not None and parsed.motion is not None:
+            predicted = compensate(self._last, parsed.motion)
+            self._last = _synthesize(self.codecs.predicting(), parsed.symbols, qp=parsed.qp, predicted=predicted)
         return self._last[: self.height, : self.width]
 
-    def _intra(self, frame: Frame) -> Pixels:
-        codec = self.codecs.pictures
-        return _synthesize(codec, self._symbols(codec, frame), qp=frame.qp)
-
-    def _predicted(self, frame: Frame, last: Pixels) -> Pixels:
-        codec = self.codecs.predicting()
-        high, wide = self._latent
-        motion = unpack_motion(frame.motion, codec.model.tables, high=high, wide=wide)
-        symbols = self._symbols(codec, frame)
-        return _synthesize(codec, symbols, qp=frame.qp, predicted=compensate(last, motion))
-
-    def _symbols(self, codec: ImageCodec, frame: Frame) -> Symbols:
-        high, wide = self._latent
-        return unpack_symbols(frame.symbols, codec.model.tables, qp=frame.qp, height=high, width=wide)
-
-    @property
-    def _latent(self) -> tuple[int, int]:
-        return -(-self.height // PATCH), -(-self.width // PATCH)
+    def forget(self) -> None:
+        """Decode nothing more before the next intra frame."""
+        self._last = None
 
 
 def _synthesize(codec: ImageCodec, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Pixels:

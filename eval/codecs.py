@@ -18,7 +18,7 @@ import numpy as np
 from PIL import AvifImagePlugin, Image, features
 
 import ncodec
-from ncodec.clips import SCALING
+from ncodec.clip_reader import SCALING
 from ncodec.picture import Pixels
 
 if TYPE_CHECKING:

@@ -13,7 +13,9 @@ from ncodec.errors import FormatError, InputError
 from ncodec.records import SYNC, Colour, End, Frame, Index, Media, Record, StreamHeader, Tag, Tracks
 from ncodec.stream import StreamReader, StreamWriter
 
-HEADER = StreamHeader(0x01020304, 0x0A0B0C0D, 640, 361, Fraction(1001, 30000), Fraction(4, 3), Colour(1, 9, 16, True))
+HEADER = StreamHeader(
+    0x01020304, 0x0A0B0C0D, 640, 361, Fraction(1, 90000), Fraction(30000, 1001), Fraction(4, 3), Colour(1, 9, 16, True)
+)
 RECORDS: list[Frame | Tracks | Media] = [
     Tracks(b"a NUT file"),
     Frame(Tag.INTRA, -3, 40, b"", b"first symbols"),
@@ -84,15 +86,16 @@ def test_the_index_leads_to_every_intra_frame() -> None:
     assert reader.read() == RECORDS[1], "looking for the index moved nothing"
     for pts, offset in reversed(index.places):
         assert data[offset : offset + 4] == SYNC
-        reader.seek(offset)
-        frame = reader.read()
-        assert isinstance(frame, Frame)
-        assert (frame.tag, frame.pts) == (Tag.INTRA, pts)
+        for wanted in (pts, pts + 1):
+            reader.seek_before(wanted)
+            frame = reader.read()
+            assert isinstance(frame, Frame)
+            assert (frame.tag, frame.pts) == (Tag.INTRA, pts)
 
 
 def test_what_is_still_being_written_can_be_read_so_far() -> None:
     reader = StreamReader(io.BytesIO(written(whole=False)))
-    assert reader.index() is None
+    assert reader.index() == StreamReader(io.BytesIO(written())).index()
     seen: list[Record] = []
     with pytest.raises(FormatError, match="truncated"):
         seen.extend(reader.records())
@@ -148,14 +151,62 @@ def test_a_length_that_lies_allocates_nothing() -> None:
 def test_an_index_that_lies_is_ignored() -> None:
     data = bytearray(written())
     data[-3] ^= 1
-    assert StreamReader(io.BytesIO(bytes(data))).index() is None
+    reader = StreamReader(io.BytesIO(bytes(data)))
+    assert reader.index() == StreamReader(io.BytesIO(written())).index()
+    assert reader.read() == RECORDS[0]
+
+
+def without(frame: Frame) -> bytes:
+    """The stream, from which the chunk of a frame was lost."""
+    whole, number = written(whole=False), RECORDS.index(frame)
+    before, upto = (len(written(RECORDS[:end], whole=False)) for end in (number, number + 1))
+    return whole[:before] + whole[upto:]
+
+
+@pytest.mark.parametrize("lost", [RECORDS[3], RECORDS[4]])
+def test_lost_frames_are_noticed_and_passed_over(lost: Frame) -> None:
+    reader = StreamReader(io.BytesIO(without(lost)))
+    seen: list[Record] = []
+    with pytest.raises(FormatError, match="frames are missing"):
+        seen.extend(reader.records())
+    assert RECORDS[1] in seen
+    assert reader.skip_damage()
+    assert reader.read() == RECORDS[5], "the next intra frame is not lost with them"
+    assert reader.read() == RECORDS[6]
+
+
+def test_a_damaged_length_swallows_nothing() -> None:
+    data = written()
+    place = len(written(RECORDS[:3], whole=False)) + 1
+    damaged = data[:place] + b"\xff\xff\x7f" + data[place + 1 :]
+    reader = StreamReader(io.BytesIO(damaged))
+    with pytest.raises(FormatError, match="truncated"):
+        list(reader.records())
+    assert reader.skip_damage()
+    assert reader.read() == RECORDS[5]
+
+
+def test_marks_made_on_purpose_cost_bounded_time() -> None:
+    lies = (SYNC + bytes([Tag.INTRA]) + b"\xff\xff\xff\x7f") * 3000
+    reader = StreamReader(io.BytesIO(written([], whole=False) + lies))
+    for _ in range(3000):
+        with pytest.raises(FormatError):
+            reader.read()
+        if not reader.skip_damage():
+            break
 
 
 def test_numbers_beyond_the_format_are_refused() -> None:
     writer = StreamWriter(io.BytesIO(), HEADER)
     with pytest.raises(InputError, match="at most 34 bits"):
         writer.write(Frame(Tag.INTRA, 2**40, 1))
-    for wrong in ({"width": 0}, {"height": 20000}, {"time_base": Fraction(0)}, {"pixel_aspect": Fraction(-1)}):
+    for wrong in (
+        {"width": 0},
+        {"height": 20000},
+        {"time_base": Fraction(0)},
+        {"rate": Fraction(0)},
+        {"pixel_aspect": Fraction(-1)},
+    ):
         with pytest.raises(FormatError, match="expected"):
             replace(HEADER, **wrong)  # type: ignore[arg-type]
 
@@ -169,7 +220,7 @@ def test_bytes_of_all_sorts_raise_format_errors_alone(data: bytes) -> None:
         read(written([], whole=False) + data)
 
 
-def test_a_frame_that_repeats_the_last_one_takes_seven_bytes() -> None:
+def test_a_frame_that_repeats_the_last_one_takes_eight_bytes() -> None:
     writer = StreamWriter(io.BytesIO(), HEADER)
     writer.write(Frame(Tag.INTRA, 0, 1))
-    assert writer.write(Frame(Tag.COPY, 1)) == 7
+    assert writer.write(Frame(Tag.COPY, 1)) == 8

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ncodec.clips import ClipReader, SourceFrame
+from ncodec.clip_reader import ClipReader
 from ncodec.errors import InputError
-from ncodec.picture import psnr
+from ncodec.picture import TimedFrame, psnr
 from ncodec.records import Colour, Media, Tracks
 
 Photo = npt.NDArray[np.uint8]
@@ -50,7 +50,7 @@ def frames(photo: Photo) -> list[Photo]:
 def test_frames_and_times(tmp_path: Path, frames: list[Photo]) -> None:
     with ClipReader(write(tmp_path / "clip.mp4", frames)) as reader:
         assert reader.rate == 25
-        read = [r for r in reader.records() if isinstance(r, SourceFrame)]
+        read = [r for r in reader.records() if isinstance(r, TimedFrame)]
         assert [r.pts * reader.time_base for r in read] == [Fraction(i, 25) for i in range(5)]
         assert reader.pixel_aspect == 1
         assert reader.notices == []
@@ -78,14 +78,14 @@ def test_sound_is_what_it_was(tmp_path: Path, frames: list[Photo]) -> None:
 @pytest.mark.parametrize(("name", "codec", "pix_fmt"), [("a.mkv", "ffv1", "bgr0"), ("a.gif", "gif", "rgb8")])
 def test_other_containers(tmp_path: Path, frames: list[Photo], name: str, codec: str, pix_fmt: str) -> None:
     with ClipReader(write(tmp_path / name, frames, codec=codec, pix_fmt=pix_fmt)) as reader:
-        read = [r for r in reader.records() if isinstance(r, SourceFrame)]
+        read = [r for r in reader.records() if isinstance(r, TimedFrame)]
     assert len(read) == 5
     assert psnr(read[3].pixels, frames[3]) > 15
 
 
 def test_deep_samples_are_reduced_with_a_notice(tmp_path: Path, frames: list[Photo]) -> None:
     with ClipReader(write(tmp_path / "deep.mkv", frames, pix_fmt="yuv444p10le")) as reader:
-        read = [r for r in reader.records() if isinstance(r, SourceFrame)]
+        read = [r for r in reader.records() if isinstance(r, TimedFrame)]
         assert reader.notices == ["samples of more than 8 bits were reduced to 8"]
     assert psnr(read[0].pixels, frames[0]) > 38
 

@@ -3,10 +3,12 @@
 import io
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self, TypeAlias
 
 import av
 import numpy as np
@@ -15,11 +17,13 @@ from av.video.reformatter import Interpolation
 
 from ncodec.bitstream import MAX_SIDE
 from ncodec.errors import InputError
-from ncodec.picture import Pixels
+from ncodec.picture import Pixels, TimedFrame
 from ncodec.records import Colour, Media, Tracks
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+
+Packet: TypeAlias = "av.Packet[Stream]"
 
 # The default conversion replicates chroma and rounds carelessly, which costs tenths of a decibel.
 SCALING = int(
@@ -31,18 +35,19 @@ KEPT_TYPES = ("audio", "subtitle")
 HD_HEIGHT = 720
 """from here on, video that does not say how it means colours means BT.709, below it BT.601"""
 MAX_HELD = 3000
-"""packets that are held back until every track has one"""
+"""packets that are held back, the video's included, until every track has one"""
 _UNSPECIFIED = 2
 
 
-@dataclass(frozen=True, eq=False)
-class SourceFrame:
-    """A frame as people would see it: upright, in RGB."""
+@dataclass(frozen=True)
+class ClipSize:
+    """What a file of video holds, without looking at a frame."""
 
-    pts: int
-    """in units of the clip's time base; later than that of the frame before"""
-    pixels: Pixels
-    """(H, W, 3)"""
+    frames: int
+    seconds: float
+    media_packets: int
+    media_size: int
+    """bytes of the packets of sound and subtitles"""
 
 
 class ClipReader:
@@ -51,15 +56,20 @@ class ClipReader:
     Frames that are stored turned by quarters are turned back. What is lost is said in `notices`, once all is read.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | BinaryIO) -> None:
-        """Raises InputError in one sentence where there is no video that can be read."""
+    def __init__(self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | None = None) -> None:
+        """`rate`, in frames a second, is of numbered pictures ("frame-%04d.png"), which have none of their own.
+
+        Raises InputError in one sentence where there is no video that can be read.
+        """
         self.name = "clip" if isinstance(source, io.IOBase) else str(source)
         self.notices: list[str] = []
         self._last_pts: int | None = None
         try:
-            self._container: InputContainer = av.open(source, "r")
+            self._container: InputContainer = av.open(
+                source, "r", options={} if rate is None else {"framerate": str(rate)}
+            )
         except (av.FFmpegError, OSError, ValueError) as error:
-            msg = f"{self.name}: cannot be read: {_sentence(error)}"
+            msg = f"{self.name}: cannot be read: {sentence_of(error)}"
             raise InputError(msg) from error
         if not self._container.streams.video:
             self._container.close()
@@ -78,6 +88,11 @@ class ClipReader:
         self._container.close()
 
     @property
+    def is_wide(self) -> bool:
+        """Whether frames are wider than high before they are turned."""
+        return self._video.width > self._video.height
+
+    @property
     def time_base(self) -> Fraction:
         """Seconds of one unit of a time stamp."""
         return self._video.time_base or Fraction(1, 25)
@@ -89,8 +104,9 @@ class ClipReader:
 
     @property
     def frames(self) -> int | None:
-        """How many there are, where the file says so."""
-        return self._video.frames or None
+        """How many there are, about, where the file says anything of it."""
+        duration = self._container.duration
+        return self._video.frames or (round(duration / av.time_base * self.rate) if duration else None)
 
     @property
     def pixel_aspect(self) -> Fraction:
@@ -103,22 +119,59 @@ class ClipReader:
         context = self._video.codec_context
         return Colour(context.colorspace, context.color_primaries, context.color_trc, context.color_range == 2)
 
-    def records(self) -> Iterator[SourceFrame | Tracks | Media]:
-        """Frames and packets as they come, the description of the tracks before any packet.
+    def records(self) -> Iterator[TimedFrame | Tracks | Media]:
+        """Frames and packets as they come; where there are packets, the description of their tracks comes first.
 
         Raises InputError where decoding fails.
         """
-        template = _Template(self._tracks)
-        try:
-            for packet in self._container.demux([self._video, *self._tracks]):
+        with self._decoding():
+            packets = self._packets()
+            held, tracks = self._hold(packets)
+            if tracks:
+                yield Tracks(_describe(tracks, held))
+            places = {track.index: i for i, track in enumerate(tracks)}
+            for packet in chain(held, packets):
                 if packet.stream is self._video:
                     yield from map(self._frame, packet.decode())  # type: ignore[arg-type]
-                elif packet.dts is not None:
-                    yield from template.add(packet)
-            yield from template.finish()
+                elif packet.stream.index in places:
+                    yield _media(packet, places[packet.stream.index])
+
+    def measure(self) -> ClipSize:
+        """Count packets up to the end; raises InputError."""
+        frames = media_packets = media_size = 0
+        with self._decoding():
+            for packet in self._packets():
+                if packet.stream is self._video:
+                    frames += packet.size > 0
+                else:
+                    media_packets, media_size = media_packets + 1, media_size + packet.size
+        return ClipSize(frames, float(frames / self.rate), media_packets, media_size)
+
+    @contextmanager
+    def _decoding(self) -> Iterator[None]:
+        try:
+            yield
         except (av.FFmpegError, OSError) as error:
-            msg = f"{self.name}: cannot be decoded: {_sentence(error)}"
+            msg = f"{self.name}: cannot be decoded: {sentence_of(error)}"
             raise InputError(msg) from error
+
+    def _packets(self) -> Iterator[Packet]:
+        """What the file holds, and the video's last packet, which makes its decoder give the frames it still has."""
+        for packet in self._container.demux([self._video, *self._tracks]):
+            if packet.stream is self._video or packet.dts is not None:
+                yield packet
+
+    def _hold(self, packets: Iterator[Packet]) -> tuple[list[Packet], list[Stream]]:
+        """The packets up to where every track has one, and the tracks that do; at most `MAX_HELD` packets."""
+        held: list[Packet] = []
+        missing = {track.index for track in self._tracks}
+        while missing and len(held) < MAX_HELD and (packet := next(packets, None)) is not None:
+            held.append(packet)
+            missing.discard(packet.stream.index)
+        for track in self._tracks:
+            if track.index in missing:
+                self._notice(f"a {track.type} stream without packets at the start was left out")
+        return held, [track for track in self._tracks if track.index not in missing]
 
     def _kept_tracks(self) -> list[Stream]:
         kept = []
@@ -129,7 +182,7 @@ class ClipReader:
                 self.notices.append(f"a {stream.type} stream was left out")
         return kept
 
-    def _frame(self, frame: av.VideoFrame) -> SourceFrame:
+    def _frame(self, frame: av.VideoFrame) -> TimedFrame:
         if max(frame.width, frame.height) > MAX_SIDE:
             msg = f"{self.name}: expected sides of at most {MAX_SIDE} pixels, got {frame.width}×{frame.height}"
             raise InputError(msg)
@@ -139,7 +192,7 @@ class ClipReader:
         if rest:
             self._notice(f"a rotation of {frame.rotation}° was not applied")
         turned = np.rot90(_to_rgb(frame), 0 if rest else quarter_turns)
-        return SourceFrame(self._stamp(frame), np.ascontiguousarray(turned))
+        return TimedFrame(self._stamp(frame), np.ascontiguousarray(turned))
 
     def _stamp(self, frame: av.VideoFrame) -> int:
         last = self._last_pts
@@ -156,7 +209,14 @@ class ClipReader:
             self.notices.append(sentence)
 
 
-def _sentence(error: Exception) -> str:
+def measure_clip(source: str | os.PathLike[str], *, rate: float | None = None) -> ClipSize:
+    """Count what is in a file; raises InputError."""
+    with ClipReader(source, rate=rate) as reader:
+        return reader.measure()
+
+
+def sentence_of(error: Exception) -> str:
+    """What an exception of FFmpeg or of the system says."""
     return getattr(error, "strerror", None) or str(error)
 
 
@@ -179,48 +239,19 @@ def _fits_template(stream: Stream) -> bool:
     return True
 
 
-class _Template:
-    """Holds packets back until each track has one, and then describes the tracks.
-
-    A track that stays empty is left out of the description; at most `MAX_HELD` packets are held.
-    """
-
-    def __init__(self, tracks: list[Stream]) -> None:
-        self.tracks = tracks
-        self.held: list[av.Packet[Stream]] = []
-        self.described = not tracks
-
-    def add(self, packet: "av.Packet[Stream]") -> Iterator[Tracks | Media]:
-        self.held.append(packet)
-        seen = {p.stream.index for p in self.held}
-        if self.described or len(seen) == len(self.tracks) or len(self.held) > MAX_HELD:
-            yield from self.finish()
-
-    def finish(self) -> Iterator[Tracks | Media]:
-        if not self.described and self.held:
-            self.described = True
-            present = {p.stream.index for p in self.held}
-            self.tracks = [track for track in self.tracks if track.index in present]
-            yield Tracks(self._describe())
-        places = {track.index: i for i, track in enumerate(self.tracks)}
-        for packet in self.held:
-            if packet.stream.index in places:
-                yield _media(packet, places[packet.stream.index])
-        self.held = []
-
-    def _describe(self) -> bytes:
-        stream = io.BytesIO()
-        with av.open(stream, "w", format=TEMPLATE_FORMAT) as container:
-            copies = {track.index: container.add_stream_from_template(track) for track in self.tracks}
-            for index, copy in copies.items():
-                first = next(packet for packet in self.held if packet.stream.index == index)
-                packet = copy_packet(first)
-                packet.stream = copy
-                container.mux(packet)
-        return stream.getvalue()
+def _describe(tracks: list[Stream], packets: list[Packet]) -> bytes:
+    """A file with the parameters of the tracks and the first packet of each."""
+    stream = io.BytesIO()
+    with av.open(stream, "w", format=TEMPLATE_FORMAT) as container:
+        copies = [(track, container.add_stream_from_template(track)) for track in tracks]
+        for track, copy in copies:
+            packet = copy_packet(next(packet for packet in packets if packet.stream.index == track.index))
+            packet.stream = copy
+            container.mux(packet)
+    return stream.getvalue()
 
 
-def copy_packet(packet: "av.Packet[Stream]") -> "av.Packet[Stream]":
+def copy_packet(packet: Packet) -> Packet:
     """The same data and times, of no stream."""
     copy = av.Packet(bytes(packet))
     copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
@@ -228,7 +259,7 @@ def copy_packet(packet: "av.Packet[Stream]") -> "av.Packet[Stream]":
     return copy
 
 
-def _media(packet: "av.Packet[Stream]", track: int) -> Media:
+def _media(packet: Packet, track: int) -> Media:
     dts = packet.dts if packet.dts is not None else 0
     pts = packet.pts if packet.pts is not None else dts
     return Media(track, pts, dts, packet.duration or 0, packet.is_keyframe, bytes(packet))

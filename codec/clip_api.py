@@ -1,0 +1,253 @@
+"""Clips for `import ncodec`: encode_video, decode_video, open_video, video_info."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ncodec.api import check_pixels, open_codec
+from ncodec.clip_reader import ClipReader, measure_clip
+from ncodec.clip_writer import check_clip_suffix
+from ncodec.errors import FormatError, InputError, ModelError
+from ncodec.files import STDIO, open_input, open_output
+from ncodec.model import FRAME, PICTURE
+from ncodec.records import NO_MODEL, End, Frame, Media, StreamHeader, Tag
+from ncodec.sequence import VideoDecoder
+from ncodec.stream import StreamReader
+from ncodec.transcode import FRAME_OVERHEAD, VideoFacts, VideoOptions, Watch, decode_clip, encode_clip
+from ncodec.video import FrameCodecs, FrameDecoder
+from ncodec.zoo import load_model
+
+Name = str | os.PathLike[str]
+"""a path, or "-" for standard input or output"""
+
+SIZE_MARGIN = 0.98
+"""share of a size that is aimed at: the control of the rate misses by a percent or two"""
+SIZE_ATTEMPTS = 3
+MEDIA_OVERHEAD = 16
+"""bytes of a packet's record beside the packet"""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a stream says of itself."""
+
+    width: int
+    height: int
+    frames: int
+    seconds: float
+    """from the first frame to the last"""
+    rate: float
+    """frames a second on average"""
+    intra: int
+    predicted: int
+    repeated: int
+    """frames that equal the one before them"""
+    size: int
+    """bytes of the whole stream"""
+    video_size: int
+    """bytes of its coded frames"""
+    media_size: int
+    """bytes of its packets of sound and subtitles"""
+    picture_model: str
+    frame_model: str | None
+    """names of the models, or their ids where they are not installed"""
+
+
+def open_frame_codecs(
+    picture_model: str | int | None = None,
+    frame_model: str | int | None = None,
+    *,
+    backend: str = "onnx",
+    threads: int | None = None,
+) -> FrameCodecs:
+    """Models for pictures and for predicted frames on a backend, the default ones where none is named.
+
+    Without a model of predicted frames, all frames will be intra. Raises ModelError and BackendError.
+    """
+    pictures = open_codec(picture_model, backend=backend, threads=threads)
+    try:
+        loaded = load_model(frame_model, kind=FRAME)
+    except ModelError:
+        if frame_model is not None:
+            raise
+        return FrameCodecs(pictures, None)
+    return FrameCodecs(pictures, open_codec(loaded.id, kind=FRAME, backend=backend, threads=threads))
+
+
+def encode_video(
+    source: Name,
+    path: Name,
+    *,
+    quality: float | None = None,
+    bitrate: float | None = None,
+    size: int | None = None,
+    gop: int | None = None,
+    intra_only: bool = False,
+    rate: float | None = None,
+    overwrite: bool = False,
+    backend: str = "onnx",
+    threads: int | None = None,
+    watch: Watch | None = None,
+) -> VideoFacts:
+    """Code a file of video, with its sound and subtitles, into a .ncv file.
+
+    At most one of: `quality` 0…100 (default 50); `bitrate`, bits a second of the frames on average; `size`, the largest
+    file in bytes. `gop` is the largest number of frames from one intra frame to the next (default: two seconds of
+    them). `rate` is of numbered pictures ("frame-%04d.png"). `watch` is told frames and bytes so far.
+    Raises InputError, ModelError, BackendError or OutputError.
+    """
+    if size is not None and (quality is not None or bitrate is not None):
+        msg = "expected one of quality, bitrate and size, got several"
+        raise InputError(msg)
+    codecs = open_frame_codecs(backend=backend, threads=threads)
+
+    def attempt(bitrate: float | None) -> VideoFacts:
+        options = VideoOptions(quality, bitrate, gop, intra_only)
+        with ClipReader(source, rate=rate) as reader, open_output(path, overwrite=overwrite) as sink:
+            facts = encode_clip(reader, sink, codecs, options=options, watch=watch)
+            if size is not None and facts.size > size:
+                raise _TooLargeError(facts)
+        return facts
+
+    return attempt(bitrate) if size is None else _fit(source, size, rate, attempt)
+
+
+class _TooLargeError(Exception):
+    """An attempt at a size was too large."""
+
+    def __init__(self, facts: VideoFacts) -> None:
+        super().__init__()
+        self.facts = facts
+
+
+def _fit(source: Name, size: int, rate: float | None, attempt: Callable[[float], VideoFacts]) -> VideoFacts:
+    """Code at the bit rate that leaves a size, and at a lower one where the result was too large."""
+    if source == STDIO:
+        msg = "a size needs a file that can be read twice, got standard input"
+        raise InputError(msg)
+    clip = measure_clip(source, rate=rate)
+    room = size - clip.media_size - MEDIA_OVERHEAD * clip.media_packets
+    least = FRAME_OVERHEAD * clip.frames
+    wanted = SIZE_MARGIN * room
+    for _ in range(SIZE_ATTEMPTS):
+        if wanted <= least:
+            break
+        try:
+            return attempt(8 * wanted / clip.seconds)
+        except _TooLargeError as error:
+            wanted *= room / error.facts.video_size * SIZE_MARGIN
+    msg = f"{source}: expected a size that {clip.frames} frames and their sound fit into, got {size} bytes"
+    raise InputError(msg)
+
+
+def decode_video(
+    source: Name,
+    path: Name,
+    *,
+    suffix: str | None = None,
+    lossless: bool = False,
+    conceal: bool = False,
+    overwrite: bool = False,
+    allow_large: bool = False,
+    backend: str = "onnx",
+    threads: int | None = None,
+    watch: Watch | None = None,
+) -> VideoFacts:
+    """Decode a .ncv file into a file of video: .mp4, .mov, .mkv or .y4m, as `suffix` says or the path's own.
+
+    Frames are coded by x264 at a high quality, or as they are where `lossless` asks for it (FFV1 in .mkv). `conceal`
+    skips what is damaged, up to the next intra frame. A file that is cut gives what it holds, and `cut` of the facts
+    says so. Raises InputError, FormatError, ModelError, BackendError or OutputError.
+    """
+    wanted = suffix or (".y4m" if path == STDIO else Path(path).suffix)
+    check_clip_suffix(wanted)
+    opened = open_video(source, conceal=conceal, allow_large=allow_large, backend=backend, threads=threads)
+    with opened as decoder, open_output(path, overwrite=overwrite) as sink:
+        return decode_clip(decoder, sink, suffix=wanted, lossless=lossless, watch=watch)
+
+
+@contextmanager
+def open_video(
+    source: Name,
+    *,
+    conceal: bool = False,
+    allow_large: bool = False,
+    backend: str = "onnx",
+    threads: int | None = None,
+) -> Iterator[VideoDecoder]:
+    """A .ncv file to decode frame by frame: `records()` gives frames and packets, `frame_at(pts)` one frame.
+
+    Raises InputError, FormatError, ModelError or BackendError.
+    """
+    with open_input(source) as stream:
+        reader = StreamReader(stream)
+        check_pixels(reader.header.width, reader.header.height, allow_large=allow_large)
+        codecs = _codecs_of(reader.header, backend=backend, threads=threads)
+        yield VideoDecoder(reader, codecs, conceal=conceal)
+
+
+def _codecs_of(header: StreamHeader, *, backend: str, threads: int | None) -> FrameCodecs:
+    pictures = open_codec(header.picture_model, backend=backend, threads=threads)
+    if header.frame_model == NO_MODEL:
+        return FrameCodecs(pictures, None)
+    return FrameCodecs(pictures, open_codec(header.frame_model, kind=FRAME, backend=backend, threads=threads))
+
+
+def video_info(source: Name, *, verify: bool = False) -> VideoInfo:
+    """Read what a .ncv file says of itself, verifying its checksums; `verify` decodes every symbol too.
+
+    Neither runs a network. Raises InputError, FormatError and ModelError.
+    """
+    with open_input(source) as stream:
+        reader = StreamReader(stream)
+        header = reader.header
+        coder = None
+        if verify:
+            codecs = _codecs_of(header, backend="onnx", threads=None)
+            coder = FrameDecoder(codecs, height=header.height, width=header.width)
+        return _survey(reader, coder)
+
+
+def _survey(reader: StreamReader, coder: FrameDecoder | None) -> VideoInfo:
+    header, start = reader.header, reader.position
+    kinds: Counter[Tag] = Counter()
+    stamps: list[int] = []
+    media_size = video_size = 0
+    while not isinstance(record := reader.read(), End):
+        if isinstance(record, Frame):
+            kinds[record.tag] += 1
+            stamps = [*stamps[:1], record.pts]
+            video_size += reader.position - start
+            if coder is not None:
+                coder.parse(record)
+        elif isinstance(record, Media):
+            media_size += len(record.data)
+        start = reader.position
+    if record.frames != kinds.total():
+        msg = f"expected {record.frames} frames, got {kinds.total()}: the file is damaged"
+        raise FormatError(msg)
+    return VideoInfo(
+        width=header.width,
+        height=header.height,
+        frames=kinds.total(),
+        seconds=float((stamps[-1] - stamps[0]) * header.time_base) if stamps else 0.0,
+        rate=float(header.rate),
+        intra=kinds[Tag.INTRA],
+        predicted=kinds[Tag.PREDICTED],
+        repeated=kinds[Tag.COPY],
+        size=reader.position,
+        video_size=video_size,
+        media_size=media_size,
+        picture_model=_model_name(header.picture_model, PICTURE),
+        frame_model=None if header.frame_model == NO_MODEL else _model_name(header.frame_model, FRAME),
+    )
+
+
+def _model_name(model: int, kind: str) -> str:
+    try:
+        return load_model(model, kind=kind).name
+    except ModelError:
+        return f"{model:08x}"

@@ -1,0 +1,181 @@
+"""Frames, sound and subtitles → files of video, by PyAV."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+import av
+from av.stream import Stream
+from av.video.stream import VideoStream
+
+from ncodec.clip_reader import HD_HEIGHT, SCALING, TEMPLATE_FORMAT, sentence_of
+from ncodec.errors import InputError, OutputError
+from ncodec.picture import TimedFrame
+from ncodec.records import UNKNOWN_COLOUR, Colour, Media, Tracks
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+
+CLIP_SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".y4m": "yuv4mpegpipe"}
+"""what is written, and the name of its muxer"""
+CRF = "12"
+"""of x264, for eyes that look for what ncodec did rather than what x264 did"""
+_MATRICES = {1: 1, 5: 5, 6: 5}
+"""ITU-T H.273 code points of matrices that frames may be written with → those of swscale"""
+_BT709, _BT601 = 1, 6
+
+
+@dataclass(frozen=True)
+class ClipFormat:
+    """What kind of file, and how its frames look."""
+
+    suffix: str
+    """a key of `CLIP_SUFFIXES`"""
+    width: int
+    height: int
+    time_base: Fraction
+    """seconds of one unit of a time stamp"""
+    rate: Fraction
+    """frames a second, for players that want one"""
+    pixel_aspect: Fraction = Fraction(1)
+    colour: Colour = UNKNOWN_COLOUR
+    lossless: bool = False
+    """every pixel as it is, in a file that few players take; else x264 at a high quality"""
+
+
+def check_clip_suffix(suffix: str) -> None:
+    """Raise InputError for a suffix that is not written."""
+    if suffix.lower() not in CLIP_SUFFIXES:
+        msg = f"expected an output suffix among {', '.join(CLIP_SUFFIXES)}, got {suffix!r}"
+        raise InputError(msg)
+
+
+@dataclass(frozen=True)
+class _Coding:
+    codec: str
+    layout: str
+    """of pixels, as FFmpeg calls it"""
+    options: dict[str, str]
+
+
+class ClipWriter:
+    """Writes a file of video from front to back; a context manager, whose end completes the file."""
+
+    def __init__(self, sink: BinaryIO, form: ClipFormat, *, tracks: Tracks | None = None) -> None:
+        """Raises InputError for a suffix that is not written, OutputError where the file cannot be."""
+        check_clip_suffix(form.suffix)
+        self.form = form
+        self.notices: list[str] = []
+        self._matrix = _MATRICES.get(form.colour.matrix, _BT709 if form.height >= HD_HEIGHT else _BT601)
+        self._last_pts: int | None = None
+        self._frames = 0
+        muxer = CLIP_SUFFIXES[form.suffix.lower()]
+        with _writable(form.suffix):
+            self._container: OutputContainer = av.open(sink, "w", format=muxer)
+            self._video = self._add_video()
+            self._tracks = self._add_tracks(tracks, muxer) if tracks else {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with _writable(self.form.suffix):
+            try:
+                if kind is None or issubclass(kind, Exception):
+                    self._container.mux(self._video.encode(None))
+            finally:
+                self._container.close()
+
+    def write(self, frame: TimedFrame) -> None:
+        """Append a frame of the format's size; raises OutputError."""
+        picture = av.VideoFrame.from_ndarray(frame.pixels, "rgb24")
+        if not self._coding.layout.startswith(("gbr", "bgr", "rgb")):
+            picture = picture.reformat(
+                format=self._coding.layout, dst_colorspace=self._matrix, dst_color_range=1, interpolation=SCALING
+            )
+        picture.pts = self._frames if self._constant_rate else frame.pts
+        picture.time_base = 1 / self.form.rate if self._constant_rate else self.form.time_base
+        self._frames += 1
+        with _writable(self.form.suffix):
+            self._container.mux(self._video.encode(picture))
+
+    def write_media(self, media: Media) -> None:
+        """Append a packet of sound or subtitles, untouched, where the file can hold its track."""
+        track = self._tracks.get(media.track)
+        if track is None:
+            return
+        stream, time_base = track
+        packet = av.Packet(media.data)
+        packet.pts, packet.dts, packet.duration = media.pts, media.dts, media.duration
+        packet.time_base, packet.is_keyframe, packet.stream = time_base, media.key, stream
+        with _writable(self.form.suffix):
+            self._container.mux(packet)
+
+    @property
+    def _constant_rate(self) -> bool:
+        """Whether the file has no time stamps of its own."""
+        return self.form.suffix.lower() == ".y4m"
+
+    @property
+    def _coding(self) -> _Coding:
+        form = self.form
+        if self._constant_rate:
+            return _Coding("wrapped_avframe", "yuv444p" if form.lossless else "yuv420p", {})
+        if not form.lossless:
+            odd = form.width % 2 or form.height % 2
+            return _Coding("libx264", "yuv444p" if odd else "yuv420p", {"crf": CRF, "preset": "veryfast"})
+        if form.suffix.lower() == ".mkv":
+            return _Coding("ffv1", "bgr0", {"level": "3"})
+        return _Coding("libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast"})
+
+    def _add_video(self) -> VideoStream:
+        form, coding = self.form, self._coding
+        stream = self._container.add_stream(coding.codec, rate=form.rate, options=coding.options)
+        assert isinstance(stream, VideoStream), coding
+        stream.width, stream.height, stream.pix_fmt = form.width, form.height, coding.layout
+        stream.sample_aspect_ratio = form.pixel_aspect
+        if not self._constant_rate:
+            stream.time_base = stream.codec_context.time_base = form.time_base
+        if not form.lossless:
+            context = stream.codec_context
+            context.colorspace, context.color_range = self._matrix, 1
+            context.color_primaries, context.color_trc = form.colour.primaries, form.colour.transfer
+        return stream
+
+    def _add_tracks(self, tracks: Tracks, muxer: str) -> dict[int, tuple[Stream, Fraction]]:
+        """The tracks that the file can hold: their streams, and the time bases of their packets."""
+        added: dict[int, tuple[Stream, Fraction]] = {}
+        with av.open(io.BytesIO(tracks.template), format=TEMPLATE_FORMAT) as template:
+            for i, track in enumerate(template.streams):
+                if not _can_hold(muxer, track):
+                    self.notices.append(f"a {track.type} stream was left out: {self.form.suffix} cannot hold it")
+                    continue
+                added[i] = (self._container.add_stream_from_template(track), track.time_base or Fraction(1, 1000))
+        return added
+
+
+def _can_hold(muxer: str, track: Stream) -> bool:
+    """Whether files of this kind take such a track, by trying."""
+    try:
+        with av.open(io.BytesIO(), "w", format=muxer) as trial:
+            trial.add_stream_from_template(track)
+            trial.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
+
+
+@contextmanager
+def _writable(name: str) -> Iterator[None]:
+    """Turn what a muxer or an encoder raises into an OutputError of one sentence."""
+    try:
+        yield
+    except (av.FFmpegError, OSError, ValueError) as error:
+        msg = f"{name}: cannot be written: {sentence_of(error)}"
+        raise OutputError(msg) from error

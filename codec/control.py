@@ -1,0 +1,103 @@
+"""Which quality each frame of a sequence gets: a constant one, or what an average bit rate leaves for it."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ncodec.bitstream import QP_COUNT
+from ncodec.errors import InputError
+from ncodec.records import Tag
+
+OCTAVES_PER_QP = 0.075
+"""by how much a step of qp changes the logarithm of a frame's bits, on average over the ladder"""
+INTRA_OVER_PREDICTED = 3.0
+"""bits of an intra frame over those of a predicted one, before any was seen"""
+MEMORY = 0.5
+"""weight of the last frame of a kind in what the next one is expected to take"""
+LARGEST_STEP = 4
+"""of the qp between one frame and the next of its kind, so that quality does not flicker"""
+FIRST_QP = 32
+FIRST_BPP = 0.5
+"""bits per pixel that an intra frame at `FIRST_QP` is expected to take"""
+
+
+class Control(Protocol):
+    """Chooses the qp of each frame, and learns what it took."""
+
+    def qp(self, tag: Tag, *, left: int) -> int:
+        """For the next frame, whose bits are not known yet; `left` frames share its group, itself included."""
+
+    def spend(self, tag: Tag, qp: int, bits: int) -> None:
+        """Note what the frame took."""
+
+
+@dataclass(frozen=True)
+class ConstantQuality:
+    """The same qp for every frame."""
+
+    level: int
+
+    def qp(self, tag: Tag, *, left: int) -> int:
+        """The level."""
+        return self.level
+
+    def spend(self, tag: Tag, qp: int, bits: int) -> None:
+        """Nothing to learn."""
+
+
+@dataclass
+class AverageRate:
+    """A leaky bucket: the qp at which the rest of a group is expected to take what the group has left.
+
+    Each frame brings its share of the bit rate into the bucket, those of the group in advance, and takes its own bits
+    out; an intra frame borrows from the predicted ones after it. Expectations follow what frames took: the logarithm of
+    a frame's bits is linear in its qp.
+    """
+
+    bits_per_frame: float
+    pixels: int
+    _level: float = 0.0
+    """bits that the group may still take"""
+    _promised: int = 0
+    """frames whose share is in the level already"""
+    _expected: dict[Tag, float] = field(default_factory=dict)
+    """log₂ of the bits of a frame of a kind at qp 0"""
+    _last: dict[Tag, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not (self.bits_per_frame > 0 and math.isfinite(self.bits_per_frame)):
+            msg = f"expected a positive bit rate, got {self.bits_per_frame:g} bits a frame"
+            raise InputError(msg)
+
+    def qp(self, tag: Tag, *, left: int) -> int:
+        """Where the group, expected at one qp, meets its level."""
+        self._level += (left - self._promised) * self.bits_per_frame
+        self._promised = left
+        total = 2 ** self._expect(tag) + (left - 1) * 2 ** self._expect(Tag.PREDICTED)
+        wanted = math.log2(max(self._level, 1) / total) / OCTAVES_PER_QP
+        last = self._last.get(tag)
+        if last is not None:
+            wanted = min(max(wanted, last - LARGEST_STEP), last + LARGEST_STEP)
+        return round(min(max(wanted, 0), QP_COUNT - 1))
+
+    def spend(self, tag: Tag, qp: int, bits: int) -> None:
+        """Take a frame's bits out of the level, and correct what is expected."""
+        self._level -= bits
+        self._promised -= 1
+        if tag == Tag.COPY:
+            return
+        seen = math.log2(max(bits, 1)) - OCTAVES_PER_QP * qp
+        known = self._expected.get(tag, seen)
+        self._expected[tag] = known + MEMORY * (seen - known)
+        self._last[tag] = qp
+
+    def _expect(self, tag: Tag) -> float:
+        """log₂ of the bits of a frame of this kind at qp 0, from the other kind where none was seen."""
+        if tag in self._expected:
+            return self._expected[tag]
+        other = Tag.INTRA if tag == Tag.PREDICTED else Tag.PREDICTED
+        ratio = math.log2(INTRA_OVER_PREDICTED) * (1 if tag == Tag.INTRA else -1)
+        if other in self._expected:
+            return self._expected[other] + ratio
+        first = math.log2(FIRST_BPP * self.pixels) - OCTAVES_PER_QP * FIRST_QP
+        return first if tag == Tag.INTRA else first + ratio

@@ -1,0 +1,140 @@
+"""A sequence of frames ↔ the records of a stream, one by one, with bounded memory and no delay."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ncodec.ahead import read_ahead
+from ncodec.control import Control
+from ncodec.errors import FormatError, InputError, TruncatedError
+from ncodec.picture import TimedFrame
+from ncodec.records import End, Frame, Media, Tag, Tracks
+from ncodec.stream import StreamReader
+from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder, Parsed
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Where intra frames are."""
+
+    gop: int
+    """frames from one intra frame to the next at most, unless nothing moves"""
+    count: int | None = None
+    """frames of the whole sequence, where that is known"""
+
+    def __post_init__(self) -> None:
+        if self.gop < 1:
+            msg = f"expected groups of at least 1 frame, got {self.gop}"
+            raise InputError(msg)
+
+
+class VideoEncoder:
+    """Codes a sequence: `for frame in encoder.encode(frames)`, or frame by frame."""
+
+    def __init__(self, codecs: FrameCodecs, *, control: Control, grouping: Grouping) -> None:
+        self.control = control
+        self.grouping = grouping
+        self._coder = FrameEncoder(codecs)
+        self._since_intra = 0
+        self._coded = 0
+
+    def encode(self, frames: Iterable[TimedFrame]) -> Iterator[Frame]:
+        """A coded frame for each frame, as it comes. Raises InputError where the size changes."""
+        return map(self.encode_frame, frames)
+
+    def encode_frame(self, frame: TimedFrame) -> Frame:
+        """Code the next frame."""
+        look = self._coder.look(frame.pixels, intra=self._since_intra >= self.grouping.gop)
+        if look.tag == Tag.INTRA:
+            self._since_intra = 0
+        qp = self.control.qp(look.tag, left=self._left())
+        coded = self._coder.encode(look, pts=frame.pts, qp=qp)
+        self.control.spend(coded.tag, coded.qp, 8 * (len(coded.motion) + len(coded.symbols)))
+        self._since_intra += 1
+        self._coded += 1
+        return coded
+
+    def _left(self) -> int:
+        """Frames up to the next intra frame or the end, this one included."""
+        in_group = max(1, self.grouping.gop - self._since_intra)
+        count = self.grouping.count
+        return in_group if count is None else max(1, min(in_group, count - self._coded))
+
+
+class VideoDecoder:
+    """Decodes a stream from front to back, or from any intra frame where its file can seek.
+
+    Records are read and their symbols decoded ahead, in a thread of their own, while networks run.
+    """
+
+    def __init__(self, reader: StreamReader, codecs: FrameCodecs, *, conceal: bool = False) -> None:
+        self.reader = reader
+        self.conceal = conceal
+        self.notices: list[str] = []
+        header = reader.header
+        self._coder = FrameDecoder(codecs, height=header.height, width=header.width)
+
+    def records(self) -> Iterator[TimedFrame | Tracks | Media]:
+        """Frames and packets as they come.
+
+        Raises FormatError for damage, or skips to the next intra frame where that is to be concealed; TruncatedError
+        where the stream ends too soon, after everything that it holds.
+        """
+        for record in read_ahead(self._parsed()):
+            if not isinstance(record, Parsed):
+                yield record
+                continue
+            try:
+                pixels = self._coder.decode(record)
+            except FormatError:
+                if not self.conceal:
+                    raise
+                continue  # its intra frame was lost, which was said then
+            yield TimedFrame(record.pts, pixels)
+
+    def frame_at(self, pts: int) -> TimedFrame:
+        """The frame that is shown at a time stamp, the first one before all of them.
+
+        Decoding starts at the intra frame before it where the file can seek. Raises InputError beyond the last frame.
+        """
+        self.reader.seek_before(pts)
+        shown: TimedFrame | None = None
+        lasts = 0
+        for frame in self.records():
+            if not isinstance(frame, TimedFrame):
+                continue
+            if frame.pts > pts:
+                return shown or frame
+            lasts = frame.pts - shown.pts if shown else 0
+            shown = frame
+        if shown is None or pts - shown.pts > max(lasts, 1):
+            base = self.reader.header.time_base
+            end = f"its last frame is at {float(shown.pts * base):.3f} s" if shown else "it has no frames"
+            msg = f"expected a time inside the clip, got {float(pts * base):.3f} s: {end}"
+            raise InputError(msg)
+        return shown
+
+    def _parsed(self) -> Iterator[Parsed | Tracks | Media]:
+        while True:
+            try:
+                record = self.reader.read()
+                if isinstance(record, End):
+                    return
+                if isinstance(record, Frame):
+                    yield self._coder.parse(record)
+                elif isinstance(record, Tracks | Media):
+                    yield record
+            except FormatError as error:
+                if not self.conceal:
+                    raise
+                if not self._skip(error):
+                    return
+
+    def _skip(self, error: FormatError) -> bool:
+        """Go on to the next intra frame, and say so; False where there is none."""
+        if self.reader.skip_damage():
+            self.notices.append(f"skipped to the next intra frame: {error}")
+            return True
+        if isinstance(error, TruncatedError):
+            raise error
+        self.notices.append(f"nothing more was decoded: {error}")
+        return False

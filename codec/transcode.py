@@ -1,0 +1,187 @@
+"""Whole clips ↔ whole streams, record by record, in bounded memory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import BinaryIO
+
+from ncodec.ahead import read_ahead
+from ncodec.clip_reader import ClipReader
+from ncodec.clip_writer import ClipFormat, ClipWriter
+from ncodec.control import AverageRate, ConstantQuality, Control
+from ncodec.errors import InputError, TruncatedError
+from ncodec.image import quality_to_qp
+from ncodec.picture import TimedFrame
+from ncodec.records import NO_MODEL, Media, StreamHeader, Tracks
+from ncodec.sequence import Grouping, VideoDecoder, VideoEncoder
+from ncodec.stream import StreamWriter
+from ncodec.video import FrameCodecs
+
+DEFAULT_QUALITY = 50.0
+GOP_SECONDS = 2
+"""from one intra frame to the next, unless something else is asked for"""
+FRAME_OVERHEAD = 12
+"""bytes of a frame's record beside what is coded"""
+
+Watch = Callable[[int, int], None]
+"""told how many frames are done, and how many bytes of the stream"""
+
+
+@dataclass(frozen=True)
+class VideoOptions:
+    """How a clip is coded."""
+
+    quality: float | None = None
+    """0…100, of every frame; `DEFAULT_QUALITY` where neither is set"""
+    bitrate: float | None = None
+    """bits a second of the frames, on average"""
+    gop: int | None = None
+    """frames from one intra frame to the next at most, `GOP_SECONDS` of them where nothing is set"""
+    intra_only: bool = False
+
+    def __post_init__(self) -> None:
+        if self.quality is not None and self.bitrate is not None:
+            msg = "expected one of quality and bitrate, got both"
+            raise InputError(msg)
+        if self.quality is not None and not 0 <= self.quality <= 100:
+            msg = f"expected a quality of 0 to 100, got {self.quality}"
+            raise InputError(msg)
+        if self.intra_only and self.gop not in (None, 1):
+            msg = f"expected groups of 1 frame for intra frames alone, got {self.gop}"
+            raise InputError(msg)
+
+    def grouping(self, reader: ClipReader) -> Grouping:
+        """Where intra frames go in what is read."""
+        gop = 1 if self.intra_only else self.gop
+        return Grouping(max(1, round(GOP_SECONDS * reader.rate)) if gop is None else gop, reader.frames)
+
+    def control(self, reader: ClipReader, *, pixels: int) -> Control:
+        """What chooses the quality of frames of so many pixels."""
+        if self.bitrate is not None:
+            return AverageRate(self.bitrate / float(reader.rate) - 8 * FRAME_OVERHEAD, pixels)
+        return ConstantQuality(quality_to_qp(DEFAULT_QUALITY if self.quality is None else self.quality))
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What became of a clip."""
+
+    width: int
+    height: int
+    frames: int
+    seconds: float
+    """from the first frame to the end of the last"""
+    size: int
+    """bytes of the whole stream"""
+    video_size: int
+    """bytes of its frames"""
+    notices: tuple[str, ...] = ()
+    """what was lost, in sentences"""
+    cut: str | None = None
+    """where and how the stream ended too soon"""
+
+    @property
+    def bitrate(self) -> float:
+        """Bits a second of the frames."""
+        return 8 * self.video_size / self.seconds if self.seconds else 0.0
+
+
+class _Tally:
+    """Counts frames and measures time."""
+
+    def __init__(self, first: TimedFrame, header: StreamHeader, watch: Watch | None) -> None:
+        self._first = self._last = first.pts
+        self._header = header
+        self._watch = watch
+        self.frames = 0
+        self.video_size = 0
+
+    def add(self, frame: TimedFrame, *, position: int, size: int = 0) -> None:
+        self.frames += 1
+        self.video_size += size
+        self._last = frame.pts
+        if self._watch is not None:
+            self._watch(self.frames, position)
+
+    def facts(self, *, size: int, notices: list[str], cut: str | None = None) -> VideoFacts:
+        header = self._header
+        seconds = float((self._last - self._first) * header.time_base + 1 / header.rate)
+        return VideoFacts(header.width, header.height, self.frames, seconds, size, self.video_size, tuple(notices), cut)
+
+
+def encode_clip(
+    reader: ClipReader, sink: BinaryIO, codecs: FrameCodecs, *, options: VideoOptions, watch: Watch | None = None
+) -> VideoFacts:
+    """Code an open clip into a stream. Raises InputError and OutputError."""
+    records = read_ahead(reader.records())
+    before, first = _up_to_frame(records, reader.name)
+    header = _header_of(reader, first, codecs)
+    pixels = header.width * header.height
+    encoder = VideoEncoder(codecs, control=options.control(reader, pixels=pixels), grouping=options.grouping(reader))
+    writer = StreamWriter(sink, header)
+    tally = _Tally(first, header, watch)
+    for record in chain(before, [first], records):
+        if isinstance(record, TimedFrame):
+            size = writer.write(encoder.encode_frame(record))
+            tally.add(record, position=writer.position, size=size)
+        else:
+            writer.write(record)
+    writer.finish()
+    return tally.facts(size=writer.position, notices=reader.notices)
+
+
+def decode_clip(
+    decoder: VideoDecoder, sink: BinaryIO, *, suffix: str, lossless: bool = False, watch: Watch | None = None
+) -> VideoFacts:
+    """Decode an open stream into a file of video; one that is cut gives all that it holds, and `cut` says so.
+
+    Raises FormatError for damage, InputError for a suffix that is not written, and OutputError.
+    """
+    header = decoder.reader.header
+    form = ClipFormat(
+        suffix, header.width, header.height, header.time_base, header.rate, header.pixel_aspect, header.colour, lossless
+    )
+    records = decoder.records()
+    before, first = _up_to_frame(records, "stream")
+    tracks = next((record for record in before if isinstance(record, Tracks)), None)
+    tally = _Tally(first, header, watch)
+    cut = None
+    with ClipWriter(sink, form, tracks=tracks) as writer:
+        try:
+            for record in chain(before, [first], records):
+                if isinstance(record, TimedFrame):
+                    writer.write(record)
+                    tally.add(record, position=decoder.reader.position)
+                elif isinstance(record, Media):
+                    writer.write_media(record)
+        except TruncatedError as error:
+            cut = str(error)
+    return tally.facts(size=decoder.reader.position, notices=[*decoder.notices, *writer.notices], cut=cut)
+
+
+def _up_to_frame(records: Iterator[TimedFrame | Tracks | Media], name: str) -> tuple[list[Tracks | Media], TimedFrame]:
+    """What comes before the first frame, and that; raises InputError where there is none."""
+    before: list[Tracks | Media] = []
+    for record in records:
+        if isinstance(record, TimedFrame):
+            return before, record
+        before.append(record)
+    msg = f"{name}: expected frames, got none"
+    raise InputError(msg)
+
+
+def _header_of(reader: ClipReader, first: TimedFrame, codecs: FrameCodecs) -> StreamHeader:
+    height, width = first.pixels.shape[:2]
+    frame_model = NO_MODEL if codecs.frames is None else codecs.frames.model.id
+    turned = (width > height) != reader.is_wide
+    pixel_aspect = 1 / reader.pixel_aspect if turned else reader.pixel_aspect
+    return StreamHeader(
+        codecs.pictures.model.id,
+        frame_model,
+        width,
+        height,
+        reader.time_base,
+        reader.rate,
+        pixel_aspect,
+        reader.colour,
+    )
