@@ -11,6 +11,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import ncodec
+from ncodec.clip_jobs import (
+    STREAM_SUFFIX,
+    Amount,
+    ClipOptions,
+    ClipTarget,
+    Seconds,
+    decode_job,
+    encode_job,
+    info_job,
+    is_clip,
+    is_coded_clip,
+    parse_clip_suffix,
+)
 from ncodec.console import (
     STDIO,
     expand_inputs,
@@ -57,7 +70,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(ncodec.__version__, prog_name="ncodec")
 def cli() -> None:
-    """Encode pictures to small .nci files and back, with a learned codec that needs no PyTorch."""
+    """Encode pictures to small .nci files and clips to .ncv files, and back, with a learned codec without PyTorch."""
 
 
 def _backend_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -121,6 +134,10 @@ def _encoding_line(facts: dict[str, Any]) -> str:
 @click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Largest file, in bits per pixel.")
 @click.option("--size", type=click.IntRange(1), help="Largest file, in bytes.")
 @click.option("--psnr", type=click.FloatRange(0, min_open=True), help="Least PSNR over RGB, in dB.")
+@click.option("--bitrate", type=Amount(), help="Clips: bits a second of the frames on average, such as 800k.")
+@click.option("--gop", type=click.IntRange(1), help="Clips: most frames from one intra frame to the next.")
+@click.option("--intra-only", is_flag=True, help="Clips: predict no frame from another.")
+@click.option("--fps", type=click.FloatRange(0.01, 1000), help="Clips: frames a second of numbered pictures.")
 @click.option("--model", help="Model name or id (default: the first that `ncodec models` lists).")
 @click.option("--measure", is_flag=True, help="Decode again and print the PSNR.")
 @click.option("--allow-large", is_flag=True, help="Take pictures that Pillow calls decompression bombs.")
@@ -132,6 +149,10 @@ def encode(
     bpp: float | None,
     size: int | None,
     psnr: float | None,
+    bitrate: float | None,
+    gop: int | None,
+    intra_only: bool,
+    fps: float | None,
     model: str | None,
     measure: bool,
     allow_large: bool,
@@ -141,16 +162,29 @@ def encode(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Encode pictures to .nci files, named after them unless -o says otherwise.
+    """Encode pictures to .nci and clips to .ncv files, named after them unless -o says otherwise.
 
-    IN is a file in any format that Pillow reads, a glob pattern, or - for standard input.
-    -q, --bpp, --size and --psnr exclude each other.
+    IN is a picture that Pillow reads, a clip that FFmpeg reads, numbered pictures (frame-%04d.png), a glob pattern,
+    or - for standard input. What is written to a .ncv file is read as a clip. -q, --bpp, --size, --psnr and --bitrate
+    exclude each other.
     """
-    wanted = parse_target(quality, bpp, size, psnr)
     names = expand_inputs(inputs)
-    pairs = list(zip(names, name_outputs(names, output, ".nci"), strict=True))
+    clips = {name for name in names if is_clip(name, output)}
+    clip_options = ClipOptions(bitrate, gop, intra_only, fps)
+    clip_options.check(
+        pictures=len(names) - len(clips), clips=len(clips), quality=quality, bpp=bpp, size=size, psnr=psnr
+    )
+    wanted = parse_target(quality, bpp, size, psnr) if len(clips) < len(names) else None
+    suffixes = [STREAM_SUFFIX if name in clips else ".nci" for name in names]
+    pairs = list(zip(names, name_outputs(names, output, suffixes), strict=True))
 
     def work(source: str, target: str) -> None:
+        if source in clips or wanted is None:
+            encode_job(
+                source, target, clip_options, quality=quality, size=size, force=force, backend=backend,
+                threads=threads, as_json=as_json,
+            )  # fmt: skip
+            return
         from ncodec import files, picture
         from ncodec.api import load_picture
 
@@ -175,12 +209,18 @@ def encode(
 @cli.command(epilog=EPILOG)
 @click.argument("inputs", nargs=-1, required=True, metavar="IN...")
 @click.option("--allow-large", is_flag=True, help="Take pictures beyond Pillow's limit against decompression bombs.")
-@click.option("--to", help="Format of the outputs, as a suffix (default: that of -o, else png).")
+@click.option("--to", help="Format of the outputs, as a suffix (default: that of -o, else png, or mp4 for clips).")
+@click.option("--at", type=Seconds(), help="Clips: the frame that is shown at a time, such as 12.5s or 1:02.5.")
+@click.option("--lossless", is_flag=True, help="Clips: write every pixel as it is (FFV1 in .mkv).")
+@click.option("--conceal", is_flag=True, help="Clips: skip what is damaged, up to the next intra frame.")
 @_backend_options
 @_output_options
 def decode(
     inputs: tuple[str, ...],
     to: str | None,
+    at: float | None,
+    lossless: bool,
+    conceal: bool,
     allow_large: bool,
     backend: str,
     threads: int | None,
@@ -188,15 +228,27 @@ def decode(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Decode .nci files to pictures, named after them unless -o says otherwise.
+    """Decode .nci files to pictures and .ncv files to clips, named after them unless -o says otherwise.
 
-    IN is a file, a glob pattern, or - for standard input. --to, or the suffix of -o, chooses among Pillow's formats.
+    IN is a file, a glob pattern, or - for standard input. --to, or the suffix of -o, chooses among Pillow's formats for
+    pictures, and among mp4, mov, mkv and y4m for clips; -o frame-%04d.png writes every frame of a clip.
     """
-    suffix = parse_suffix(output if output is not None and not Path(output).is_dir() else STDIO, to)
     names = expand_inputs(inputs)
-    pairs = list(zip(names, name_outputs(names, output, suffix), strict=True))
+    clips = {name for name in names if is_coded_clip(name)}
+    named = output if output is not None and not Path(output).is_dir() else None
+    wanted = ClipTarget(parse_clip_suffix(named, to, still=at is not None) if clips else "", at, lossless, conceal)
+    wanted.check(pictures=len(names) - len(clips))
+    suffix = parse_suffix(named or STDIO, to) if len(clips) < len(names) else ""
+    suffixes = [wanted.suffix if name in clips else suffix for name in names]
+    pairs = list(zip(names, name_outputs(names, output, suffixes), strict=True))
 
     def work(source: str, target: str) -> None:
+        if source in clips:
+            decode_job(
+                source, target, wanted, force=force, allow_large=allow_large, backend=backend, threads=threads,
+                as_json=as_json,
+            )  # fmt: skip
+            return
         from ncodec import files
         from ncodec.api import read_container
 
@@ -227,10 +279,13 @@ def decode(
 @click.option("--verify", is_flag=True, help="Also decode every symbol, which proves that the file is whole.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
 def info(inputs: tuple[str, ...], verify: bool, as_json: bool) -> None:
-    """Print what .nci files say of themselves; checksums are always verified."""
+    """Print what .nci and .ncv files say of themselves; checksums are always verified."""
     names = expand_inputs(inputs)
 
     def work(source: str, _: str) -> None:
+        if is_coded_clip(source):
+            info_job(source, verify=verify, as_json=as_json)
+            return
         from dataclasses import asdict
 
         from ncodec import api

@@ -3,20 +3,33 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
+from math import floor
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from ncodec.api import check_pixels, open_codec
 from ncodec.clip_reader import ClipReader, measure_clip
 from ncodec.clip_writer import check_clip_suffix
 from ncodec.errors import FormatError, InputError, ModelError
-from ncodec.files import STDIO, open_input, open_output
+from ncodec.files import STDIO, check_suffix, open_input, open_output, write_bytes, write_picture
 from ncodec.model import FRAME, PICTURE
+from ncodec.picture import Picture, TimedFrame
 from ncodec.records import NO_MODEL, End, Frame, Media, StreamHeader, Tag
 from ncodec.sequence import VideoDecoder
 from ncodec.stream import StreamReader
-from ncodec.transcode import FRAME_OVERHEAD, VideoFacts, VideoOptions, Watch, decode_clip, encode_clip
+from ncodec.transcode import (
+    FRAME_OVERHEAD,
+    Tally,
+    VideoFacts,
+    VideoOptions,
+    Watch,
+    decode_clip,
+    decode_each,
+    encode_clip,
+)
 from ncodec.video import FrameCodecs, FrameDecoder
 from ncodec.zoo import load_model
 
@@ -28,6 +41,17 @@ SIZE_MARGIN = 0.98
 SIZE_ATTEMPTS = 3
 MEDIA_OVERHEAD = 16
 """bytes of a packet's record beside the packet"""
+
+
+class OpenOptions(TypedDict, total=False):
+    """How a stream is opened."""
+
+    conceal: bool
+    """skip what is damaged, up to the next intra frame"""
+    allow_large: bool
+    """take frames beyond Pillow's limit against decompression bombs"""
+    backend: str
+    threads: int | None
 
 
 @dataclass(frozen=True)
@@ -106,7 +130,10 @@ def encode_video(
 
     def attempt(bitrate: float | None) -> VideoFacts:
         options = VideoOptions(quality, bitrate, gop, intra_only)
-        with ClipReader(source, rate=rate) as reader, open_output(path, overwrite=overwrite) as sink:
+        with ExitStack() as stack:
+            clip = stack.enter_context(open_input(STDIO)) if source == STDIO else source
+            reader = stack.enter_context(ClipReader(clip, rate=rate))
+            sink = stack.enter_context(open_output(path, overwrite=overwrite))
             facts = encode_clip(reader, sink, codecs, options=options, watch=watch)
             if size is not None and facts.size > size:
                 raise _TooLargeError(facts)
@@ -149,12 +176,9 @@ def decode_video(
     *,
     suffix: str | None = None,
     lossless: bool = False,
-    conceal: bool = False,
     overwrite: bool = False,
-    allow_large: bool = False,
-    backend: str = "onnx",
-    threads: int | None = None,
     watch: Watch | None = None,
+    **options: Unpack[OpenOptions],
 ) -> VideoFacts:
     """Decode a .ncv file into a file of video: .mp4, .mov, .mkv or .y4m, as `suffix` says or the path's own.
 
@@ -164,29 +188,79 @@ def decode_video(
     """
     wanted = suffix or (".y4m" if path == STDIO else Path(path).suffix)
     check_clip_suffix(wanted)
-    opened = open_video(source, conceal=conceal, allow_large=allow_large, backend=backend, threads=threads)
-    with opened as decoder, open_output(path, overwrite=overwrite) as sink:
+    with open_video(source, **options) as decoder, open_output(path, overwrite=overwrite) as sink:
         return decode_clip(decoder, sink, suffix=wanted, lossless=lossless, watch=watch)
 
 
-@contextmanager
-def open_video(
+def decode_frame(
     source: Name,
+    path: Name,
     *,
-    conceal: bool = False,
-    allow_large: bool = False,
-    backend: str = "onnx",
-    threads: int | None = None,
-) -> Iterator[VideoDecoder]:
+    at: float,
+    suffix: str | None = None,
+    overwrite: bool = False,
+    **options: Unpack[OpenOptions],
+) -> VideoFacts:
+    """Decode the frame that is shown at a time, in seconds, into a picture file; the rest as of `decode_video`."""
+    wanted = suffix or (".png" if path == STDIO else Path(path).suffix)
+    check_suffix(wanted)
+    with open_video(source, **options) as decoder:
+        header = decoder.reader.header
+        # A time such as 0.29 is meant as written, not as the nearest binary fraction below it.
+        frame = decoder.frame_at(floor(Fraction(at).limit_denominator(10**6) / header.time_base))
+        write_bytes(write_picture(Picture(frame.pixels), wanted), path, overwrite=overwrite)
+        tally = Tally(frame, header)
+        tally.add(frame, position=decoder.reader.position)
+        return tally.facts(size=decoder.reader.position, notices=decoder.notices)
+
+
+def decode_frames(
+    source: Name,
+    pattern: Name,
+    *,
+    overwrite: bool = False,
+    watch: Watch | None = None,
+    **options: Unpack[OpenOptions],
+) -> VideoFacts:
+    """Decode every frame into a picture file of its own, numbered from 1 by a pattern such as "frame-%04d.png".
+
+    The rest is as of `decode_video`.
+    """
+    suffix = Path(pattern).suffix
+    check_suffix(suffix)
+    with open_video(source, **options) as decoder:
+
+        def write(frame: TimedFrame, number: int) -> None:
+            picture = write_picture(Picture(frame.pixels), suffix)
+            write_bytes(picture, number_name(str(pattern), number), overwrite=overwrite)
+
+        return decode_each(decoder, write, watch=watch)
+
+
+def number_name(pattern: str, number: int) -> str:
+    """The name of a numbered file; raises InputError for a pattern that gives all of them one name."""
+    try:
+        name, other = pattern % number, pattern % (number + 1)
+    except (TypeError, ValueError):
+        name = other = pattern
+    if name == other:
+        msg = f"expected a pattern such as frame-%04d.png, got {pattern}"
+        raise InputError(msg)
+    return name
+
+
+@contextmanager
+def open_video(source: Name, **options: Unpack[OpenOptions]) -> Iterator[VideoDecoder]:
     """A .ncv file to decode frame by frame: `records()` gives frames and packets, `frame_at(pts)` one frame.
 
     Raises InputError, FormatError, ModelError or BackendError.
     """
     with open_input(source) as stream:
         reader = StreamReader(stream)
-        check_pixels(reader.header.width, reader.header.height, allow_large=allow_large)
-        codecs = _codecs_of(reader.header, backend=backend, threads=threads)
-        yield VideoDecoder(reader, codecs, conceal=conceal)
+        header = reader.header
+        check_pixels(header.width, header.height, allow_large=options.get("allow_large", False))
+        codecs = _codecs_of(header, backend=options.get("backend", "onnx"), threads=options.get("threads"))
+        yield VideoDecoder(reader, codecs, conceal=options.get("conceal", False))
 
 
 def _codecs_of(header: StreamHeader, *, backend: str, threads: int | None) -> FrameCodecs:

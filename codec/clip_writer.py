@@ -73,9 +73,10 @@ class ClipWriter:
         self._matrix = _MATRICES.get(form.colour.matrix, _BT709 if form.height >= HD_HEIGHT else _BT601)
         self._last_pts: int | None = None
         self._frames = 0
+        self._sink = _Sink(sink)
         muxer = CLIP_SUFFIXES[form.suffix.lower()]
-        with _writable(form.suffix):
-            self._container: OutputContainer = av.open(sink, "w", format=muxer)
+        with self._writable():
+            self._container: OutputContainer = av.open(self._sink, "w", format=muxer)
             self._video = self._add_video()
             self._tracks = self._add_tracks(tracks, muxer) if tracks else {}
 
@@ -85,7 +86,7 @@ class ClipWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with _writable(self.form.suffix):
+        with self._writable():
             try:
                 if kind is None or issubclass(kind, Exception):
                     self._container.mux(self._video.encode(None))
@@ -102,7 +103,7 @@ class ClipWriter:
         picture.pts = self._frames if self._constant_rate else frame.pts
         picture.time_base = 1 / self.form.rate if self._constant_rate else self.form.time_base
         self._frames += 1
-        with _writable(self.form.suffix):
+        with self._writable():
             self._container.mux(self._video.encode(picture))
 
     def write_media(self, media: Media) -> None:
@@ -114,8 +115,19 @@ class ClipWriter:
         packet = av.Packet(media.data)
         packet.pts, packet.dts, packet.duration = media.pts, media.dts, media.duration
         packet.time_base, packet.is_keyframe, packet.stream = time_base, media.key, stream
-        with _writable(self.form.suffix):
+        with self._writable():
             self._container.mux(packet)
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
+        """Turn what a muxer or an encoder raises into an OutputError of one sentence."""
+        try:
+            yield
+            if self._sink.error is not None:
+                raise self._sink.error
+        except (av.FFmpegError, OSError, ValueError) as error:
+            msg = f"the clip cannot be written as {self.form.suffix}: {sentence_of(self._sink.error or error)}"
+            raise OutputError(msg) from error
 
     @property
     def _constant_rate(self) -> bool:
@@ -154,7 +166,7 @@ class ClipWriter:
         with av.open(io.BytesIO(tracks.template), format=TEMPLATE_FORMAT) as template:
             for i, track in enumerate(template.streams):
                 if not _can_hold(muxer, track):
-                    self.notices.append(f"a {track.type} stream was left out: {self.form.suffix} cannot hold it")
+                    self.notices.append(f"the {track.type} was left out: {self.form.suffix} cannot hold it")
                     continue
                 added[i] = (self._container.add_stream_from_template(track), track.time_base or Fraction(1, 1000))
         return added
@@ -171,11 +183,19 @@ def _can_hold(muxer: str, track: Stream) -> bool:
     return True
 
 
-@contextmanager
-def _writable(name: str) -> Iterator[None]:
-    """Turn what a muxer or an encoder raises into an OutputError of one sentence."""
-    try:
-        yield
-    except (av.FFmpegError, OSError, ValueError) as error:
-        msg = f"{name}: cannot be written: {sentence_of(error)}"
-        raise OutputError(msg) from error
+class _Sink:
+    """A file that remembers why it could not be written: PyAV prints what is raised inside its callbacks."""
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._sink = sink
+        self.error: OSError | None = None
+        if sink.seekable():
+            self.seek, self.tell = sink.seek, sink.tell
+
+    def write(self, data: bytes) -> int:
+        if self.error is None:
+            try:
+                return self._sink.write(data)
+            except OSError as error:
+                self.error = error
+        return len(data)

@@ -42,8 +42,8 @@ def expand_inputs(inputs: tuple[str, ...]) -> list[str]:
     return names
 
 
-def name_outputs(inputs: list[str], output: str | None, suffix: str) -> list[str]:
-    """One output for each input; raises UsageError where that is ambiguous or two would collide."""
+def name_outputs(inputs: list[str], output: str | None, suffixes: list[str]) -> list[str]:
+    """One output for each input and its suffix; raises UsageError where that is ambiguous or two would collide."""
     if output is not None and output.endswith(("/", os.sep)) and not Path(output).is_dir():
         msg = f"there is no folder {output}"
         raise click.UsageError(msg)
@@ -51,14 +51,16 @@ def name_outputs(inputs: list[str], output: str | None, suffix: str) -> list[str
         msg = "- beside other inputs needs a folder as -o"
         raise click.UsageError(msg)
     if output is not None and output != STDIO and Path(output).is_dir():
-        names = [str(Path(output) / (Path(_stem_of(name)).name + suffix)) for name in inputs]
+        pairs = zip(inputs, suffixes, strict=True)
+        names = [str(Path(output) / (Path(_stem_of(name)).name + suffix)) for name, suffix in pairs]
     elif output is not None:
         if len(inputs) > 1:
             msg = f"several inputs need a folder as -o, got {output}"
             raise click.UsageError(msg)
         names = [output]
     else:
-        names = [STDIO if name == STDIO else _stem_of(name) + suffix for name in inputs]
+        pairs = zip(inputs, suffixes, strict=True)
+        names = [STDIO if name == STDIO else _stem_of(name) + suffix for name, suffix in pairs]
     places = [os.path.realpath(name) for name in names]
     twice = [name for name, place in zip(names, places, strict=True) if places.count(place) > 1]
     if twice:
@@ -78,10 +80,15 @@ def say(fields: dict[str, Any], line: str, *, as_json: bool, to_stderr: bool) ->
     click.echo(line, err=to_stderr)
 
 
+def shows_progress() -> bool:
+    """Whether somebody looks at standard error."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 @contextmanager
 def _progress(count: int, verb: str) -> Iterator[Callable[[], None]]:
     """A bar over files on a terminal; nothing for one file or where nobody looks."""
-    if count < 2 or sys.stderr is None or not sys.stderr.isatty():
+    if count < 2 or not shows_progress():
         yield lambda: None
         return
     from rich.console import Console

@@ -118,7 +118,7 @@ def from_pil(image: Image.Image, *, first_only: bool = False) -> Picture:
     """
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and not first_only and image.format not in _STILL_FORMATS:
-        msg = f"expected a still picture, got {frames} frames; extract one first"
+        msg = f"expected a still picture, got {frames} frames; name the output .ncv, or extract one first"
         raise InputError(msg)
     if max(image.size) > MAX_SIDE or min(image.size) < 1:
         msg = f"expected sides of 1 to {MAX_SIDE} pixels, got {image.width}×{image.height}"

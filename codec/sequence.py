@@ -94,19 +94,24 @@ class VideoDecoder:
     def frame_at(self, pts: int) -> TimedFrame:
         """The frame that is shown at a time stamp, the first one before all of them.
 
-        Decoding starts at the intra frame before it where the file can seek. Raises InputError beyond the last frame.
+        Decoding starts at the intra frame before it where the file can seek. Raises InputError beyond the last frame,
+        which lasts as long as the one before it.
         """
         self.reader.seek_before(pts)
         shown: TimedFrame | None = None
-        lasts = 0
-        for frame in self.records():
-            if not isinstance(frame, TimedFrame):
-                continue
-            if frame.pts > pts:
-                return shown or frame
-            lasts = frame.pts - shown.pts if shown else 0
-            shown = frame
-        if shown is None or pts - shown.pts > max(lasts, 1):
+        lasts = 1
+        try:
+            for frame in self.records():
+                if not isinstance(frame, TimedFrame):
+                    continue
+                if frame.pts > pts:
+                    return shown or frame
+                lasts = frame.pts - shown.pts if shown else lasts
+                shown = frame
+        except TruncatedError:
+            if shown is None or pts - shown.pts >= lasts:
+                raise
+        if shown is None or pts - shown.pts >= lasts:
             base = self.reader.header.time_base
             end = f"its last frame is at {float(shown.pts * base):.3f} s" if shown else "it has no frames"
             msg = f"expected a time inside the clip, got {float(pts * base):.3f} s: {end}"

@@ -216,6 +216,19 @@ class StreamReader:
         finally:
             stream.seek(place)
 
+    def frames(self) -> int | None:
+        """How many frames there are, as the end of a whole file that can seek says."""
+        stream = self._source.stream
+        if not stream.seekable():
+            return None
+        place = stream.tell()
+        try:
+            return _read_end(stream).frames
+        except (FormatError, OSError):
+            return None
+        finally:
+            stream.seek(place)
+
     def seek_before(self, pts: int) -> None:
         """Go to the last intra frame that is not after a time stamp, or the first; nowhere where that cannot be."""
         index = self.index()
@@ -247,14 +260,19 @@ class StreamReader:
         return self._source.position
 
 
+def _read_end(stream: BinaryIO) -> End:
+    stream.seek(-END_BYTES, 2)
+    end = unpack_record(*_read_chunk(_Source(stream)))
+    if not isinstance(end, End):
+        msg = "expected the end of a stream in its last bytes: the file is truncated"
+        raise TruncatedError(msg)
+    return end
+
+
 def _stored_index(stream: BinaryIO) -> Index | None:
     """What the end of a whole file points at."""
     try:
-        stream.seek(-END_BYTES, 2)
-        end = unpack_record(*_read_chunk(_Source(stream)))
-        if not isinstance(end, End):
-            return None
-        stream.seek(end.index_offset)
+        stream.seek(_read_end(stream).index_offset)
         found = unpack_record(*_read_chunk(_Source(stream)))
     except (FormatError, OSError, OverflowError):
         return None

@@ -1,8 +1,8 @@
 """Whole clips ↔ whole streams, record by record, in bounded memory."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from typing import BinaryIO
 
 from ncodec.ahead import read_ahead
@@ -23,8 +23,8 @@ GOP_SECONDS = 2
 FRAME_OVERHEAD = 12
 """bytes of a frame's record beside what is coded"""
 
-Watch = Callable[[int, int], None]
-"""told how many frames are done, and how many bytes of the stream"""
+Watch = Callable[[int, int, int | None], None]
+"""told how many frames are done, how many bytes of the stream, and how many frames there are, about, where known"""
 
 
 @dataclass(frozen=True)
@@ -86,24 +86,29 @@ class VideoFacts:
         return 8 * self.video_size / self.seconds if self.seconds else 0.0
 
 
-class _Tally:
+class Tally:
     """Counts frames and measures time."""
 
-    def __init__(self, first: TimedFrame, header: StreamHeader, watch: Watch | None) -> None:
+    def __init__(
+        self, first: TimedFrame, header: StreamHeader, *, total: int | None = None, watch: Watch | None = None
+    ) -> None:
         self._first = self._last = first.pts
         self._header = header
+        self._total = total
         self._watch = watch
         self.frames = 0
         self.video_size = 0
 
     def add(self, frame: TimedFrame, *, position: int, size: int = 0) -> None:
+        """Count a frame, whose record took `size` bytes of the `position` so far."""
         self.frames += 1
         self.video_size += size
         self._last = frame.pts
         if self._watch is not None:
-            self._watch(self.frames, position)
+            self._watch(self.frames, position, self._total)
 
     def facts(self, *, size: int, notices: list[str], cut: str | None = None) -> VideoFacts:
+        """What was counted, of a stream of `size` bytes."""
         header = self._header
         seconds = float((self._last - self._first) * header.time_base + 1 / header.rate)
         return VideoFacts(header.width, header.height, self.frames, seconds, size, self.video_size, tuple(notices), cut)
@@ -119,7 +124,7 @@ def encode_clip(
     pixels = header.width * header.height
     encoder = VideoEncoder(codecs, control=options.control(reader, pixels=pixels), grouping=options.grouping(reader))
     writer = StreamWriter(sink, header)
-    tally = _Tally(first, header, watch)
+    tally = Tally(first, header, total=reader.frames, watch=watch)
     for record in chain(before, [first], records):
         if isinstance(record, TimedFrame):
             size = writer.write(encoder.encode_frame(record))
@@ -141,22 +146,44 @@ def decode_clip(
     form = ClipFormat(
         suffix, header.width, header.height, header.time_base, header.rate, header.pixel_aspect, header.colour, lossless
     )
-    records = decoder.records()
-    before, first = _up_to_frame(records, "stream")
-    tracks = next((record for record in before if isinstance(record, Tracks)), None)
-    tally = _Tally(first, header, watch)
-    cut = None
+    opening = _Opening(decoder, watch)
+    tracks = next((record for record in opening.before if isinstance(record, Tracks)), None)
     with ClipWriter(sink, form, tracks=tracks) as writer:
+        facts = opening.go_on(writer.write, writer.write_media)
+    return replace(facts, notices=(*facts.notices, *writer.notices))
+
+
+def decode_each(
+    decoder: VideoDecoder, write: Callable[[TimedFrame, int], None], *, watch: Watch | None = None
+) -> VideoFacts:
+    """Decode an open stream and hand over every frame with its number, from 1; the rest as of `decode_clip`."""
+    numbers = count(1)
+    return _Opening(decoder, watch).go_on(lambda frame: write(frame, next(numbers)), lambda media: None)
+
+
+class _Opening:
+    """A stream that is decoded up to its first frame; raises InputError where there is none."""
+
+    def __init__(self, decoder: VideoDecoder, watch: Watch | None) -> None:
+        self._decoder = decoder
+        total = decoder.reader.frames()  # looked for before a thread reads on
+        self._records = decoder.records()
+        self.before, self._first = _up_to_frame(self._records, "stream")
+        self._tally = Tally(self._first, decoder.reader.header, total=total, watch=watch)
+
+    def go_on(self, write: Callable[[TimedFrame], None], write_media: Callable[[Media], None]) -> VideoFacts:
+        """Hand over everything up to the end, or up to where the stream is cut."""
+        decoder, cut = self._decoder, None
         try:
-            for record in chain(before, [first], records):
+            for record in chain(self.before, [self._first], self._records):
                 if isinstance(record, TimedFrame):
-                    writer.write(record)
-                    tally.add(record, position=decoder.reader.position)
+                    write(record)
+                    self._tally.add(record, position=decoder.reader.position)
                 elif isinstance(record, Media):
-                    writer.write_media(record)
+                    write_media(record)
         except TruncatedError as error:
             cut = str(error)
-    return tally.facts(size=decoder.reader.position, notices=[*decoder.notices, *writer.notices], cut=cut)
+        return self._tally.facts(size=decoder.reader.position, notices=decoder.notices, cut=cut)
 
 
 def _up_to_frame(records: Iterator[TimedFrame | Tracks | Media], name: str) -> tuple[list[Tracks | Media], TimedFrame]:

@@ -26,6 +26,7 @@ LAYERS = [
     {"api"},
     {"clip_api"},
     {"console", "pillow_plugin"},
+    {"clip_jobs"},
     {"cli"},
     {"__main__"},
 ]
