@@ -8,6 +8,7 @@ from typing import BinaryIO
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import ROOT
 
 from ncodec.errors import FormatError, InputError
 from ncodec.records import SYNC, Colour, End, Frame, Index, Media, Record, StreamHeader, Tag, Tracks
@@ -130,6 +131,22 @@ def test_every_flipped_byte_is_noticed_and_passed_over() -> None:
             frame = reader.read()
             assert frame in (RECORDS[1], RECORDS[5])
             assert frame not in seen
+
+
+def test_the_worked_example_of_the_specification() -> None:
+    section = (ROOT / "codec" / "FORMAT.md").read_text("utf-8").split("## Example of a stream")[1]
+    example = bytes.fromhex(section.split("```")[1])
+    assert f"{len(example)} bytes" in section
+    header = StreamHeader(0x01020304, 0x0A0B0C0D, 3, 2, Fraction(1, 25), Fraction(25))
+    assert StreamReader(io.BytesIO(example)).header == header
+    frames: list[Frame | Tracks | Media] = [Frame(Tag.INTRA, 0, 32, b"", b"\0"), Frame(Tag.COPY, 1)]
+    assert read(example)[:2] == frames
+    sink = io.BytesIO()
+    writer = StreamWriter(sink, header)
+    for frame in frames:
+        writer.write(frame)
+    writer.finish()
+    assert sink.getvalue() == example
 
 
 def test_damage_in_the_header_is_refused() -> None:
