@@ -26,14 +26,14 @@ from ncodec.image import ImageCodec
 from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.picture import from_array
 from ncodec.training import run
-from ncodec.training.calibration import fitted_row
+from ncodec.training.calibration import fitted_row, picture_examples
 from ncodec.training.checkpoint import load_checkpoint
 from ncodec.training.cli import train
-from ncodec.training.data import PictureData, patch_statistics, picture_batches, split, spread_qps
+from ncodec.training.data import PictureData, patch_statistics, picture_batches, spread_qps
 from ncodec.training.export import export_model, write_manifest
 from ncodec.training.image import FAILED_BATCH, ImageTraining
 from ncodec.training.losses import balanced, budget_factor, rate_distortion
-from ncodec.training.pictures import CropOptions, PictureBank
+from ncodec.training.pictures import CropOptions, PictureBank, split
 from ncodec.training.profile import profile_training
 from ncodec.training.tables import gaussian_counts
 from ncodec.zoo import load_model_folder
@@ -68,8 +68,8 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
 
     model, facts = load_checkpoint(second)
     assert facts["steps"] == 40
-    fitted_to = [(np.ascontiguousarray(photo[:128, :192]),)]
-    entry = export_model(model, tmp_path / "weights" / "tiny", name="tiny", facts=facts, inputs=fitted_to)
+    fitted_to = picture_examples([np.ascontiguousarray(photo[:128, :192])])
+    entry = export_model(model, tmp_path / "weights" / "tiny", name="tiny", facts=facts, examples=fitted_to)
     write_manifest(entry, tmp_path / "weights")
     manifest = json.loads((tmp_path / "weights" / "manifest.json").read_text("utf-8"))
     loaded = load_model_folder(manifest["models"][0], tmp_path / "weights" / "tiny")

@@ -20,9 +20,8 @@ from tiny import log_losses
 from ncodec.errors import InputError
 from ncodec.models.image import ImageModel
 from ncodec.training import run
-from ncodec.training.clips import ClipBank, ClipOptions, load_clips, move
+from ncodec.training.clips import ClipBank, ClipOptions, load_clips, move, predict
 from ncodec.training.pictures import PictureBank
-from ncodec.training.video import predict
 
 Photo = npt.NDArray[np.uint8]
 TINY = [

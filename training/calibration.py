@@ -4,7 +4,7 @@ Training prices residuals as Gaussian; the real ones are more peaked and have he
 rows that ship can be the measured distributions: decoders need not know.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,12 +15,13 @@ from torch import Tensor
 from ncodec.entropy import HYPER_CELL, ROWS, TABLE_TOTAL, Tables
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
+from ncodec.training.clips import predict, to_bytes
 from ncodec.training.data import to_unit
 from ncodec.training.pictures import Pixels
 
 Counts = npt.NDArray[np.int64]
-Inputs = tuple[Pixels, ...]
-"""a picture, or a frame and its prediction; each (H, W, 3) uint8 with sides that are multiples of 64"""
+Examples = Callable[[Tensor], Iterator[tuple[Tensor, ...]]]
+"""qp, (1,) → what a model encodes at it: pictures, or frames and their predictions, (1, 3, H, W) in 0…1"""
 
 QPS = tuple(range(3, 64, 8))
 PRIOR_SYMBOLS = 2000.0
@@ -28,14 +29,14 @@ PRIOR_SYMBOLS = 2000.0
 
 
 @torch.no_grad()
-def count_magnitudes(model: ImageModel | FrameModel, tables: Tables, inputs: Sequence[Inputs]) -> list[Counts]:
+def count_magnitudes(model: ImageModel | FrameModel, tables: Tables, examples: Examples) -> list[Counts]:
     """Row → (T + 2,) how often each magnitude 0…T, and anything larger, is coded with it, over a ladder of qps."""
     counts = [np.zeros(tables.limit(row) + 2, dtype=np.int64) for row in range(ROWS)]
     encode: Callable[..., tuple[Tensor, Tensor]] = model.encode
-    for arrays in inputs:
-        units = [to_unit(torch.from_numpy(array.copy())[None]) for array in arrays]
-        for qp in QPS:
-            z_hat, residual = (t[0].numpy() for t in encode(*units, torch.tensor([float(qp)])))
+    for qp in QPS:
+        step = torch.tensor([float(qp)])
+        for units in examples(step):
+            z_hat, residual = (t[0].numpy() for t in encode(*units, step))
             high, wide = (HYPER_CELL * side for side in z_hat.shape[1:])
             rows = tables.residual_rows(z_hat.astype(np.int8), qp=qp, height=high, width=wide)
             for row in np.unique(rows).tolist():
@@ -58,9 +59,36 @@ def fitted_row(row: npt.NDArray[np.uint32], counted: Counts) -> npt.NDArray[np.u
     return table
 
 
-def calibrate(model: ImageModel | FrameModel, tables: Tables, inputs: Sequence[Inputs]) -> Tables:
-    """The same tables with their rows fitted to the symbols of these pictures, or frames and predictions."""
-    counted = count_magnitudes(model, tables, inputs)
+def picture_examples(pictures: Sequence[Pixels]) -> Examples:
+    """Pictures, (H, W, 3) uint8 with sides that are multiples of 64, at any qp."""
+
+    def examples(qp: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        return ((to_unit(torch.from_numpy(picture.copy())[None]),) for picture in pictures)
+
+    return examples
+
+
+def frame_examples(model: FrameModel, intra: ImageModel, clips: Sequence[Pixels]) -> Examples:
+    """The predicted frames of clips, (T, H, W, 3) uint8 with sides that are multiples of 64, and their predictions.
+
+    As an encoder makes them: from what was decoded at this qp, the first frame by `intra`.
+    """
+
+    def examples(qp: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        for clip in clips:
+            frames = torch.from_numpy(clip.copy())[:, None]  # (T, 1, H, W, 3)
+            last = to_bytes(intra(to_unit(frames[0]), qp).pixels)
+            for frame in frames[1:]:
+                predicted = to_unit(predict(frame, last))
+                yield to_unit(frame), predicted
+                last = to_bytes(model(to_unit(frame), predicted, qp).pixels)
+
+    return examples
+
+
+def calibrate(model: ImageModel | FrameModel, tables: Tables, examples: Examples) -> Tables:
+    """The same tables with their rows fitted to the symbols of these examples."""
+    counted = count_magnitudes(model, tables, examples)
     fitted = replace(tables, counts=tuple(fitted_row(row, c) for row, c in zip(tables.counts, counted, strict=True)))
     fitted.validate()
     return fitted

@@ -10,29 +10,31 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ncodec.errors import ModelError
-from ncodec.models.frame import FrameConfig
+from ncodec.models.frame import FrameConfig, FrameModel, frame_config
 from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.training.compressai import CompressAIConfig, CompressAIModel
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """The content of a checkpoint of `ncodec train image`; raises ModelError for anything else."""
+    """The content of a checkpoint of `ncodec train`; raises ModelError for anything else."""
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         dict(checkpoint["config"])
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
-        msg = f"{path}: expected a checkpoint of `ncodec train image`, got something else: {error}"
+        msg = f"{path}: expected a checkpoint of `ncodec train`, got something else: {error}"
         raise ModelError(msg) from error
     return checkpoint
 
 
-def load_checkpoint(path: Path) -> tuple[ImageModel, dict[str, Any]]:
+def load_checkpoint(path: Path) -> tuple[ImageModel | FrameModel, dict[str, Any]]:
     """A training checkpoint → its averaged model, and facts about the training; raises ModelError."""
     checkpoint = read_checkpoint(path)
+    config = checkpoint["config"]
+    model: ImageModel | FrameModel
     try:
-        model = ImageModel(ImageConfig(**checkpoint["config"]))
+        model = FrameModel(frame_config(config)) if "codec" in config else ImageModel(ImageConfig(**config))
     except TypeError as error:
-        msg = f"{path}: expected a model of ncodec's own architecture, got {checkpoint['config']}"
+        msg = f"{path}: expected a model of ncodec's own architecture, got {config}"
         raise ModelError(msg) from error
     state = {name.removeprefix("model."): value for name, value in checkpoint["state_dict"].items()}
     model.load_state_dict(state)

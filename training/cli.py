@@ -12,6 +12,9 @@ from ncodec.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ncodec.models.frame import FrameModel
+    from ncodec.models.image import ImageModel
+    from ncodec.training.calibration import Examples
     from ncodec.training.run import Options, RunOptions
 
 SOURCES = "Folder of pictures or tar shards, one shard, a glob pattern, or a URL that fsspec opens; may be repeated."
@@ -109,7 +112,7 @@ def video(
     options = _or_usage_error(lambda: read_video_options(overrides, config=config))
     last = train_video(data, out=out, options=options, start_from=start_from, resume=resume)
     if os.environ.get("LOCAL_RANK", "0") == "0":
-        click.echo(f"{last}: the averaged weights")
+        click.echo(f"{last}: the averaged weights; `ncodec export {last}` makes a model of them")
 
 
 @train.command(name="bench", context_settings={"ignore_unknown_options": True})
@@ -136,7 +139,7 @@ def bench_training(data: tuple[str, ...], config: Path | None, steps: int, overr
 
 @click.command()
 @click.argument("checkpoint", type=FILE)
-@click.option("--name", default="base", show_default=True, help="Name of the model in the manifest.")
+@click.option("--name", help="Name of the model in the manifest (default: base, or base-frames for predicted frames).")
 @click.option(
     "--weights",
     type=click.Path(file_okay=False, path_type=Path),
@@ -144,20 +147,50 @@ def bench_training(data: tuple[str, ...], config: Path | None, steps: int, overr
     show_default=True,
     help="Folder of the manifest.",
 )
-@click.option("--data", multiple=True, help="Training pictures that the tables are fitted to.")
+@click.option("--data", multiple=True, help="Training pictures, or clips, that the tables are fitted to.")
 @click.option("--exclude", multiple=True, help="Picture to leave out, as in training; may be repeated.")
+@click.option(
+    "--intra", type=FILE, help="Exported weights of the pictures that frames are predicted from (--start-from)."
+)
 @click.option("--summary", default="", help="A line about the training for `ncodec models`.")
 def export(
-    checkpoint: Path, name: str, weights: Path, data: tuple[str, ...], exclude: tuple[str, ...], summary: str
+    checkpoint: Path,
+    name: str | None,
+    weights: Path,
+    data: tuple[str, ...],
+    exclude: tuple[str, ...],
+    intra: Path | None,
+    summary: str,
 ) -> None:
     """Turn a training checkpoint into a model that encodes and decodes without PyTorch."""
     require_modules(*_NEEDED, extra="train")
+    from ncodec.models.image import ImageModel
     from ncodec.training.checkpoint import load_checkpoint
-    from ncodec.training.data import calibration_pictures
     from ncodec.training.export import export_model, write_manifest
 
     model, facts = load_checkpoint(checkpoint)
-    pictures = [(picture,) for picture in calibration_pictures(data, exclude=exclude)] if data else []
-    entry = export_model(model, weights / name, name=name, facts={**facts, "summary": summary}, inputs=pictures)
+    chosen = name or ("base" if isinstance(model, ImageModel) else "base-frames")
+    examples = _examples(model, data, exclude, intra) if data else None
+    entry = export_model(model, weights / chosen, name=chosen, facts={**facts, "summary": summary}, examples=examples)
     write_manifest(entry, weights)
-    click.echo(f"{weights / name}: {sum(entry['bytes'].values()) / 1e6:.1f} MB")
+    click.echo(f"{weights / chosen}: {sum(entry['bytes'].values()) / 1e6:.1f} MB")
+
+
+def _examples(
+    model: "ImageModel | FrameModel", data: tuple[str, ...], exclude: tuple[str, ...], intra: Path | None
+) -> "Examples":
+    from ncodec.models.frame import FrameModel
+    from ncodec.models.image import ImageModel
+    from ncodec.training.calibration import frame_examples, picture_examples
+    from ncodec.training.checkpoint import load_weights
+    from ncodec.training.clips import calibration_clips
+    from ncodec.training.data import calibration_pictures
+
+    if not isinstance(model, FrameModel):
+        return picture_examples(calibration_pictures(data, exclude=exclude))
+    if intra is None:
+        msg = "a model of predicted frames needs --intra with --data"
+        raise click.UsageError(msg)
+    first = ImageModel(model.config.codec).eval()
+    load_weights(first, intra)
+    return frame_examples(model, first, calibration_clips(data))

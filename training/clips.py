@@ -2,8 +2,9 @@
 
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import av
 import numpy as np
@@ -12,7 +13,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ncodec.errors import InputError
-from ncodec.training.pictures import CropOptions, Loaded, PictureBank, Pixels
+from ncodec.motion import compensate, estimate
+from ncodec.training.pictures import CropOptions, Loaded, PictureBank, Pixels, split
+from ncodec.training.sources import CLIP_SUFFIXES, read_sources
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,18 @@ def _decode(data: bytes, *, most: float) -> Pixels | str:
         return np.stack(frames)
     except Exception as error:  # decoders of damaged files raise all sorts
         return f"cannot be read: {error}"
+
+
+def predict(frames: Tensor, references: Tensor) -> Tensor:
+    """The prediction of each frame from what was decoded before it, all (B, H, W, 3) uint8, as an encoder makes it."""
+    pairs = zip(frames.cpu().numpy(), references.cpu().numpy(), strict=True)
+    predicted = [compensate(reference, estimate(frame, reference)) for frame, reference in pairs]
+    return torch.from_numpy(np.stack(predicted)).to(frames.device)
+
+
+def to_bytes(pixels: Tensor) -> Tensor:
+    """(B, 3, H, W) in 0…1, unclipped → (B, H, W, 3) uint8, as a decoder delivers them."""
+    return (pixels.detach().permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 def centre_sequence(clip: Pixels, options: ClipOptions) -> Pixels:
@@ -175,3 +190,13 @@ def _ellipses(options: ClipOptions, generator: torch.Generator) -> Tensor:
     distance = torch.sqrt((rows / high) ** 2 + (columns / wide) ** 2)
     mask: Tensor = ((1 - distance) * high / 2).clamp(0, 1)
     return mask[:, None]
+
+
+def calibration_clips(
+    sources: Sequence[str | Path], *, count: int = 24, side: int = 256, frames: int = 6
+) -> list[Pixels]:
+    """Centre crops of clips that `ClipData` trains on by default, (frames, side, side, 3) uint8."""
+    options = ClipOptions(crop=side, frames=frames)
+    clips = load_clips(read_sources(sources, suffixes=CLIP_SUFFIXES), options=options).pictures
+    trained = split(clips, held_out=options.held_out)[0]
+    return [centre_sequence(clip, options) for clip in trained[:: max(1, len(trained) // count)]][:count]

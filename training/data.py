@@ -12,10 +12,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from ncodec.errors import InputError
 from ncodec.models.blocks import patchify
 from ncodec.models.image import ImageConfig, Statistics
-from ncodec.training.pictures import CropOptions, PictureBank, Pixels, centre, load_pictures
+from ncodec.training.pictures import CropOptions, PictureBank, Pixels, centre, load_pictures, split
 from ncodec.training.sources import read_sources
 
 Batch = tuple[Tensor, Tensor]
@@ -71,17 +70,6 @@ def picture_batches(bank: PictureBank, options: CropOptions, *, qp_count: int, f
     """Batches of crops of pictures, (B, H, W, 3) uint8."""
     crops = partial(bank.draw, options)
     return Batches(crops, device=bank.pixels.device, seed=options.seed, qp_count=qp_count, first=first)
-
-
-def split(pictures: list[Pixels], *, held_out: int) -> tuple[list[Pixels], list[Pixels]]:
-    """Pictures to train on, and at most one in eight held out, spread evenly; raises InputError for a lone picture."""
-    if len(pictures) < 2:
-        msg = f"expected at least 2 pictures, one to train on and one held out, got {len(pictures)}"
-        raise InputError(msg)
-    kept = max(1, min(held_out, len(pictures) // 8))
-    chosen = set(range(0, len(pictures), len(pictures) // kept)[:kept])
-    trained = [p for i, p in enumerate(pictures) if i not in chosen]
-    return trained, [p for i, p in enumerate(pictures) if i in chosen]
 
 
 class StreamData(pl.LightningDataModule, ABC):

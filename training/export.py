@@ -4,7 +4,6 @@ import hashlib
 import json
 import struct
 import warnings
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,7 +23,7 @@ from ncodec.models.complexity import decode_kmac, encode_kmac
 from ncodec.models.frame import FrameModel, halo_of_frame, picture_codec
 from ncodec.models.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph
 from ncodec.models.image import ImageModel, halo_of
-from ncodec.training.calibration import Inputs, calibrate
+from ncodec.training.calibration import Examples, calibrate
 from ncodec.training.tables import freeze_tables
 from ncodec.zoo import MANIFEST
 
@@ -125,14 +124,14 @@ def export_model(
     *,
     name: str,
     facts: dict[str, Any],
-    inputs: Sequence[Inputs] = (),
+    examples: Examples | None = None,
 ) -> dict[str, Any]:
-    """Write a model's files into `folder` and return its manifest entry; `inputs` fit the tables (`calibrate`)."""
+    """Write a model's files into `folder` and return its manifest entry; `examples` fit the tables (`calibrate`)."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = freeze_tables(picture_codec(model))
     _round_to_half(model)
-    if inputs:
-        tables = calibrate(model, tables, inputs)
+    if examples is not None:
+        tables = calibrate(model, tables, examples)
     state = {key: value.half().contiguous() for key, value in model.state_dict().items()}
     save_file(state, folder / WEIGHTS_FILE)
     save_tables(tables, folder / TABLES_FILE)

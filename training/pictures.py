@@ -176,3 +176,14 @@ class PictureBank:
         index = row_starts[:, :, None] + columns[:, None, :]  # (B, span, span)
         index = torch.where(chance[4][:, None, None] < 0.5, index, index.transpose(1, 2))
         return self.pixels.index_select(0, index.reshape(-1)).reshape(count, span, span, 3)
+
+
+def split(pictures: list[Pixels], *, held_out: int) -> tuple[list[Pixels], list[Pixels]]:
+    """Pictures to train on, and at most one in eight held out, spread evenly; raises InputError for a lone picture."""
+    if len(pictures) < 2:
+        msg = f"expected at least 2 pictures, one to train on and one held out, got {len(pictures)}"
+        raise InputError(msg)
+    kept = max(1, min(held_out, len(pictures) // 8))
+    chosen = set(range(0, len(pictures), len(pictures) // kept)[:kept])
+    trained = [p for i, p in enumerate(pictures) if i not in chosen]
+    return trained, [p for i, p in enumerate(pictures) if i in chosen]

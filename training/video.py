@@ -3,31 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel, Prediction
-from ncodec.motion import compensate, estimate
-from ncodec.training.clips import ClipBank, ClipOptions, centre_sequence, load_clips
-from ncodec.training.data import Batches, StreamData, split, to_unit
+from ncodec.training.clips import ClipBank, ClipOptions, centre_sequence, load_clips, predict, to_bytes
+from ncodec.training.data import Batches, StreamData, to_unit
 from ncodec.training.image import ImageTraining, OptimizerOptions
 from ncodec.training.losses import RateDistortion, rate_distortion
-from ncodec.training.pictures import PictureBank, load_pictures
+from ncodec.training.pictures import PictureBank, load_pictures, split
 from ncodec.training.sources import CLIP_SUFFIXES, has_pictures, read_sources
-
-
-def predict(frames: Tensor, references: Tensor) -> Tensor:
-    """The prediction of each frame from what was decoded before it, all (B, H, W, 3) uint8, as an encoder makes it."""
-    pairs = zip(frames.cpu().numpy(), references.cpu().numpy(), strict=True)
-    predicted = [compensate(reference, estimate(frame, reference)) for frame, reference in pairs]
-    return torch.from_numpy(np.stack(predicted)).to(frames.device)
-
-
-def to_bytes(pixels: Tensor) -> Tensor:
-    """(B, 3, H, W) in 0…1, unclipped → (B, H, W, 3) uint8, as a decoder delivers them."""
-    return (pixels.detach().permute(0, 2, 3, 1) * 255).round().clamp(0, 255).to(torch.uint8)
 
 
 class VideoTraining(ImageTraining):
