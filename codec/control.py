@@ -16,6 +16,8 @@ MEMORY = 0.5
 """weight of the last frame of a kind in what the next one is expected to take"""
 LARGEST_STEP = 4
 """of the qp between one frame and the next of its kind, so that quality does not flicker"""
+PREDICTED_BELOW = 8
+"""steps of qp from an intra frame to the predicted ones after it, which inherit its quality where little moves"""
 FIRST_QP = 32
 FIRST_BPP = 0.5
 """bits per pixel that an intra frame at `FIRST_QP` is expected to take"""
@@ -33,13 +35,13 @@ class Control(Protocol):
 
 @dataclass(frozen=True)
 class ConstantQuality:
-    """The same qp for every frame."""
+    """The same qp for every intra frame, and a lower one for every predicted frame."""
 
     level: int
 
     def qp(self, tag: Tag, *, left: int) -> int:
-        """The level."""
-        return self.level
+        """The level, or what is left of it for a predicted frame."""
+        return max(0, self.level - PREDICTED_BELOW) if tag == Tag.PREDICTED else self.level
 
     def spend(self, tag: Tag, qp: int, bits: int) -> None:
         """Nothing to learn."""
@@ -47,7 +49,7 @@ class ConstantQuality:
 
 @dataclass
 class AverageRate:
-    """A leaky bucket: the qp at which the rest of a group is expected to take what the group has left.
+    """A leaky bucket: the qp with which the rest of a group is expected to take what the group has left.
 
     Each frame brings its share of the bit rate into the bucket, those of the group in advance, and takes its own bits
     out; an intra frame borrows from the predicted ones after it. Expectations follow what frames took: the logarithm of
@@ -73,7 +75,8 @@ class AverageRate:
         """Where the group, expected at one qp, meets its level."""
         self._level += (left - self._promised) * self.bits_per_frame
         self._promised = left
-        total = 2 ** self._expect(tag) + (left - 1) * 2 ** self._expect(Tag.PREDICTED)
+        below = PREDICTED_BELOW if tag == Tag.INTRA else 0
+        total = 2 ** self._expect(tag) + (left - 1) * 2 ** (self._expect(Tag.PREDICTED) - OCTAVES_PER_QP * below)
         wanted = math.log2(max(self._level, 1) / total) / OCTAVES_PER_QP
         last = self._last.get(tag)
         if last is not None:

@@ -64,7 +64,8 @@ def test_repeated_frames_leave_their_bits_to_others() -> None:
 
 def test_constant_quality_is_constant() -> None:
     control = ConstantQuality(30)
-    assert [control.qp(tag, left=1) for tag in (Tag.INTRA, Tag.PREDICTED, Tag.COPY)] == [30, 30, 30]
+    assert [control.qp(tag, left=1) for tag in (Tag.INTRA, Tag.PREDICTED, Tag.INTRA)] == [30, 22, 30]
+    assert ConstantQuality(3).qp(Tag.PREDICTED, left=1) == 0
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan")])
