@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ncodec.ahead import read_ahead
 from ncodec.control import Control
 from ncodec.errors import FormatError, InputError, TruncatedError
-from ncodec.picture import TimedFrame
+from ncodec.picture import Pixels, TimedFrame
 from ncodec.records import End, Frame, Media, Tag, Tracks
 from ncodec.stream import StreamReader
 from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder, Parsed
@@ -36,6 +36,7 @@ class VideoEncoder:
         self._coder = FrameEncoder(codecs)
         self._since_intra = 0
         self._coded = 0
+        self._size = (0, 0)
 
     def encode(self, frames: Iterable[TimedFrame]) -> Iterator[Frame]:
         """A coded frame for each frame, as it comes. Raises InputError where the size changes."""
@@ -43,6 +44,7 @@ class VideoEncoder:
 
     def encode_frame(self, frame: TimedFrame) -> Frame:
         """Code the next frame."""
+        self._size = frame.pixels.shape[:2]
         look = self._coder.look(frame.pixels, intra=self._since_intra >= self.grouping.gop)
         if look.tag == Tag.INTRA:
             self._since_intra = 0
@@ -52,6 +54,12 @@ class VideoEncoder:
         self._since_intra += 1
         self._coded += 1
         return coded
+
+    @property
+    def shown(self) -> Pixels:
+        """The last frame as a decoder shows it, (H, W, 3)."""
+        height, width = self._size
+        return self._coder.last[:height, :width]
 
     def _left(self) -> int:
         """Frames up to the next intra frame or the end, this one included."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FOLDER_OUT = click.Path(file_okay=False, path_type=Path)
+FILE_IN = click.Path(exists=True, dir_okay=False, path_type=Path)
 FILE_OUT = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -111,6 +112,29 @@ def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -
 
 def _percent(rate: float | str) -> str:
     return rate if isinstance(rate, str) else f"{rate:+.1f} %"
+
+
+@bench.command()
+@click.argument("clips", nargs=-1, required=True, type=FILE_IN)
+@click.option("--frames", type=click.IntRange(2), default=96, show_default=True, help="Most frames of a clip.")
+@click.option("--save", type=FILE_OUT, help="Also write the curves as JSON.")
+def video(clips: tuple[Path, ...], frames: int, save: Path | None) -> None:
+    """Rate–distortion of clips against intra frames alone and low-delay H.264 and H.265, by PSNR 6:1:1."""
+    require_modules("scipy", "skimage", extra="eval")
+    from ncodec.eval.bdrate import bd_rate
+    from ncodec.eval.clips import CLIP_ANCHORS, INTRA_CLIPS, NCODEC_CLIPS, read_clip
+
+    anchors = (INTRA_CLIPS, *CLIP_ANCHORS)
+    table: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    click.echo(f"{'BD-rate against':36}" + "".join(f"{anchor.name:>16}" for anchor in anchors))
+    for path in clips:
+        clip = read_clip(path, most=frames)
+        curves = {codec.name: codec.curve(clip) for codec in (NCODEC_CLIPS, *anchors)}
+        rates = [bd_rate(curves[anchor.name], curves[NCODEC_CLIPS.name]) for anchor in anchors]
+        click.echo(f"{clip.name[:35]:36}" + "".join(f"{rate:+14.1f} %" for rate in rates))
+        table[clip.name] = curves
+    if save:
+        save.write_text(json.dumps({"frames": frames, "curves": table}, indent=1) + "\n", "utf-8")
 
 
 @bench.command()
