@@ -1,0 +1,184 @@
+"""Clips at the command: names, streams, pictures out of clips, and one sentence for everything that goes wrong."""
+
+import io
+import json
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from test_cli import call, fails, ncodec_command
+from test_clip_reader import write
+
+from ncodec.cli import cli
+
+Photo = npt.NDArray[np.uint8]
+
+
+@pytest.fixture(scope="module")
+def frames(photo: Photo) -> list[Photo]:
+    return [np.ascontiguousarray(photo[:64, 2 * i : 2 * i + 96]) for i in range(6)]
+
+
+@pytest.fixture
+def clip(folder: Path, frames: list[Photo]) -> Path:
+    return write(folder / "clip.mp4", frames, sound=True)
+
+
+@pytest.fixture(scope="module")
+def stream(tmp_path_factory: pytest.TempPathFactory, frames: list[Photo]) -> bytes:
+    path = write(tmp_path_factory.mktemp("stream") / "clip.mp4", frames, sound=True)
+    assert call("encode", str(path), "--gop", "3").exit_code == 0
+    return path.with_suffix(".ncv").read_bytes()
+
+
+def test_a_clip_goes_there_and_back(clip: Path) -> None:
+    encoded = call("encode", "clip.mp4", "-q", "60")
+    assert encoded.exit_code == 0, encoded.stderr
+    size = Path("clip.ncv").stat().st_size
+    assert encoded.stdout.startswith(f"clip.mp4 → clip.ncv  96×64  6 frames  {size:,} bytes  ")
+    assert " kbit/s  " in encoded.stdout
+    fails(call("decode", "clip.ncv"), "clip.mp4: exists; -f overwrites it")
+    assert call("decode", "clip.ncv", "-o", "back.mkv").exit_code == 0
+    with av.open("back.mkv") as container:
+        assert [s.type for s in container.streams] == ["video", "audio"]
+        assert sum(1 for _ in container.decode(video=0)) == 6
+
+
+def test_json_says_the_same(clip: Path) -> None:
+    fields = json.loads(call("encode", "clip.mp4", "--json", "--bitrate", "400k").stdout)
+    assert (fields["frames"], fields["size"]) == (6, Path("clip.ncv").stat().st_size)
+    assert fields["seconds"] == pytest.approx(0.24)
+    info = json.loads(call("info", "clip.ncv", "--json", "--verify").stdout)
+    assert info["frames"] == info["intra"] + info["predicted"] + info["repeated"] == 6
+    assert info["media_size"] > 0
+    assert info["verified"]
+
+
+def test_a_size_is_kept(clip: Path) -> None:
+    assert call("encode", "clip.mp4", "--size", "30000").exit_code == 0
+    assert Path("clip.ncv").stat().st_size <= 30000
+    fails(call("encode", "clip.mp4", "-f", "--size", "500"), "expected a size that 6 frames and their sound fit into")
+
+
+def test_streams(clip: Path) -> None:
+    encoded = ncodec_command("encode", "-", "-o", "-", stdin=write(Path("a.mkv"), [frame(0), frame(9)]).read_bytes())
+    assert encoded.returncode == 0, encoded.stderr
+    assert b" fps" in encoded.stderr
+    decoded = ncodec_command("decode", "-", "-o", "-", stdin=encoded.stdout)
+    assert decoded.stdout.startswith(b"YUV4MPEG2 W96 H64 F25:1")
+    again = ncodec_command("encode", "-", "-o", "again.ncv", stdin=decoded.stdout)
+    assert again.returncode == 0, again.stderr
+    assert b"2 frames" in ncodec_command("info", "-", stdin=encoded.stdout).stdout
+
+
+def frame(shade: int) -> Photo:
+    return np.full((64, 96, 3), 90 + shade, dtype=np.uint8)
+
+
+def test_numbered_pictures_and_frames_at_a_time(folder: Path, frames: list[Photo]) -> None:
+    for number, pixels in enumerate(frames, start=1):
+        Image.fromarray(pixels).save(f"in-{number:03d}.png")
+    assert call("encode", "in-%03d.png", "-o", "row.ncv", "--fps", "10").exit_code == 0
+    assert call("decode", "row.ncv", "-o", "out-%02d.png").exit_code == 0
+    assert sorted(p.name for p in folder.glob("out-*")) == [f"out-{n:02d}.png" for n in range(1, 7)]
+    assert call("decode", "row.ncv", "--at", "0.3s", "-o", "at.png").exit_code == 0
+    np.testing.assert_array_equal(np.asarray(Image.open("at.png")), np.asarray(Image.open("out-04.png")))
+    fails(call("decode", "row.ncv", "--at", "9", "-o", "no.png"), "its last frame is at 0.500 s")
+    fails(call("decode", "row.ncv", "-o", "out-%02d.png"), "out-01.png: exists; -f overwrites it")
+    fails(call("decode", "row.ncv", "-o", "%%.png"), "expected a pattern such as frame-%04d.png")
+
+
+def test_animations_are_clips_when_a_stream_is_wanted(folder: Path, frames: list[Photo]) -> None:
+    first, *others = (Image.fromarray(pixels) for pixels in frames)
+    first.save("a.gif", save_all=True, append_images=others, duration=40)
+    fails(call("encode", "a.gif"), "expected a still picture, got 6 frames; name the output .ncv")
+    assert call("encode", "a.gif", "-o", "a.ncv").exit_code == 0
+    assert json.loads(call("info", "a.ncv", "--json").stdout)["frames"] == 6
+
+
+def test_lossless_output_is_what_was_decoded(folder: Path, stream: bytes) -> None:
+    Path("clip.ncv").write_bytes(stream)
+    assert call("decode", "clip.ncv", "--lossless", "-o", "a.mkv").exit_code == 0
+    assert call("decode", "clip.ncv", "-o", "%d.png").exit_code == 0
+    with av.open("a.mkv") as container:
+        for number, found in enumerate(container.decode(video=0), start=1):
+            np.testing.assert_array_equal(found.to_ndarray(format="rgb24"), np.asarray(Image.open(f"{number}.png")))
+
+
+def test_a_cut_file_is_decoded_up_to_the_cut_and_fails(folder: Path, stream: bytes) -> None:
+    Path("cut.ncv").write_bytes(stream[: len(stream) // 2])
+    result = call("decode", "cut.ncv", "-o", "cut.mkv")
+    assert result.exit_code == 1
+    assert "the file is truncated; what stands before that was decoded" in result.stderr
+    with av.open("cut.mkv") as container:
+        assert 1 <= sum(1 for _ in container.decode(video=0)) < 6
+    fails(call("info", "cut.ncv"), "truncated")
+
+
+def test_damage_fails_or_is_passed_over(folder: Path, stream: bytes) -> None:
+    damaged = bytearray(stream)
+    damaged[stream.index(b"\x9dNCK") + 60] ^= 0xFF
+    Path("bad.ncv").write_bytes(damaged)
+    fails(call("decode", "bad.ncv", "-o", "bad.mkv"), "the file is damaged")
+    assert not Path("bad.mkv").exists()
+    result = call("decode", "bad.ncv", "-o", "bad.mkv", "--conceal")
+    assert result.exit_code == 0
+    assert "bad.ncv: skipped to the next intra frame" in result.stderr
+    assert "6 frames" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["encode", "a.png", "--bitrate", "1M"], "--bitrate is for clips"),
+        (["encode", "a.png", "--gop", "3"], "--gop is for clips"),
+        (["encode", "a.png", "--intra-only"], "--intra-only is for clips"),
+        (["encode", "a.mp4", "--bpp", "1"], "--bpp and --psnr are for pictures"),
+        (["encode", "a.mp4", "-q", "5", "--bitrate", "1M"], "-q, --bitrate and --size exclude each other"),
+        (["encode", "a.mp4", "--gop", "3", "--intra-only"], "--intra-only and --gop exclude each other"),
+        (["encode", "a.mp4", "--bitrate", "fast"], "expected a positive number such as 800k"),
+        (["encode", "a.mp4", "--bitrate", "-3"], "expected a positive number"),
+        (["decode", "a.nci", "--at", "3"], "--at is for clips"),
+        (["decode", "clip.ncv", "-o", "x.jpg"], "--at or a numbered name"),
+        (["decode", "clip.ncv", "--to", "wmv"], "expected an output suffix among .mp4"),
+        (["decode", "clip.ncv", "--at", "noon"], "expected a time such as 12.5s"),
+    ],
+)
+def test_wrong_command_lines_exit_2(folder: Path, stream: bytes, arguments: list[str], sentence: str) -> None:
+    Path("clip.ncv").write_bytes(stream)
+    fails(call(*arguments), sentence, code=2)
+
+
+def test_what_is_no_clip_is_a_sentence(folder: Path, stream: bytes) -> None:
+    Path("text.mp4").write_text("no clip")
+    fails(call("encode", "text.mp4"), "text.mp4: cannot be read: Invalid data")
+    fails(call("encode", "missing.mp4"), "missing.mp4: cannot be read: No such file")
+    with av.open("empty.mp4", "w") as container:
+        video = container.add_stream("libx264", rate=Fraction(25))
+        video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"
+        container.start_encoding()
+    fails(call("encode", "empty.mp4"), "empty.mp4: ")
+    assert not Path("empty.ncv").exists()
+    huge = bytearray(stream)
+    Path("other.ncv").write_bytes(huge[:5] + b"\x01\x02\x03\x04" + huge[9:])
+    fails(call("decode", "other.ncv", "-o", "x.mkv"), "the file is damaged")
+
+
+def test_a_model_that_is_not_installed_is_named(folder: Path) -> None:
+    from ncodec.records import StreamHeader
+    from ncodec.stream import StreamWriter
+
+    sink = io.BytesIO()
+    StreamWriter(sink, StreamHeader(0x01020304, 0, 64, 64, Fraction(1, 25), Fraction(25))).finish()
+    Path("other.ncv").write_bytes(sink.getvalue())
+    fails(call("decode", "other.ncv", "-o", "x.mkv"), "this needs model 01020304, which is not installed")
+    sink = io.BytesIO()
+    StreamWriter(sink, StreamHeader(0x01020304, 0, 16384, 16384, Fraction(1, 25), Fraction(25))).finish()
+    Path("large.ncv").write_bytes(sink.getvalue())
+    fails(call("decode", "large.ncv", "-o", "x.mkv"), "--allow-large")
+    assert CliRunner().invoke(cli, ["info", "large.ncv"]).exit_code == 0
