@@ -1,18 +1,20 @@
-"""ncodec: a learned image codec that decodes everywhere, without PyTorch.
+"""ncodec: a learned image and video codec that decodes everywhere, without PyTorch.
 
 import ncodec
 
 data = ncodec.encode("picture.png", quality=60)   # bytes; or encode(..., "picture.nci")
 image = ncodec.decode(data)                       # a Pillow image
 ncodec.info(data).bpp
+ncodec.encode_video("clip.mp4", "clip.ncv")       # and ncodec.decode_video("clip.ncv", "clip.mp4")
 """
 
 from typing import TYPE_CHECKING
 
-from ncodec.errors import BackendError, FormatError, InputError, ModelError, NcodecError, OutputError
+from ncodec.errors import BackendError, FormatError, InputError, ModelError, NcodecError, OutputError, TruncatedError
 
 if TYPE_CHECKING:
     from ncodec.api import Info, decode, encode, info
+    from ncodec.clip_api import VideoInfo, decode_video, encode_video, open_video, video_info
 
 __version__ = "0.1.0"
 
@@ -24,20 +26,30 @@ __all__ = [
     "ModelError",
     "NcodecError",
     "OutputError",
+    "TruncatedError",
+    "VideoInfo",
     "__version__",
     "decode",
+    "decode_video",
     "encode",
+    "encode_video",
     "info",
+    "open_video",
+    "video_info",
 ]
 
-_LAZY = frozenset({"Info", "decode", "encode", "info"})
+_LAZY = {
+    "ncodec.api": ("Info", "decode", "encode", "info"),
+    "ncodec.clip_api": ("VideoInfo", "decode_video", "encode_video", "open_video", "video_info"),
+}
 
 
 def __getattr__(name: str) -> object:
     """Load numpy, Pillow and the rest when they are first needed: the command's --help must not wait for them."""
-    if name not in _LAZY:
+    module = next((module for module, names in _LAZY.items() if name in names), None)
+    if module is None:
         msg = f"module 'ncodec' has no attribute {name!r}"
         raise AttributeError(msg)
     import importlib
 
-    return getattr(importlib.import_module("ncodec.api"), name)
+    return getattr(importlib.import_module(module), name)

@@ -8,11 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from places import ROOT
+from test_clip_reader import write
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
-SLOW = tuple(f"ncodec {name}" for name in ("train", "export", "report", "bench rd", "bench symbols", "bench speed"))
+SLOW = tuple(
+    f"ncodec {name}"
+    for name in ("train", "export", "report", "bench rd", "bench symbols", "bench speed", "bench video")
+)
 
 
 def blocks(language: str) -> list[str]:
@@ -28,6 +34,9 @@ def commands() -> list[str]:
 @pytest.fixture
 def with_photo(folder: Path) -> Path:
     shutil.copy(ROOT / "docs" / "osprey.png", folder / "photo.png")
+    with Image.open(folder / "photo.png") as image:
+        pixels = np.asarray(image.convert("RGB"))
+    write(folder / "clip.mp4", [pixels[:96, 4 * i : 4 * i + 128].copy() for i in range(16)], sound=True)
     return folder
 
 
