@@ -30,6 +30,8 @@ _COARSE_REACH = 8
 _PAD = MAX_VECTOR // 2 + 1
 _TAPS = (1, -5, 20, 20, -5, 1)
 """half-pixel interpolation of ITU-T H.264, 8.4.2.2.1"""
+_TAPS_BEFORE, _TAPS_AFTER = 2, 3
+"""values that the taps reach for on either side"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,16 +46,22 @@ class Motion:
 
 def compensate(reference: Pixels, motion: Motion) -> Pixels:
     """The prediction of a frame from the last one, both (H, W, 3) uint8 with H and W multiples of 16."""
-    height, width, _ = reference.shape
-    planes = _half_pixel_planes(np.moveaxis(reference, 2, 0).astype(np.int16))  # (2, 2, 3, H + 2·pad, W + 2·pad)
-    windows = np.lib.stride_tricks.sliding_window_view(planes, (PATCH, PATCH), axis=(3, 4))
-    rows, columns = _block_grid(height, width)
+    height, width, channels = reference.shape
     down, right = motion.vectors.astype(np.intp)
-    blocks = windows[
-        down & 1, right & 1, :, rows + _PAD + (down >> 1), columns + _PAD + (right >> 1)
-    ]  # (h, w, 3, 16, 16)
-    values = np.where(motion.used[:, :, None, None, None], blocks, GREY).astype(np.uint8)
-    predicted: Pixels = values.transpose(0, 3, 1, 4, 2).reshape(height, width, 3)  # copies, so contiguous
+    rows, columns = _block_grid(height, width)
+    tops, lefts = rows + _PAD + (down >> 1), channels * (columns + _PAD + (right >> 1))
+    planes = _HalfPixelPlanes(reference)
+    blocks = np.full((*down.shape, PATCH, PATCH * channels), GREY, dtype=np.uint8)  # (h, w, 16, 48)
+    for phase in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        chosen = motion.used & ((down & 1) == phase[0]) & ((right & 1) == phase[1])
+        if not chosen.any():
+            continue
+        plane = planes[phase]
+        window = (PATCH, PATCH * channels)
+        flat = plane.reshape(plane.shape[0], -1)
+        windows = np.lib.stride_tricks.sliding_window_view(flat, window)
+        blocks[chosen] = windows[tops[chosen], lefts[chosen]]
+    predicted: Pixels = blocks.transpose(0, 2, 1, 3).reshape(height, width, channels)  # copies, so contiguous
     return predicted
 
 
@@ -69,7 +77,9 @@ def estimate(frame: Pixels, reference: Pixels, *, smoothness: int = 12) -> Motio
         vectors, _ = _refine(
             _smaller(current, factor), _smaller(last, factor)[None, None], vectors, smoothness // factor
         )
-    vectors, costs = _refine(current, _half_pixel_planes(last), vectors, smoothness, halves=True)
+    halves = _HalfPixelPlanes(last.astype(np.uint8))
+    planes = np.stack([np.stack([halves[row, column] for column in (0, 1)]) for row in (0, 1)])
+    vectors, costs = _refine(current, planes, vectors, smoothness, halves=True)
     return Motion(vectors, costs < _activity(current))
 
 
@@ -89,21 +99,39 @@ def _smaller(plane: Plane, factor: int) -> Plane:
     return mean
 
 
-def _half_pixel_planes(values: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-    """(…, H, W) → (2, 2, …, H + 2·pad, W + 2·pad): whole and half rows, whole and half columns, edges repeated."""
-    border = [(0, 0)] * (values.ndim - 2) + [(_PAD + 3, _PAD + 3)] * 2
-    padded = np.pad(values, border, mode="edge").astype(np.int32)
-    inner = slice(3, -3)
-    whole, between = padded[..., inner, inner], _between(padded, axis=-1)[..., inner, :]
-    under, middle = _between(padded, axis=-2)[..., inner], _between(_between(padded, axis=-1), axis=-2)
-    return np.stack([np.stack([whole, between]), np.stack([under, middle])]).astype(np.int16)
+class _HalfPixelPlanes:
+    """Whole and half rows, whole and half columns of (H, W, …) 8-bit values, edges repeated: made when asked for.
+
+    Each is (H + 2·pad, W + 2·pad, …) uint8.
+    """
+
+    def __init__(self, values: npt.NDArray[np.uint8]) -> None:
+        border = [(_PAD + _TAPS_BEFORE, _PAD + _TAPS_AFTER)] * 2 + [(0, 0)] * (values.ndim - 2)
+        self._padded = np.pad(values, border, mode="edge")
+        self._made: dict[tuple[int, int], npt.NDArray[np.uint8]] = {}
+
+    def __getitem__(self, phase: tuple[int, int]) -> npt.NDArray[np.uint8]:
+        """The plane of half rows (1, ·) or half columns (·, 1)."""
+        if phase not in self._made:
+            self._made[phase] = self._make(*phase)
+        return self._made[phase]
+
+    def _make(self, half_row: int, half_column: int) -> npt.NDArray[np.uint8]:
+        inner = slice(_TAPS_BEFORE, -_TAPS_AFTER)
+        between = _between(self._padded, axis=1) if half_column else self._padded[:, inner]
+        return _between(between, axis=0) if half_row else np.ascontiguousarray(between[inner])
 
 
-def _between(padded: npt.NDArray[np.int32], *, axis: int) -> npt.NDArray[np.int32]:
-    """Values half a step after each one along an axis; three are lost at either end."""
-    length = padded.shape[axis] - 6
-    parts = (np.take(padded, range(1 + i, 1 + i + length), axis) * tap for i, tap in enumerate(_TAPS))
-    return np.clip((sum(parts) + 16) >> 5, 0, 255)
+def _between(padded: npt.NDArray[np.uint8], *, axis: int) -> npt.NDArray[np.uint8]:
+    """Values half a step after each one along an axis, which loses the taps' reach at either end."""
+    length = padded.shape[axis] - _TAPS_BEFORE - _TAPS_AFTER
+    wide = padded.astype(np.int16)  # which holds every sum: 255·42 and −255·10
+    first, second, third, fourth, fifth, sixth = (
+        wide[(slice(None),) * axis + (slice(i, i + length),)] for i in range(len(_TAPS))
+    )
+    total = 20 * (third + fourth) - 5 * (second + fifth) + (first + sixth)
+    between: npt.NDArray[np.uint8] = np.clip((total + 16) >> 5, 0, 255).astype(np.uint8)
+    return between
 
 
 def _block_grid(height: int, width: int) -> tuple[Indices, Indices]:
@@ -113,24 +141,25 @@ def _block_grid(height: int, width: int) -> tuple[Indices, Indices]:
 
 def _search(current: Plane, last: Plane) -> Vectors:
     """Full search on the coarse planes; vectors in pixels of those planes, near ones preferred."""
-    side = PATCH // _COARSE
+    side, span = PATCH // _COARSE, 2 * _COARSE_REACH + 1
     high, wide = current.shape[0] // side, current.shape[1] // side
     padded = np.pad(last, _COARSE_REACH, mode="edge")
-    best = np.full((high, wide), np.iinfo(np.int32).max, dtype=np.int32)
-    vectors = np.zeros((2, high, wide), dtype=np.int16)
-    reach = range(-_COARSE_REACH, _COARSE_REACH + 1)
-    for down, right in sorted(((d, r) for d in reach for r in reach), key=lambda v: v[0] ** 2 + v[1] ** 2):
-        top, left = _COARSE_REACH + down, _COARSE_REACH + right
-        moved = padded[top : top + current.shape[0], left : left + current.shape[1]]
-        costs = np.abs(current - moved).reshape(high, side, wide, side).sum(axis=(1, 3), dtype=np.int32)
-        better = costs + (abs(down) + abs(right)) < best
-        best[better] = costs[better] + (abs(down) + abs(right))
-        vectors[:, better] = np.array([[down], [right]], dtype=np.int16)
-    return vectors
+    costs = np.empty((span, span, high, wide), dtype=np.int32)
+    for down in range(span):
+        moved = np.lib.stride_tricks.sliding_window_view(padded[down : down + len(current)], current.shape[1], axis=1)
+        difference = np.abs(moved - current[:, None])  # (rows, span, columns); sums of 16 of them fit int16
+        columns = difference.reshape(high, side, span, -1).sum(axis=1, dtype=np.int16)
+        costs[down] = columns.reshape(high, span, wide, side).sum(axis=3, dtype=np.int16).transpose(1, 0, 2)
+    reach = np.arange(-_COARSE_REACH, _COARSE_REACH + 1)
+    downs, rights = (grid.reshape(-1) for grid in np.meshgrid(reach, reach, indexing="ij"))
+    costs += (np.abs(downs) + np.abs(rights)).astype(np.int32).reshape(span, span, 1, 1)
+    nearest = np.argsort(downs**2 + rights**2, kind="stable")
+    best = costs.reshape(span * span, high, wide)[nearest].argmin(axis=0)
+    return np.stack([downs[nearest][best], rights[nearest][best]]).astype(np.int16)
 
 
 def _refine(
-    current: Plane, planes: npt.NDArray[np.int16], vectors: Vectors, smoothness: int, *, halves: bool = False
+    current: Plane, planes: Plane | npt.NDArray[np.uint8], vectors: Vectors, smoothness: int, *, halves: bool = False
 ) -> tuple[Vectors, Costs]:
     """Vectors of a coarser plane → doubled and moved to the best nearby, and their costs.
 
