@@ -242,7 +242,16 @@ def best_row(values: Int32Array, tables: Tables) -> int:
     """The row that codes these values in the fewest bits; the certain one where all are zero."""
     if not values.any():
         return 0
-    return min(range(1, ROWS), key=lambda row: _bits(_run(row, values, tables.limit(row)), tables))
+    found, counts = np.unique(values, return_counts=True)
+    return min(range(1, ROWS), key=lambda row: _price(row, found.astype(np.int32), counts, tables))
+
+
+def _price(row: int, found: Int32Array, counts: IndexArray, tables: Tables) -> float:
+    """Bits of so many of each value, an escape taken as one byte beside its symbol."""
+    limit = tables.limit(row)
+    positions = np.where(np.abs(found) > limit, 2 * limit + 1, found + limit)
+    costs = np.log2(TABLE_TOTAL / tables.counts[row][positions]) + 8 * (np.abs(found) > limit)
+    return float(costs @ counts)
 
 
 def _bits(run: _Run, tables: Tables) -> float:
