@@ -159,14 +159,15 @@ def _search(current: Plane, last: Plane) -> Vectors:
 
 
 def _refine(
-    current: Plane, planes: Plane | npt.NDArray[np.uint8], vectors: Vectors, smoothness: int, *, halves: bool = False
+    current: Plane, planes: Plane | Pixels, vectors: Vectors, smoothness: int, *, halves: bool = False
 ) -> tuple[Vectors, Costs]:
     """Vectors of a coarser plane → doubled and moved to the best nearby, and their costs.
 
     `planes` are (1, 1, H, W) of the last frame, or its padded half-pixel planes, where vectors become half pixels.
     """
     if not halves:
-        planes = np.pad(planes, ((0, 0), (0, 0), (_PAD, _PAD), (_PAD, _PAD)), mode="edge")
+        border = [(0, 0), (0, 0), (_PAD, _PAD), (_PAD, _PAD)]
+        planes = np.pad(planes, border, mode="edge").astype(np.int16)
     high, wide = vectors.shape[1:]
     side = current.shape[0] // high
     blocks = current.reshape(high, side, wide, side).transpose(0, 2, 1, 3)  # (h, w, side, side)

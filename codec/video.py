@@ -1,5 +1,6 @@
 """Frames ↔ coded frames, with one decoded frame of state on either side."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from ncodec.picture import Pixels
 from ncodec.records import Frame, Tag
 from ncodec.vectors import pack_motion, unpack_motion
 
-LEAST_PREDICTED = 0.4
+LEAST_PREDICTED = 0.6
 """share of blocks that motion must predict; below it the scene is another one, and the frame intra"""
 
 
@@ -47,10 +48,14 @@ class Look:
 
 
 class FrameEncoder:
-    """Codes frames of one size, one after the other, as a decoder will see them."""
+    """Codes frames of one size, one after the other, as a decoder will see them.
+
+    Symbols are packed in a thread of their own while the networks make of them what a decoder will see.
+    """
 
     def __init__(self, codecs: FrameCodecs) -> None:
         self.codecs = codecs
+        self._worker = ThreadPoolExecutor(1)
         self._source: Pixels | None = None
         self._last: Pixels | None = None
 
@@ -95,16 +100,19 @@ class FrameEncoder:
     def _intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
         symbols = codec.analyze(pixels, qp=qp)
+        packed = self._worker.submit(pack_symbols, symbols, codec.model.tables, qp=qp)
         self._last = _synthesize(codec, symbols, qp=qp)
-        return Frame(Tag.INTRA, pts, qp, b"", pack_symbols(symbols, codec.model.tables, qp=qp))
+        return Frame(Tag.INTRA, pts, qp, b"", packed.result())
 
     def _predicted(self, pixels: Pixels, motion: Motion, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.predicting()
         tables = codec.model.tables
+        moved = self._worker.submit(pack_motion, motion, tables)
         predicted = compensate(self.last, motion)
         symbols = codec.analyze(pixels, qp=qp, predicted=predicted)
+        packed = self._worker.submit(pack_symbols, symbols, tables, qp=qp)
         self._last = _synthesize(codec, symbols, qp=qp, predicted=predicted)
-        return Frame(Tag.PREDICTED, pts, qp, pack_motion(motion, tables), pack_symbols(symbols, tables, qp=qp))
+        return Frame(Tag.PREDICTED, pts, qp, moved.result(), packed.result())
 
 
 @dataclass(frozen=True, eq=False)
