@@ -172,7 +172,11 @@ def encode(
     clips = {name for name in names if is_clip(name, output)}
     clip_options = ClipOptions(bitrate, gop, intra_only, fps)
     clip_options.check(
-        pictures=len(names) - len(clips), clips=len(clips), quality=quality, bpp=bpp, size=size, psnr=psnr
+        pictures=len(names) - len(clips),
+        clips=len(clips),
+        quality=quality,
+        size=size,
+        for_pictures={"--bpp": bpp, "--psnr": psnr, "--model": model},
     )
     wanted = parse_target(quality, bpp, size, psnr) if len(clips) < len(names) else None
     suffixes = [STREAM_SUFFIX if name in clips else ".nci" for name in names]
@@ -181,8 +185,8 @@ def encode(
     def work(source: str, target: str) -> None:
         if source in clips or wanted is None:
             encode_job(
-                source, target, clip_options, quality=quality, size=size, force=force, backend=backend,
-                threads=threads, as_json=as_json,
+                source, target, clip_options, quality=quality, size=size, measure=measure, force=force,
+                backend=backend, threads=threads, as_json=as_json,
             )  # fmt: skip
             return
         from ncodec import files, picture

@@ -111,6 +111,7 @@ def encode_video(
     gop: int | None = None,
     intra_only: bool = False,
     rate: float | None = None,
+    measure: bool = False,
     overwrite: bool = False,
     backend: str = "onnx",
     threads: int | None = None,
@@ -120,7 +121,7 @@ def encode_video(
 
     At most one of: `quality` 0…100 (default 50); `bitrate`, bits a second of the frames on average; `size`, the largest
     file in bytes. `gop` is the largest number of frames from one intra frame to the next (default: two seconds of
-    them). `rate` is of numbered pictures ("frame-%04d.png"). `watch` is told frames and bytes so far.
+    them). `rate` is of numbered pictures ("frame-%04d.png"). `measure` adds the PSNR. `watch` is told how it goes.
     Raises InputError, ModelError, BackendError or OutputError.
     """
     if size is not None and (quality is not None or bitrate is not None):
@@ -134,7 +135,7 @@ def encode_video(
             clip = stack.enter_context(open_input(STDIO)) if source == STDIO else source
             reader = stack.enter_context(ClipReader(clip, rate=rate))
             sink = stack.enter_context(open_output(path, overwrite=overwrite))
-            facts = encode_clip(reader, sink, codecs, options=options, watch=watch)
+            facts = encode_clip(reader, sink, codecs, options=options, measure=measure, watch=watch)
             if size is not None and facts.size > size:
                 raise _TooLargeError(facts)
         return facts

@@ -86,9 +86,8 @@ class ClipOptions:
         pictures: int,
         clips: int,
         quality: float | None,
-        bpp: float | None,
         size: int | None,
-        psnr: float | None,
+        for_pictures: dict[str, object],
     ) -> None:
         """Raise UsageError where options do not fit the inputs or each other."""
         own = {"--bitrate": self.bitrate, "--gop": self.gop, "--intra-only": self.intra_only or None, "--fps": self.fps}
@@ -96,8 +95,9 @@ class ClipOptions:
         if pictures and given:
             msg = f"{given[0]} is for clips: name the output .ncv if the input is one"
             raise click.UsageError(msg)
-        if clips and (bpp is not None or psnr is not None):
-            msg = "--bpp and --psnr are for pictures: clips take -q, --bitrate or --size"
+        foreign = [name for name, value in for_pictures.items() if value is not None]
+        if clips and foreign:
+            msg = f"{foreign[0]} is for pictures: clips take -q, --bitrate or --size"
             raise click.UsageError(msg)
         if sum(value is not None for value in (quality, size, self.bitrate)) > 1:
             msg = "-q, --bitrate and --size exclude each other"
@@ -182,6 +182,7 @@ def encode_job(
     *,
     quality: float | None,
     size: int | None,
+    measure: bool,
     force: bool,
     backend: str,
     threads: int | None,
@@ -196,8 +197,8 @@ def encode_job(
     with _watching(source, "encode") as watch:
         facts = encode_video(
             source, target, quality=quality, bitrate=options.bitrate, size=size, gop=options.gop,
-            intra_only=options.intra_only, rate=options.fps, overwrite=force, backend=backend, threads=threads,
-            watch=watch,
+            intra_only=options.intra_only, rate=options.fps, measure=measure, overwrite=force, backend=backend,
+            threads=threads, watch=watch,
         )  # fmt: skip
     _say(source, target, facts, seconds=time.perf_counter() - start, coded=True, as_json=as_json)
 
@@ -261,6 +262,8 @@ def _say(source: str, target: str, facts: "VideoFacts", *, seconds: float, coded
     if coded:
         fields["bitrate"] = facts.bitrate
         line += f"  {facts.size:,} bytes  {facts.bitrate / 1000:.1f} kbit/s"
+    if facts.psnr is not None:
+        line += f"  {facts.psnr:.2f} dB"
     line += f"  {seconds:.2f} s  {facts.frames / seconds:.1f} fps"
     say(fields, line, as_json=as_json, to_stderr=is_stream(target))
 

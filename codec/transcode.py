@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, count
+from math import inf, isinf
+from statistics import fmean
 from typing import BinaryIO
 
 from ncodec.ahead import read_ahead
@@ -11,7 +13,7 @@ from ncodec.clip_writer import ClipFormat, ClipWriter
 from ncodec.control import AverageRate, ConstantQuality, Control
 from ncodec.errors import InputError, TruncatedError
 from ncodec.image import quality_to_qp
-from ncodec.picture import TimedFrame
+from ncodec.picture import TimedFrame, psnr
 from ncodec.records import NO_MODEL, Media, StreamHeader, Tracks
 from ncodec.sequence import Grouping, VideoDecoder, VideoEncoder
 from ncodec.stream import StreamWriter
@@ -77,6 +79,8 @@ class VideoFacts:
     """bytes of its frames"""
     notices: tuple[str, ...] = ()
     """what was lost, in sentences"""
+    psnr: float | None = None
+    """mean over the frames of the PSNR over RGB, in dB, where it was measured and some pixel differs"""
     cut: str | None = None
     """where and how the stream ended too soon"""
 
@@ -111,13 +115,21 @@ class Tally:
         """What was counted, of a stream of `size` bytes."""
         header = self._header
         seconds = float((self._last - self._first) * header.time_base + 1 / header.rate)
-        return VideoFacts(header.width, header.height, self.frames, seconds, size, self.video_size, tuple(notices), cut)
+        return VideoFacts(
+            header.width, header.height, self.frames, seconds, size, self.video_size, tuple(notices), cut=cut
+        )
 
 
 def encode_clip(
-    reader: ClipReader, sink: BinaryIO, codecs: FrameCodecs, *, options: VideoOptions, watch: Watch | None = None
+    reader: ClipReader,
+    sink: BinaryIO,
+    codecs: FrameCodecs,
+    *,
+    options: VideoOptions,
+    measure: bool = False,
+    watch: Watch | None = None,
 ) -> VideoFacts:
-    """Code an open clip into a stream. Raises InputError and OutputError."""
+    """Code an open clip into a stream, and measure its PSNR if asked to. Raises InputError and OutputError."""
     records = read_ahead(reader.records())
     before, first = _up_to_frame(records, reader.name)
     header = _header_of(reader, first, codecs)
@@ -125,14 +137,19 @@ def encode_clip(
     encoder = VideoEncoder(codecs, control=options.control(reader, pixels=pixels), grouping=options.grouping(reader))
     writer = StreamWriter(sink, header)
     tally = Tally(first, header, total=reader.frames, watch=watch)
+    psnrs: list[float] = []
     for record in chain(before, [first], records):
         if isinstance(record, TimedFrame):
             size = writer.write(encoder.encode_frame(record))
             tally.add(record, position=writer.position, size=size)
+            if measure:
+                psnrs.append(psnr(record.pixels, encoder.shown))
         else:
             writer.write(record)
     writer.finish()
-    return tally.facts(size=writer.position, notices=reader.notices)
+    mean = fmean(psnrs) if psnrs else inf
+    facts = tally.facts(size=writer.position, notices=reader.notices)
+    return facts if isinf(mean) else replace(facts, psnr=mean)
 
 
 def decode_clip(

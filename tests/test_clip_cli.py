@@ -50,7 +50,8 @@ def test_a_clip_goes_there_and_back(clip: Path) -> None:
 
 
 def test_json_says_the_same(clip: Path) -> None:
-    fields = json.loads(call("encode", "clip.mp4", "--json", "--bitrate", "400k").stdout)
+    fields = json.loads(call("encode", "clip.mp4", "--json", "--bitrate", "400k", "--measure").stdout)
+    assert 25 < fields["psnr"] < 60
     assert (fields["frames"], fields["size"]) == (6, Path("clip.ncv").stat().st_size)
     assert fields["seconds"] == pytest.approx(0.24)
     info = json.loads(call("info", "clip.ncv", "--json", "--verify").stdout)
@@ -138,7 +139,7 @@ def test_damage_fails_or_is_passed_over(folder: Path, stream: bytes) -> None:
         (["encode", "a.png", "--bitrate", "1M"], "--bitrate is for clips"),
         (["encode", "a.png", "--gop", "3"], "--gop is for clips"),
         (["encode", "a.png", "--intra-only"], "--intra-only is for clips"),
-        (["encode", "a.mp4", "--bpp", "1"], "--bpp and --psnr are for pictures"),
+        (["encode", "a.mp4", "--bpp", "1"], "--bpp is for pictures"),
         (["encode", "a.mp4", "-q", "5", "--bitrate", "1M"], "-q, --bitrate and --size exclude each other"),
         (["encode", "a.mp4", "--gop", "3", "--intra-only"], "--intra-only and --gop exclude each other"),
         (["encode", "a.mp4", "--bitrate", "fast"], "expected a positive number such as 800k"),
