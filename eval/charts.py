@@ -78,7 +78,7 @@ def speed_chart(data: Data, *, names: list[str]) -> alt.LayerChart:
     return chart
 
 
-def static_chart(report: Report, metric: Metric) -> alt.LayerChart:
+def static_chart(report: Report, metric: Metric[Any]) -> alt.LayerChart:
     """The curves of one metric with their data inside, to be saved as SVG or PNG."""
     rows = curve_rows(report.curves, metric.key)
     return curve_chart(alt.InlineData(values=rows), label=metric.label, names=[c.name for c in report.curves])

@@ -81,15 +81,17 @@ def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -
 
     from ncodec.eval.codecs import JPEG_420, JPEG_444, NCODEC, WEBP
     from ncodec.eval.curves import mean_curve, rate_difference
-    from ncodec.eval.measure import find_pictures, load_sources, measure
+    from ncodec.eval.measure import find_files, load_sources, measure
+    from ncodec.eval.media import PICTURES
     from ncodec.eval.store import Store
 
-    sources, unreadable = load_sources(find_pictures([folder]))
+    sources, unreadable = load_sources(PICTURES, find_files([folder])[1])
     for sentence in unreadable:
         click.echo(f"left out: {sentence}", err=True)
     codecs = (NCODEC, JPEG_420, JPEG_444, WEBP)
     with _stages() as progress, TemporaryDirectory() as cache:
         measured = measure(
+            PICTURES,
             sources,
             codecs,
             metrics=["psnr"],
@@ -118,21 +120,40 @@ def _percent(rate: float | str) -> str:
 @click.argument("clips", nargs=-1, required=True, type=FILE_IN)
 @click.option("--frames", type=click.IntRange(2), default=96, show_default=True, help="Most frames of a clip.")
 @click.option("--save", type=FILE_OUT, help="Also write the curves as JSON.")
-def video(clips: tuple[Path, ...], frames: int, save: Path | None) -> None:
-    """Rate–distortion of clips against intra frames alone and low-delay H.264 and H.265, by PSNR 6:1:1."""
+@click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
+def video(clips: tuple[Path, ...], frames: int, save: Path | None, jobs: int | None) -> None:
+    """BD-rates of clips against intra frames alone and low-delay H.264 and H.265, by PSNR 6:1:1."""
     require_modules("scipy", "skimage", extra="eval")
-    from ncodec.eval.bdrate import bd_rate
-    from ncodec.eval.clips import CLIP_ANCHORS, INTRA_CLIPS, NCODEC_CLIPS, read_clip
+    from tempfile import TemporaryDirectory
 
-    anchors = (INTRA_CLIPS, *CLIP_ANCHORS)
-    table: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    click.echo(f"{'BD-rate against':36}" + "".join(f"{anchor.name:>16}" for anchor in anchors))
-    for path in clips:
-        clip = read_clip(path, most=frames)
-        curves = {codec.name: codec.curve(clip) for codec in (NCODEC_CLIPS, *anchors)}
-        rates = [bd_rate(curves[anchor.name], curves[NCODEC_CLIPS.name]) for anchor in anchors]
-        click.echo(f"{clip.name[:35]:36}" + "".join(f"{rate:+14.1f} %" for rate in rates))
-        table[clip.name] = curves
+    from ncodec.eval.clips import INTRA_CLIPS, NCODEC_CLIPS, X264_FAST, X264_LOW_DELAY, X265_LOW_DELAY
+    from ncodec.eval.curves import mean_curve, rate_difference
+    from ncodec.eval.measure import Measured, load_sources, measure
+    from ncodec.eval.media import CLIPS
+    from ncodec.eval.store import Store
+
+    sources, unreadable = load_sources(CLIPS, clips, frames=frames)
+    for sentence in unreadable:
+        click.echo(f"left out: {sentence}", err=True)
+    codecs = (NCODEC_CLIPS, INTRA_CLIPS, X264_FAST, X264_LOW_DELAY, X265_LOW_DELAY)
+    with _stages() as progress, TemporaryDirectory() as cache:
+        measured = measure(
+            CLIPS,
+            sources,
+            codecs,
+            metrics=[CLIPS.main_metric],
+            store=Store(Path(cache)),
+            jobs=jobs or os.cpu_count() or 1,
+            advance=progress("measure", len(sources) * sum(len(codec.qualities) for codec in codecs)),
+        )
+    click.echo(f"{'BD-rate against':36}" + "".join(f"{codec.name:>26}" for codec in codecs[1:]))
+    table = {}
+    for source in sources:
+        alone = [Measured(m.codec, {source.name: m.outcomes[source.name]}) for m in measured]
+        ours, *anchors = (mean_curve(m, [source], [CLIPS.main_metric]) for m in alone)
+        rates = [_percent(rate_difference(anchor, ours, CLIPS.main_metric)) for anchor in anchors]
+        click.echo(f"{source.name[:35]:36}" + "".join(f"{rate:>26}" for rate in rates))
+        table[source.name] = {curve.name: curve.curve(CLIPS.main_metric) for curve in (ours, *anchors)}
     if save:
         save.write_text(json.dumps({"frames": frames, "curves": table}, indent=1) + "\n", "utf-8")
 
@@ -169,10 +190,11 @@ def symbols(folder: Path, as_json: bool) -> None:
     """Count symbols that decode differently between backends, precisions and thread counts (needs PyTorch)."""
     require_modules("scipy", "skimage", extra="eval")
     require_modules("torch", "safetensors", extra="torch")
-    from ncodec.eval.measure import find_pictures, read_pixels
+    from ncodec.eval.measure import find_files
+    from ncodec.eval.media import read_pixels
     from ncodec.eval.symbols import compare_variants
 
-    results = compare_variants([read_pixels(path) for path in find_pictures([folder])], (0, 9, 18, 27, 36, 45, 54, 63))
+    results = compare_variants([read_pixels(path) for path in find_files([folder])[1]], (0, 9, 18, 27, 36, 45, 54, 63))
     if as_json:
         click.echo(json.dumps([asdict(result) for result in results]))
         return
@@ -192,6 +214,7 @@ def symbols(folder: Path, as_json: bool) -> None:
 @click.option(
     "--figures", type=FOLDER_OUT, help="Also write curves (SVG, PNG), points (CSV) and rates (Markdown) here."
 )
+@click.option("--frames", type=click.IntRange(2), default=96, show_default=True, help="Most frames of a clip.")
 @click.option("--title", help="Heading of the page.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
 @click.option("--quick", is_flag=True, help="Five points a codec, and PSNR alone.")
@@ -204,30 +227,36 @@ def report(
     codecs: tuple[str, ...],
     cache: Path | None,
     figures: Path | None,
+    frames: int,
     title: str | None,
     jobs: int | None,
     quick: bool,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Compare codecs on pictures, in one HTML page; INPUTS are pictures, folders, or a data set's name with --data.
+    """Compare codecs on pictures or clips, in one HTML page.
+
+    INPUTS are pictures, clips, folders of either, or a data set's name with --data.
 
     Points are kept between runs, so an interrupted or repeated run measures only what is missing.
     """
     require_modules("scipy", "skimage", "altair", "vl_convert", "jinja2", "platformdirs", extra="eval")
-    from ncodec.eval.measure import find_pictures
+    from ncodec.eval.measure import find_files
     from ncodec.eval.page import render, write_figures
     from ncodec.eval.report import choose_codecs, make_report
     from ncodec.eval.store import Store
     from ncodec.files import check_output, write_bytes
 
     check_output(output, overwrite=force)
-    paths = find_pictures(_input_paths(inputs, data))
+    medium, paths = find_files(_input_paths(inputs, data))
+    kind = "Image" if medium.name == "pictures" else "Video"
     with _stages() as progress:
         made = make_report(
+            medium,
             paths,
-            title=title or f"Image codecs on {', '.join(Path(name).name for name in inputs)}",
-            codecs=choose_codecs(codecs),
+            title=title or f"{kind} codecs on {', '.join(Path(name).name for name in inputs)}",
+            codecs=choose_codecs(medium, codecs),
+            frames=frames,
             store=Store(cache or _cache_folder()),
             jobs=jobs or os.cpu_count() or 1,
             quick=quick,
@@ -235,17 +264,17 @@ def report(
         )
     write_bytes(render(made).encode(), output, overwrite=force)
     names = [curve.name for curve in made.curves]
-    anchor = next((name for name in names if name.startswith("JPEG")), names[0])
+    anchor = next((name for name in names if name.startswith(("JPEG", "x264"))), names[0])
     if figures is not None:
         write_figures(made, figures, anchor=anchor)
-    rates = made.rate_differences("psnr").get(anchor, {})
+    rates = made.rate_differences(medium.main_metric).get(anchor, {})
     if as_json:
         click.echo(json.dumps({"page": str(output), "anchor": anchor, "bd_rate_psnr": rates}, ensure_ascii=False))
         return
     for name, rate in rates.items():
         click.echo(f"{name:36} {_percent(rate):>10}  against {anchor}")
     failed = f", {len(made.failures)} points failed" if made.failures else ""
-    click.echo(f"{output}: {len(made.sources)} pictures, {len(made.measured)} codecs measured{failed}")
+    click.echo(f"{output}: {len(made.sources)} {medium.name}, {len(made.measured)} codecs measured{failed}")
 
 
 def _input_paths(inputs: tuple[str, ...], data: Path | None) -> list[Path]:

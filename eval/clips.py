@@ -1,11 +1,12 @@
-"""Rate–distortion of clips: ncodec beside video encoders, by bits of elementary streams and PSNR 6:1:1."""
+"""Codecs and metrics of clips: bits are those of elementary streams, frames those that were stored."""
 
+import hashlib
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, cast
 
 import av
@@ -16,12 +17,14 @@ from ncodec.clip_api import open_frame_codecs
 from ncodec.clip_reader import HD_HEIGHT, SCALING
 from ncodec.control import ConstantQuality
 from ncodec.errors import InputError
-from ncodec.eval.metrics import LARGEST_DB
+from ncodec.eval.codecs import Codec, Coded, encoder_version, missing_encoders, ncodec_version
+from ncodec.eval.metrics import LARGEST_DB, Metric
 from ncodec.image import quality_to_qp
-from ncodec.picture import TimedFrame
+from ncodec.picture import Pixels, TimedFrame
 from ncodec.records import pack_record
 from ncodec.sequence import Grouping, VideoEncoder
-from ncodec.video import FrameCodecs
+from ncodec.video import FrameCodecs, FrameDecoder
+from ncodec.zoo import list_models
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
@@ -42,9 +45,13 @@ class Clip:
     frames: list[av.VideoFrame]
 
     @property
-    def pixels(self) -> int:
-        """Of all frames."""
-        return sum(frame.width * frame.height for frame in self.frames)
+    def key(self) -> str:
+        """A hash of the sides and samples."""
+        digest = hashlib.sha256(repr((self.frames[0].width, self.frames[0].height, self.rate)).encode())
+        for frame in self.frames:
+            for plane in _planes(frame):
+                digest.update(plane.tobytes())
+        return digest.hexdigest()[:24]
 
     @property
     def gop(self) -> int:
@@ -86,6 +93,11 @@ def _from_planes(planes: list[Plane], like: av.VideoFrame) -> av.VideoFrame:
     return frame
 
 
+def mean_psnr_611(original: Clip, decoded: Clip) -> float:
+    """Mean over the frames."""
+    return fmean(psnr_611(*pair) for pair in zip(original.frames, decoded.frames, strict=True))
+
+
 def psnr_611(original: av.VideoFrame, decoded: av.VideoFrame) -> float:
     """Mean of the PSNRs of Y, Cb and Cr with weights 6, 1 and 1, of 8-bit 4:2:0 frames."""
     total = 0.0
@@ -96,64 +108,82 @@ def psnr_611(original: av.VideoFrame, decoded: av.VideoFrame) -> float:
 
 
 @dataclass(frozen=True)
-class ClipCodec(ABC):
-    """Codes a clip at one quality."""
-
-    name: str
-    qualities: tuple[float, ...]
-    settings: str
-
-    @abstractmethod
-    def code(self, clip: Clip, quality: float) -> tuple[int, Iterator[av.VideoFrame]]:
-        """Bytes of the elementary stream, and the decoded frames in 4:2:0."""
-
-    def curve(self, clip: Clip) -> list[tuple[float, float]]:
-        """(bits per pixel, mean PSNR 6:1:1) at every quality."""
-        points = []
-        for quality in self.qualities:
-            size, decoded = self.code(clip, quality)
-            psnrs = [psnr_611(*pair) for pair in zip(clip.frames, decoded, strict=True)]
-            points.append((8 * size / clip.pixels, sum(psnrs) / len(psnrs)))
-        return points
-
-
-@dataclass(frozen=True)
-class NcodecClips(ClipCodec):
+class NcodecClips(Codec[Clip]):
     """This project's codec; bits are those of the frames' records."""
 
     intra_only: bool = False
 
-    def code(self, clip: Clip, quality: float) -> tuple[int, Iterator[av.VideoFrame]]:
+    def version(self) -> str:
+        """Of the package, of what runs its networks, and of the models' files."""
+        return ncodec_version(count=len(list_models()))
+
+    def run(self, content: Clip, quality: float) -> Coded[Clip]:
         """As an application would: RGB in, RGB out."""
         codecs = open_frame_codecs(threads=1)
-        if self.intra_only:
-            codecs = FrameCodecs(codecs.pictures, None)
-        encoder = VideoEncoder(
-            codecs,
-            control=ConstantQuality(quality_to_qp(quality)),
-            grouping=Grouping(1 if self.intra_only else clip.gop, len(clip.frames)),
-        )
-        size, decoded = 0, []
-        matrix = 1 if clip.frames[0].height >= HD_HEIGHT else 5
-        for pts, frame in enumerate(clip.frames):
-            rgb = frame.reformat(format="rgb24", src_colorspace=matrix, interpolation=SCALING).to_ndarray()
-            record = encoder.encode_frame(TimedFrame(pts, np.asarray(rgb, dtype=np.uint8)))
-            size += len(pack_record(record, last_pts=pts - 1))
-            back = av.VideoFrame.from_ndarray(np.ascontiguousarray(encoder.shown), "rgb24")
-            decoded.append(back.reformat(format=FORMAT, dst_colorspace=matrix, interpolation=SCALING))
-        return size, iter(decoded)
+        used = FrameCodecs(codecs.pictures, None) if self.intra_only else codecs
+        gop, count = 1 if self.intra_only else content.gop, len(content.frames)
+        encoder = VideoEncoder(used, control=ConstantQuality(quality_to_qp(quality)), grouping=Grouping(gop, count))
+        frames = [TimedFrame(pts, _to_rgb(frame)) for pts, frame in enumerate(content.frames)]
+        start = time.perf_counter()
+        coded = list(encoder.encode(frames))
+        middle = time.perf_counter()
+        decoder = FrameDecoder(used, height=frames[0].pixels.shape[0], width=frames[0].pixels.shape[1])
+        decoded = [decoder.decode(decoder.parse(frame)) for frame in coded]
+        end = time.perf_counter()
+        size = sum(len(pack_record(frame, last_pts=frame.pts - 1)) for frame in coded)
+        back = replace(content, frames=[_from_rgb(pixels) for pixels in decoded])
+        return Coded(size, back, (middle - start) / count, (end - middle) / count)
+
+
+def _matrix(height: int) -> int:
+    """What players assume, as swscale calls it."""
+    return 1 if height >= HD_HEIGHT else 5
+
+
+def _to_rgb(frame: av.VideoFrame) -> Pixels:
+    rgb = frame.reformat(format="rgb24", src_colorspace=_matrix(frame.height), interpolation=SCALING)
+    return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
+
+
+def _from_rgb(pixels: Pixels) -> av.VideoFrame:
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")
+    return frame.reformat(format=FORMAT, dst_colorspace=_matrix(frame.height), interpolation=SCALING)
 
 
 @dataclass(frozen=True)
-class EncoderClips(ClipCodec):
+class EncoderClips(Codec[Clip]):
     """A video encoder through PyAV, at constant rate factors, with intra frames every two seconds."""
 
     encoder: str = ""
     decoder: str = ""
     options: dict[str, str] = field(default_factory=dict)
 
-    def code(self, clip: Clip, quality: float) -> tuple[int, Iterator[av.VideoFrame]]:
+    @property
+    def missing(self) -> str | None:
+        """The encoder or decoder that PyAV's FFmpeg lacks."""
+        return missing_encoders(self.encoder, self.decoder)
+
+    def version(self) -> str:
+        """Of PyAV and FFmpeg's codecs."""
+        return encoder_version(self.encoder)
+
+    def run(self, content: Clip, quality: float) -> Coded[Clip]:
         """Packets of the frames as they were stored."""
+        start = time.perf_counter()
+        packets = self._encode(content, quality)
+        middle = time.perf_counter()
+        context = cast("VideoCodecContext", av.CodecContext.create(self.decoder, "r"))
+        context.thread_count = 1
+        decoded = [frame for packet in (*packets, None) for frame in context.decode(packet)]
+        end = time.perf_counter()
+        if len(decoded) != len(content.frames):
+            msg = f"expected {len(content.frames)} frames back, got {len(decoded)}"
+            raise InputError(msg)
+        count = len(decoded)
+        size = sum(packet.size for packet in packets)
+        return Coded(size, replace(content, frames=decoded), (middle - start) / count, (end - middle) / count)
+
+    def _encode(self, clip: Clip, quality: float) -> "list[av.Packet[VideoStream]]":
         context = cast("VideoCodecContext", av.CodecContext.create(self.encoder, "w"))
         first = clip.frames[0]
         context.width, context.height, context.pix_fmt = first.width, first.height, FORMAT
@@ -164,32 +194,45 @@ class EncoderClips(ClipCodec):
         for pts, frame in enumerate(clip.frames):
             frame.pts, frame.time_base = pts, context.time_base
             packets += context.encode(frame)
-        packets += context.encode(None)
-        return sum(packet.size for packet in packets), self._decode(packets)
-
-    def _decode(self, packets: "Sequence[av.Packet[VideoStream]]") -> Iterator[av.VideoFrame]:
-        context = cast("VideoCodecContext", av.CodecContext.create(self.decoder, "r"))
-        for packet in packets:
-            yield from context.decode(packet)
-        yield from context.decode(None)
+        return [*packets, *context.encode(None)]
 
 
-_CRFS = (18, 22, 26, 30, 34, 38, 42)
-_LOW_DELAY_X265 = "bframes=0:rc-lookahead=0:scenecut=0:log-level=none:info=0:pools=none:frame-threads=1"
-NCODEC_CLIPS = NcodecClips("ncodec", (8, 20, 32, 44, 56, 68, 80), "intra frames every two seconds")
+_CRFS = (42, 38, 34, 30, 26, 22, 18)
+_QUIET_X265 = "log-level=none:info=0:pools=none:frame-threads=1"
+_LOW_DELAY_X265 = f"bframes=0:rc-lookahead=0:scenecut=0:{_QUIET_X265}"
+NCODEC_CLIPS = NcodecClips("ncodec", (0, 8, 20, 32, 44, 56, 68, 80), "low delay, an intra frame every two seconds")
 INTRA_CLIPS = NcodecClips("ncodec intra", NCODEC_CLIPS.qualities, "intra frames alone", intra_only=True)
-CLIP_ANCHORS = (
-    EncoderClips(
-        "x264 veryfast", _CRFS, "zerolatency", encoder="libx264", decoder="h264",
-        options={"preset": "veryfast", "tune": "zerolatency"},
-    ),
-    EncoderClips(
-        "x264 medium", _CRFS, "zerolatency", encoder="libx264", decoder="h264",
-        options={"preset": "medium", "tune": "zerolatency"},
-    ),
-    EncoderClips(
-        "x265 medium", _CRFS, "low delay: no B frames, no look-ahead", encoder="libx265", decoder="hevc",
-        options={"preset": "medium", "x265-params": _LOW_DELAY_X265},
-    ),
+X264_FAST = EncoderClips(
+    "x264 veryfast, low delay", _CRFS, "preset veryfast, tune zerolatency", encoder="libx264", decoder="h264",
+    options={"preset": "veryfast", "tune": "zerolatency"},
 )  # fmt: skip
-"""low-delay settings, as ncodec's own"""
+X264_LOW_DELAY = EncoderClips(
+    "x264 medium, low delay", _CRFS, "preset medium, tune zerolatency", encoder="libx264", decoder="h264",
+    options={"preset": "medium", "tune": "zerolatency"},
+)  # fmt: skip
+X265_LOW_DELAY = EncoderClips(
+    "x265 medium, low delay", _CRFS, "preset medium; no B frames, no look-ahead", encoder="libx265", decoder="hevc",
+    options={"preset": "medium", "x265-params": _LOW_DELAY_X265},
+)  # fmt: skip
+X264 = EncoderClips(
+    "x264 medium", _CRFS, "preset medium: B frames, look-ahead", encoder="libx264", decoder="h264",
+    options={"preset": "medium"},
+)  # fmt: skip
+X265 = EncoderClips(
+    "x265 medium", _CRFS, "preset medium: B frames, look-ahead", encoder="libx265", decoder="hevc",
+    options={"preset": "medium", "x265-params": _QUIET_X265},
+)  # fmt: skip
+AV1_CLIPS = EncoderClips(
+    "SVT-AV1", (58, 52, 46, 40, 34, 28, 22), "preset 8: B frames, look-ahead", encoder="libsvtav1", decoder="libdav1d",
+    options={"preset": "8", "svtav1-params": "lp=1"},
+)  # fmt: skip
+CLIP_CODECS: dict[str, Codec[Clip]] = {
+    codec.name: codec
+    for codec in (NCODEC_CLIPS, INTRA_CLIPS, X264_FAST, X264_LOW_DELAY, X265_LOW_DELAY, X264, X265, AV1_CLIPS)
+}
+"""every codec of clips, by name"""
+
+CLIP_METRICS: dict[str, Metric[Clip]] = {
+    metric.key: metric for metric in (Metric("psnr_611", "PSNR 6:1:1, dB", mean_psnr_611, "av", "av"),)
+}
+"""by key"""

@@ -1,9 +1,10 @@
-"""Still-picture codecs at settings that their own people would choose, each a few lines over a real library."""
+"""Codecs at settings that their own people would choose, each a few lines over a real library: still pictures."""
 
 import hashlib
 import io
 import os
 import re
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
@@ -11,7 +12,7 @@ from fractions import Fraction
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import av
 import numpy as np
@@ -19,14 +20,31 @@ from PIL import AvifImagePlugin, Image, features
 
 import ncodec
 from ncodec.clip_reader import SCALING
+from ncodec.errors import InputError
 from ncodec.picture import Pixels
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
 
 
+Content = TypeVar("Content")
+"""what is coded: (H, W, 3) uint8 pixels, or a clip"""
+
+
+@dataclass(frozen=True, eq=False)
+class Coded(Generic[Content]):
+    """What a codec made of something."""
+
+    size: int
+    """bytes"""
+    decoded: Content
+    encode_s: float
+    """of a picture, or on average of a frame"""
+    decode_s: float
+
+
 @dataclass(frozen=True)
-class Codec(ABC):
+class Codec(ABC, Generic[Content]):
     """A codec at fixed settings; quality is its one knob."""
 
     name: str
@@ -52,6 +70,15 @@ class Codec(ABC):
         """Library and version; a result is measured again when it changes."""
 
     @abstractmethod
+    def run(self, content: Content, quality: float) -> Coded[Content]:
+        """Encode and decode."""
+
+
+@dataclass(frozen=True)
+class PictureCodec(Codec[Pixels]):
+    """A codec of still pictures."""
+
+    @abstractmethod
     def encode(self, pixels: Pixels, quality: float) -> bytes:
         """(H, W, 3) uint8 RGB → file bytes."""
 
@@ -59,9 +86,21 @@ class Codec(ABC):
     def decode(self, data: bytes) -> Pixels:
         """File bytes → (H, W, 3) uint8 RGB; some codecs leave a line of padding at the right and the bottom."""
 
+    def run(self, content: Pixels, quality: float) -> Coded[Pixels]:
+        """Encode, decode and crop; raises InputError where something of another size comes back."""
+        start = time.perf_counter()
+        data = self.encode(content, quality)
+        middle = time.perf_counter()
+        decoded = self.decode(data)[: content.shape[0], : content.shape[1]]
+        end = time.perf_counter()
+        if decoded.shape != content.shape:
+            msg = f"expected {content.shape[1]}×{content.shape[0]} pixels back, got {decoded.shape}"
+            raise InputError(msg)
+        return Coded(len(data), decoded, middle - start, end - middle)
+
 
 @dataclass(frozen=True)
-class PillowCodec(Codec):
+class PillowCodec(PictureCodec):
     """A format that Pillow, or a plugin of it, writes and reads."""
 
     format: str = ""
@@ -107,8 +146,29 @@ class PillowCodec(Codec):
             vars(import_module(f"{self.plugin}.JpegXLImagePlugin"))["DECODE_THREADS"] = 0
 
 
+def missing_encoders(*names: str) -> str | None:
+    """The encoders and decoders that PyAV's FFmpeg lacks."""
+    lacking = [name for name in names if name not in av.codecs_available]
+    return f"PyAV built with {' and '.join(lacking)}" if lacking else None
+
+
+def encoder_version(encoder: str) -> str:
+    """Version of PyAV, whose wheels hold the encoders, and of FFmpeg's codecs."""
+    library = ".".join(map(str, av.library_versions["libavcodec"]))
+    return f"av {version('av')} ({encoder}, libavcodec {library})"
+
+
+def ncodec_version(*, count: int) -> str:
+    """Version of the package, of what runs its networks, and a hash of every file of the first models."""
+    from ncodec.zoo import list_models
+
+    hashes = "".join(value for entry in list_models()[:count] for value in entry["sha256"].values())
+    model = hashlib.sha256(hashes.encode()).hexdigest()[:8]
+    return f"ncodec {ncodec.__version__} (files {model}, onnxruntime {version('onnxruntime')})"
+
+
 @dataclass(frozen=True)
-class IntraCodec(Codec):
+class IntraCodec(PictureCodec):
     """One intra frame of a video codec through PyAV, in full-range BT.709; its bits are those of the elementary stream.
 
     Messages in which an encoder names itself are left out. A picture with an odd side is padded by a line.
@@ -124,13 +184,11 @@ class IntraCodec(Codec):
     @property
     def missing(self) -> str | None:
         """The encoder or decoder that PyAV's FFmpeg lacks."""
-        lacking = [name for name in (self.encoder, self.decoder) if name not in av.codecs_available]
-        return f"PyAV built with {' and '.join(lacking)}" if lacking else None
+        return missing_encoders(self.encoder, self.decoder)
 
     def version(self) -> str:
         """Version of PyAV, whose wheels hold the encoders, and of FFmpeg's codecs."""
-        library = ".".join(map(str, av.library_versions["libavcodec"]))
-        return f"av {version('av')} ({self.encoder}, libavcodec {library})"
+        return encoder_version(self.encoder)
 
     def encode(self, pixels: Pixels, quality: float) -> bytes:
         """(H, W, 3) uint8 RGB → the packets of one frame."""
@@ -164,16 +222,12 @@ class IntraCodec(Codec):
 
 
 @dataclass(frozen=True)
-class NcodecCodec(Codec):
+class NcodecCodec(PictureCodec):
     """This project's codec, through its public API, on one thread."""
 
     def version(self) -> str:
-        """Version of the package, of what runs its networks, and a hash of every file of the model."""
-        from ncodec.zoo import list_models
-
-        hashes = "".join(list_models()[0]["sha256"].values())
-        model = hashlib.sha256(hashes.encode()).hexdigest()[:8]
-        return f"ncodec {ncodec.__version__} (files {model}, onnxruntime {version('onnxruntime')})"
+        """Of the package, of what runs its networks, and of the model's files."""
+        return ncodec_version(count=1)
 
     def encode(self, pixels: Pixels, quality: float) -> bytes:
         """(H, W, 3) uint8 RGB → file bytes."""
@@ -243,10 +297,10 @@ VP9 = IntraCodec(
     encoder="libvpx-vp9", decoder="vp9", options={"deadline": "good", "cpu-used": "1", "b": "0"},
 )  # fmt: skip
 
-CODECS: dict[str, Codec] = {
+CODECS: dict[str, PictureCodec] = {
     codec.name: codec
     for codec in (
         NCODEC, JPEG_420, JPEG_444, WEBP, JPEG_2000, AVIF_444, AVIF_420, JPEG_XL, HEIC, H264, H265, AV1, VP9,
     )
 }  # fmt: skip
-"""every codec of the report, by name"""
+"""every codec of pictures, by name"""

@@ -8,8 +8,8 @@ from statistics import fmean
 
 from ncodec.errors import InputError
 from ncodec.eval.bdrate import Curve, bd_rate
-from ncodec.eval.measure import Measured, Source
-from ncodec.eval.metrics import METRICS
+from ncodec.eval.measure import Measured
+from ncodec.eval.media import ALL_METRICS, Source
 from ncodec.eval.store import Point
 
 PUBLISHED = Path(__file__).parent / "results" / "published"
@@ -41,11 +41,11 @@ class MeanCurve:
 
 
 def mean_curve(measured: Measured, sources: Sequence[Source], metrics: Sequence[str]) -> MeanCurve:
-    """Means of bits per pixel and of each metric over the pictures.
+    """Means of bits per pixel and of each metric over the pictures or clips.
 
     A quality that failed on one picture is left out, and a metric that is not defined for one is left out.
     """
-    pixels = {source.name: source.width * source.height for source in sources}
+    pixels = {source.name: source.pixels for source in sources}
     points = []
     for i, quality in enumerate(measured.codec.qualities):
         seen = [(pixels[name], outcomes[i]) for name, outcomes in measured.outcomes.items()]
@@ -54,7 +54,7 @@ def mean_curve(measured: Measured, sources: Sequence[Source], metrics: Sequence[
             continue
         values = {key: [o.metrics[key] for _, o in good] for key in metrics}
         known = {key: [v for v in found if v is not None] for key, found in values.items()}
-        means = {key: METRICS[key].mean(found) for key, found in known.items() if len(found) == len(good)}
+        means = {key: ALL_METRICS[key].mean(found) for key, found in known.items() if len(found) == len(good)}
         points.append(
             MeanPoint(
                 quality,

@@ -1,6 +1,5 @@
 """Codecs over pictures: every point measured once, in as many processes as asked for."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -9,113 +8,79 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
 
-import numpy as np
-
-from ncodec.api import load_picture
 from ncodec.errors import InputError
-from ncodec.eval.codecs import CODECS, Codec
-from ncodec.eval.metrics import METRICS
-from ncodec.eval.store import Failure, Outcome, Point, Store, picture_key
-from ncodec.files import PICTURE_SUFFIXES
-from ncodec.picture import Picture, Pixels
+from ncodec.eval.codecs import Codec
+from ncodec.eval.media import ALL_METRICS, CLIPS, MEDIA, PICTURES, Medium, Source
+from ncodec.eval.store import Failure, Outcome, Point, Store
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Source:
-    """A picture that codecs are measured on."""
-
-    name: str
-    path: Path
-    width: int
-    height: int
-    key: str
-    alpha: bool
-    """whether it has an alpha plane, which is left out"""
-
-
-@dataclass(frozen=True)
 class Measured:
-    """Everything about one codec: an outcome for each quality of each picture."""
+    """Everything about one codec: an outcome for each quality of each source."""
 
-    codec: Codec
+    codec: Codec[Any]
     outcomes: dict[str, list[Outcome]]
-    """by the name of the picture, in the order of the codec's qualities"""
+    """by the name of the source, in the order of the codec's qualities"""
 
 
-def find_pictures(paths: Sequence[Path]) -> list[Path]:
-    """Picture files, and those directly inside folders, sorted; raises InputError when there is none."""
+def find_files(paths: Sequence[Path]) -> tuple[Medium, list[Path]]:
+    """Picture files or clips, and those directly inside folders, sorted; raises InputError for none, or both."""
     found: list[Path] = []
     for path in paths:
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES) if path.is_dir() else [path]
-        found += inside
+        known = PICTURES.suffixes | CLIPS.suffixes
+        found += sorted(p for p in path.iterdir() if p.suffix.lower() in known) if path.is_dir() else [path]
     if not found:
-        msg = f"expected pictures in {', '.join(map(str, paths))}, got none"
+        msg = f"expected pictures or clips in {', '.join(map(str, paths))}, got none"
         raise InputError(msg)
-    return found
+    clips = [path for path in found if path.suffix.lower() in CLIPS.suffixes]
+    if clips and len(clips) < len(found):
+        msg = f"expected pictures or clips, got both: {next(p for p in found if p not in clips)} and {clips[0]}"
+        raise InputError(msg)
+    return CLIPS if clips else PICTURES, found
 
 
-def load_sources(paths: Sequence[Path]) -> tuple[list[Source], list[str]]:
-    """Pictures in the order given, named apart even where their files share a name, and why others cannot be read.
+def load_sources(medium: Medium, paths: Sequence[Path], *, frames: int = 1) -> tuple[list[Source], list[str]]:
+    """Sources in the order given, named apart even where their files share a name, and why others cannot be read.
 
-    Raises InputError when none is left.
+    Of clips, at most so many frames are taken. Raises InputError when no source is left.
     """
     sources: list[Source] = []
     unreadable: list[str] = []
     for path in paths:
-        try:
-            picture = load_picture(path)
-        except InputError as error:
-            unreadable.append(str(error))
-            continue
-        pixels = _rgb(picture)
         name, taken = path.name, {s.name for s in sources}
         if name in taken:
             name = f"{path.parent.name}/{path.name}"
         number = 2
         while name in taken:
             name, number = f"{path.name} ({number})", number + 1
-        height, width, _ = pixels.shape
-        sources.append(Source(name, path, width, height, picture_key(pixels), picture.alpha is not None))
+        try:
+            sources.append(medium.load(path, name, frames))
+        except InputError as error:
+            unreadable.append(str(error))
     if not sources:
-        msg = f"expected at least one picture that can be read, got none; {unreadable[0]}"
+        msg = f"expected at least one of the {medium.name} to be readable, got none; {unreadable[0]}"
         raise InputError(msg)
     return sources, unreadable
 
 
-def read_pixels(path: Path) -> Pixels:
-    """A picture as (H, W, 3) uint8 RGB, without alpha; raises InputError."""
-    return _rgb(load_picture(path))
-
-
-def _rgb(picture: Picture) -> Pixels:
-    shape = (*picture.pixels.shape[:2], 3)
-    return np.ascontiguousarray(np.broadcast_to(picture.pixels, shape))
-
-
-def measure_point(codec: Codec, pixels: Pixels, quality: float, metrics: Sequence[str]) -> Outcome:
+def measure_point(codec: Codec[Any], content: Any, quality: float, metrics: Sequence[str]) -> Outcome:
     """Encode, decode and compare; whatever a library raises becomes a failure with its sentence."""
     try:
-        start = time.perf_counter()
-        data = codec.encode(pixels, quality)
-        middle = time.perf_counter()
-        decoded = codec.decode(data)[: pixels.shape[0], : pixels.shape[1]]
-        end = time.perf_counter()
-        if decoded.shape != pixels.shape:
-            return Failure(quality, f"expected {pixels.shape[1]}×{pixels.shape[0]} pixels back, got {decoded.shape}")
-        seen = {key: METRICS[key].measure(pixels, decoded) for key in metrics}
+        coded = codec.run(content, quality)
+        seen = {key: ALL_METRICS[key].measure(content, coded.decoded) for key in metrics}
     except Exception as error:  # each codec's library raises its own
         return Failure(quality, f"{type(error).__name__}: {error}")
-    return Point(quality, len(data), seen, middle - start, end - middle)
+    return Point(quality, coded.size, seen, coded.encode_s, coded.decode_s)
 
 
-def _measure_picture(
-    codec_name: str, source: Source, qualities: Sequence[float], metrics: Sequence[str]
+def _measure_source(
+    medium: str, codec: str, source: Source, qualities: Sequence[float], metrics: Sequence[str]
 ) -> list[Outcome]:
-    pixels = read_pixels(source.path)
-    return [measure_point(CODECS[codec_name], pixels, quality, metrics) for quality in qualities]
+    content = MEDIA[medium].read(source)
+    return [measure_point(MEDIA[medium].codecs[codec], content, quality, metrics) for quality in qualities]
 
 
 def run_in_pool(
@@ -160,21 +125,22 @@ def _pool(jobs: int) -> ProcessPoolExecutor:
 
 
 def measure(
+    medium: Medium,
     sources: Sequence[Source],
-    codecs: Sequence[Codec],
+    codecs: Sequence[Codec[Any]],
     *,
     metrics: Sequence[str],
     store: Store,
     jobs: int,
     advance: Callable[[int], None],
 ) -> list[Measured]:
-    """Every codec on every picture at every quality; what the store knows is not measured again.
+    """Every codec on every source at every quality; what the store knows is not measured again.
 
     `advance` is told how many points each step has settled. An interruption keeps what is measured.
     """
     pictures = {source.key: source for source in sources}  # the same pixels twice are measured once
     found: dict[tuple[str, str], dict[float, Outcome]] = {}
-    todo: dict[tuple[str, Source, tuple[float, ...], tuple[str, ...]], Codec] = {}
+    todo: dict[tuple[str, str, Source, tuple[float, ...], tuple[str, ...]], Codec[Any]] = {}
     for codec in codecs:
         for key, source in pictures.items():
             known: dict[float, Outcome] = dict(store.points(codec, key, metrics))
@@ -182,10 +148,10 @@ def measure(
             lacking = tuple(quality for quality in codec.qualities if quality not in known)
             advance(len(codec.qualities) - len(lacking))
             if lacking:
-                todo[codec.name, source, lacking, tuple(metrics)] = codec
-    for task, result in run_in_pool(_measure_picture, list(todo), jobs):
-        codec, key = todo[task], task[1].key
-        outcomes = [Failure(quality, result) for quality in task[2]] if isinstance(result, str) else result
+                todo[medium.name, codec.name, source, lacking, tuple(metrics)] = codec
+    for task, result in run_in_pool(_measure_source, list(todo), jobs):
+        codec, key = todo[task], task[2].key
+        outcomes = [Failure(quality, result) for quality in task[3]] if isinstance(result, str) else result
         store.add(codec, key, [o for o in outcomes if isinstance(o, Point)])
         found[codec.name, key] |= {outcome.quality: outcome for outcome in outcomes}
         advance(len(outcomes))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.util import find_spec
 from statistics import fmean
+from typing import Generic, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -15,17 +16,18 @@ from skimage.metrics import structural_similarity
 from ncodec import picture
 from ncodec.picture import Pixels
 
+Content = TypeVar("Content")
 LARGEST_DB = 100.0
 """what identical pictures get where a logarithm has no end"""
 
 
 @dataclass(frozen=True)
-class Metric:
-    """A full-reference metric of two (H, W, 3) uint8 pictures; larger is better."""
+class Metric(Generic[Content]):
+    """A full-reference metric of two (H, W, 3) uint8 pictures, or of two clips; larger is better."""
 
     key: str
     label: str
-    measure: Callable[[Pixels, Pixels], float | None]
+    measure: Callable[[Content, Content], float | None]
     """None where it is not defined, as MS-SSIM for sides below 161"""
     needs: str = "skimage"
     """module that has to be installed"""
@@ -93,7 +95,7 @@ def _as_file(pixels: Pixels) -> io.BytesIO:
     return stream
 
 
-METRICS = {
+METRICS: dict[str, Metric[Pixels]] = {
     metric.key: metric
     for metric in (
         Metric("psnr", "PSNR over RGB, dB", psnr),

@@ -46,7 +46,7 @@ def _data(report: Report) -> dict[str, Any]:
         "speeds": [
             {"codec": curve.name, **_times(curve)} for curve in report.curves if curve.source is None and curve.points
         ],
-        "pictures": report.picture_differences("psnr"),
+        "pictures": report.picture_differences(report.medium.main_metric),
         "samples": [asdict(sample) for sample in report.samples],
         "curveSpec": charts.curve_chart(points, label="", names=names).to_dict(),
         "speedSpec": charts.speed_chart(points, names=names).to_dict(),

@@ -5,13 +5,15 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import ncodec
 from ncodec.errors import InputError
-from ncodec.eval.codecs import AVIF_444, CODECS, HEIC, JPEG_420, JPEG_XL, NCODEC, WEBP, Codec
+from ncodec.eval.codecs import AVIF_444, HEIC, JPEG_420, JPEG_XL, NCODEC, WEBP, Codec, PictureCodec
 from ncodec.eval.curves import MeanCurve, mean_curve, published_curves, rate_difference
-from ncodec.eval.measure import Measured, Source, load_sources, measure
-from ncodec.eval.metrics import METRICS, Metric
+from ncodec.eval.measure import Measured, load_sources, measure
+from ncodec.eval.media import Medium, Source
+from ncodec.eval.metrics import Metric
 from ncodec.eval.samples import Sample, make_samples
 from ncodec.eval.store import Failure, Point, Store
 
@@ -36,11 +38,12 @@ class CodecNote:
 class Report:
     """Everything that a page, a table or a chart of a report is made from."""
 
+    medium: Medium
     title: str
     date: str
     machine: str
     sources: list[Source]
-    metrics: list[Metric]
+    metrics: list[Metric[Any]]
     notes: list[CodecNote]
     measured: list[Measured]
     curves: list[MeanCurve]
@@ -85,14 +88,14 @@ class Report:
         return {a.name: {t.name: rate_difference(a, t, metric) for t in shown if t is not a} for a in shown}
 
     def picture_differences(self, metric: str) -> list[dict[str, float | str]]:
-        """For each picture, the BD-rate of ncodec against every other measured codec; empty without ncodec."""
+        """For each source, the BD-rate of ncodec against every other measured codec; empty without ncodec."""
         rows = []
         for source in self.sources:
             curves = {
                 m.codec.name: mean_curve(Measured(m.codec, {source.name: m.outcomes[source.name]}), [source], [metric])
                 for m in self.measured
             }
-            row: dict[str, float | str] = {"picture": source.name, "size": f"{source.width}×{source.height}"}
+            row: dict[str, float | str] = {"picture": source.name, "size": _size(source)}
             ours = curves.pop(NCODEC.name, None)
             if ours is None:
                 return []
@@ -101,46 +104,56 @@ class Report:
         return rows
 
 
-def choose_codecs(names: Sequence[str]) -> list[Codec]:
+def _size(source: Source) -> str:
+    sides = f"{source.width}×{source.height}"
+    return sides if source.frames == 1 else f"{sides}, {source.frames} frames"
+
+
+def choose_codecs(medium: Medium, names: Sequence[str]) -> list[Codec[Any]]:
     """Codecs by name, every one when none is named; raises InputError for a name that does not exist."""
     for name in names:
-        if name not in CODECS:
-            msg = f"expected a codec among {', '.join(CODECS)}, got {name}"
+        if name not in medium.codecs:
+            msg = f"expected a codec of {medium.name} among {', '.join(medium.codecs)}, got {name}"
             raise InputError(msg)
-    return [CODECS[name] for name in names or CODECS]
+    return [medium.codecs[name] for name in names or medium.codecs]
 
 
 def make_report(
+    medium: Medium,
     paths: Sequence[Path],
     *,
     title: str,
-    codecs: Sequence[Codec],
+    codecs: Sequence[Codec[Any]],
+    frames: int = 1,
     store: Store,
     jobs: int,
     quick: bool,
     progress: Callable[[str, int], Callable[[int], None]],
 ) -> Report:
-    """Measure what is not yet known and gather it all.
+    """Measure what is not yet known and gather it all; of clips, at most so many frames.
 
     `progress` is told a stage and its length, and returns what advances it.
     """
-    sources, unreadable = load_sources(paths)
+    sources, unreadable = load_sources(medium, paths, frames=frames)
     present = [thinned(codec) if quick else codec for codec in codecs if codec.missing is None]
     if not present:
         msg = f"none of the codecs can be measured here: {'; '.join(f'{c.name} needs {c.missing}' for c in codecs)}"
         raise InputError(msg)
-    metrics = [m for m in METRICS.values() if m.available and (m.key == "psnr" or not quick)]
-    absent = [] if quick else [m for m in METRICS.values() if not m.available]
+    metrics = [m for m in medium.metrics.values() if m.available and (m.key == medium.main_metric or not quick)]
+    absent = [] if quick else [m for m in medium.metrics.values() if not m.available]
     keys = [metric.key for metric in metrics]
     points = len(sources) * sum(len(codec.qualities) for codec in present)
-    measured = measure(sources, present, metrics=keys, store=store, jobs=jobs, advance=progress("measure", points))
-    sampled = [codec for codec in present if codec.name in {c.name for c in SAMPLE_CODECS}]
+    measured = measure(
+        medium, sources, present, metrics=keys, store=store, jobs=jobs, advance=progress("measure", points),
+    )  # fmt: skip
+    sampled = [c for c in present if isinstance(c, PictureCodec) and c.name in {s.name for s in SAMPLE_CODECS}]
     shown = sources[:: max(1, len(sources) // SAMPLE_PICTURES)][:SAMPLE_PICTURES]
     samples, unsampled = make_samples(
         shown, sampled, rates=SAMPLE_RATES, store=store, jobs=jobs,
         advance=progress("samples", len(shown) * len(sampled) * len(SAMPLE_RATES)),
     )  # fmt: skip
     return Report(
+        medium=medium,
         title=title,
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         machine=f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}, "
@@ -155,13 +168,13 @@ def make_report(
     )
 
 
-def thinned(codec: Codec) -> Codec:
+def thinned(codec: Codec[Any]) -> Codec[Any]:
     """The same codec at a handful of its qualities."""
     last = len(codec.qualities) - 1
     chosen = sorted({round(i * last / (QUICK_POINTS - 1)) for i in range(QUICK_POINTS)})
     return replace(codec, qualities=tuple(codec.qualities[i] for i in chosen))
 
 
-def _note(codec: Codec) -> CodecNote:
+def _note(codec: Codec[Any]) -> CodecNote:
     missing = codec.missing
     return CodecNote(codec.name, codec.settings, codec.version() if missing is None else missing, missing is None)

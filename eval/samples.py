@@ -10,8 +10,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from ncodec.eval.codecs import CODECS, Codec
-from ncodec.eval.measure import Source, read_pixels, run_in_pool
+from ncodec.eval.codecs import CODECS, PictureCodec
+from ncodec.eval.measure import run_in_pool
+from ncodec.eval.media import Source, read_pixels
 from ncodec.eval.metrics import psnr
 from ncodec.eval.store import Store
 from ncodec.files import write_bytes
@@ -39,7 +40,7 @@ class Sample:
 
 def make_samples(
     sources: Sequence[Source],
-    codecs: Sequence[Codec],
+    codecs: Sequence[PictureCodec],
     *,
     rates: Sequence[float],
     store: Store,
@@ -73,7 +74,7 @@ def make_samples(
     return samples, failures
 
 
-def _cache_path(store: Store, codec: Codec, source: Source, rate: float) -> Path:
+def _cache_path(store: Store, codec: PictureCodec, source: Source, rate: float) -> Path:
     name = store.path(codec).stem
     ends = (codec.qualities[0], codec.qualities[-1])
     digest = hashlib.sha256(f"{source.key} {source.name} {rate} {SIDE} {ends}".encode()).hexdigest()
@@ -95,7 +96,7 @@ def _make_sample(codec_name: str, path: Path, picture: str, target_bpp: float) -
     return Sample(codec_name, picture, target_bpp, bpp, psnr(pixels, decoded), _data_uri(_middle(decoded)))
 
 
-def encode_within(codec: Codec, pixels: Pixels, target_bpp: float) -> bytes:
+def encode_within(codec: PictureCodec, pixels: Pixels, target_bpp: float) -> bytes:
     """The largest file of whole-numbered quality that does not pass a rate, or the smallest there is."""
     limit = target_bpp * pixels.shape[0] * pixels.shape[1] / 8
     first, last = codec.qualities[0], codec.qualities[-1]

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ncodec.eval.codecs import Codec
-from ncodec.eval.metrics import METRICS
+from ncodec.eval.media import ALL_METRICS
 from ncodec.files import write_bytes
-from ncodec.picture import Pixels
 
 
 @dataclass(frozen=True)
@@ -39,13 +38,6 @@ class Failure:
 Outcome = Point | Failure
 
 
-def picture_key(pixels: Pixels) -> str:
-    """What identifies a picture: a hash of its sides and pixels."""
-    digest = hashlib.sha256(repr(pixels.shape).encode())
-    digest.update(pixels.tobytes())
-    return digest.hexdigest()[:24]
-
-
 class Store:
     """A folder of results; failures are not kept, so that they are tried again."""
 
@@ -53,18 +45,18 @@ class Store:
         self.folder = folder
         self._files: dict[str, dict[str, dict[float, Point]]] = {}
 
-    def path(self, codec: Codec) -> Path:
+    def path(self, codec: Codec[Any]) -> Path:
         """The file of a codec, named after it and after what it depends on."""
         name = re.sub(r"[^a-z0-9]+", "-", codec.name.lower()).strip("-")
         digest = hashlib.sha256(codec.fingerprint.encode()).hexdigest()
         return self.folder / f"{name}-{digest[:8]}.json"
 
-    def points(self, codec: Codec, picture: str, metrics: Sequence[str]) -> dict[float, Point]:
+    def points(self, codec: Codec[Any], picture: str, metrics: Sequence[str]) -> dict[float, Point]:
         """What is known of a picture, by quality: the points that have all of these metrics."""
         known = self._load(codec).get(picture, {})
         return {quality: p for quality, p in known.items() if set(metrics) <= set(p.metrics)}
 
-    def add(self, codec: Codec, picture: str, points: Sequence[Point]) -> None:
+    def add(self, codec: Codec[Any], picture: str, points: Sequence[Point]) -> None:
         """Keep points and write the file whole, so that an interrupted run leaves nothing half-written.
 
         What another run has written meanwhile stays.
@@ -75,13 +67,13 @@ class Store:
             "codec": codec.name,
             "version": codec.version(),
             "settings": codec.settings,
-            "metrics": {metric.key: metric.version for metric in METRICS.values() if metric.available},
+            "metrics": {metric.key: metric.version for metric in ALL_METRICS.values() if metric.available},
             "pictures": {key: [asdict(p) for p in known.values()] for key, known in content.items()},
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         write_bytes((json.dumps(document) + "\n").encode(), self.path(codec), overwrite=True)
 
-    def _load(self, codec: Codec) -> dict[str, dict[float, Point]]:
+    def _load(self, codec: Codec[Any]) -> dict[str, dict[float, Point]]:
         if codec.name not in self._files:
             self._files[codec.name] = _read(self.path(codec))
         return self._files[codec.name]
@@ -94,7 +86,7 @@ def _read(path: Path) -> dict[str, dict[float, Point]]:
         same = {
             key
             for key, known in document["metrics"].items()
-            if key in METRICS and METRICS[key].available and METRICS[key].version == known
+            if key in ALL_METRICS and ALL_METRICS[key].available and ALL_METRICS[key].version == known
         }
         return {key: {p.quality: p for p in _points(points, same)} for key, points in document["pictures"].items()}
     except FileNotFoundError:
