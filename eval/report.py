@@ -147,7 +147,7 @@ def make_report(
         medium, sources, present, metrics=keys, store=store, jobs=jobs, advance=progress("measure", points),
     )  # fmt: skip
     sampled = [c for c in present if isinstance(c, PictureCodec) and c.name in {s.name for s in SAMPLE_CODECS}]
-    shown = sources[:: max(1, len(sources) // SAMPLE_PICTURES)][:SAMPLE_PICTURES]
+    shown = sources[:: max(1, len(sources) // SAMPLE_PICTURES)][:SAMPLE_PICTURES] if sampled else []
     samples, unsampled = make_samples(
         shown, sampled, rates=SAMPLE_RATES, store=store, jobs=jobs,
         advance=progress("samples", len(shown) * len(sampled) * len(SAMPLE_RATES)),
@@ -163,7 +163,7 @@ def make_report(
         notes=[_note(codec) for codec in codecs],
         measured=measured,
         curves=[mean_curve(m, sources, keys) for m in measured] + published_curves(sources),
-        samples=samples if sampled else [],
+        samples=samples,
         problems=unreadable + unsampled + [f"{m.label} is absent: it needs {m.distribution}" for m in absent],
     )
 

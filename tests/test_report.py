@@ -26,8 +26,9 @@ from ncodec.eval.cli import report as command
 from ncodec.eval.codecs import CODECS, JPEG_420, NCODEC
 from ncodec.eval.curves import MeanCurve, MeanPoint, mean_curve, published_curves, rate_difference
 from ncodec.eval.measure import load_sources, measure_point
+from ncodec.eval.media import PICTURES, Source, picture_key
 from ncodec.eval.samples import encode_within
-from ncodec.eval.store import Failure, Point, Store, picture_key
+from ncodec.eval.store import Failure, Point, Store
 
 Photo = npt.NDArray[np.uint8]
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -124,7 +125,7 @@ def test_a_failure_is_a_sentence_and_leaves_its_quality_out_of_the_mean(photo: P
     seen = measure.Measured(
         picky, {"a": [Point(q, 100 * q, {"psnr": 20.0 + q}, 0.0, 0.0) for q in (10, 90)], "b": [outcome, outcome]}
     )
-    sources = [measure.Source(name, tmp_path, 100, 100, name, alpha=False) for name in "ab"]
+    sources = [Source(name, tmp_path, 100, 100, name, alpha=False) for name in "ab"]
     assert mean_curve(seen, sources, ["psnr"]).points == [], "a mean over fewer pictures is no mean"
 
 
@@ -139,7 +140,7 @@ def test_a_task_that_raises_or_dies_fails_alone() -> None:
 
 def test_pictures_of_one_name_are_told_apart(pictures: Path) -> None:
     paths = [Path("pictures/a.png"), Path("more/a.png"), Path("pictures/a.png")]
-    assert [s.name for s in load_sources(paths)[0]] == ["a.png", "more/a.png", "pictures/a.png"]
+    assert [s.name for s in load_sources(PICTURES, paths)[0]] == ["a.png", "more/a.png", "pictures/a.png"]
 
 
 def test_a_damaged_cache_is_measured_again(photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,9 +181,9 @@ def test_curves_that_share_no_quality_have_no_number() -> None:
 @pytest.mark.slow
 def test_our_anchors_are_those_that_were_published(kodak: list[Path], tmp_path: Path) -> None:
     """Pillow's JPEG over all of Kodak against the curve that CompressAI measured with another Pillow."""
-    sources, _ = load_sources(kodak)
+    sources, _ = load_sources(PICTURES, kodak)
     (jpeg,) = measure.measure(
-        sources, [JPEG_420], metrics=["psnr"], store=Store(tmp_path), jobs=1, advance=lambda count: None
+        PICTURES, sources, [JPEG_420], metrics=["psnr"], store=Store(tmp_path), jobs=1, advance=lambda count: None
     )
     theirs = next(curve for curve in published_curves(sources) if curve.name == "JPEG (published)")
     assert published_curves(sources[1:]) == [], "of other pictures"
@@ -202,8 +203,8 @@ def test_a_sample_is_the_largest_file_within_a_rate(photo: Photo) -> None:
 def test_bad_inputs_are_sentences(pictures: Path) -> None:
     (pictures / "empty").mkdir()
     for arguments, said in (
-        (["empty"], "expected pictures in empty, got none"),
-        (["pictures", "--codec", "GIF"], "expected a codec among ncodec, JPEG 4:2:0"),
+        (["empty"], "expected pictures or clips in empty, got none"),
+        (["pictures", "--codec", "GIF"], "expected a codec of pictures among ncodec, JPEG 4:2:0"),
         (["missing.png"], "missing.png"),
     ):
         result = call(*arguments, "-o", "page.html")
@@ -225,4 +226,4 @@ def test_quick_keeps_the_ends_of_the_curve() -> None:
     assert report.thinned(NCODEC).qualities[-1] == 100
     assert len(report.thinned(NCODEC).qualities) == report.QUICK_POINTS
     with pytest.raises(InputError):
-        report.choose_codecs(["GIF"])
+        report.choose_codecs(PICTURES, ["GIF"])
