@@ -17,6 +17,7 @@ from ncodec.clip_api import open_frame_codecs
 from ncodec.clip_reader import HD_HEIGHT, SCALING
 from ncodec.control import ConstantQuality
 from ncodec.errors import InputError
+from ncodec.eval import ffmpeg
 from ncodec.eval.codecs import Codec, Coded, encoder_version, missing_encoders, ncodec_version
 from ncodec.eval.metrics import LARGEST_DB, Metric
 from ncodec.image import quality_to_qp
@@ -96,6 +97,17 @@ def _from_planes(planes: list[Plane], like: av.VideoFrame) -> av.VideoFrame:
 def mean_psnr_611(original: Clip, decoded: Clip) -> float:
     """Mean over the frames."""
     return fmean(psnr_611(*pair) for pair in zip(original.frames, decoded.frames, strict=True))
+
+
+def _vmaf(original: Clip, decoded: Clip) -> float:
+    """Netflix's default model; raises InputError where the numbers of frames differ."""
+    first = original.frames[0]
+    before, after = (b"".join(p.tobytes() for f in clip.frames for p in _planes(f)) for clip in (original, decoded))
+    value, count = ffmpeg.vmaf(before, after, size=f"{first.width}x{first.height}", rate=str(original.rate))
+    if not count == len(original.frames) == len(decoded.frames):
+        msg = f"expected VMAF of {len(original.frames)} frames, got {count} of {len(decoded.frames)}"
+        raise InputError(msg)
+    return value
 
 
 def psnr_611(original: av.VideoFrame, decoded: av.VideoFrame) -> float:
@@ -233,6 +245,10 @@ CLIP_CODECS: dict[str, Codec[Clip]] = {
 """every codec of clips, by name"""
 
 CLIP_METRICS: dict[str, Metric[Clip]] = {
-    metric.key: metric for metric in (Metric("psnr_611", "PSNR 6:1:1, dB", mean_psnr_611, "av", "av"),)
+    metric.key: metric
+    for metric in (
+        Metric("psnr_611", "PSNR 6:1:1, dB", mean_psnr_611, "av", "av"),
+        Metric("vmaf", "VMAF", _vmaf, "imageio_ffmpeg", ffmpeg.DISTRIBUTION),
+    )
 }
 """by key"""

@@ -21,6 +21,7 @@ from PIL import AvifImagePlugin, Image, features
 import ncodec
 from ncodec.clip_reader import SCALING
 from ncodec.errors import InputError
+from ncodec.eval import ffmpeg
 from ncodec.picture import Pixels
 
 if TYPE_CHECKING:
@@ -222,6 +223,47 @@ class IntraCodec(PictureCodec):
 
 
 @dataclass(frozen=True)
+class VvcCodec(PictureCodec):
+    """One intra frame of VVC by vvenc, in full-range BT.709, 10 bits and 4:2:0; its bits are those of the stream.
+
+    A picture is padded to sides that are multiples of 8.
+    """
+
+    preset: str = "fast"
+
+    @property
+    def missing(self) -> str | None:
+        """The encoder's wheel, or the decoder that PyAV's FFmpeg lacks."""
+        return missing_encoders("vvc") if ffmpeg.is_installed() else ffmpeg.DISTRIBUTION
+
+    def version(self) -> str:
+        """Of the FFmpeg that encodes."""
+        return ffmpeg.ffmpeg_version()
+
+    def encode(self, pixels: Pixels, quality: float) -> bytes:
+        """(H, W, 3) uint8 RGB → the stream of one frame."""
+        bottom, right = (-side % 8 for side in pixels.shape[:2])
+        padded = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="edge")
+        frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), "rgb24")
+        frame = frame.reformat(
+            format="yuv420p10le", dst_colorspace="ITU709", dst_color_range="JPEG", interpolation=SCALING, threads=1
+        )
+        size = f"{frame.width}x{frame.height}"
+        raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p10le", "-s", size, "-i", "-"]
+        options = ["-c:v", "libvvenc", "-preset", self.preset, "-qp", f"{quality:g}", "-qpa", "0", "-threads", "1"]
+        return ffmpeg.run_ffmpeg([*raw, *options, "-f", "vvc", "-"], frame.to_ndarray().tobytes())
+
+    def decode(self, data: bytes) -> Pixels:
+        """The stream → (H, W, 3) uint8 RGB."""
+        with av.open(io.BytesIO(data), "r", format="vvc") as container:
+            frame = next(container.decode(video=0))
+        rgb = frame.reformat(
+            format="rgb24", src_colorspace="ITU709", src_color_range="JPEG", interpolation=SCALING, threads=1
+        )
+        return np.asarray(rgb.to_ndarray())
+
+
+@dataclass(frozen=True)
 class NcodecCodec(PictureCodec):
     """This project's codec, through its public API, on one thread."""
 
@@ -297,10 +339,14 @@ VP9 = IntraCodec(
     encoder="libvpx-vp9", decoder="vp9", options={"deadline": "good", "cpu-used": "1", "b": "0"},
 )  # fmt: skip
 
+VVC = VvcCodec(
+    "VVC intra", (42, 37, 32, 27, 22), "vvenc, preset fast, no adaptive quantization, 4:2:0 at 10 bits",
+)  # fmt: skip
+
 CODECS: dict[str, PictureCodec] = {
     codec.name: codec
     for codec in (
-        NCODEC, JPEG_420, JPEG_444, WEBP, JPEG_2000, AVIF_444, AVIF_420, JPEG_XL, HEIC, H264, H265, AV1, VP9,
+        NCODEC, JPEG_420, JPEG_444, WEBP, JPEG_2000, AVIF_444, AVIF_420, JPEG_XL, HEIC, H264, H265, VVC, AV1, VP9,
     )
 }  # fmt: skip
 """every codec of pictures, by name"""

@@ -1,5 +1,6 @@
 """Clips are compared on the frames as they were stored, by elementary streams and PSNR 6:1:1."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -15,7 +16,7 @@ pytest.importorskip("skimage")
 
 from ncodec.errors import InputError
 from ncodec.eval.cli import bench, report
-from ncodec.eval.clips import CLIP_CODECS, psnr_611, read_clip
+from ncodec.eval.clips import CLIP_CODECS, CLIP_METRICS, psnr_611, read_clip
 from ncodec.eval.measure import find_files, measure_point
 from ncodec.eval.store import Failure, Point
 
@@ -96,3 +97,20 @@ def test_a_report_over_clips_is_a_page_like_any_other(path: Path, tmp_path: Path
     Image.fromarray(photo).save(path.with_name("a.png"))
     with pytest.raises(InputError, match="expected pictures or clips, got both"):
         find_files([path.parent])
+
+
+def test_vmaf_compares_frames_one_by_one(path: Path) -> None:
+    metric = CLIP_METRICS["vmaf"]
+    if not metric.available:
+        pytest.skip("needs imageio-ffmpeg")
+    clip = read_clip(path, most=6)
+    same = metric.measure(clip, clip)
+    coarse = CLIP_CODECS["x264 medium"].run(clip, 42).decoded
+    fine = CLIP_CODECS["x264 medium"].run(clip, 18).decoded
+    values = [metric.measure(clip, other) or 0.0 for other in (coarse, fine)]
+    assert same is not None
+    assert values[0] < values[1] <= same
+    assert values[1] > 80, "shifted frames or a wrong range would cost it"
+    shorter = replace(clip, frames=clip.frames[:4])
+    with pytest.raises(InputError, match="expected VMAF of 6 frames"):
+        metric.measure(clip, shorter)

@@ -1,0 +1,62 @@
+"""FFmpeg's command, from imageio-ffmpeg's wheel: for what PyAV's FFmpeg was built without."""
+
+import json
+import re
+import subprocess
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ncodec.errors import InputError
+
+DISTRIBUTION = "imageio-ffmpeg"
+TIMEOUT_S = 3600
+
+
+def is_installed() -> bool:
+    """Whether the wheel is."""
+    return find_spec("imageio_ffmpeg") is not None
+
+
+@lru_cache(maxsize=1)
+def ffmpeg_version() -> str:
+    """Of the wheel and of the FFmpeg inside it."""
+    first = run_ffmpeg(["-version"]).decode(errors="replace").splitlines()[0]
+    found = re.match(r"ffmpeg version (\S+)", first)
+    return f"{DISTRIBUTION} {version(DISTRIBUTION)} (FFmpeg {found[1] if found else 'unknown'})"
+
+
+def run_ffmpeg(arguments: Sequence[str | Path], data: bytes = b"") -> bytes:
+    """Standard output of a run with `data` as standard input; raises InputError with FFmpeg's last line."""
+    import imageio_ffmpeg
+
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y", *map(str, arguments)]
+    done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=TIMEOUT_S)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason"]
+        msg = f"FFmpeg failed: {said[-1]}"
+        raise InputError(msg)
+    return done.stdout
+
+
+def vmaf(original: bytes, decoded: bytes, *, size: str, rate: str) -> tuple[float, int]:
+    """Mean VMAF of raw 8-bit 4:2:0 frames of a size such as 640x360, and how many frames were compared.
+
+    Frames are numbered anew on both sides: with time stamps of two kinds, VMAF compares shifted frames.
+    """
+    with TemporaryDirectory() as folder:
+        place = Path(folder)
+        raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", size, "-r", rate]
+        inputs: list[str | Path] = []
+        for name, data in (("decoded", decoded), ("original", original)):
+            (place / name).write_bytes(data)
+            inputs += [*raw, "-i", place / name]
+        anew = "settb=AVTB,setpts=N/25/TB"
+        log = place / "log.json"
+        graph = f"[0:v]{anew}[a];[1:v]{anew}[b];[a][b]libvmaf=n_threads=1:log_fmt=json:log_path={log}"
+        run_ffmpeg([*inputs, "-lavfi", graph, "-f", "null", "-"])
+        report = json.loads(log.read_text("utf-8"))
+    return float(report["pooled_metrics"]["vmaf"]["mean"]), len(report["frames"])
