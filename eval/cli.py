@@ -185,16 +185,26 @@ def speed(picture: Path, threads: int) -> None:
 
 @bench.command()
 @click.argument("folder", type=FOLDER)
+@click.option("--frames", type=click.IntRange(2), default=64, show_default=True, help="Most frames of a clip.")
 @click.option("--json", "as_json", is_flag=True)
-def symbols(folder: Path, as_json: bool) -> None:
-    """Count symbols that decode differently between backends, precisions and thread counts (needs PyTorch)."""
+def symbols(folder: Path, frames: int, as_json: bool) -> None:
+    """Count symbols that decode differently between backends, precisions and thread counts (needs PyTorch).
+
+    FOLDER holds pictures, or clips, which are coded as one intra frame and predicted ones.
+    """
     require_modules("scipy", "skimage", extra="eval")
     require_modules("torch", "safetensors", extra="torch")
     from ncodec.eval.measure import find_files
-    from ncodec.eval.media import read_pixels
-    from ncodec.eval.symbols import compare_variants
+    from ncodec.eval.media import CLIPS, read_pixels
+    from ncodec.eval.symbols import add_up, compare_frames, compare_variants
 
-    results = compare_variants([read_pixels(path) for path in find_files([folder])[1]], (0, 9, 18, 27, 36, 45, 54, 63))
+    medium, paths = find_files([folder])
+    if medium is CLIPS:
+        from ncodec.eval.clips import read_rgb
+
+        results = add_up([compare_frames(read_rgb(path, most=frames), qp) for path in paths for qp in (12, 32, 52)])
+    else:
+        results = compare_variants([read_pixels(path) for path in paths], (0, 9, 18, 27, 36, 45, 54, 63))
     if as_json:
         click.echo(json.dumps([asdict(result) for result in results]))
         return

@@ -76,6 +76,11 @@ def read_clip(path: Path, *, most: int) -> Clip:
     return Clip(path.stem, rate, [_from_planes(_planes(frame), frame) for frame in frames])
 
 
+def read_rgb(path: Path, *, most: int) -> list[Pixels]:
+    """The first frames of a clip as applications see them, (H, W, 3) uint8 each; raises InputError."""
+    return [_to_rgb(frame) for frame in read_clip(path, most=most).frames]
+
+
 def _planes(frame: av.VideoFrame) -> list[Plane]:
     """Y, Cb and Cr of a 4:2:0 frame, its sides cut to even numbers."""
     high, wide = frame.height // 2, frame.width // 2

@@ -7,8 +7,11 @@ import numpy as np
 
 from ncodec.api import open_codec
 from ncodec.bitstream import unpack
-from ncodec.image import read_symbols
+from ncodec.entropy import Symbols
+from ncodec.image import ImageCodec, read_symbols
+from ncodec.model import FRAME
 from ncodec.picture import Pixels, from_array
+from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder
 
 VARIANTS: tuple[dict[str, Any], ...] = (
     {"backend": "onnx", "threads": 1},
@@ -41,12 +44,70 @@ def compare_variants(pictures: list[Pixels], qps: tuple[int, ...]) -> list[Agree
         for key, encoded in coded.items():
             container = unpack(encoded.data)
             read = read_symbols(container, codec.model)
-            meant = encoded.symbols
             total += read.z_hat.size + read.residual.size
-            different += int((read.z_hat != meant.z_hat).sum() + (read.residual != meant.residual).sum())
+            different += _count_different(read, encoded.symbols)
             pixels = codec.decode_container(container).pixels
-            reference = references.setdefault(key, pixels)
-            largest = max(largest, int(np.abs(pixels.astype(np.int16) - reference).max()))
-        name = " ".join(str(value) for value in options.values())
-        results.append(Agreement(name, total, different, largest))
+            largest = max(largest, _largest_difference(pixels, references.setdefault(key, pixels)))
+        results.append(Agreement(_name(options), total, different, largest))
     return results
+
+
+def compare_frames(frames: list[Pixels], qp: int) -> list[Agreement]:
+    """Encode a sequence once, one intra frame and predicted ones, decode it with every variant, and compare."""
+    meant: list[Symbols] = []
+    encoder = FrameEncoder(FrameCodecs(*(_Recorder(c.model, c.backend, meant) for c in _open(VARIANTS[0]))))
+    coded = [encoder.encode(encoder.look(pixels), pts=i, qp=qp) for i, pixels in enumerate(frames)]
+    results = []
+    references: list[Pixels] = []
+    for options in VARIANTS:
+        decoder = FrameDecoder(FrameCodecs(*_open(options)), height=frames[0].shape[0], width=frames[0].shape[1])
+        parsed = [decoder.parse(frame) for frame in coded]
+        read = [frame.symbols for frame in parsed if frame.symbols is not None]
+        different = sum(_count_different(*pair) for pair in zip(read, meant, strict=True))
+        pixels = [decoder.decode(frame) for frame in parsed]
+        references = references or pixels
+        largest = max(_largest_difference(*pair) for pair in zip(pixels, references, strict=True))
+        total = sum(symbols.z_hat.size + symbols.residual.size for symbols in read)
+        results.append(Agreement(_name(options), total, different, largest))
+    return results
+
+
+@dataclass(frozen=True)
+class _Recorder(ImageCodec):
+    """Keeps the symbols that an encoder means."""
+
+    analyzed: list[Symbols]
+
+    def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
+        symbols = super().analyze(pixels, qp=qp, predicted=predicted)
+        self.analyzed.append(symbols)
+        return symbols
+
+
+def _open(options: dict[str, Any]) -> tuple[ImageCodec, ImageCodec]:
+    return open_codec(**options), open_codec(kind=FRAME, **options)
+
+
+def _count_different(read: Symbols, meant: Symbols) -> int:
+    return int((read.z_hat != meant.z_hat).sum() + (read.residual != meant.residual).sum())
+
+
+def _largest_difference(pixels: Pixels, reference: Pixels) -> int:
+    return int(np.abs(pixels.astype(np.int16) - reference).max())
+
+
+def _name(options: dict[str, Any]) -> str:
+    return " ".join(str(value) for value in options.values())
+
+
+def add_up(agreements: list[list[Agreement]]) -> list[Agreement]:
+    """The sums of several comparisons, and the largest of their differences of pixels."""
+    return [
+        Agreement(
+            same[0].variant,
+            sum(a.symbols for a in same),
+            sum(a.different for a in same),
+            max(a.largest_pixel_difference for a in same),
+        )
+        for same in zip(*agreements, strict=True)
+    ]
