@@ -4,7 +4,7 @@ BIN := .venv/bin
 # PyTorch's default build for Linux brings CUDA; tests do not need it, so a CPU build is taken where one is found.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint types check xla clean
+.PHONY: demo test lint types check browser xla clean
 
 .venv/runtime: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -37,6 +37,10 @@ types:
 	for folder in training eval weights; do ln -sfn ../../../$$folder build/types/ncodec/; done
 
 check: lint test
+
+# What the tests of the report's page need, on Debian and as root; without it they are skipped.
+browser:
+	command -v chromium chromedriver || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver)
 
 # In an environment of its own, several gigabytes large: torch_xla fixes an older PyTorch.
 .venv-xla/installed: pyproject.toml training/tpu.lock

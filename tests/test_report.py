@@ -4,8 +4,6 @@ import json
 import math
 import os
 import re
-import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +29,6 @@ from ncodec.eval.samples import encode_within
 from ncodec.eval.store import Failure, Point, Store
 
 Photo = npt.NDArray[np.uint8]
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 OPTIONS = ("--quick", "--jobs", "1", "--codec", "ncodec", "--codec", "JPEG 4:2:0")
 
 
@@ -77,13 +74,6 @@ def test_a_report_is_one_page_with_everything_inside(pictures: Path) -> None:
     refused = call("pictures", "-o", "page.html", *OPTIONS)
     assert refused.exit_code == 1
     assert "exists" in str(refused.exception)
-
-    if CHROMIUM:
-        browser = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=20000", "--dump-dom"]
-        page_url = (pictures / "page.html").resolve().as_uri()
-        seen = subprocess.run([*browser, page_url], capture_output=True, text=True, check=True, timeout=120).stdout
-        assert 'data-ready="yes"' in seen, "the script ran to its end"
-        assert "mark-symbol" in seen, "curves are drawn"
 
 
 @pytest.mark.parametrize("name", sorted(CODECS))

@@ -1,6 +1,7 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const at = (id) => document.getElementById(id);
 const hidden = new Set();
+const mainMetric = data.metrics[0].key;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 function option(value, text) {
@@ -58,7 +59,7 @@ function drawCurves() {
 
 function drawSpeeds() {
   const spec = structuredClone(data.speedSpec);
-  const rates = data.rates.psnr[at("anchor").value] ?? {};
+  const rates = data.rates[mainMetric][at("anchor").value] ?? {};
   spec.datasets = {
     points: data.speeds
       .map((row) => ({ ...row, rate: row.codec === at("anchor").value ? 0 : rates[row.codec] }))
@@ -74,7 +75,7 @@ function drawRates() {
   for (const metric of data.metrics) head.append(cell("th", metric.label, "number"));
   at("rates").tHead.replaceChildren(head);
   const rows = data.names.filter((name) => name !== anchor);
-  const value = (name) => data.rates.psnr[anchor]?.[name];
+  const value = (name) => data.rates[mainMetric][anchor]?.[name];
   rows.sort((a, b) => (typeof value(a) === "number" ? value(a) : 1e9) - (typeof value(b) === "number" ? value(b) : 1e9));
   at("rates").tBodies[0].replaceChildren(
     ...rows.map((name) => {
@@ -168,7 +169,7 @@ function startViewer() {
 
 function start() {
   at("anchor").append(...data.names.map((name) => option(name)));
-  at("anchor").value = data.names.find((name) => name.startsWith("JPEG")) ?? data.names[0];
+  at("anchor").value = data.names.find((name) => /^(JPEG|x264)/.test(name)) ?? data.names[0];
   for (const name of data.measured) {
     const box = document.createElement("input");
     box.type = "checkbox";
