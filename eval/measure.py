@@ -84,14 +84,14 @@ def _measure_source(
 
 
 def run_in_pool(
-    work: Callable[[*Arguments], Result], tasks: Sequence[tuple[*Arguments]], jobs: int
+    work: Callable[[*Arguments], Result], tasks: Sequence[tuple[*Arguments]], jobs: int, *, fresh: bool = False
 ) -> Iterator[tuple[tuple[*Arguments], Result | str]]:
     """Each task with its result, or with a sentence when it failed, as they are done in several processes.
 
-    A library that takes its process down fails its own task alone.
+    A library that takes its process down fails its own task alone. `fresh` gives each task a process of its own.
     """
     lost = []
-    with _pool(jobs) as pool:
+    with _pool(jobs, fresh=fresh) as pool:
         futures = {pool.submit(work, *task): task for task in tasks}
         try:
             for future in as_completed(futures):
@@ -103,7 +103,7 @@ def run_in_pool(
             pool.shutdown(cancel_futures=True)
             raise
     for task in lost:
-        with _pool(1) as pool:
+        with _pool(1, fresh=fresh) as pool:
             try:
                 yield task, _result_of(pool.submit(work, *task))
             except BrokenProcessPool:
@@ -119,9 +119,9 @@ def _result_of(future: Future[Any]) -> Any:
         return f"{type(error).__name__}: {error}"
 
 
-def _pool(jobs: int) -> ProcessPoolExecutor:
+def _pool(jobs: int, *, fresh: bool) -> ProcessPoolExecutor:
     # Forked copies of a process that runs threads of its own can hang.
-    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"))
+    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1 if fresh else None)
 
 
 def measure(

@@ -13,6 +13,7 @@ from ncodec.eval.codecs import AVIF_444, HEIC, JPEG_420, JPEG_XL, NCODEC, WEBP, 
 from ncodec.eval.curves import MeanCurve, mean_curve, published_curves, rate_difference
 from ncodec.eval.measure import Measured, load_sources, measure
 from ncodec.eval.media import Medium, Source
+from ncodec.eval.memory import measure_memory
 from ncodec.eval.metrics import Metric
 from ncodec.eval.samples import Sample, make_samples
 from ncodec.eval.store import Failure, Point, Store
@@ -32,6 +33,8 @@ class CodecNote:
     version: str
     """or what is missing"""
     present: bool
+    memory: float | None = None
+    """megabytes that it takes at its peak, where that was measured"""
 
 
 @dataclass(frozen=True)
@@ -152,6 +155,12 @@ def make_report(
         shown, sampled, rates=SAMPLE_RATES, store=store, jobs=jobs,
         advance=progress("samples", len(shown) * len(sampled) * len(SAMPLE_RATES)),
     )  # fmt: skip
+    memory: dict[str, float] = {}
+    if not quick:
+        largest = max(sources, key=lambda source: source.pixels)
+        memory = measure_memory(
+            medium, largest, present, store=store, jobs=jobs, advance=progress("memory", len(present))
+        )
     return Report(
         medium=medium,
         title=title,
@@ -160,7 +169,7 @@ def make_report(
         f"ncodec {ncodec.__version__}; one thread for each codec, {jobs} at a time",
         sources=sources,
         metrics=metrics,
-        notes=[_note(codec) for codec in codecs],
+        notes=[_note(codec, memory.get(codec.name)) for codec in codecs],
         measured=measured,
         curves=[mean_curve(m, sources, keys) for m in measured] + published_curves(sources),
         samples=samples,
@@ -175,6 +184,6 @@ def thinned(codec: Codec[Any]) -> Codec[Any]:
     return replace(codec, qualities=tuple(codec.qualities[i] for i in chosen))
 
 
-def _note(codec: Codec[Any]) -> CodecNote:
-    missing = codec.missing
-    return CodecNote(codec.name, codec.settings, codec.version() if missing is None else missing, missing is None)
+def _note(codec: Codec[Any], memory: float | None) -> CodecNote:
+    missing, version = codec.missing, codec.version
+    return CodecNote(codec.name, codec.settings, version() if missing is None else missing, missing is None, memory)

@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from ncodec.eval.codecs import CODECS, JPEG_420, NCODEC
 from ncodec.eval.curves import MeanCurve, MeanPoint, mean_curve, published_curves, rate_difference
 from ncodec.eval.measure import load_sources, measure_point
 from ncodec.eval.media import PICTURES, Source, picture_key
+from ncodec.eval.memory import measure_memory
 from ncodec.eval.samples import encode_within
 from ncodec.eval.store import Failure, Point, Store
 
@@ -117,6 +119,19 @@ def test_a_failure_is_a_sentence_and_leaves_its_quality_out_of_the_mean(photo: P
     )
     sources = [Source(name, tmp_path, 100, 100, name, alpha=False) for name in "ab"]
     assert mean_curve(seen, sources, ["psnr"]).points == [], "a mean over fewer pictures is no mean"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="not measured there")
+def test_memory_is_measured_once_in_processes_of_their_own(pictures: Path, tmp_path: Path) -> None:
+    source = load_sources(PICTURES, [pictures / "pictures" / "a.png"])[0][0]
+    counted: list[int] = []
+    for _ in range(2):
+        found = measure_memory(
+            PICTURES, source, [NCODEC, JPEG_420], store=Store(tmp_path / "cache"), jobs=1, advance=counted.append
+        )
+        assert 500 > found["ncodec"] > found["JPEG 4:2:0"] >= 0
+        assert len(list((tmp_path / "cache").glob("*-memory-*.json"))) == 2
+    assert counted == [1] * 4
 
 
 def test_a_task_that_raises_or_dies_fails_alone() -> None:
