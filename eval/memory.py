@@ -45,6 +45,7 @@ def measure_memory(
     for task, result in run_in_pool(_peak, list(todo), jobs, fresh=True):
         if isinstance(result, float):
             found[task[1]] = result
+            store.folder.mkdir(parents=True, exist_ok=True)
             write_bytes(json.dumps({"megabytes": result}).encode(), todo[task], overwrite=True)
         advance(1)
     return found
