@@ -56,6 +56,11 @@ class Codec(ABC, Generic[Content]):
     """everything else that was chosen, as the report prints it"""
 
     @property
+    def in_process(self) -> bool:
+        """Whether it runs in this process, whose memory can be measured."""
+        return True
+
+    @property
     def missing(self) -> str | None:
         """What would have to be installed, or None."""
         return None
@@ -230,6 +235,11 @@ class VvcCodec(PictureCodec):
     """
 
     preset: str = "fast"
+
+    @property
+    def in_process(self) -> bool:
+        """Not: FFmpeg's command encodes."""
+        return False
 
     @property
     def missing(self) -> str | None:

@@ -1,4 +1,4 @@
-"""How much memory a codec takes at its peak, each in a process of its own."""
+"""How much memory a codec takes at its peak, each measured in a new process."""
 
 import json
 import sys
@@ -12,9 +12,6 @@ from ncodec.eval.media import MEDIA, Medium, Source
 from ncodec.eval.store import Store
 from ncodec.files import write_bytes
 
-_UNIT = 1 if sys.platform == "darwin" else 1024
-"""bytes in which the system counts"""
-
 
 def measure_memory(
     medium: Medium,
@@ -25,15 +22,16 @@ def measure_memory(
     jobs: int,
     advance: Callable[[int], None],
 ) -> dict[str, float]:
-    """Megabytes that each codec takes beyond the source itself, at its middle quality; without those that failed.
+    """Megabytes that each codec takes beyond the source itself, at its middle quality; by the codec's name.
 
-    Windows does not count them in a way that Python knows; there none is measured.
+    Left out are codecs that failed or that start another process, and systems that do not count as Linux does.
     """
     found: dict[str, float] = {}
-    if sys.platform == "win32":
-        return found
     todo: dict[tuple[str, str, Source], Path] = {}
-    for codec in codecs:
+    for codec in codecs if sys.platform == "linux" else ():
+        if not codec.in_process:
+            advance(1)
+            continue
         path = store.path(codec)
         path = path.with_name(f"{path.stem}-memory-{source.key[:12]}.json")
         known = _read(path)
@@ -59,16 +57,15 @@ def _read(path: Path) -> float | None:
 
 
 def _peak(medium: str, codec: str, source: Source) -> float:
-    """What the process grows by, and the processes that it starts."""
     content = MEDIA[medium].read(source)
     chosen = MEDIA[medium].codecs[codec]
-    before = _largest()
+    # Forgets the peak so far, which on Linux may be that of the process which started this one.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = _peak_bytes()
     chosen.run(content, chosen.qualities[len(chosen.qualities) // 2])
-    return (_largest() - before) / 1e6
+    return (_peak_bytes() - before) / 1e6
 
 
-def _largest() -> float:
-    import resource
-
-    own, children = (resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return float((own + children) * _UNIT)
+def _peak_bytes() -> float:
+    lines = Path("/proc/self/status").read_text("utf-8").splitlines()
+    return float(1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")))
