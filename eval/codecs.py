@@ -292,9 +292,9 @@ class NcodecCodec(PictureCodec):
 
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 else greets on standard error at every picture
 
-NCODEC = NcodecCodec("ncodec", (0, 6, 13, 19, 25, 32, 38, 44, 51, 57, 63, 70, 76, 83, 89, 95, 100), "defaults")
+NCODEC = NcodecCodec("ncodec", (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100), "defaults")
 
-_JPEG_QUALITIES = (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 85, 90, 95)
+_JPEG_QUALITIES = (5, 10, 20, 35, 50, 65, 80, 90, 95)
 JPEG_420 = PillowCodec(
     "JPEG 4:2:0", _JPEG_QUALITIES, "optimized, progressive, 4:2:0", format="JPEG", feature="jpg",
     options={"optimize": True, "progressive": True, "subsampling": "4:2:0"},
@@ -304,7 +304,7 @@ JPEG_444 = PillowCodec(
     options={"optimize": True, "progressive": True, "subsampling": "4:4:4"},
 )  # fmt: skip
 WEBP = PillowCodec(
-    "WebP", (1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95), "method 6 (tuned for the eye)", format="WEBP",
+    "WebP", (1, 10, 25, 45, 65, 80, 90, 95), "method 6 (tuned for the eye)", format="WEBP",
     feature="webp", options={"method": 6},
 )  # fmt: skip
 JPEG_2000 = PillowCodec(
@@ -312,7 +312,7 @@ JPEG_2000 = PillowCodec(
     format="JPEG2000", feature="jpg_2000", options={"irreversible": True, "mct": 1, "quality_mode": "dB"},
     knob=lambda decibels: {"quality_layers": [decibels]},
 )  # fmt: skip
-_AVIF_QUALITIES = (5, 15, 25, 35, 45, 55, 65, 75, 85, 92)
+_AVIF_QUALITIES = (5, 20, 35, 50, 65, 80, 92)
 AVIF_444 = PillowCodec(
     "AVIF 4:4:4", _AVIF_QUALITIES, "libaom, speed 4, tune=psnr, 4:4:4", format="AVIF", feature="avif",
     options={"speed": 4, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}, "max_threads": 1, "autotiling": False},
@@ -322,15 +322,15 @@ AVIF_420 = PillowCodec(
     options={"speed": 4, "subsampling": "4:2:0", "advanced": {"tune": "psnr"}, "max_threads": 1, "autotiling": False},
 )  # fmt: skip
 JPEG_XL = PillowCodec(
-    "JPEG XL", (5, 15, 25, 35, 45, 55, 65, 75, 85, 92), "effort 7", format="JXL", plugin="pillow_jxl",
+    "JPEG XL", (5, 20, 35, 50, 65, 80, 92), "effort 7", format="JXL", plugin="pillow_jxl",
     distribution="pillow-jxl-plugin", options={"effort": 7, "num_threads": 1},
 )  # fmt: skip
 HEIC = PillowCodec(
-    "HEIC 4:4:4", (5, 12, 20, 28, 36, 44, 52, 60, 70), "x265, preset slow, tune=psnr, 4:4:4", format="HEIF",
+    "HEIC 4:4:4", (5, 16, 28, 40, 52, 62, 72), "x265, preset slow, tune=psnr, 4:4:4", format="HEIF",
     plugin="pillow_heif", distribution="pillow-heif",
     options={"chroma": 444, "enc_params": {"tune": "psnr", "preset": "slow"}},
 )  # fmt: skip
-_CRFS = (46, 42, 38, 34, 30, 26, 22, 18)
+_CRFS = (46, 41, 36, 31, 26, 21, 17)
 H264 = IntraCodec(
     "H.264 intra", _CRFS, "x264, preset veryslow, tune=psnr, 4:4:4; elementary stream", encoder="libx264",
     decoder="h264", options={"preset": "veryslow", "tune": "psnr"}, message_unit=6,
@@ -340,12 +340,12 @@ H265 = IntraCodec(
     options={"preset": "slow", "tune": "psnr", "x265-params": "log-level=none:range=full:info=0:pools=none"},
 )  # fmt: skip
 AV1 = IntraCodec(
-    "AV1 intra", (62, 55, 48, 41, 34, 27, 20, 12), "SVT-AV1, preset 4, tune=psnr, 4:2:0; elementary stream",
+    "AV1 intra", (62, 54, 46, 37, 28, 20, 12), "SVT-AV1, preset 4, tune=psnr, 4:2:0; elementary stream",
     encoder="libsvtav1", decoder="libdav1d", pixel_format="yuv420p",
     options={"preset": "4", "svtav1-params": "tune=1:lp=1"},
 )  # fmt: skip
 VP9 = IntraCodec(
-    "VP9 intra", (63, 57, 51, 45, 38, 31, 24, 16), "libvpx, good, cpu-used 1, 4:4:4; elementary stream",
+    "VP9 intra", (63, 56, 49, 41, 33, 25, 16), "libvpx, good, cpu-used 1, 4:4:4; elementary stream",
     encoder="libvpx-vp9", decoder="vp9", options={"deadline": "good", "cpu-used": "1", "b": "0"},
 )  # fmt: skip
 
