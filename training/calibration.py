@@ -15,7 +15,7 @@ from torch import Tensor
 from ncodec.entropy import HYPER_CELL, ROWS, TABLE_TOTAL, Tables
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
-from ncodec.training.clips import predict, to_bytes
+from ncodec.training.clips import intra_qp, predict, to_bytes
 from ncodec.training.data import to_unit
 from ncodec.training.pictures import Pixels
 
@@ -77,7 +77,7 @@ def frame_examples(model: FrameModel, intra: ImageModel, clips: Sequence[Pixels]
     def examples(qp: Tensor) -> Iterator[tuple[Tensor, ...]]:
         for clip in clips:
             frames = torch.from_numpy(clip.copy())[:, None]  # (T, 1, H, W, 3)
-            last = to_bytes(intra(to_unit(frames[0]), qp).pixels)
+            last = to_bytes(intra(to_unit(frames[0]), intra_qp(qp)).pixels)
             for frame in frames[1:]:
                 predicted = to_unit(predict(frame, last))
                 yield to_unit(frame), predicted

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ncodec.bitstream import QP_COUNT
+from ncodec.control import PREDICTED_BELOW
 from ncodec.errors import InputError
 from ncodec.motion import compensate, estimate
 from ncodec.training.pictures import CropOptions, Loaded, PictureBank, Pixels, split
@@ -82,6 +84,11 @@ def predict(frames: Tensor, references: Tensor) -> Tensor:
     pairs = zip(frames.cpu().numpy(), references.cpu().numpy(), strict=True)
     predicted = [compensate(reference, estimate(frame, reference)) for frame, reference in pairs]
     return torch.from_numpy(np.stack(predicted)).to(frames.device)
+
+
+def intra_qp(qp: Tensor) -> Tensor:
+    """The qp of an intra frame whose predicted frames have this one, as encoders choose it."""
+    return (qp + PREDICTED_BELOW).clamp(max=QP_COUNT - 1)
 
 
 def to_bytes(pixels: Tensor) -> Tensor:
@@ -193,7 +200,7 @@ def _ellipses(options: ClipOptions, generator: torch.Generator) -> Tensor:
 
 
 def calibration_clips(
-    sources: Sequence[str | Path], *, count: int = 24, side: int = 256, frames: int = 6
+    sources: Sequence[str | Path], *, count: int = 12, side: int = 256, frames: int = 5
 ) -> list[Pixels]:
     """Centre crops of clips that `ClipData` trains on by default, (frames, side, side, 3) uint8."""
     options = ClipOptions(crop=side, frames=frames)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel, Prediction
-from ncodec.training.clips import ClipBank, ClipOptions, centre_sequence, load_clips, predict, to_bytes
+from ncodec.training.clips import ClipBank, ClipOptions, centre_sequence, intra_qp, load_clips, predict, to_bytes
 from ncodec.training.data import Batches, StreamData, to_unit
 from ncodec.training.image import ImageTraining, OptimizerOptions
 from ncodec.training.losses import RateDistortion, rate_distortion
@@ -28,7 +28,7 @@ class VideoTraining(ImageTraining):
         """Rate and distortion of the frames after the first of (B, T, H, W, 3) uint8 sequences, (B·(T - 1),) each."""
         (intra,) = self._intra
         with torch.no_grad():
-            last = to_bytes(intra.to(crops.device)(to_unit(crops[:, 0]), qp).pixels)
+            last = to_bytes(intra.to(crops.device)(to_unit(crops[:, 0]), intra_qp(qp)).pixels)
         seen, frames = [], crops[:, 1:].unbind(1)
         for frame in frames:
             seen.append(self.model(to_unit(frame), to_unit(predict(frame, last)), qp))
