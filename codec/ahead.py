@@ -1,24 +1,37 @@
 """Reading ahead of who consumes, in a thread."""
 
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
 DEPTH = 4
 """items that are made before they are asked for"""
+PATIENCE_S = 2.0
+"""how long an interrupted wait lets the item in the making be finished: it may hang on a pipe"""
 _END = object()
 
 
-def read_ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items and exceptions, of which the next few are made in a thread while the caller works."""
-    with ThreadPoolExecutor(1) as worker:
-        ahead = deque(worker.submit(next, items, _END) for _ in range(DEPTH))
-        try:
-            while (item := ahead.popleft().result()) is not _END:
-                ahead.append(worker.submit(next, items, _END))
-                yield item  # type: ignore[misc]
-        finally:
-            worker.shutdown(wait=False, cancel_futures=True)
+def read_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
+    """The same items and exceptions, of which the next few are made in a thread while the caller works.
+
+    Close it (`contextlib.closing`) before what the items are made from: the thread then has come to its end.
+    """
+    worker = ThreadPoolExecutor(1)
+    ahead: deque[Future[Any]] = deque(worker.submit(next, items, _END) for _ in range(DEPTH))
+    joined = True
+    try:
+        while (item := ahead.popleft().result()) is not _END:
+            ahead.append(worker.submit(next, items, _END))
+            yield item
+    except KeyboardInterrupt:
+        joined = False
+        raise
+    finally:
+        for future in ahead:
+            future.cancel()
+        if not joined:
+            wait(ahead, PATIENCE_S)
+        worker.shutdown(wait=joined)

@@ -22,7 +22,8 @@ from ncodec.clip_jobs import (
     info_job,
     is_clip,
     is_coded_clip,
-    parse_clip_suffix,
+    is_numbered,
+    parse_clip_target,
 )
 from ncodec.console import (
     STDIO,
@@ -174,11 +175,15 @@ def encode(
     clip_options.check(
         pictures=len(names) - len(clips),
         clips=len(clips),
+        numbered=any(is_numbered(name) for name in names),
         quality=quality,
         size=size,
         for_pictures={"--bpp": bpp, "--psnr": psnr, "--model": model},
     )
     wanted = parse_target(quality, bpp, size, psnr) if len(clips) < len(names) else None
+    if output is None and any(is_numbered(name) for name in names):
+        msg = "numbered pictures need a name for their clip as -o"
+        raise click.UsageError(msg)
     suffixes = [STREAM_SUFFIX if name in clips else ".nci" for name in names]
     pairs = list(zip(names, name_outputs(names, output, suffixes), strict=True))
 
@@ -240,7 +245,11 @@ def decode(
     names = expand_inputs(inputs)
     clips = {name for name in names if is_coded_clip(name)}
     named = output if output is not None and not Path(output).is_dir() else None
-    wanted = ClipTarget(parse_clip_suffix(named, to, still=at is not None) if clips else "", at, lossless, conceal)
+    wanted = (
+        parse_clip_target(named, to, at=at, lossless=lossless, conceal=conceal)
+        if clips
+        else ClipTarget("", at, False, lossless, conceal)
+    )
     wanted.check(pictures=len(names) - len(clips))
     suffix = parse_suffix(named or STDIO, to) if len(clips) < len(names) else ""
     suffixes = [wanted.suffix if name in clips else suffix for name in names]

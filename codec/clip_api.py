@@ -3,8 +3,8 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import floor
 from pathlib import Path
@@ -39,6 +39,8 @@ Name = str | os.PathLike[str]
 SIZE_MARGIN = 0.98
 """share of a size that is aimed at: the control of the rate misses by a percent or two"""
 SIZE_ATTEMPTS = 3
+FIXED_OVERHEAD = 100
+"""bytes of a stream beside its records, but for the index"""
 MEDIA_OVERHEAD = 16
 """bytes of a packet's record beside the packet"""
 
@@ -61,8 +63,8 @@ class VideoInfo:
     width: int
     height: int
     frames: int
-    seconds: float
-    """from the first frame to the last"""
+    duration: float
+    """seconds from the first frame to the last"""
     rate: float
     """frames a second on average"""
     intra: int
@@ -136,11 +138,11 @@ def encode_video(
             reader = stack.enter_context(ClipReader(clip, rate=rate))
             sink = stack.enter_context(open_output(path, overwrite=overwrite))
             facts = encode_clip(reader, sink, codecs, options=options, measure=measure, watch=watch)
-            if size is not None and facts.size > size:
+            if size is not None and (facts.size or 0) > size:
                 raise _TooLargeError(facts)
         return facts
 
-    return attempt(bitrate) if size is None else _fit(source, size, rate, attempt)
+    return attempt(bitrate) if size is None else _fit(source, path, size, rate, attempt)
 
 
 class _TooLargeError(Exception):
@@ -151,22 +153,27 @@ class _TooLargeError(Exception):
         self.facts = facts
 
 
-def _fit(source: Name, size: int, rate: float | None, attempt: Callable[[float], VideoFacts]) -> VideoFacts:
+def _fit(source: Name, path: Name, size: int, rate: float | None, attempt: Callable[[float], VideoFacts]) -> VideoFacts:
     """Code at the bit rate that leaves a size, and at a lower one where the result was too large."""
-    if source == STDIO:
-        msg = "a size needs a file that can be read twice, got standard input"
+    if source == STDIO or path == STDIO or (Path(path).exists() and not Path(path).is_file()):
+        msg = "a size needs an input and an output that are files: it may take several attempts"
         raise InputError(msg)
     clip = measure_clip(source, rate=rate)
-    room = size - clip.media_size - MEDIA_OVERHEAD * clip.media_packets
-    least = FRAME_OVERHEAD * clip.frames
-    wanted = SIZE_MARGIN * room
+    if not clip.frames:
+        msg = f"{source}: expected frames, got none"
+        raise InputError(msg)
+    beside = FIXED_OVERHEAD + clip.media_size + MEDIA_OVERHEAD * clip.media_packets
+    wanted = SIZE_MARGIN * (size - beside)
     for _ in range(SIZE_ATTEMPTS):
-        if wanted <= least:
+        if wanted <= 2 * FRAME_OVERHEAD * clip.frames:
             break
         try:
             return attempt(8 * wanted / clip.seconds)
         except _TooLargeError as error:
-            wanted *= room / error.facts.video_size * SIZE_MARGIN
+            facts = error.facts
+            if facts.size is None or not facts.video_size:
+                break
+            wanted *= SIZE_MARGIN * (size - (facts.size - facts.video_size)) / facts.video_size
     msg = f"{source}: expected a size that {clip.frames} frames and their sound fit into, got {size} bytes"
     raise InputError(msg)
 
@@ -188,7 +195,7 @@ def decode_video(
     says so. Raises InputError, FormatError, ModelError, BackendError or OutputError.
     """
     wanted = suffix or (".y4m" if path == STDIO else Path(path).suffix)
-    check_clip_suffix(wanted)
+    check_clip_suffix(wanted, lossless=lossless)
     with open_video(source, **options) as decoder, open_output(path, overwrite=overwrite) as sink:
         return decode_clip(decoder, sink, suffix=wanted, lossless=lossless, watch=watch)
 
@@ -210,9 +217,9 @@ def decode_frame(
         # A time such as 0.29 is meant as written, not as the nearest binary fraction below it.
         frame = decoder.frame_at(floor(Fraction(at).limit_denominator(10**6) / header.time_base))
         write_bytes(write_picture(Picture(frame.pixels), wanted), path, overwrite=overwrite)
-        tally = Tally(frame, header)
+        tally = Tally(header)
         tally.add(frame, position=decoder.reader.position)
-        return tally.facts(size=decoder.reader.position, notices=decoder.notices)
+        return replace(tally.facts(), notices=tuple(decoder.notices))
 
 
 def decode_frames(
@@ -261,7 +268,8 @@ def open_video(source: Name, **options: Unpack[OpenOptions]) -> Iterator[VideoDe
         header = reader.header
         check_pixels(header.width, header.height, allow_large=options.get("allow_large", False))
         codecs = _codecs_of(header, backend=options.get("backend", "onnx"), threads=options.get("threads"))
-        yield VideoDecoder(reader, codecs, conceal=options.get("conceal", False))
+        with closing(VideoDecoder(reader, codecs, conceal=options.get("conceal", False))) as decoder:
+            yield decoder
 
 
 def _codecs_of(header: StreamHeader, *, backend: str, threads: int | None) -> FrameCodecs:
@@ -308,7 +316,7 @@ def _survey(reader: StreamReader, coder: FrameDecoder | None) -> VideoInfo:
         width=header.width,
         height=header.height,
         frames=kinds.total(),
-        seconds=float((stamps[-1] - stamps[0]) * header.time_base) if stamps else 0.0,
+        duration=float((stamps[-1] - stamps[0]) * header.time_base) if stamps else 0.0,
         rate=float(header.rate),
         intra=kinds[Tag.INTRA],
         predicted=kinds[Tag.PREDICTED],

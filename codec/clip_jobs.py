@@ -1,6 +1,7 @@
 """What the command does with clips: their options, one file at a time, and a bar with frames a second."""
 
 import io
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -13,19 +14,13 @@ import click
 
 from ncodec.console import STDIO, is_stream, parse_suffix, say, shows_progress
 from ncodec.errors import InputError, TruncatedError
+from ncodec.suffixes import CLIP_SUFFIXES
 
 if TYPE_CHECKING:
     from ncodec.transcode import VideoFacts, Watch
 
 STREAM_SUFFIX = ".ncv"
 STREAM_MAGIC = b"\x9dNCV"
-VIDEO_SUFFIXES = frozenset(
-    {
-        ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm",
-        ".wmv", ".y4m",
-    }
-)  # fmt: skip
-"""of files that are clips whatever the output is called"""
 VIDEO_MAGICS = (b"YUV4MPEG2", b"\x1aE\xdf\xa3")
 """of y4m and Matroska"""
 PICTURE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"})
@@ -85,6 +80,7 @@ class ClipOptions:
         *,
         pictures: int,
         clips: int,
+        numbered: bool,
         quality: float | None,
         size: int | None,
         for_pictures: dict[str, object],
@@ -102,6 +98,9 @@ class ClipOptions:
         if sum(value is not None for value in (quality, size, self.bitrate)) > 1:
             msg = "-q, --bitrate and --size exclude each other"
             raise click.UsageError(msg)
+        if clips and self.fps is not None and not numbered:
+            msg = "--fps is for numbered pictures: clips have their own"
+            raise click.UsageError(msg)
         if self.intra_only and self.gop is not None:
             msg = "--intra-only and --gop exclude each other"
             raise click.UsageError(msg)
@@ -113,34 +112,45 @@ class ClipTarget:
 
     suffix: str
     at: float | None
+    numbered: bool
+    """every frame as a picture"""
     lossless: bool
     conceal: bool
 
     def check(self, *, pictures: int) -> None:
         """Raise UsageError where options do not fit the inputs."""
         given = {"--at": self.at is not None, "--lossless": self.lossless, "--conceal": self.conceal}
+        if self.lossless and (self.at is not None or self.numbered):
+            msg = "--lossless is for clips, not for pictures of one: PNG is lossless"
+            raise click.UsageError(msg)
         if pictures and any(given.values()):
             msg = f"{next(name for name, value in given.items() if value)} is for clips, which .ncv files hold"
             raise click.UsageError(msg)
 
 
-def parse_clip_suffix(target: str | None, to: str | None, *, still: bool) -> str:
-    """The suffix that chooses the output of a stream: --to, else that of the output's name, else .mp4.
+def parse_clip_target(
+    output: str | None, to: str | None, *, at: float | None, lossless: bool, conceal: bool
+) -> ClipTarget:
+    """What streams become: by --at or a numbered name pictures, else clips as --to or the output's name says, or .mp4.
 
-    It is a picture's where `still` asks for one frame or the name is numbered. Raises UsageError for any other.
+    Raises UsageError for what is not written.
     """
-    if still or (target is not None and is_numbered(target)):
-        return parse_suffix(target or STDIO, to)
-    from ncodec.clip_writer import check_clip_suffix
+    numbered = at is None and output is not None and is_numbered(output)
+    if at is not None or numbered:
+        return ClipTarget(parse_suffix(output or STDIO, to), at, numbered, lossless, conceal)
+    from ncodec.clip_writer import SEEKING_SUFFIXES, check_clip_suffix
 
-    default = ".mp4" if target is None else ".y4m" if target == STDIO else Path(target).suffix
+    default = ".mp4" if output is None else ".y4m" if output == STDIO else Path(output).suffix
     suffix = f".{to.lstrip('.')}" if to is not None else default
     try:
-        check_clip_suffix(suffix)
+        check_clip_suffix(suffix, lossless=lossless)
     except InputError as error:
         msg = f"{error}; --at or a numbered name (frame-%04d.png) gives pictures"
         raise click.UsageError(msg) from error
-    return suffix
+    if output == STDIO and suffix.lower() in SEEKING_SUFFIXES:
+        msg = f"expected y4m or mkv for standard output, got {suffix[1:]}, which has to be gone over again"
+        raise click.UsageError(msg)
+    return ClipTarget(suffix, at, numbered, lossless, conceal)
 
 
 def is_clip(source: str, output: str | None) -> bool:
@@ -150,12 +160,12 @@ def is_clip(source: str, output: str | None) -> bool:
     if source == STDIO:
         start = _peek(12)
         return start.startswith(VIDEO_MAGICS) or (start[4:8] == b"ftyp" and start[8:] not in PICTURE_BRANDS)
-    return Path(source).suffix.lower() in VIDEO_SUFFIXES or is_numbered(source)
+    return Path(source).suffix.lower() in CLIP_SUFFIXES or is_numbered(source)
 
 
 def is_numbered(name: str) -> bool:
     """Whether a name stands for a row of pictures, as "frame-%04d.png" does."""
-    return "%" in Path(name).name and not Path(name).exists()
+    return re.search(r"%0?\d*d", Path(name).name) is not None and not Path(name).exists()
 
 
 def is_coded_clip(source: str) -> bool:
@@ -163,6 +173,8 @@ def is_coded_clip(source: str) -> bool:
     if source == STDIO:
         return _peek(len(STREAM_MAGIC)) == STREAM_MAGIC
     try:
+        if not Path(source).is_file():  # what can be read only once is told by its name
+            return Path(source).suffix.lower() == STREAM_SUFFIX
         with Path(source).open("rb") as stream:
             return stream.read(len(STREAM_MAGIC)) == STREAM_MAGIC
     except OSError:
@@ -200,7 +212,7 @@ def encode_job(
             intra_only=options.intra_only, rate=options.fps, measure=measure, overwrite=force, backend=backend,
             threads=threads, watch=watch,
         )  # fmt: skip
-    _say(source, target, facts, seconds=time.perf_counter() - start, coded=True, as_json=as_json)
+    _say(source, target, facts, seconds=time.perf_counter() - start, as_json=as_json)
 
 
 def decode_job(
@@ -227,13 +239,13 @@ def decode_job(
             facts = clip_api.decode_frame(
                 source, target, at=wanted.at, suffix=wanted.suffix, overwrite=force, **options
             )
-        elif is_numbered(target):
+        elif wanted.numbered:
             facts = clip_api.decode_frames(source, target, overwrite=force, watch=watch, **options)
         else:
             facts = clip_api.decode_video(
                 source, target, suffix=wanted.suffix, lossless=wanted.lossless, overwrite=force, watch=watch, **options
             )
-    _say(source, target, facts, seconds=time.perf_counter() - start, coded=False, as_json=as_json)
+    _say(source, target, facts, seconds=time.perf_counter() - start, as_json=as_json)
     if facts.cut is not None:
         msg = f"{facts.cut}; what stands before that was decoded"
         raise TruncatedError(msg)
@@ -247,19 +259,19 @@ def info_job(source: str, *, verify: bool, as_json: bool) -> None:
     fields = {"input": source, **asdict(found), "verified": verify}
     rate = f"{found.rate:.4g} fps"
     line = (
-        f"{source}  {found.width}×{found.height}  {found.frames} frames  {found.seconds:.2f} s  {rate}  "
+        f"{source}  {found.width}×{found.height}  {found.frames} frames  {found.duration:.2f} s  {rate}  "
         f"{found.size:,} bytes  intra {found.intra}, predicted {found.predicted}, repeated {found.repeated}  "
         f"models {found.picture_model}, {found.frame_model or '-'}  sound and subtitles {found.media_size:,} bytes"
     )
     say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)
 
 
-def _say(source: str, target: str, facts: "VideoFacts", *, seconds: float, coded: bool, as_json: bool) -> None:
+def _say(source: str, target: str, facts: "VideoFacts", *, seconds: float, as_json: bool) -> None:
     for notice in facts.notices:
         click.echo(f"ncodec: {source}: {notice}", err=True)
-    fields: dict[str, Any] = {"input": source, "output": target, **asdict(facts), "elapsed": seconds}
+    fields: dict[str, Any] = {"input": source, "output": target, **asdict(facts), "seconds": seconds}
     line = f"{source} → {target}  {facts.width}×{facts.height}  {facts.frames} frames"
-    if coded:
+    if facts.bitrate is not None:
         fields["bitrate"] = facts.bitrate
         line += f"  {facts.size:,} bytes  {facts.bitrate / 1000:.1f} kbit/s"
     if facts.psnr is not None:

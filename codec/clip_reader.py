@@ -8,34 +8,35 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 import av
 import numpy as np
-from av.stream import Stream
+from av.stream import Disposition
 from av.video.reformatter import Interpolation
+from av.video.stream import VideoStream
 
 from ncodec.bitstream import MAX_SIDE
 from ncodec.errors import InputError
 from ncodec.picture import Pixels, TimedFrame
 from ncodec.records import Colour, Media, Tracks
+from ncodec.tracks import Packet, describe
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-Packet: TypeAlias = "av.Packet[Stream]"
 
 # The default conversion replicates chroma and rounds carelessly, which costs tenths of a decibel.
 SCALING = int(
     Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
-TEMPLATE_FORMAT = "nut"
-"""describes tracks of nearly any codec, and keeps their time bases"""
 KEPT_TYPES = ("audio", "subtitle")
 HD_HEIGHT = 720
 """from here on, video that does not say how it means colours means BT.709, below it BT.601"""
 MAX_HELD = 3000
-"""packets that are held back, the video's included, until every track has one"""
+"""packets that are held back, the video's included, until every track of sound has one"""
+JUMP_S = 1
+"""seconds by which a clock that is set back differs from one that stumbles"""
 _UNSPECIFIED = 2
 
 
@@ -63,21 +64,26 @@ class ClipReader:
         """
         self.name = "clip" if isinstance(source, io.IOBase) else str(source)
         self.notices: list[str] = []
-        self._last_pts: int | None = None
         try:
             self._container: InputContainer = av.open(
-                source, "r", options={} if rate is None else {"framerate": str(rate)}
+                source,
+                "r",
+                options={} if rate is None else {"framerate": str(rate)},
+                metadata_errors="replace",
             )
         except (av.FFmpegError, OSError, ValueError) as error:
             msg = f"{self.name}: cannot be read: {sentence_of(error)}"
             raise InputError(msg) from error
-        if not self._container.streams.video:
+        video = self._best_video()
+        if video is None:
             self._container.close()
             msg = f"{self.name}: expected a video stream, got none"
             raise InputError(msg)
-        self._video = self._container.streams.video[0]
+        self._video = video
         self._video.thread_type = "AUTO"
-        self._tracks = self._kept_tracks()
+        self._tracks = [stream for stream in self._container.streams if stream.type in KEPT_TYPES]
+        self._clocks = {track.index: _Clock(track.time_base or Fraction(1, 1000)) for track in self._tracks}
+        self._clock = _Clock(self.time_base)
 
     def __enter__(self) -> Self:
         return self
@@ -126,15 +132,19 @@ class ClipReader:
         """
         with self._decoding():
             packets = self._packets()
-            held, tracks = self._hold(packets)
-            if tracks:
-                yield Tracks(_describe(tracks, held))
-            places = {track.index: i for i, track in enumerate(tracks)}
+            held = self._hold(packets)
+            tracks, described = describe(self._tracks, held)
+            if tracks is not None:
+                yield tracks
+            places = {track.index: i for i, track in enumerate(described)}
+            for stream in self._container.streams:
+                if stream is not self._video and stream.index not in places:
+                    self._notice(f"the {stream.type} stream {stream.index} was left out")
             for packet in chain(held, packets):
                 if packet.stream is self._video:
                     yield from map(self._frame, packet.decode())  # type: ignore[arg-type]
                 elif packet.stream.index in places:
-                    yield _media(packet, places[packet.stream.index])
+                    yield self._packet(packet, places[packet.stream.index])
 
     def measure(self) -> ClipSize:
         """Count packets up to the end; raises InputError."""
@@ -158,29 +168,22 @@ class ClipReader:
     def _packets(self) -> Iterator[Packet]:
         """What the file holds, and the video's last packet, which makes its decoder give the frames it still has."""
         for packet in self._container.demux([self._video, *self._tracks]):
-            if packet.stream is self._video or packet.dts is not None:
+            if packet.stream is self._video or packet.size:
                 yield packet
 
-    def _hold(self, packets: Iterator[Packet]) -> tuple[list[Packet], list[Stream]]:
-        """The packets up to where every track has one, and the tracks that do; at most `MAX_HELD` packets."""
+    def _hold(self, packets: Iterator[Packet]) -> list[Packet]:
+        """The packets up to where every track of sound has one; at most `MAX_HELD`."""
         held: list[Packet] = []
-        missing = {track.index for track in self._tracks}
+        missing = {track.index for track in self._tracks if track.type == "audio"}
         while missing and len(held) < MAX_HELD and (packet := next(packets, None)) is not None:
             held.append(packet)
             missing.discard(packet.stream.index)
-        for track in self._tracks:
-            if track.index in missing:
-                self._notice(f"a {track.type} stream without packets at the start was left out")
-        return held, [track for track in self._tracks if track.index not in missing]
+        return held
 
-    def _kept_tracks(self) -> list[Stream]:
-        kept = []
-        for stream in self._container.streams:
-            if stream.type in KEPT_TYPES and _fits_template(stream):
-                kept.append(stream)
-            elif stream is not self._video:
-                self.notices.append(f"a {stream.type} stream was left out")
-        return kept
+    def _best_video(self) -> VideoStream | None:
+        """The first stream of pictures that is no cover."""
+        videos = self._container.streams.video
+        return next((v for v in videos if not v.disposition & Disposition.attached_pic), None)
 
     def _frame(self, frame: av.VideoFrame) -> TimedFrame:
         if max(frame.width, frame.height) > MAX_SIDE:
@@ -188,6 +191,8 @@ class ClipReader:
             raise InputError(msg)
         if any(component.bits > 8 for component in frame.format.components):
             self._notice("samples of more than 8 bits were reduced to 8")
+        if any(component.is_alpha for component in frame.format.components):
+            self._notice("transparency was left out")
         quarter_turns, rest = divmod(round(frame.rotation), 90)
         if rest:
             self._notice(f"a rotation of {frame.rotation}° was not applied")
@@ -195,18 +200,43 @@ class ClipReader:
         return TimedFrame(self._stamp(frame), np.ascontiguousarray(turned))
 
     def _stamp(self, frame: av.VideoFrame) -> int:
-        last = self._last_pts
+        last = self._clock.last
         step = max(1, round(1 / (self.rate * self.time_base)))
-        pts = frame.pts if frame.pts is not None else 0 if last is None else last + step
+        following = 0 if last is None else last + step
+        pts = following if frame.pts is None else frame.pts + self._clock.offset(frame.pts, following=following)
         if last is not None and pts <= last:
-            self._notice("time stamps that ran backwards were moved on")
             pts = last + 1
-        self._last_pts = pts
+        self._clock.last = pts
+        if frame.pts is not None and pts != frame.pts:
+            self._notice("time stamps that ran backwards were moved on")
         return pts
+
+    def _packet(self, packet: Packet, track: int) -> Media:
+        clock = self._clocks[packet.stream.index]
+        media = _media(packet, track, offset=0)
+        following = media.dts if clock.last is None else clock.last + media.duration
+        moved = _media(packet, track, offset=clock.offset(media.dts, following=following))
+        clock.last = moved.dts
+        return moved
 
     def _notice(self, sentence: str) -> None:
         if sentence not in self.notices:
             self.notices.append(sentence)
+
+
+class _Clock:
+    """The last time stamp of a stream, and what is added to those after a jump backwards."""
+
+    def __init__(self, time_base: Fraction) -> None:
+        self.last: int | None = None
+        self._jump = round(JUMP_S / time_base)
+        self._offset = 0
+
+    def offset(self, stamp: int, *, following: int) -> int:
+        """What to add to this stamp and those after it: they go on at `following` where the clock was set back."""
+        if self.last is not None and stamp + self._offset < self.last - self._jump:
+            self._offset = following - stamp
+        return self._offset
 
 
 def measure_clip(source: str | os.PathLike[str], *, rate: float | None = None) -> ClipSize:
@@ -230,36 +260,8 @@ def _to_rgb(frame: av.VideoFrame) -> Pixels:
     return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
 
 
-def _fits_template(stream: Stream) -> bool:
-    try:
-        with av.open(io.BytesIO(), "w", format=TEMPLATE_FORMAT) as container:
-            container.add_stream_from_template(stream)
-    except (av.FFmpegError, ValueError):
-        return False
-    return True
-
-
-def _describe(tracks: list[Stream], packets: list[Packet]) -> bytes:
-    """A file with the parameters of the tracks and the first packet of each."""
-    stream = io.BytesIO()
-    with av.open(stream, "w", format=TEMPLATE_FORMAT) as container:
-        copies = [(track, container.add_stream_from_template(track)) for track in tracks]
-        for track, copy in copies:
-            packet = copy_packet(next(packet for packet in packets if packet.stream.index == track.index))
-            packet.stream = copy
-            container.mux(packet)
-    return stream.getvalue()
-
-
-def copy_packet(packet: Packet) -> Packet:
-    """The same data and times, of no stream."""
-    copy = av.Packet(bytes(packet))
-    copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
-    copy.duration, copy.is_keyframe = packet.duration, packet.is_keyframe
-    return copy
-
-
-def _media(packet: Packet, track: int) -> Media:
-    dts = packet.dts if packet.dts is not None else 0
+def _media(packet: Packet, track: int, *, offset: int) -> Media:
+    """A packet as it is, `offset` later; one without a decoding time has its presentation time, or none of its own."""
+    dts = packet.dts if packet.dts is not None else packet.pts or 0
     pts = packet.pts if packet.pts is not None else dts
-    return Media(track, pts, dts, packet.duration or 0, packet.is_keyframe, bytes(packet))
+    return Media(track, pts + offset, dts + offset, packet.duration or 0, packet.is_keyframe, bytes(packet))

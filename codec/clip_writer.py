@@ -12,16 +12,20 @@ import av
 from av.stream import Stream
 from av.video.stream import VideoStream
 
-from ncodec.clip_reader import HD_HEIGHT, SCALING, TEMPLATE_FORMAT, sentence_of
+from ncodec.clip_reader import HD_HEIGHT, SCALING, sentence_of
 from ncodec.errors import InputError, OutputError
 from ncodec.picture import TimedFrame
 from ncodec.records import UNKNOWN_COLOUR, Colour, Media, Tracks
+from ncodec.tracks import Packet, open_tracks
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
 
-CLIP_SUFFIXES = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".y4m": "yuv4mpegpipe"}
-"""what is written, and the name of its muxer"""
+MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".y4m": "yuv4mpegpipe"}
+"""suffixes of what is written, and FFmpeg's names of it"""
+RAW_SUFFIX = ".y4m"
+SEEKING_SUFFIXES = frozenset({".mp4", ".m4v", ".mov"})
+"""of files that are completed where they began"""
 CRF = "12"
 """of x264, for eyes that look for what ncodec did rather than what x264 did"""
 _MATRICES = {1: 1, 5: 5, 6: 5}
@@ -34,7 +38,7 @@ class ClipFormat:
     """What kind of file, and how its frames look."""
 
     suffix: str
-    """a key of `CLIP_SUFFIXES`"""
+    """a key of `MUXERS`"""
     width: int
     height: int
     time_base: Fraction
@@ -47,10 +51,13 @@ class ClipFormat:
     """every pixel as it is, in a file that few players take; else x264 at a high quality"""
 
 
-def check_clip_suffix(suffix: str) -> None:
-    """Raise InputError for a suffix that is not written."""
-    if suffix.lower() not in CLIP_SUFFIXES:
-        msg = f"expected an output suffix among {', '.join(CLIP_SUFFIXES)}, got {suffix!r}"
+def check_clip_suffix(suffix: str, *, lossless: bool = False) -> None:
+    """Raise InputError for a suffix that is not written, or not without loss."""
+    if lossless and suffix.lower() == RAW_SUFFIX:
+        msg = "expected .mkv or .mp4 for a lossless clip, got .y4m, which cannot hold RGB"
+        raise InputError(msg)
+    if suffix.lower() not in MUXERS:
+        msg = f"expected an output suffix among {', '.join(MUXERS)}, got {suffix!r}"
         raise InputError(msg)
 
 
@@ -67,14 +74,17 @@ class ClipWriter:
 
     def __init__(self, sink: BinaryIO, form: ClipFormat, *, tracks: Tracks | None = None) -> None:
         """Raises InputError for a suffix that is not written, OutputError where the file cannot be."""
-        check_clip_suffix(form.suffix)
+        check_clip_suffix(form.suffix, lossless=form.lossless)
         self.form = form
         self.notices: list[str] = []
-        self._matrix = _MATRICES.get(form.colour.matrix, _BT709 if form.height >= HD_HEIGHT else _BT601)
+        assumed = _BT709 if form.height >= HD_HEIGHT else _BT601
+        # y4m cannot say which one it is.
+        self._matrix = assumed if self._constant_rate else _MATRICES.get(form.colour.matrix, assumed)
         self._last_pts: int | None = None
         self._frames = 0
+        self._last_dts: dict[int, int] = {}
         self._sink = _Sink(sink)
-        muxer = CLIP_SUFFIXES[form.suffix.lower()]
+        muxer = MUXERS[form.suffix.lower()]
         with self._writable():
             self._container: OutputContainer = av.open(self._sink, "w", format=muxer)
             self._video = self._add_video()
@@ -100,6 +110,11 @@ class ClipWriter:
             picture = picture.reformat(
                 format=self._coding.layout, dst_colorspace=self._matrix, dst_color_range=1, interpolation=SCALING
             )
+        if self._constant_rate and self._last_pts is not None:
+            step = float(1 / (self.form.rate * self.form.time_base))
+            if abs(frame.pts - self._last_pts - step) > 1:
+                self._notice("y4m has no time stamps: frames are shown at a constant rate")
+        self._last_pts = frame.pts
         picture.pts = self._frames if self._constant_rate else frame.pts
         picture.time_base = 1 / self.form.rate if self._constant_rate else self.form.time_base
         self._frames += 1
@@ -112,11 +127,19 @@ class ClipWriter:
         if track is None:
             return
         stream, time_base = track
+        if media.dts <= self._last_dts.get(media.track, media.dts - 1):
+            self._notice("packets of sound or subtitles whose time stamps did not rise were left out")
+            return
+        self._last_dts[media.track] = media.dts
         packet = av.Packet(media.data)
         packet.pts, packet.dts, packet.duration = media.pts, media.dts, media.duration
         packet.time_base, packet.is_keyframe, packet.stream = time_base, media.key, stream
         with self._writable():
             self._container.mux(packet)
+
+    def _notice(self, sentence: str) -> None:
+        if sentence not in self.notices:
+            self.notices.append(sentence)
 
     @contextmanager
     def _writable(self) -> Iterator[None]:
@@ -125,20 +148,20 @@ class ClipWriter:
             yield
             if self._sink.error is not None:
                 raise self._sink.error
-        except (av.FFmpegError, OSError, ValueError) as error:
+        except (av.FFmpegError, OSError, ValueError, OverflowError) as error:
             msg = f"the clip cannot be written as {self.form.suffix}: {sentence_of(self._sink.error or error)}"
             raise OutputError(msg) from error
 
     @property
     def _constant_rate(self) -> bool:
         """Whether the file has no time stamps of its own."""
-        return self.form.suffix.lower() == ".y4m"
+        return self.form.suffix.lower() == RAW_SUFFIX
 
     @property
     def _coding(self) -> _Coding:
         form = self.form
         if self._constant_rate:
-            return _Coding("wrapped_avframe", "yuv444p" if form.lossless else "yuv420p", {})
+            return _Coding("wrapped_avframe", "yuv420p", {})
         if not form.lossless:
             odd = form.width % 2 or form.height % 2
             return _Coding("libx264", "yuv444p" if odd else "yuv420p", {"crf": CRF, "preset": "veryfast"})
@@ -163,21 +186,32 @@ class ClipWriter:
     def _add_tracks(self, tracks: Tracks, muxer: str) -> dict[int, tuple[Stream, Fraction]]:
         """The tracks that the file can hold: their streams, and the time bases of their packets."""
         added: dict[int, tuple[Stream, Fraction]] = {}
-        with av.open(io.BytesIO(tracks.template), format=TEMPLATE_FORMAT) as template:
-            for i, track in enumerate(template.streams):
-                if not _can_hold(muxer, track):
+        with open_tracks(tracks) as template:
+            firsts: dict[int, Packet] = {}
+            for packet in template.demux():
+                if packet.size:
+                    firsts.setdefault(packet.stream.index, packet)
+            for i, (track, time_base) in enumerate(zip(template.streams, tracks.time_bases, strict=True)):
+                if not _can_hold(muxer, track, firsts.get(i)):
                     self.notices.append(f"the {track.type} was left out: {self.form.suffix} cannot hold it")
                     continue
-                added[i] = (self._container.add_stream_from_template(track), track.time_base or Fraction(1, 1000))
+                added[i] = (self._container.add_stream_from_template(track), time_base)
+                added[i][0].metadata.update(track.metadata)
         return added
 
 
-def _can_hold(muxer: str, track: Stream) -> bool:
+def _can_hold(muxer: str, track: Stream, first: "Packet | None") -> bool:
     """Whether files of this kind take such a track, by trying."""
     try:
         with av.open(io.BytesIO(), "w", format=muxer) as trial:
-            trial.add_stream_from_template(track)
+            copy = trial.add_stream_from_template(track)
             trial.start_encoding()
+            if first is not None:
+                packet = av.Packet(bytes(first))
+                packet.pts = packet.dts = 0
+                packet.time_base, packet.duration, packet.stream = first.time_base, first.duration, copy
+                packet.is_keyframe = True
+                trial.mux(packet)
     except (av.FFmpegError, ValueError):
         return False
     return True

@@ -15,9 +15,11 @@ INTRA_OVER_PREDICTED = 3.0
 MEMORY = 0.5
 """weight of the last frame of a kind in what the next one is expected to take"""
 LARGEST_STEP = 4
-"""of the qp between one frame and the next of its kind, so that quality does not flicker"""
+"""of the qp between one frame and the next, so that quality does not flicker"""
 PREDICTED_BELOW = 8
 """steps of qp from an intra frame to the predicted ones after it, which inherit its quality where little moves"""
+SAVED_GROUPS = 2
+"""groups whose bits the bucket holds at most"""
 FIRST_QP = 32
 FIRST_BPP = 0.5
 """bits per pixel that an intra frame at `FIRST_QP` is expected to take"""
@@ -65,6 +67,8 @@ class AverageRate:
     _expected: dict[Tag, float] = field(default_factory=dict)
     """log₂ of the bits of a frame of a kind at qp 0"""
     _last: dict[Tag, int] = field(default_factory=dict)
+    _longest: int = 0
+    """frames of the longest group so far"""
 
     def __post_init__(self) -> None:
         if not (self.bits_per_frame > 0 and math.isfinite(self.bits_per_frame)):
@@ -75,10 +79,15 @@ class AverageRate:
         """Where the group, expected at one qp, meets its level."""
         self._level += (left - self._promised) * self.bits_per_frame
         self._promised = left
+        self._longest = max(self._longest, left)
+        # What still scenes save is spent soon or never: not all on the first frames that move.
+        self._level = min(self._level, SAVED_GROUPS * self._longest * self.bits_per_frame)
         below = PREDICTED_BELOW if tag == Tag.INTRA else 0
         total = 2 ** self._expect(tag) + (left - 1) * 2 ** (self._expect(Tag.PREDICTED) - OCTAVES_PER_QP * below)
         wanted = math.log2(max(self._level, 1) / total) / OCTAVES_PER_QP
-        last = self._last.get(tag)
+        last = self._last.get(Tag.PREDICTED)
+        # An intra frame follows the quality of the predicted ones before it.
+        last = self._last.get(tag) if last is None or tag != Tag.INTRA else last + PREDICTED_BELOW
         if last is not None:
             wanted = min(max(wanted, last - LARGEST_STEP), last + LARGEST_STEP)
         return round(min(max(wanted, 0), QP_COUNT - 1))

@@ -272,7 +272,8 @@ def check_output(
         if path.is_file() and not overwrite:
             msg = f"{path}: exists; -f overwrites it"
             raise OutputError(msg)
-        if path.is_file() and source is not None and source != STDIO and path.samefile(source):
+        given = source is not None and source != STDIO and Path(source).exists()
+        if path.is_file() and given and path.samefile(source or ""):
             msg = f"{path}: is the input itself"
             raise OutputError(msg)
         if not path.parent.is_dir():

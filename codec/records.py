@@ -28,6 +28,11 @@ HEADER_BYTES = _HEADER.size
 _END = struct.Struct("<QI")
 END_BYTES = len(pack_chunk(0, b"")) + _END.size
 _LARGEST = 2 ** (7 * VARINT_BYTES) - 1
+_LARGEST_TERM = 2**31 - 1
+"""of a ratio: what players compute with"""
+MAX_TRACKS = 100
+MAX_INDEX = 2**20
+"""bytes of an index: a few hundred thousand intra frames, of which a writer leaves out every second if need be"""
 
 
 class Tag(IntEnum):
@@ -40,7 +45,7 @@ class Tag(IntEnum):
     COPY = 3
     """the frame before it, shown again"""
     TRACKS = 16
-    """a NUT file with the first packet of each track of sound and subtitles, for its parameters; before any MEDIA"""
+    """a file that describes the tracks of sound and subtitles; the first chunk, where there are any"""
     MEDIA = 17
     """a packet of one of those"""
     INDEX = 32
@@ -89,9 +94,14 @@ class StreamHeader:
             raise FormatError(msg)
         ratios = (self.time_base, "time base"), (self.rate, "frame rate"), (self.pixel_aspect, "pixel aspect")
         for ratio, what in ratios:
-            if ratio <= 0 or max(ratio.numerator, ratio.denominator) > _LARGEST:
-                msg = f"expected a positive {what} of 35-bit numbers, got {ratio}"
+            if ratio <= 0 or max(ratio.numerator, ratio.denominator) > _LARGEST_TERM:
+                msg = f"expected a positive {what} of 31-bit numbers, got {ratio}"
                 raise FormatError(msg)
+
+    @property
+    def frame_duration(self) -> int:
+        """Units of time that a frame lasts on average, at least 1."""
+        return max(1, round(1 / (self.rate * self.time_base)))
 
 
 @dataclass(frozen=True)
@@ -108,11 +118,20 @@ class Frame:
     """place in the stream, modulo 256, which the writer gives it: a reader sees by it that frames are missing"""
 
 
+TEMPLATE_FORMATS = ("matroska", "mov", "nut")
+"""of files that describe tracks, as FFmpeg calls them; a stream names one by its place here"""
+
+
 @dataclass(frozen=True)
 class Tracks:
-    """A NUT file whose tracks are those of the media packets."""
+    """What the media packets belong to."""
 
+    format: str
+    """one of `TEMPLATE_FORMATS`"""
+    time_bases: tuple[Fraction, ...]
+    """seconds of one unit of the time stamps of each track's packets"""
     template: bytes
+    """a file of that format with these tracks, and with the first packet of most of them"""
 
 
 @dataclass(frozen=True)
@@ -180,7 +199,9 @@ def pack_record(record: Record, *, last_pts: int = 0) -> bytes:
     if isinstance(record, Frame):
         return _checked_chunk(record.tag, _pack_frame(record, last_pts))
     if isinstance(record, Tracks):
-        return _checked_chunk(Tag.TRACKS, record.template)
+        terms = [term for base in record.time_bases for term in (base.numerator, base.denominator)]
+        packed = bytes([TEMPLATE_FORMATS.index(record.format)]) + _pack_numbers(len(record.time_bases), *terms)
+        return _checked_chunk(Tag.TRACKS, packed + record.template)
     if isinstance(record, Media):
         numbers = (record.track, _zigzag(record.pts), _zigzag(record.dts - record.pts), record.duration)
         return _checked_chunk(Tag.MEDIA, _pack_numbers(*numbers) + bytes([record.key]) + record.data)
@@ -213,12 +234,15 @@ def unpack_record(code: int, payload: bytes, *, last_pts: int = 0) -> Record | N
     if code in FRAME_TAGS:
         return _unpack_frame(Tag(code), reader, last_pts)
     if code == Tag.TRACKS:
-        return Tracks(payload)
+        return _unpack_tracks(reader)
     if code == Tag.MEDIA:
         track, pts, ahead, duration = (reader.varint() for _ in range(4))
         stamp = _unzigzag(pts)
         return Media(track, stamp, stamp + _unzigzag(ahead), duration, bool(reader.byte()), reader.rest())
     if code == Tag.INDEX:
+        if len(payload) > MAX_INDEX:
+            msg = f"expected an index of at most {MAX_INDEX} bytes, got {len(payload)}: the file is damaged"
+            raise FormatError(msg)
         return _unpack_index(reader)
     if code == Tag.END:
         return End(*_END.unpack(reader.take(_END.size)))
@@ -239,6 +263,15 @@ def _unpack_frame(tag: Tag, reader: ByteReader, last_pts: int) -> Frame:
         raise FormatError(msg)
     motion = reader.take(reader.varint()) if tag == Tag.PREDICTED else b""
     return Frame(tag, pts, qp, motion, reader.rest(), number)
+
+
+def _unpack_tracks(reader: ByteReader) -> Tracks:
+    form, count = reader.byte(), reader.varint()
+    terms = [(reader.varint(), reader.varint()) for _ in range(min(count, MAX_TRACKS + 1))]
+    if form >= len(TEMPLATE_FORMATS) or count > MAX_TRACKS or 0 in (term for pair in terms for term in pair):
+        msg = f"expected at most {MAX_TRACKS} tracks in a known format, got {count} in format {form}"
+        raise FormatError(msg)
+    return Tracks(TEMPLATE_FORMATS[form], tuple(Fraction(*pair) for pair in terms), reader.rest())
 
 
 def _unpack_index(reader: ByteReader) -> Index:

@@ -1,6 +1,6 @@
 """A sequence of frames ↔ the records of a stream, one by one, with bounded memory and no delay."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from ncodec.ahead import read_ahead
@@ -71,33 +71,42 @@ class VideoEncoder:
 class VideoDecoder:
     """Decodes a stream from front to back, or from any intra frame where its file can seek.
 
-    Records are read and their symbols decoded ahead, in a thread of their own, while networks run.
+    Records are read and their symbols decoded ahead, in a thread of their own, while networks run; `close` ends it.
     """
 
     def __init__(self, reader: StreamReader, codecs: FrameCodecs, *, conceal: bool = False) -> None:
         self.reader = reader
         self.conceal = conceal
-        self.notices: list[str] = []
         header = reader.header
         self._coder = FrameDecoder(codecs, height=header.height, width=header.width)
+        self._ahead: Generator[Parsed | Tracks | Media, None, None] | None = None
+        self._skips = 0
+        self._first_skip = ""
+
+    @property
+    def notices(self) -> list[str]:
+        """What was skipped so far, in sentences."""
+        if not self._skips:
+            return []
+        more = f", and {self._skips - 1} times more" if self._skips > 1 else ""
+        return [f"{self._first_skip}{more}"]
+
+    def close(self) -> None:
+        """Read no further."""
+        if self._ahead is not None:
+            self._ahead.close()
+            self._ahead = None
 
     def records(self) -> Iterator[TimedFrame | Tracks | Media]:
-        """Frames and packets as they come.
+        """The frames and packets that were not given yet, as they come.
 
         Raises FormatError for damage, or skips to the next intra frame where that is to be concealed; TruncatedError
         where the stream ends too soon, after everything that it holds.
         """
-        for record in read_ahead(self._parsed()):
-            if not isinstance(record, Parsed):
-                yield record
-                continue
-            try:
-                pixels = self._coder.decode(record)
-            except FormatError:
-                if not self.conceal:
-                    raise
-                continue  # its intra frame was lost, which was said then
-            yield TimedFrame(record.pts, pixels)
+        if self._ahead is None:
+            self._ahead = read_ahead(self._parsed())
+        for record in self._ahead:
+            yield TimedFrame(record.pts, self._coder.decode(record)) if isinstance(record, Parsed) else record
 
     def frame_at(self, pts: int) -> TimedFrame:
         """The frame that is shown at a time stamp, the first one before all of them.
@@ -105,9 +114,12 @@ class VideoDecoder:
         Decoding starts at the intra frame before it where the file can seek. Raises InputError beyond the last frame,
         which lasts as long as the one before it.
         """
-        self.reader.seek_before(pts)
+        if self.reader.can_seek:
+            self.close()
+            self._coder.forget()
+            self.reader.seek_before(pts)
         shown: TimedFrame | None = None
-        lasts = 1
+        lasts = self.reader.header.frame_duration
         try:
             for frame in self.records():
                 if not isinstance(frame, TimedFrame):
@@ -144,10 +156,11 @@ class VideoDecoder:
 
     def _skip(self, error: FormatError) -> bool:
         """Go on to the next intra frame, and say so; False where there is none."""
-        if self.reader.skip_damage():
-            self.notices.append(f"skipped to the next intra frame: {error}")
-            return True
-        if isinstance(error, TruncatedError):
+        found = self.reader.skip_damage()
+        if not found and isinstance(error, TruncatedError):
             raise error
-        self.notices.append(f"nothing more was decoded: {error}")
-        return False
+        if not self._skips:
+            what = "skipped to the next intra frame" if found else "nothing more was decoded"
+            self._first_skip = f"{what}: {error}"
+        self._skips += 1
+        return found

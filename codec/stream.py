@@ -1,6 +1,5 @@
 """The .ncv container: a header and a run of checked chunks that can be written to a pipe and read while it grows."""
 
-import io
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -14,6 +13,7 @@ from ncodec.records import (
     HEADER_NUMBERS,
     MAGIC,
     MAX_CHUNK,
+    MAX_INDEX,
     STREAM_VERSION,
     SYNC,
     End,
@@ -45,6 +45,7 @@ class StreamWriter:
 
     def __init__(self, sink: BinaryIO, header: StreamHeader) -> None:
         self._sink = sink
+        self._seekable = sink.seekable()
         self._position = 0
         self._last_pts = 0
         self._places: list[tuple[int, int]] = []
@@ -68,7 +69,11 @@ class StreamWriter:
     def finish(self) -> None:
         """Write the index and the end."""
         start = self._position
-        self._put(pack_record(Index(tuple(self._places))))
+        index = pack_record(Index(tuple(self._places)))
+        while len(index) > MAX_INDEX:
+            self._places = self._places[::2]
+            index = pack_record(Index(tuple(self._places)))
+        self._put(index)
         self._put(pack_record(End(start, self.frames)))
 
     @property
@@ -79,6 +84,8 @@ class StreamWriter:
     def _put(self, data: bytes) -> None:
         self._sink.write(data)
         self._position += len(data)
+        if not self._seekable:  # who reads a pipe wants to see what there is
+            self._sink.flush()
 
 
 class _Source:
@@ -86,52 +93,54 @@ class _Source:
 
     def __init__(self, stream: BinaryIO, position: int = 0) -> None:
         self.stream = stream
-        self.position = position
-        self._ahead = io.BytesIO()
-        self._taken: list[bytes] = []
+        self._buffer = bytearray()
+        self._origin = position
+        self._next = self._mark = 0
         self._rewound = 0
+
+    @property
+    def position(self) -> int:
+        """Bytes from the start of the stream to what is taken next."""
+        return self._origin + self._next
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes, fewer only where the stream ends."""
-        parts = [self._ahead.read(count)]
-        left = count - len(parts[0])
-        while left:
-            part = self.stream.read(min(left, _PIECE))
-            if not part:
-                break
-            parts.append(part)
-            left -= len(part)
-        self.position += count - left
-        self._taken.append(b"".join(parts))
-        return self._taken[-1]
+        while len(self._buffer) < self._next + count and self._read(self._next + count - len(self._buffer)):
+            pass
+        taken = bytes(self._buffer[self._next : self._next + count])
+        self._next += len(taken)
+        return taken
 
     def mark(self) -> None:
         """Remember what is taken from here on."""
-        self._taken = []
+        if self._next > _PIECE:
+            del self._buffer[: self._next]
+            self._origin, self._next = self._origin + self._next, 0
+        self._mark = self._next
 
     def rewind(self) -> None:
-        """Let what was taken since the mark be read again, but for its first byte; only so much over a stream."""
-        taken = b"".join(self._taken)[1:]
-        if self._rewound + len(taken) <= _MAX_REWOUND:
-            self._rewound += len(taken)
-            self._put_back(taken)
-        self.mark()
+        """Let what was taken since the mark be taken again, but for its first byte; only so much over a stream."""
+        taken = self._next - self._mark - 1
+        if 0 < taken <= _MAX_REWOUND - self._rewound:
+            self._rewound += taken
+            self._next = self._mark + 1
 
     def find(self, mark: bytes) -> bool:
         """Go on to where the next `mark` stands; False where there is none."""
-        window = b""
-        while more := self.take(_SCANNED):
-            window = window[1 - len(mark) :] + more
-            place = window.find(mark)
+        while True:
             self.mark()
+            place = self._buffer.find(mark, self._next)
             if place >= 0:
-                self._put_back(window[place:])
+                self._next = place
                 return True
-        return False
+            self._next = max(self._next, len(self._buffer) - len(mark) + 1)
+            if not self._read(_SCANNED):
+                return False
 
-    def _put_back(self, data: bytes) -> None:
-        self._ahead = io.BytesIO(data + self._ahead.read())
-        self.position -= len(data)
+    def _read(self, count: int) -> bool:
+        part = self.stream.read(min(count, _PIECE))
+        self._buffer += part
+        return bool(part)
 
     def exactly(self, count: int) -> bytes:
         """The next `count` bytes; raises FormatError where the stream ends before."""
@@ -157,8 +166,9 @@ class StreamReader:
     def __init__(self, stream: BinaryIO) -> None:
         """Reads the header; raises FormatError where it is not one that this version knows."""
         self._source = _Source(stream)
-        self._last_pts = 0
+        self._last_pts: int | None = None
         self._number: int | None = None
+        self._frames: int | None = 0
         self._pending: Frame | None = None
         self.header = _read_header(self._source)
 
@@ -178,18 +188,25 @@ class StreamReader:
             return record
         self._source.mark()
         try:
-            found = unpack_record(*_read_chunk(self._source), last_pts=self._last_pts)
+            found = unpack_record(*_read_chunk(self._source), last_pts=self._last_pts or 0)
         except FormatError:
             self._source.rewind()  # its length may be what is damaged
             raise
         if isinstance(found, Frame):
             self._follow(found)
+        elif isinstance(found, End) and self._frames not in (None, found.frames):
+            msg = f"expected {found.frames} frames before the end, got {self._frames}: frames are missing"
+            raise FormatError(msg)
         return found
 
     def _follow(self, frame: Frame) -> None:
         """Check that a frame is the next one, and keep one that can be decoded nevertheless for `skip_damage`."""
         expected, self._number = self._number, (frame.number + 1) % NUMBERS
-        self._last_pts = frame.pts
+        last, self._last_pts = self._last_pts, frame.pts
+        self._frames = None if self._frames is None else self._frames + 1
+        if last is not None and frame.pts <= last:
+            msg = f"expected a time stamp after {last}, got {frame.pts}: the file is damaged"
+            raise FormatError(msg)
         if expected is not None and frame.number != expected:
             self._pending = frame if frame.tag == Tag.INTRA else None
             msg = f"expected frame {expected}, counted modulo {NUMBERS}, got frame {frame.number}: frames are missing"
@@ -197,10 +214,16 @@ class StreamReader:
 
     def skip_damage(self) -> bool:
         """Go on to the next intra frame's mark; False where there is none."""
-        self._number = None if self._pending is None else self._number
+        self._frames = None
         if self._pending is not None:
             return True
+        self._number = None
         return self._source.find(SYNC)
+
+    @property
+    def can_seek(self) -> bool:
+        """Whether decoding can begin anywhere."""
+        return self._source.stream.seekable()
 
     def index(self) -> Index | None:
         """Where the intra frames of a file that can seek are, found by reading it where it ends without an index.
@@ -208,7 +231,7 @@ class StreamReader:
         None for what cannot seek; the place in the stream stays.
         """
         stream = self._source.stream
-        if not stream.seekable():
+        if not self.can_seek:
             return None
         place = stream.tell()
         try:
@@ -219,7 +242,7 @@ class StreamReader:
     def frames(self) -> int | None:
         """How many frames there are, as the end of a whole file that can seek says."""
         stream = self._source.stream
-        if not stream.seekable():
+        if not self.can_seek:
             return None
         place = stream.tell()
         try:
@@ -237,7 +260,7 @@ class StreamReader:
         offset = max((place for place in index.places if place[0] <= pts), default=index.places[0])[1]
         self._source.stream.seek(offset)
         self._source = _Source(self._source.stream, offset)
-        self._number = self._pending = None
+        self._number = self._pending = self._frames = self._last_pts = None
 
     def _found_index(self) -> Index:
         stream = self._source.stream
@@ -283,11 +306,13 @@ def _read_chunk(source: _Source) -> tuple[int, bytes]:
     """Tag and payload of the next chunk, its checksum verified."""
     start = source.position
     first = source.exactly(1)
-    if first == SYNC[:1]:
-        if first + source.exactly(len(SYNC) - 1) != SYNC:
-            msg = f"expected a sync mark at byte {start}: the file is damaged"
-            raise FormatError(msg)
+    marked = first == SYNC[:1]
+    if marked:
+        mark = first + source.exactly(len(SYNC) - 1)
         first = source.exactly(1)
+    if (marked and mark != SYNC) or marked != (first[0] == Tag.INTRA):
+        msg = f"expected a sync mark before an intra frame alone, got otherwise at byte {start}: the file is damaged"
+        raise FormatError(msg)
     packed, length = source.varint()
     if length > MAX_CHUNK:
         msg = f"expected at most {MAX_CHUNK} bytes in the chunk at byte {start}, got {length}: the file is damaged"

@@ -1,6 +1,7 @@
 """Whole clips ↔ whole streams, record by record, in bounded memory."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from math import inf, isinf
@@ -8,7 +9,7 @@ from statistics import fmean
 from typing import BinaryIO
 
 from ncodec.ahead import read_ahead
-from ncodec.clip_reader import ClipReader
+from ncodec.clip_reader import MAX_HELD, ClipReader
 from ncodec.clip_writer import ClipFormat, ClipWriter
 from ncodec.control import AverageRate, ConstantQuality, Control
 from ncodec.errors import InputError, TruncatedError
@@ -52,15 +53,20 @@ class VideoOptions:
             msg = f"expected groups of 1 frame for intra frames alone, got {self.gop}"
             raise InputError(msg)
 
-    def grouping(self, reader: ClipReader) -> Grouping:
-        """Where intra frames go in what is read."""
-        gop = 1 if self.intra_only else self.gop
+    def grouping(self, reader: ClipReader, *, predicting: bool) -> Grouping:
+        """Where intra frames go in what is read: everywhere, where nothing predicts the others."""
+        gop = 1 if self.intra_only or not predicting else self.gop
         return Grouping(max(1, round(GOP_SECONDS * reader.rate)) if gop is None else gop, reader.frames)
 
     def control(self, reader: ClipReader, *, pixels: int) -> Control:
         """What chooses the quality of frames of so many pixels."""
         if self.bitrate is not None:
-            return AverageRate(self.bitrate / float(reader.rate) - 8 * FRAME_OVERHEAD, pixels)
+            rate = float(reader.rate)
+            overhead = 8 * FRAME_OVERHEAD * rate
+            if self.bitrate <= overhead:
+                msg = f"expected more than {overhead:.0f} bits a second for {rate:.4g} frames, got {self.bitrate:g}"
+                raise InputError(msg)
+            return AverageRate((self.bitrate - overhead) / rate, pixels)
         return ConstantQuality(quality_to_qp(DEFAULT_QUALITY if self.quality is None else self.quality))
 
 
@@ -71,53 +77,52 @@ class VideoFacts:
     width: int
     height: int
     frames: int
-    seconds: float
-    """from the first frame to the end of the last"""
-    size: int
-    """bytes of the whole stream"""
-    video_size: int
+    duration: float
+    """seconds from the first frame to the end of the last"""
+    size: int | None = None
+    """bytes of the whole stream, where it was written"""
+    video_size: int | None = None
     """bytes of its frames"""
-    notices: tuple[str, ...] = ()
-    """what was lost, in sentences"""
     psnr: float | None = None
     """mean over the frames of the PSNR over RGB, in dB, where it was measured and some pixel differs"""
+    notices: tuple[str, ...] = ()
+    """what was lost, in sentences"""
     cut: str | None = None
-    """where and how the stream ended too soon"""
+    """where and how a stream that was read ended too soon"""
 
     @property
-    def bitrate(self) -> float:
+    def bitrate(self) -> float | None:
         """Bits a second of the frames."""
-        return 8 * self.video_size / self.seconds if self.seconds else 0.0
+        return 8 * self.video_size / self.duration if self.video_size is not None else None
 
 
 class Tally:
     """Counts frames and measures time."""
 
-    def __init__(
-        self, first: TimedFrame, header: StreamHeader, *, total: int | None = None, watch: Watch | None = None
-    ) -> None:
-        self._first = self._last = first.pts
+    def __init__(self, header: StreamHeader, *, total: int | None = None, watch: Watch | None = None) -> None:
         self._header = header
         self._total = total
         self._watch = watch
+        self._first: int | None = None
+        self._last = 0
         self.frames = 0
-        self.video_size = 0
 
-    def add(self, frame: TimedFrame, *, position: int, size: int = 0) -> None:
-        """Count a frame, whose record took `size` bytes of the `position` so far."""
+    def add(self, frame: TimedFrame, *, position: int) -> None:
+        """Count a frame, up to which the stream took `position` bytes."""
         self.frames += 1
-        self.video_size += size
+        self._first = frame.pts if self._first is None else self._first
         self._last = frame.pts
         if self._watch is not None:
             self._watch(self.frames, position, self._total)
 
-    def facts(self, *, size: int, notices: list[str], cut: str | None = None) -> VideoFacts:
-        """What was counted, of a stream of `size` bytes."""
+    def facts(self) -> VideoFacts:
+        """What was counted; raises InputError where there was no frame."""
         header = self._header
-        seconds = float((self._last - self._first) * header.time_base + 1 / header.rate)
-        return VideoFacts(
-            header.width, header.height, self.frames, seconds, size, self.video_size, tuple(notices), cut=cut
-        )
+        if self._first is None:
+            msg = "expected frames, got none"
+            raise InputError(msg)
+        duration = float((self._last - self._first) * header.time_base + 1 / header.rate)
+        return VideoFacts(header.width, header.height, self.frames, duration)
 
 
 def encode_clip(
@@ -130,26 +135,35 @@ def encode_clip(
     watch: Watch | None = None,
 ) -> VideoFacts:
     """Code an open clip into a stream, and measure its PSNR if asked to. Raises InputError and OutputError."""
-    records = read_ahead(reader.records())
-    before, first = _up_to_frame(records, reader.name)
-    header = _header_of(reader, first, codecs)
-    pixels = header.width * header.height
-    encoder = VideoEncoder(codecs, control=options.control(reader, pixels=pixels), grouping=options.grouping(reader))
-    writer = StreamWriter(sink, header)
-    tally = Tally(first, header, total=reader.frames, watch=watch)
-    psnrs: list[float] = []
-    for record in chain(before, [first], records):
-        if isinstance(record, TimedFrame):
-            size = writer.write(encoder.encode_frame(record))
-            tally.add(record, position=writer.position, size=size)
+    with closing(read_ahead(reader.records())) as records:
+        before, first = _up_to_frame(records, reader.name)
+        header = _header_of(reader, first, codecs)
+        encoder = VideoEncoder(
+            codecs,
+            control=options.control(reader, pixels=header.width * header.height),
+            grouping=options.grouping(reader, predicting=codecs.frames is not None),
+        )
+        writer = StreamWriter(sink, header)
+        tally = Tally(header, total=reader.frames, watch=watch)
+        psnrs: list[float] = []
+        video_size = 0
+        for record in chain(before, [first], records):
+            if not isinstance(record, TimedFrame):
+                writer.write(record)
+                continue
+            video_size += writer.write(encoder.encode_frame(record))
+            tally.add(record, position=writer.position)
             if measure:
                 psnrs.append(psnr(record.pixels, encoder.shown))
-        else:
-            writer.write(record)
     writer.finish()
     mean = fmean(psnrs) if psnrs else inf
-    facts = tally.facts(size=writer.position, notices=reader.notices)
-    return facts if isinf(mean) else replace(facts, psnr=mean)
+    return replace(
+        tally.facts(),
+        size=writer.position,
+        video_size=video_size,
+        psnr=None if isinf(mean) else mean,
+        notices=tuple(reader.notices),
+    )
 
 
 def decode_clip(
@@ -157,16 +171,19 @@ def decode_clip(
 ) -> VideoFacts:
     """Decode an open stream into a file of video; one that is cut gives all that it holds, and `cut` says so.
 
-    Raises FormatError for damage, InputError for a suffix that is not written, and OutputError.
+    Raises FormatError for damage, InputError for a suffix that is not written or no frames, and OutputError.
     """
     header = decoder.reader.header
     form = ClipFormat(
         suffix, header.width, header.height, header.time_base, header.rate, header.pixel_aspect, header.colour, lossless
     )
-    opening = _Opening(decoder, watch)
-    tracks = next((record for record in opening.before if isinstance(record, Tracks)), None)
+    total = decoder.reader.frames()  # looked for before a thread reads on
+    records = decoder.records()
+    first = next(records, None)
+    tracks = first if isinstance(first, Tracks) else None
+    rest = records if first is None or tracks is not None else chain([first], records)
     with ClipWriter(sink, form, tracks=tracks) as writer:
-        facts = opening.go_on(writer.write, writer.write_media)
+        facts = _decode(decoder, rest, writer.write, writer.write_media, Tally(header, total=total, watch=watch))
     return replace(facts, notices=(*facts.notices, *writer.notices))
 
 
@@ -175,32 +192,31 @@ def decode_each(
 ) -> VideoFacts:
     """Decode an open stream and hand over every frame with its number, from 1; the rest as of `decode_clip`."""
     numbers = count(1)
-    return _Opening(decoder, watch).go_on(lambda frame: write(frame, next(numbers)), lambda media: None)
+    tally = Tally(decoder.reader.header, total=decoder.reader.frames(), watch=watch)
+    return _decode(decoder, decoder.records(), lambda frame: write(frame, next(numbers)), lambda media: None, tally)
 
 
-class _Opening:
-    """A stream that is decoded up to its first frame; raises InputError where there is none."""
-
-    def __init__(self, decoder: VideoDecoder, watch: Watch | None) -> None:
-        self._decoder = decoder
-        total = decoder.reader.frames()  # looked for before a thread reads on
-        self._records = decoder.records()
-        self.before, self._first = _up_to_frame(self._records, "stream")
-        self._tally = Tally(self._first, decoder.reader.header, total=total, watch=watch)
-
-    def go_on(self, write: Callable[[TimedFrame], None], write_media: Callable[[Media], None]) -> VideoFacts:
-        """Hand over everything up to the end, or up to where the stream is cut."""
-        decoder, cut = self._decoder, None
-        try:
-            for record in chain(self.before, [self._first], self._records):
-                if isinstance(record, TimedFrame):
-                    write(record)
-                    self._tally.add(record, position=decoder.reader.position)
-                elif isinstance(record, Media):
-                    write_media(record)
-        except TruncatedError as error:
-            cut = str(error)
-        return self._tally.facts(size=decoder.reader.position, notices=decoder.notices, cut=cut)
+def _decode(
+    decoder: VideoDecoder,
+    records: Iterator[TimedFrame | Tracks | Media],
+    write: Callable[[TimedFrame], None],
+    write_media: Callable[[Media], None],
+    tally: Tally,
+) -> VideoFacts:
+    """Hand over everything up to the end, or up to where the stream is cut."""
+    cut = None
+    try:
+        for record in records:
+            if isinstance(record, TimedFrame):
+                write(record)
+                tally.add(record, position=decoder.reader.position)
+            elif isinstance(record, Media):
+                write_media(record)
+    except TruncatedError as error:
+        if not tally.frames:
+            raise
+        cut = str(error)
+    return replace(tally.facts(), notices=tuple(decoder.notices), cut=cut)
 
 
 def _up_to_frame(records: Iterator[TimedFrame | Tracks | Media], name: str) -> tuple[list[Tracks | Media], TimedFrame]:
@@ -210,6 +226,9 @@ def _up_to_frame(records: Iterator[TimedFrame | Tracks | Media], name: str) -> t
         if isinstance(record, TimedFrame):
             return before, record
         before.append(record)
+        if len(before) > MAX_HELD:
+            msg = f"{name}: expected a frame among the first {MAX_HELD} packets, got none"
+            raise InputError(msg)
     msg = f"{name}: expected frames, got none"
     raise InputError(msg)
 

@@ -156,7 +156,9 @@ class FrameDecoder:
         elif parsed.symbols is not None and parsed.motion is not None:
             predicted = compensate(self._last, parsed.motion)
             self._last = _synthesize(self.codecs.predicting(), parsed.symbols, qp=parsed.qp, predicted=predicted)
-        return self._last[: self.height, : self.width]
+        shown = self._last[: self.height, : self.width]
+        shown.flags.writeable = False  # the next frame is predicted from it
+        return shown
 
     def forget(self) -> None:
         """Decode nothing more before the next intra frame."""

@@ -14,9 +14,7 @@ from ncodec.eval.codecs import CODECS, Codec
 from ncodec.eval.metrics import METRICS, Metric
 from ncodec.files import PICTURE_SUFFIXES
 from ncodec.picture import Pixels
-
-CLIP_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm", ".y4m"})
-"""what a folder of clips is searched for"""
+from ncodec.suffixes import CLIP_SUFFIXES
 
 
 @dataclass(frozen=True)

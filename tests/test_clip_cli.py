@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import threading
 from fractions import Fraction
 from pathlib import Path
 
@@ -53,7 +55,7 @@ def test_json_says_the_same(clip: Path) -> None:
     fields = json.loads(call("encode", "clip.mp4", "--json", "--bitrate", "400k", "--measure").stdout)
     assert 25 < fields["psnr"] < 60
     assert (fields["frames"], fields["size"]) == (6, Path("clip.ncv").stat().st_size)
-    assert fields["seconds"] == pytest.approx(0.24)
+    assert fields["duration"] == pytest.approx(0.24)
     info = json.loads(call("info", "clip.ncv", "--json", "--verify").stdout)
     assert info["frames"] == info["intra"] + info["predicted"] + info["repeated"] == 6
     assert info["media_size"] > 0
@@ -64,6 +66,38 @@ def test_a_size_is_kept(clip: Path) -> None:
     assert call("encode", "clip.mp4", "--size", "30000").exit_code == 0
     assert Path("clip.ncv").stat().st_size <= 30000
     fails(call("encode", "clip.mp4", "-f", "--size", "500"), "expected a size that 6 frames and their sound fit into")
+
+
+def test_a_rate_that_no_frame_fits_into_is_a_sentence(clip: Path) -> None:
+    fails(
+        call("encode", "clip.mp4", "--bitrate", "1k"), "expected more than 2400 bits a second for 25 frames, got 1000"
+    )
+    assert not Path("clip.ncv").exists()
+
+
+def test_a_size_needs_files(clip: Path) -> None:
+    fails(
+        call("encode", "clip.mp4", "--size", "20000", "-o", "-"), "a size needs an input and an output that are files"
+    )
+    Path("empty.y4m").write_bytes(b"YUV4MPEG2 W64 H64 F25:1\n")
+    fails(call("encode", "empty.y4m", "--size", "20000"), "empty.y4m: ")
+
+
+def test_the_last_frame_lasts(clip: Path) -> None:
+    assert call("encode", "clip.mp4").exit_code == 0
+    assert call("decode", "clip.ncv", "--at", "0.23", "-o", "last.png").exit_code == 0
+    fails(call("decode", "clip.ncv", "--at", "0.24", "-o", "beyond.png"), "its last frame is at 0.200 s")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_what_can_be_read_once_is_opened_once(folder: Path, stream: bytes, coded: bytes) -> None:
+    for name, data, sentence in (("a.ncv", stream, "6 frames"), ("b.nci", coded, "200×152")):
+        os.mkfifo(name)
+        writer = threading.Thread(target=Path(name).write_bytes, args=(data,))
+        writer.start()
+        result = call("info", name)
+        writer.join()
+        assert sentence in result.stdout, result.stderr
 
 
 def test_streams(clip: Path) -> None:
@@ -91,7 +125,11 @@ def test_numbered_pictures_and_frames_at_a_time(folder: Path, frames: list[Photo
     np.testing.assert_array_equal(np.asarray(Image.open("at.png")), np.asarray(Image.open("out-04.png")))
     fails(call("decode", "row.ncv", "--at", "9", "-o", "no.png"), "its last frame is at 0.500 s")
     fails(call("decode", "row.ncv", "-o", "out-%02d.png"), "out-01.png: exists; -f overwrites it")
-    fails(call("decode", "row.ncv", "-o", "%%.png"), "expected a pattern such as frame-%04d.png")
+    assert call("encode", "in-%03d.png", "-o", "row.ncv", "-f").exit_code == 0
+    fails(call("encode", "in-%03d.png"), "need a name for their clip", code=2)
+    Path("row.ncv").rename("my%20row.ncv")
+    assert call("decode", "my%20row.ncv").exit_code == 0
+    assert Path("my%20row.mp4").exists()
 
 
 def test_animations_are_clips_when_a_stream_is_wanted(folder: Path, frames: list[Photo]) -> None:
@@ -148,6 +186,10 @@ def test_damage_fails_or_is_passed_over(folder: Path, stream: bytes) -> None:
         (["decode", "clip.ncv", "-o", "x.jpg"], "--at or a numbered name"),
         (["decode", "clip.ncv", "--to", "wmv"], "expected an output suffix among .mp4"),
         (["decode", "clip.ncv", "--at", "noon"], "expected a time such as 12.5s"),
+        (["decode", "clip.ncv", "--at", "0", "--lossless", "-o", "x.png"], "--lossless is for clips"),
+        (["decode", "clip.ncv", "--lossless", "-o", "x.y4m"], "y4m, which cannot hold RGB"),
+        (["decode", "clip.ncv", "-o", "-", "--to", "mp4"], "expected y4m or mkv for standard output"),
+        (["encode", "a.mp4", "--fps", "3"], "--fps is for numbered pictures"),
     ],
 )
 def test_wrong_command_lines_exit_2(folder: Path, stream: bytes, arguments: list[str], sentence: str) -> None:

@@ -1,19 +1,21 @@
 """Clips give frames with rising time stamps, their sound untouched, and one sentence where they cannot be read."""
 
-import io
 from contextlib import suppress
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from av.stream import Disposition
 
 from ncodec.clip_reader import ClipReader
 from ncodec.errors import InputError
 from ncodec.picture import TimedFrame, psnr
 from ncodec.records import Colour, Media, Tracks
+from ncodec.tracks import open_tracks
 
 Photo = npt.NDArray[np.uint8]
 
@@ -70,9 +72,9 @@ def test_sound_is_what_it_was(tmp_path: Path, frames: list[Photo]) -> None:
     assert [(m.pts, m.dts, m.duration, m.data) for m in media] == expected
     (tracks,) = (r for r in records if isinstance(r, Tracks))
     assert records.index(tracks) < records.index(media[0])
-    with av.open(io.BytesIO(tracks.template)) as template:
+    assert tracks.time_bases == (Fraction(1, 48000),)
+    with open_tracks(tracks) as template:
         assert template.streams.audio[0].codec_context.extradata == extradata
-        assert template.streams.audio[0].time_base == Fraction(1, 48000)
 
 
 @pytest.mark.parametrize(("name", "codec", "pix_fmt"), [("a.mkv", "ffv1", "bgr0"), ("a.gif", "gif", "rgb8")])
@@ -81,6 +83,79 @@ def test_other_containers(tmp_path: Path, frames: list[Photo], name: str, codec:
         read = [r for r in reader.records() if isinstance(r, TimedFrame)]
     assert len(read) == 5
     assert psnr(read[3].pixels, frames[3]) > 15
+
+
+def timed(path: Path, stamps: list[int], frames: list[Photo]) -> Path:
+    with av.open(path, "w") as container:
+        video = container.add_stream("libx264", rate=Fraction(25))
+        video.height, video.width, video.pix_fmt = frames[0].shape[0], frames[0].shape[1], "yuv420p"
+        for pts, pixels in zip(stamps, frames, strict=True):
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame.pts, frame.time_base = pts, Fraction(1, 25)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path
+
+
+def test_a_clock_that_was_set_back_goes_on(tmp_path: Path, frames: list[Photo]) -> None:
+    parts = [timed(tmp_path / f"{n}.ts", [100 * (2 - n) + i for i in range(5)], frames) for n in (1, 2)]
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    with ClipReader(joined) as reader:
+        read = [r.pts * reader.time_base for r in reader.records() if isinstance(r, TimedFrame)]
+        assert reader.notices == ["time stamps that ran backwards were moved on"]
+    steps = {second - first for first, second in pairwise(read)}
+    assert len(read) == 10
+    assert steps == {Fraction(1, 25)}
+
+
+def test_subtitles_are_what_they_were(tmp_path: Path, frames: list[Photo]) -> None:
+    plain = write(tmp_path / "plain.mkv", frames, codec="ffv1", pix_fmt="bgr0", sound=True)
+    (tmp_path / "words.srt").write_text("1\n00:00:00,090 --> 00:00:00,140\nwords\n")
+    with (
+        av.open(plain) as source,
+        av.open(tmp_path / "words.srt") as lines,
+        av.open(tmp_path / "both.mkv", "w") as container,
+    ):
+        copies = [container.add_stream_from_template(s) for s in (*source.streams, *lines.streams)]
+        copies[2].metadata["language"] = "deu"
+        for packet in [*source.demux(), *lines.demux()]:
+            if packet.size:
+                packet.stream = copies[2 if packet.stream.type == "subtitle" else packet.stream.index]
+                container.mux(packet)
+    with ClipReader(tmp_path / "both.mkv") as reader:
+        records = list(reader.records())
+        assert reader.notices == []
+    words = [(r.pts, r.duration, r.data) for r in records if isinstance(r, Media) and r.track == 1]
+    assert words == [(90, 50, b"words")]
+    (tracks,) = (r for r in records if isinstance(r, Tracks))
+    with open_tracks(tracks) as described:
+        assert [s.type for s in described.streams] == ["audio", "subtitle"]
+        assert described.streams[1].metadata["language"] == "deu"
+
+
+def test_a_cover_is_no_video(tmp_path: Path, frames: list[Photo]) -> None:
+    with av.open(tmp_path / "song.mp4", "w") as container:
+        cover = container.add_stream("png", rate=1)
+        cover.height, cover.width, cover.pix_fmt = 96, 128, "rgb24"
+        cover.disposition = Disposition.attached_pic
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(frames[0], "rgb24")))
+        container.mux(cover.encode(None))
+    with pytest.raises(InputError, match="expected a video stream, got none"):
+        ClipReader(tmp_path / "song.mp4")
+
+
+def test_metadata_of_another_encoding_stops_nothing(tmp_path: Path, frames: list[Photo]) -> None:
+    path = tmp_path / "latin.avi"
+    with av.open(path, "w") as container:
+        container.metadata["title"] = "UEBUNG"
+        video = container.add_stream("mjpeg", rate=25)
+        video.height, video.width, video.pix_fmt = 96, 128, "yuvj420p"
+        container.mux(video.encode(av.VideoFrame.from_ndarray(frames[0], "rgb24")))
+        container.mux(video.encode(None))
+    path.write_bytes(path.read_bytes().replace(b"UEBUNG", b"\xdcBUNG!"))
+    with ClipReader(path) as reader:
+        assert len(list(reader.records())) == 1
 
 
 def test_deep_samples_are_reduced_with_a_notice(tmp_path: Path, frames: list[Photo]) -> None:

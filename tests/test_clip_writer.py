@@ -118,6 +118,41 @@ def test_a_track_that_a_file_cannot_hold_is_left_out_with_a_notice(tmp_path: Pat
         writer.write(TimedFrame(0, even[0]))
 
 
+@pytest.mark.parametrize("codec", ["pcm_s16be", "mp2", "flac", "eac3"])
+@pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
+def test_no_kind_of_sound_stops_a_decode(tmp_path: Path, frames: list[Photo], codec: str, suffix: str) -> None:
+    even = [np.ascontiguousarray(p[:94, :126]) for p in frames]
+    source = tmp_path / ("in.mov" if codec == "pcm_s16be" else "in.mkv")
+    with av.open(source, "w") as container:
+        video = container.add_stream("mjpeg", rate=25)
+        video.height, video.width, video.pix_fmt = 94, 126, "yuvj420p"
+        audio = container.add_stream(codec, rate=44100)
+        for pixels in even:
+            container.mux(video.encode(av.VideoFrame.from_ndarray(pixels, "rgb24")))
+        container.mux(video.encode(None))
+        chunk = av.AudioFrame.from_ndarray(np.arange(8820, dtype=np.int16)[None], "s16", "stereo")
+        chunk.rate = 44100
+        container.mux(audio.encode(chunk))
+        container.mux(audio.encode(None))
+    with ClipReader(source) as reader:
+        records = list(reader.records())
+        assert reader.notices == []
+    (tracks,) = (r for r in records if isinstance(r, Tracks))
+    sink = io.BytesIO()
+    form = ClipFormat(suffix, 126, 94, reader.time_base, Fraction(25))
+    with ClipWriter(sink, form, tracks=tracks) as writer:
+        for record in records:
+            if isinstance(record, TimedFrame):
+                writer.write(record)
+            elif isinstance(record, Media):
+                writer.write_media(record)
+    sink.seek(0)
+    with ClipReader(sink) as back:
+        copies = [r.data for r in back.records() if isinstance(r, Media)]
+    sound = [r.data for r in records if isinstance(r, Media)]
+    assert copies == sound or (not copies and writer.notices == [f"the audio was left out: {suffix} cannot hold it"])
+
+
 def test_what_cannot_be_written_is_a_sentence(frames: list[Photo]) -> None:
     with pytest.raises(InputError, match=r"expected an output suffix among \.mp4.* got '\.wmv'"):
         written(frames, ".wmv")

@@ -10,11 +10,11 @@ from places import ROOT
 
 LAYERS = [
     {"errors"},
-    {"varint", "picture"},
+    {"varint", "picture", "suffixes"},
     {"chunks"},
     {"bitstream", "entropy"},
     {"model", "motion", "records"},
-    {"stream", "vectors"},
+    {"stream", "vectors", "tracks"},
     {"backends", "zoo", "models"},
     {"image"},
     {"video"},

@@ -105,6 +105,22 @@ def test_any_time_gives_the_frame_of_a_full_decode(stream: bytes, codecs: FrameC
         VideoDecoder(StreamReader(io.BytesIO(stream)), codecs).frame_at(10**6)
 
 
+def test_a_decoder_goes_on_and_seeks_in_between(stream: bytes, codecs: FrameCodecs) -> None:
+    found, _ = decode(stream, codecs)
+    decoder = VideoDecoder(StreamReader(io.BytesIO(stream)), codecs)
+    frames = (record for record in decoder.records() if isinstance(record, TimedFrame))
+    assert [next(frames).pts, next(frames).pts] == [found[0].pts, found[1].pts]
+    again = [record.pts for record in decoder.records() if isinstance(record, TimedFrame)]
+    assert again == [frame.pts for frame in found[2:]]
+    for number in (7, 2, 11):
+        frame = decoder.frame_at(found[number].pts)
+        np.testing.assert_array_equal(frame.pixels, found[number].pixels)
+        rest = (record for record in decoder.records() if isinstance(record, TimedFrame))
+        assert next(rest, None) is None or number < 11
+    with pytest.raises(ValueError, match="read-only"):
+        found[0].pixels[:] = 0
+
+
 def test_seeking_decodes_one_group(stream: bytes, codecs: FrameCodecs, monkeypatch: pytest.MonkeyPatch) -> None:
     decoder = VideoDecoder(StreamReader(io.BytesIO(stream)), codecs)
     seen: list[Tag] = []

@@ -16,8 +16,9 @@ from ncodec.bitstream import QP_COUNT
 from ncodec.control import PREDICTED_BELOW
 from ncodec.errors import InputError
 from ncodec.motion import compensate, estimate
+from ncodec.suffixes import CLIP_SUFFIXES
 from ncodec.training.pictures import CropOptions, Loaded, PictureBank, Pixels, split
-from ncodec.training.sources import CLIP_SUFFIXES, read_sources
+from ncodec.training.sources import read_sources
 
 
 @dataclass(frozen=True)

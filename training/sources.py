@@ -11,8 +11,6 @@ from fsspec.core import url_to_fs
 from ncodec.errors import InputError
 from ncodec.files import PICTURE_SUFFIXES
 
-CLIP_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm", ".y4m"})
-"""what data is searched for when a run wants clips"""
 SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
 

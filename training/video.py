@@ -8,12 +8,13 @@ from torch import Tensor
 
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel, Prediction
+from ncodec.suffixes import CLIP_SUFFIXES
 from ncodec.training.clips import ClipBank, ClipOptions, centre_sequence, intra_qp, load_clips, predict, to_bytes
 from ncodec.training.data import Batches, StreamData, to_unit
 from ncodec.training.image import ImageTraining, OptimizerOptions
 from ncodec.training.losses import RateDistortion, rate_distortion
 from ncodec.training.pictures import PictureBank, load_pictures, split
-from ncodec.training.sources import CLIP_SUFFIXES, has_pictures, read_sources
+from ncodec.training.sources import has_pictures, read_sources
 
 
 class VideoTraining(ImageTraining):
