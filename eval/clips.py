@@ -18,11 +18,19 @@ from ncodec.clip_reader import HD_HEIGHT, SCALING
 from ncodec.control import ConstantQuality
 from ncodec.errors import InputError
 from ncodec.eval import ffmpeg
-from ncodec.eval.codecs import Codec, Coded, encoder_version, missing_encoders, ncodec_version
+from ncodec.eval.codecs import (
+    H264_MESSAGES,
+    Codec,
+    Coded,
+    encoder_version,
+    missing_encoders,
+    ncodec_version,
+    without_messages,
+)
 from ncodec.eval.metrics import LARGEST_DB, Metric
 from ncodec.image import quality_to_qp
 from ncodec.picture import Pixels, TimedFrame
-from ncodec.records import pack_record
+from ncodec.records import SYNC, Tag, pack_record
 from ncodec.sequence import Grouping, VideoEncoder
 from ncodec.video import FrameCodecs, FrameDecoder
 from ncodec.zoo import list_models
@@ -63,7 +71,7 @@ class Clip:
 def read_clip(path: Path, *, most: int) -> Clip:
     """The first frames of a clip, sides cut to even numbers; raises InputError where it is not 8-bit 4:2:0."""
     try:
-        with av.open(path) as container:
+        with av.open(path, "r", metadata_errors="replace") as container:
             stream = container.streams.video[0]
             frames = [frame for frame, _ in zip(container.decode(stream), range(most), strict=False)]
             rate = stream.average_rate or Fraction(25)
@@ -147,8 +155,8 @@ class NcodecClips(Codec[Clip]):
         decoder = FrameDecoder(used, height=frames[0].pixels.shape[0], width=frames[0].pixels.shape[1])
         decoded = [decoder.decode(decoder.parse(frame)) for frame in coded]
         end = time.perf_counter()
-        size = sum(len(pack_record(frame, last_pts=frame.pts - 1)) for frame in coded)
-        back = replace(content, frames=[_from_rgb(pixels) for pixels in decoded])
+        size = sum(len(pack_record(f, last_pts=f.pts - 1)) + len(SYNC) * (f.tag == Tag.INTRA) for f in coded)
+        back = replace(content, frames=[_from_rgb(*pair) for pair in zip(decoded, content.frames, strict=True)])
         return Coded(size, back, (middle - start) / count, (end - middle) / count)
 
 
@@ -162,9 +170,14 @@ def _to_rgb(frame: av.VideoFrame) -> Pixels:
     return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
 
 
-def _from_rgb(pixels: Pixels) -> av.VideoFrame:
+def _from_rgb(pixels: Pixels, like: av.VideoFrame) -> av.VideoFrame:
     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), "rgb24")
-    return frame.reformat(format=FORMAT, dst_colorspace=_matrix(frame.height), interpolation=SCALING)
+    return frame.reformat(
+        format=FORMAT,
+        dst_colorspace=_matrix(frame.height),
+        dst_color_range=like.color_range or 1,
+        interpolation=SCALING,
+    )
 
 
 @dataclass(frozen=True)
@@ -197,7 +210,8 @@ class EncoderClips(Codec[Clip]):
             msg = f"expected {len(content.frames)} frames back, got {len(decoded)}"
             raise InputError(msg)
         count = len(decoded)
-        size = sum(packet.size for packet in packets)
+        whole = self.encoder != "libx264"
+        size = sum(p.size if whole else len(without_messages(bytes(p), H264_MESSAGES)) for p in packets)
         return Coded(size, replace(content, frames=decoded), (middle - start) / count, (end - middle) / count)
 
     def _encode(self, clip: Clip, quality: float) -> "list[av.Packet[VideoStream]]":

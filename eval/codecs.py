@@ -158,6 +158,12 @@ def missing_encoders(*names: str) -> str | None:
     return f"PyAV built with {' and '.join(lacking)}" if lacking else None
 
 
+def without_messages(data: bytes, kind: int) -> bytes:
+    """An H.264 stream without the NAL units of a type, in which its encoder names itself."""
+    units = re.split(rb"\x00{2,3}\x01", data)[1:]  # ITU-T H.264, annex B
+    return b"".join(b"\0\0\1" + unit for unit in units if unit[0] & 31 != kind)
+
+
 def encoder_version(encoder: str) -> str:
     """Version of PyAV, whose wheels hold the encoders, and of FFmpeg's codecs."""
     library = ".".join(map(str, av.library_versions["libavcodec"]))
@@ -210,11 +216,7 @@ class IntraCodec(PictureCodec):
             format=self.pixel_format, dst_colorspace="ITU709", dst_color_range="JPEG", interpolation=SCALING, threads=1
         )
         data = b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))
-        return data if self.message_unit is None else self._without_messages(data)
-
-    def _without_messages(self, data: bytes) -> bytes:
-        units = re.split(rb"\x00{2,3}\x01", data)[1:]  # ITU-T H.264, annex B
-        return b"".join(b"\0\0\1" + unit for unit in units if unit[0] & 31 != self.message_unit)
+        return data if self.message_unit is None else without_messages(data, self.message_unit)
 
     def decode(self, data: bytes) -> Pixels:
         """Packets → (H, W, 3) uint8 RGB."""
@@ -331,9 +333,11 @@ HEIC = PillowCodec(
     options={"chroma": 444, "enc_params": {"tune": "psnr", "preset": "slow"}},
 )  # fmt: skip
 _CRFS = (46, 41, 36, 31, 26, 21, 17)
+H264_MESSAGES = 6
+"""type of NAL units of supplemental information"""
 H264 = IntraCodec(
     "H.264 intra", _CRFS, "x264, preset veryslow, tune=psnr, 4:4:4; elementary stream", encoder="libx264",
-    decoder="h264", options={"preset": "veryslow", "tune": "psnr"}, message_unit=6,
+    decoder="h264", options={"preset": "veryslow", "tune": "psnr"}, message_unit=H264_MESSAGES,
 )  # fmt: skip
 H265 = IntraCodec(
     "H.265 intra", _CRFS, "x265, preset slow, tune=psnr, 4:4:4; elementary stream", encoder="libx265", decoder="hevc",

@@ -87,24 +87,30 @@ def test_y4m_is_a_pipe_of_frames(frames: list[Photo]) -> None:
     assert sink.getvalue().count(b"FRAME\n") == 5
 
 
-def test_sound_and_words_are_packet_identical(tmp_path: Path, frames: list[Photo]) -> None:
-    even = [np.ascontiguousarray(p[:94, :126]) for p in frames]
-    with ClipReader(write(tmp_path / "in.mp4", even, sound=True)) as reader:
+def copied(source: Path, suffix: str) -> tuple[list[Media], list[Media], list[str]]:
+    """The packets of a clip, those of its copy, and what the copy lost."""
+    with ClipReader(source) as reader:
         records = list(reader.records())
+        assert reader.notices == []
     (tracks,) = (r for r in records if isinstance(r, Tracks))
     sink = io.BytesIO()
-    form = ClipFormat(".mp4", 126, 94, reader.time_base, Fraction(25))
-    with ClipWriter(sink, form, tracks=tracks) as writer:
+    with ClipWriter(sink, ClipFormat(suffix, 126, 94, reader.time_base, Fraction(25)), tracks=tracks) as writer:
         for record in records:
             if isinstance(record, TimedFrame):
                 writer.write(record)
             elif isinstance(record, Media):
                 writer.write_media(record)
-        assert writer.notices == []
     sink.seek(0)
     with ClipReader(sink) as back:
         copies = [r for r in back.records() if isinstance(r, Media)]
-    assert [(m.pts, m.data) for m in copies] == [(r.pts, r.data) for r in records if isinstance(r, Media)]
+    return [r for r in records if isinstance(r, Media)], copies, writer.notices
+
+
+def test_sound_is_packet_identical(tmp_path: Path, frames: list[Photo]) -> None:
+    even = [np.ascontiguousarray(p[:94, :126]) for p in frames]
+    sound, copies, notices = copied(write(tmp_path / "in.mp4", even, sound=True), ".mp4")
+    assert notices == []
+    assert [(m.pts, m.data) for m in copies] == [(m.pts, m.data) for m in sound]
 
 
 def test_a_track_that_a_file_cannot_hold_is_left_out_with_a_notice(tmp_path: Path, frames: list[Photo]) -> None:
@@ -134,23 +140,9 @@ def test_no_kind_of_sound_stops_a_decode(tmp_path: Path, frames: list[Photo], co
         chunk.rate = 44100
         container.mux(audio.encode(chunk))
         container.mux(audio.encode(None))
-    with ClipReader(source) as reader:
-        records = list(reader.records())
-        assert reader.notices == []
-    (tracks,) = (r for r in records if isinstance(r, Tracks))
-    sink = io.BytesIO()
-    form = ClipFormat(suffix, 126, 94, reader.time_base, Fraction(25))
-    with ClipWriter(sink, form, tracks=tracks) as writer:
-        for record in records:
-            if isinstance(record, TimedFrame):
-                writer.write(record)
-            elif isinstance(record, Media):
-                writer.write_media(record)
-    sink.seek(0)
-    with ClipReader(sink) as back:
-        copies = [r.data for r in back.records() if isinstance(r, Media)]
-    sound = [r.data for r in records if isinstance(r, Media)]
-    assert copies == sound or (not copies and writer.notices == [f"the audio was left out: {suffix} cannot hold it"])
+    sound, copies, notices = copied(source, suffix)
+    lost = [f"the audio was left out: {suffix} cannot hold it"]
+    assert [m.data for m in copies] == [m.data for m in sound] or (not copies and notices == lost)
 
 
 def test_what_cannot_be_written_is_a_sentence(frames: list[Photo]) -> None:

@@ -186,6 +186,12 @@ def _examples(
     from ncodec.training.clips import calibration_clips
     from ncodec.training.data import calibration_pictures
 
+    if isinstance(model, FrameModel) and exclude:
+        msg = "--exclude is for pictures"
+        raise click.UsageError(msg)
+    if not isinstance(model, FrameModel) and intra is not None:
+        msg = "--intra is for models of predicted frames"
+        raise click.UsageError(msg)
     if not isinstance(model, FrameModel):
         return picture_examples(calibration_pictures(data, exclude=exclude))
     if intra is None:

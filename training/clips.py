@@ -70,7 +70,7 @@ def load_clips(files: Iterable[tuple[str, bytes]], *, options: ClipOptions) -> L
 def _decode(data: bytes, *, most: float) -> Pixels | str:
     try:
         frames: list[Pixels] = []
-        with av.open(io.BytesIO(data), "r") as container:
+        with av.open(io.BytesIO(data), "r", metadata_errors="replace") as container:
             for frame in container.decode(video=0):
                 frames.append(np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8))
                 if len(frames) * frames[0].nbytes > most:
