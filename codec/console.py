@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ncodec.image import Target
 
 STDIO = "-"
+INTERRUPTED = 130
+"""exit code of what Ctrl-C ended"""
 
 
 def require_modules(*modules: str, extra: str) -> None:
@@ -109,6 +111,9 @@ def work_through(pairs: list[tuple[str, str]], verb: str, work: Callable[[str, s
             except (NcodecError, MemoryError, OSError) as error:
                 failed += 1
                 _report(error, source, target, as_json=as_json)
+            except KeyboardInterrupt:
+                # Not by way of Python's own end, which waits for a thread that may hang on a pipe.
+                os._exit(INTERRUPTED)
             advance()
     if failed:
         if len(pairs) > 1:

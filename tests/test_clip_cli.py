@@ -3,7 +3,11 @@
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -147,6 +151,22 @@ def test_lossless_output_is_what_was_decoded(folder: Path, stream: bytes) -> Non
     with av.open("a.mkv") as container:
         for number, found in enumerate(container.decode(video=0), start=1):
             np.testing.assert_array_equal(found.to_ndarray(format="rgb24"), np.asarray(Image.open(f"{number}.png")))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_an_interrupted_wait_ends_at_once_and_leaves_nothing(folder: Path, stream: bytes) -> None:
+    command = [sys.executable, "-m", "ncodec", "decode", "-", "-o", "out.mkv"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdin is not None
+        process.stdin.write(stream[: len(stream) // 2])
+        while not list(folder.glob(".ncodec-*")):
+            time.sleep(0.1)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=20) == 130
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert list(folder.iterdir()) == []
 
 
 def test_a_cut_file_is_decoded_up_to_the_cut_and_fails(folder: Path, stream: bytes) -> None:
