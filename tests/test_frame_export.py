@@ -56,5 +56,6 @@ def test_tiles_change_nothing(frame_model: Model, photo: Photo, monkeypatch: pyt
 
 def test_a_model_of_frames_is_never_taken_for_one_of_pictures() -> None:
     assert load_model().kind != FRAME
+    assert load_model(kind=FRAME).kind == FRAME
     with pytest.raises(ModelError, match="not installed"):
-        load_model(kind=FRAME)
+        load_model("base", kind=FRAME)
