@@ -1,5 +1,6 @@
 """Codecs over pictures: every point measured once, in as many processes as asked for."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -120,6 +121,8 @@ def _result_of(future: Future[Any]) -> Any:
 
 
 def _pool(jobs: int, *, fresh: bool) -> ProcessPoolExecutor:
+    # One thread for each codec: matrix products whose threads outnumber the cores wait for each other for minutes.
+    os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     # Forked copies of a process that runs threads of its own can hang.
     return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1 if fresh else None)
 
