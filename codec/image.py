@@ -183,15 +183,20 @@ class ImageCodec:
             symbols = self.analyze(picture.pixels, qp=qp)
             return fixed + estimate_bits(symbols, self.model.tables, qp=qp) / 8 <= limit
 
-        qp = _last(fits)
-        while True:
-            encoded = self.encode(picture, qp=max(qp, 0))
-            if len(encoded.data) <= limit:
-                return encoded
-            if qp <= 0:
+        qp = max(_last(fits), 0)
+        encoded = self.encode(picture, qp=qp)
+        while len(encoded.data) > limit:
+            if encoded.qp == 0:
                 msg = f"expected a limit of at least {len(encoded.data)} bytes for this picture, got {limit}"
                 raise InputError(msg)
-            qp -= 1
+            encoded = self.encode(picture, qp=encoded.qp - 1)
+        # An estimate may be a few bytes too high as well.
+        while qp <= encoded.qp < QP_COUNT - 1:
+            larger = self.encode(picture, qp=encoded.qp + 1)
+            if len(larger.data) > limit:
+                break
+            encoded = larger
+        return encoded
 
     def _encode_to_psnr(self, picture: Picture, least: float) -> Encoded:
         """The smallest qp whose picture is good enough."""
