@@ -6,11 +6,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 import av
 from av.stream import Stream
-from av.video.stream import VideoStream
 
 from ncodec.clip_reader import HD_HEIGHT, SCALING, sentence_of
 from ncodec.errors import InputError, OutputError
@@ -20,6 +19,7 @@ from ncodec.tracks import Packet, open_tracks
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
+    from av.video.stream import VideoStream
 
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".y4m": "yuv4mpegpipe"}
 """suffixes of what is written, and FFmpeg's names of it"""
@@ -169,10 +169,11 @@ class ClipWriter:
             return _Coding("ffv1", "bgr0", {"level": "3"})
         return _Coding("libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast"})
 
-    def _add_video(self) -> VideoStream:
+    def _add_video(self) -> "VideoStream":
         form, coding = self.form, self._coding
-        stream = self._container.add_stream(coding.codec, rate=form.rate, options=coding.options)
-        assert isinstance(stream, VideoStream), coding
+        # Every codec of `_coding` is one of video; PyAV's types do not follow names that are computed.
+        added = self._container.add_stream(coding.codec, rate=form.rate, options=coding.options)
+        stream = cast("VideoStream", added)
         stream.width, stream.height, stream.pix_fmt = form.width, form.height, coding.layout
         stream.sample_aspect_ratio = form.pixel_aspect
         if not self._constant_rate:
