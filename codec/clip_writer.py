@@ -15,7 +15,7 @@ from ncodec.clip_reader import HD_HEIGHT, SCALING, sentence_of
 from ncodec.errors import InputError, OutputError
 from ncodec.picture import TimedFrame
 from ncodec.records import UNKNOWN_COLOUR, Colour, Media, Tracks
-from ncodec.tracks import Packet, open_tracks
+from ncodec.tracks import Packet, first_packet, open_tracks
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -208,11 +208,7 @@ def _can_hold(muxer: str, track: Stream, first: "Packet | None") -> bool:
             copy = trial.add_stream_from_template(track)
             trial.start_encoding()
             if first is not None:
-                packet = av.Packet(bytes(first))
-                packet.pts = packet.dts = 0
-                packet.time_base, packet.duration, packet.stream = first.time_base, first.duration, copy
-                packet.is_keyframe = True
-                trial.mux(packet)
+                trial.mux(first_packet(first, copy))
     except (av.FFmpegError, ValueError):
         return False
     return True

@@ -42,7 +42,7 @@ def _write(form: str, tracks: Sequence[Stream], packets: Sequence[Packet]) -> by
             for track, copy in copies:
                 packet = next((packet for packet in packets if packet.stream.index == track.index), None)
                 if packet is not None:
-                    container.mux(_first(packet, copy))
+                    container.mux(first_packet(packet, copy))
         with av.open(io.BytesIO(stream.getvalue()), "r", format=form, metadata_errors="replace") as container:
             same = [_nature(track) for track in container.streams] == [_nature(track) for track in tracks]
     except (av.FFmpegError, ValueError):
@@ -50,7 +50,8 @@ def _write(form: str, tracks: Sequence[Stream], packets: Sequence[Packet]) -> by
     return stream.getvalue() if same else None
 
 
-def _first(packet: Packet, stream: Stream) -> Packet:
+def first_packet(packet: Packet, stream: Stream) -> Packet:
+    """A copy of a packet as the first one of another stream."""
     copy = av.Packet(bytes(packet))
     copy.pts = copy.dts = 0
     copy.time_base, copy.duration = packet.time_base, packet.duration
