@@ -46,6 +46,25 @@ class Symbols:
     """(C_y, h, w) rounded difference of the latent and its predicted mean"""
 
 
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Probabilities of whole numbers."""
+
+    counts: npt.NDArray[np.uint32]
+    """(2T + 2,) counts of -T…T and escape, each ≥ 1, summing to 2²⁴"""
+
+    @property
+    def limit(self) -> int:
+        """T, the largest magnitude that is coded without an escape."""
+        return len(self.counts) // 2 - 1
+
+    @cached_property
+    def model(self) -> object:
+        """The coder's form, built when first asked for."""
+        # `perfect=True` takes whole multiples of 2⁻²⁴ exactly as they are; the default would not.
+        return constriction.stream.model.Categorical(self.counts / TABLE_TOTAL, perfect=True)
+
+
 @dataclass(frozen=True)
 class Tables:
     """The integers of a model that the entropy coder needs."""
@@ -91,21 +110,10 @@ class Tables:
         """W as float32, whose matrix product is exact within the proven bound and much faster than int32's."""
         return self.weight.astype(np.float32)
 
-    def limit(self, row: int) -> int:
-        """T, the largest magnitude that row codes without an escape."""
-        return len(self.counts[row]) // 2 - 1
-
     @cached_property
-    def _models(self) -> dict[int, object]:
-        return {}
-
-    def model(self, row: int) -> object:
-        """The coder's form of a row, built when first asked for."""
-        if row not in self._models:
-            # `perfect=True` takes whole multiples of 2⁻²⁴ exactly as they are; the default would not.
-            probabilities = self.counts[row] / TABLE_TOTAL
-            self._models[row] = constriction.stream.model.Categorical(probabilities, perfect=True)
-        return self._models[row]
+    def bank(self) -> tuple[Table, ...]:
+        """The table of each row."""
+        return tuple(map(Table, self.counts))
 
     def residual_rows(self, z_hat: Int8Array, *, qp: int, height: int, width: int) -> RowArray:
         """Table of each residual: I = clip((W·ẑ + b[qp]) >> shift, 0, 63), (C_y, height, width)."""
@@ -146,7 +154,7 @@ def _latent_rows(band: slice, height: int) -> slice:
 class _Run:
     """Symbols of one table, in coding order, as table positions, and the escapes among them."""
 
-    row: int
+    table: Table
     positions: Int32Array
     escapes: bytes
 
@@ -155,13 +163,14 @@ def _escape_bytes(values: Int32Array, limit: int) -> bytes:
     return b"".join(pack_varint((abs(v) - limit - 1) << 1 | (v < 0)) for v in values.tolist())
 
 
-def _run(row: int, values: Int32Array, limit: int) -> _Run:
+def _run(table: Table, values: Int32Array) -> _Run:
+    limit = table.limit
     positions = values + limit
     escaped = np.abs(values) > limit
     if not escaped.any():
-        return _Run(row, positions, b"")
+        return _Run(table, positions, b"")
     positions[escaped] = 2 * limit + 1
-    return _Run(row, positions, _escape_bytes(values[escaped], limit))
+    return _Run(table, positions, _escape_bytes(values[escaped], limit))
 
 
 def _band_runs(symbols: Symbols, tables: Tables, band: slice, *, qp: int) -> Iterator[_Run]:
@@ -173,7 +182,7 @@ def _band_runs(symbols: Symbols, tables: Tables, band: slice, *, qp: int) -> Ite
     for values, rows in ((z_hat, z_rows), (residual, r_rows)):
         flat = values.reshape(-1)
         for row, positions in _groups(rows):
-            yield _run(row, flat[positions].astype(np.int32), tables.limit(row))
+            yield _run(tables.bank[row], flat[positions].astype(np.int32))
 
 
 def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> None:
@@ -193,7 +202,7 @@ def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int) -> bytes:
     for band in reversed(_bands(symbols.z_hat.shape)):
         runs = list(_band_runs(symbols, tables, band, qp=qp))
         for run in reversed(runs):
-            coder.encode_reverse(run.positions, tables.model(run.row))
+            coder.encode_reverse(run.positions, run.table.model)
         escapes.append(b"".join(run.escapes for run in runs))
     return _join(b"".join(reversed(escapes)), coder)
 
@@ -203,7 +212,7 @@ def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
     bits = 0.0
     for band in _bands(symbols.z_hat.shape):
         for run in _band_runs(symbols, tables, band, qp=qp):
-            bits += _bits(run, tables)
+            bits += _bits(run)
     return bits
 
 
@@ -218,44 +227,17 @@ def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
         values[position] = -magnitude if code & 1 else magnitude
 
 
-def pack_groups(groups: Sequence[tuple[int, Int32Array]], tables: Tables) -> bytes:
-    """Code values by table: row and values of each group, in the order in which they will be decoded.
-
-    The same bytes as of `pack_symbols`; values of row 0 must be zeros, and cost nothing.
-    """
+def pack_groups(groups: Sequence[tuple[Table, Int32Array]]) -> bytes:
+    """Code values by table, in the order in which they will be decoded; the bytes are those of `pack_symbols`."""
     coder = constriction.stream.stack.AnsCoder()
-    runs = [_run(row, values, tables.limit(row)) for row, values in groups if row]
+    runs = [_run(table, values) for table, values in groups]
     for run in reversed(runs):
-        coder.encode_reverse(run.positions, tables.model(run.row))
+        coder.encode_reverse(run.positions, run.table.model)
     return _join(b"".join(run.escapes for run in runs), coder)
 
 
-def unpack_groups(payload: bytes, groups: Sequence[tuple[int, int]], tables: Tables) -> list[Int32Array]:
-    """Decode values from row and count of each group; raises FormatError on damage."""
-    unpacker = _Unpacker(payload, tables)
-    values = [unpacker.values(row, count) if row else np.zeros(count, dtype=np.int32) for row, count in groups]
-    unpacker.finish()
-    return values
-
-
-def best_row(values: Int32Array, tables: Tables) -> int:
-    """The row that codes these values in the fewest bits; the certain one where all are zero."""
-    if not values.any():
-        return 0
-    found, counts = np.unique(values, return_counts=True)
-    return min(range(1, ROWS), key=lambda row: _price(row, found.astype(np.int32), counts, tables))
-
-
-def _price(row: int, found: Int32Array, counts: IndexArray, tables: Tables) -> float:
-    """Bits of so many of each value, an escape taken as one byte beside its symbol."""
-    limit = tables.limit(row)
-    positions = np.where(np.abs(found) > limit, 2 * limit + 1, found + limit)
-    costs = np.log2(TABLE_TOTAL / tables.counts[row][positions]) + 8 * (np.abs(found) > limit)
-    return float(costs @ counts)
-
-
-def _bits(run: _Run, tables: Tables) -> float:
-    costs = np.log2(TABLE_TOTAL / tables.counts[run.row])
+def _bits(run: _Run) -> float:
+    costs = np.log2(TABLE_TOTAL / run.table.counts)
     return float(costs[run.positions].sum()) + 8 * len(run.escapes)
 
 
@@ -264,10 +246,10 @@ def _join(escapes: bytes, coder: constriction.stream.stack.AnsCoder) -> bytes:
     return pack_varint(len(escapes)) + escapes + words
 
 
-class _Unpacker:
-    """Pops groups of symbols off a coded payload."""
+class Unpacker:
+    """Pops groups of symbols off a coded payload; raises FormatError on damage."""
 
-    def __init__(self, payload: bytes, tables: Tables) -> None:
+    def __init__(self, payload: bytes) -> None:
         reader = ByteReader(payload)
         self.escapes = ByteReader(reader.take(reader.varint()))
         words = reader.rest()
@@ -279,18 +261,18 @@ class _Unpacker:
         except ValueError as error:
             msg = f"expected coded symbols, got words that no encoder ends with: {error}"
             raise FormatError(msg) from error
-        self.tables = tables
 
-    def values(self, row: int, count: int) -> Int32Array:
-        limit = self.tables.limit(row)
-        found: Int32Array = self.coder.decode(self.tables.model(row), count) - limit
-        _unescape(found, self.escapes, limit)
+    def values(self, table: Table, count: int) -> Int32Array:
+        """The next symbols, all by one table."""
+        found: Int32Array = self.coder.decode(table.model, count) - table.limit
+        _unescape(found, self.escapes, table.limit)
         return found
 
-    def fill(self, target: npt.NDArray[np.signedinteger], rows: RowArray) -> None:
+    def fill(self, target: npt.NDArray[np.signedinteger], rows: RowArray, tables: Tables) -> None:
+        """The next symbols, by the row of each; those of row 0 are zero."""
         flat = np.zeros(target.size, dtype=np.int32)
         for row, positions in _groups(rows):
-            flat[positions] = self.values(row, len(positions))
+            flat[positions] = self.values(tables.bank[row], len(positions))
         largest = int(np.iinfo(target.dtype).max)
         if np.abs(flat).max(initial=0) > largest:
             msg = f"expected symbols of at most ±{largest}: the file is damaged"
@@ -298,6 +280,7 @@ class _Unpacker:
         target[...] = flat.reshape(target.shape)
 
     def finish(self) -> None:
+        """Raise FormatError unless everything was taken."""
         if not self.coder.is_empty() or self.escapes.rest():
             msg = "expected the coded symbols to end with the picture, got more: the file is damaged"
             raise FormatError(msg)
@@ -311,10 +294,12 @@ def unpack_symbols(payload: bytes, tables: Tables, *, qp: int, height: int, widt
     cells_high, cells_wide = -(-height // HYPER_CELL), -(-width // HYPER_CELL)
     z_hat = np.zeros((tables.z_rows.shape[1], cells_high, cells_wide), dtype=np.int8)
     residual = np.zeros((tables.bias.shape[1], height, width), dtype=np.int16)
-    unpacker = _Unpacker(payload, tables)
+    unpacker = Unpacker(payload)
     for band in _bands(z_hat.shape):
         z_band, r_band = z_hat[:, band], residual[:, _latent_rows(band, height)]
-        unpacker.fill(z_band, np.broadcast_to(tables.z_rows[qp][:, None, None], z_band.shape))
-        unpacker.fill(r_band, tables.residual_rows(z_band, qp=qp, height=r_band.shape[1], width=r_band.shape[2]))
+        unpacker.fill(z_band, np.broadcast_to(tables.z_rows[qp][:, None, None], z_band.shape), tables)
+        unpacker.fill(
+            r_band, tables.residual_rows(z_band, qp=qp, height=r_band.shape[1], width=r_band.shape[2]), tables
+        )
     unpacker.finish()
     return Symbols(z_hat, residual)

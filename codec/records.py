@@ -8,7 +8,7 @@ from fractions import Fraction
 from ncodec.bitstream import MAX_SIDE, QP_COUNT
 from ncodec.chunks import pack_chunk, seal
 from ncodec.errors import FormatError, InputError
-from ncodec.varint import VARINT_BYTES, ByteReader, pack_varint
+from ncodec.varint import VARINT_BYTES, ByteReader, pack_varint, unzigzag, zigzag
 
 MAGIC = b"\x9dNCV"
 SYNC = b"\x9dNCK"
@@ -203,7 +203,7 @@ def pack_record(record: Record, *, last_pts: int = 0) -> bytes:
         packed = bytes([TEMPLATE_FORMATS.index(record.format)]) + _pack_numbers(len(record.time_bases), *terms)
         return _checked_chunk(Tag.TRACKS, packed + record.template)
     if isinstance(record, Media):
-        numbers = (record.track, _zigzag(record.pts), _zigzag(record.dts - record.pts), record.duration)
+        numbers = (record.track, zigzag(record.pts), zigzag(record.dts - record.pts), record.duration)
         return _checked_chunk(Tag.MEDIA, _pack_numbers(*numbers) + bytes([record.key]) + record.data)
     if isinstance(record, Index):
         return _checked_chunk(Tag.INDEX, _pack_index(record))
@@ -211,7 +211,7 @@ def pack_record(record: Record, *, last_pts: int = 0) -> bytes:
 
 
 def _pack_frame(frame: Frame, last_pts: int) -> bytes:
-    packed = bytes([frame.number]) + _pack_numbers(_zigzag(frame.pts - (0 if frame.tag == Tag.INTRA else last_pts)))
+    packed = bytes([frame.number]) + _pack_numbers(zigzag(frame.pts - (0 if frame.tag == Tag.INTRA else last_pts)))
     if frame.tag == Tag.COPY:
         return packed
     packed += bytes([frame.qp])
@@ -223,7 +223,7 @@ def _pack_frame(frame: Frame, last_pts: int) -> bytes:
 def _pack_index(index: Index) -> bytes:
     numbers, last_pts, last_offset = [len(index.places)], 0, 0
     for pts, offset in index.places:
-        numbers += [_zigzag(pts - last_pts), offset - last_offset]
+        numbers += [zigzag(pts - last_pts), offset - last_offset]
         last_pts, last_offset = pts, offset
     return _pack_numbers(*numbers)
 
@@ -237,8 +237,8 @@ def unpack_record(code: int, payload: bytes, *, last_pts: int = 0) -> Record | N
         return _unpack_tracks(reader)
     if code == Tag.MEDIA:
         track, pts, ahead, duration = (reader.varint() for _ in range(4))
-        stamp = _unzigzag(pts)
-        return Media(track, stamp, stamp + _unzigzag(ahead), duration, bool(reader.byte()), reader.rest())
+        stamp = unzigzag(pts)
+        return Media(track, stamp, stamp + unzigzag(ahead), duration, bool(reader.byte()), reader.rest())
     if code == Tag.INDEX:
         if len(payload) > MAX_INDEX:
             msg = f"expected an index of at most {MAX_INDEX} bytes, got {len(payload)}: the file is damaged"
@@ -254,7 +254,7 @@ def unpack_record(code: int, payload: bytes, *, last_pts: int = 0) -> Record | N
 
 def _unpack_frame(tag: Tag, reader: ByteReader, last_pts: int) -> Frame:
     number = reader.byte()
-    pts = _unzigzag(reader.varint()) + (0 if tag == Tag.INTRA else last_pts)
+    pts = unzigzag(reader.varint()) + (0 if tag == Tag.INTRA else last_pts)
     if tag == Tag.COPY:
         return Frame(tag, pts, number=number)
     qp = reader.byte()
@@ -278,18 +278,10 @@ def _unpack_index(reader: ByteReader) -> Index:
     count, pts, offset = reader.varint(), 0, 0
     places = []
     for _ in range(count):  # a count that lies runs out of bytes
-        pts += _unzigzag(reader.varint())
+        pts += unzigzag(reader.varint())
         offset += reader.varint()
         places.append((pts, offset))
     return Index(tuple(places))
-
-
-def _zigzag(value: int) -> int:
-    return value << 1 if value >= 0 else (-value << 1) - 1
-
-
-def _unzigzag(value: int) -> int:
-    return -(value + 1 >> 1) if value & 1 else value >> 1
 
 
 def _pack_numbers(*values: int) -> bytes:

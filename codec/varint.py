@@ -16,6 +16,16 @@ def pack_varint(value: int) -> bytes:
     return bytes(packed)
 
 
+def zigzag(value: int) -> int:
+    """Whole number → one ≥ 0, small for small magnitudes."""
+    return value << 1 if value >= 0 else (-value << 1) - 1
+
+
+def unzigzag(code: int) -> int:
+    """What `zigzag` was made of."""
+    return -(code + 1 >> 1) if code & 1 else code >> 1
+
+
 class ByteReader:
     """Reads a byte string from front to back; raises FormatError where it ends too early."""
 

@@ -9,7 +9,8 @@ from ncodec.bitstream import PATCH
 from ncodec.entropy import Symbols, pack_symbols, unpack_symbols
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.image import ImageCodec, pad_to_patches
-from ncodec.motion import Motion, compensate, estimate
+from ncodec.motion import Motion, compensate
+from ncodec.motion_search import MotionSearch
 from ncodec.picture import Pixels
 from ncodec.records import Frame, Tag
 from ncodec.vectors import pack_motion, unpack_motion
@@ -43,7 +44,7 @@ class Look:
     """how it will be coded"""
     pixels: Pixels
     """(H, W, 3)"""
-    motion: Motion | None = None
+    search: MotionSearch | None = None
     """of a predicted frame"""
 
 
@@ -83,19 +84,19 @@ class FrameEncoder:
             return Look(Tag.COPY, pixels)
         if intra or self.codecs.frames is None:
             return Look(Tag.INTRA, pixels)
-        motion = estimate(pad_to_patches(pixels), self._last)
-        if motion.used.mean() < LEAST_PREDICTED:
+        search = MotionSearch(pad_to_patches(pixels), self._last)
+        if search.predictable < LEAST_PREDICTED:
             return Look(Tag.INTRA, pixels)
-        return Look(Tag.PREDICTED, pixels, motion)
+        return Look(Tag.PREDICTED, pixels, search)
 
     def encode(self, look: Look, *, pts: int, qp: int) -> Frame:
         """Code the frame that was looked at last."""
         self._source = look.pixels
         if look.tag == Tag.COPY:
             return Frame(Tag.COPY, pts)
-        if look.motion is None:
+        if look.search is None:
             return self._intra(look.pixels, pts=pts, qp=qp)
-        return self._predicted(pad_to_patches(look.pixels), look.motion, pts=pts, qp=qp)
+        return self._predicted(pad_to_patches(look.pixels), look.search.motion(qp=qp), pts=pts, qp=qp)
 
     def _intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures

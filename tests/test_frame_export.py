@@ -12,7 +12,8 @@ from ncodec.entropy import pack_symbols, unpack_symbols
 from ncodec.errors import ModelError
 from ncodec.image import ImageCodec
 from ncodec.model import FRAME, Model
-from ncodec.motion import compensate, estimate
+from ncodec.motion import compensate
+from ncodec.motion_search import MotionSearch
 from ncodec.zoo import load_model
 
 Photo = npt.NDArray[np.uint8]
@@ -22,7 +23,7 @@ QP = 50
 @pytest.fixture(scope="module")
 def pair(photo: Photo) -> tuple[Photo, Photo]:
     frame, last = photo[:144, 4:180], photo[:144, 0:176]
-    return np.ascontiguousarray(frame), compensate(np.ascontiguousarray(last), estimate(frame, last))
+    return np.ascontiguousarray(frame), compensate(np.ascontiguousarray(last), MotionSearch(frame, last).motion(qp=32))
 
 
 def test_both_backends_code_the_same_frame(frame_model: Model, pair: tuple[Photo, Photo]) -> None:

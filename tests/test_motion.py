@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ncodec.motion import GREY, MAX_VECTOR, Motion, compensate, estimate
+from ncodec.motion import GREY, MAX_VECTOR, Motion, compensate
+from ncodec.motion_search import MotionSearch
 
 Photo = npt.NDArray[np.uint8]
 
@@ -21,10 +22,10 @@ def moved(scene: Photo, down: int, right: int) -> Photo:
 @pytest.mark.parametrize(("down", "right"), [(0, 0), (3, -5), (-11, 7), (26, 30)])
 def test_a_moved_scene_is_found_again(scene: Photo, down: int, right: int) -> None:
     frame = moved(scene, down, right)
-    motion = estimate(frame, scene)
+    motion = MotionSearch(frame, scene).motion(qp=50)
     inside = (slice(2, -2), slice(2, -2))
     found = motion.vectors[:, *inside]
-    exact = (found[0] == -2 * down) & (found[1] == -2 * right)
+    exact = (found[0] == -4 * down) & (found[1] == -4 * right)
     assert exact.mean() > 0.9
     predicted = compensate(scene, motion)
     edge = 32
@@ -33,18 +34,27 @@ def test_a_moved_scene_is_found_again(scene: Photo, down: int, right: int) -> No
 
 
 def test_no_motion_predicts_the_frame_itself(scene: Photo) -> None:
-    motion = estimate(scene, scene)
+    motion = MotionSearch(scene, scene).motion(qp=50)
     assert not motion.vectors.any()
     assert motion.used.all()
     np.testing.assert_array_equal(compensate(scene, motion), scene)
 
 
-def test_half_a_pixel_lies_between_whole_ones() -> None:
-    ramp = np.repeat(np.arange(0, 192, 2, dtype=np.uint8)[None, :, None], 48, axis=0).repeat(3, axis=2)
-    vectors = np.zeros((2, 3, 6), dtype=np.int16)
-    vectors[1] = 1
-    predicted = compensate(ramp, Motion(vectors, np.ones((3, 6), dtype=bool)))
-    np.testing.assert_array_equal(predicted[:, 3:-4], ramp[:, 3:-4] + 1)
+@pytest.mark.parametrize(("quarters", "levels"), [(1, 1), (2, 2), (3, 3), (-1, -1), (9, 9)])
+def test_fractions_of_a_pixel_lie_between_whole_ones(quarters: int, levels: int) -> None:
+    ramp = np.repeat(np.arange(0, 256, 4, dtype=np.uint8)[None, :, None], 48, axis=0).repeat(3, axis=2)
+    vectors = np.zeros((2, 3, 4), dtype=np.int16)
+    vectors[1] = quarters
+    predicted = compensate(ramp, Motion(vectors, np.ones((3, 4), dtype=bool)))
+    np.testing.assert_array_equal(predicted[:, 8:-8], ramp[:, 8:-8].astype(int) + levels)
+
+
+def test_few_bits_buy_few_vectors(scene: Photo) -> None:
+    generator = np.random.default_rng(3)
+    noisy = np.clip(moved(scene, 3, -5) + generator.normal(0, 12, scene.shape), 0, 255).astype(np.uint8)
+    search = MotionSearch(noisy, scene)
+    kinds = [len(np.unique(search.motion(qp=qp).vectors.reshape(2, -1), axis=1).T) for qp in (0, 63)]
+    assert kinds[0] < kinds[1]
 
 
 def test_vectors_may_point_outside_as_far_as_they_go(scene: Photo) -> None:
@@ -58,21 +68,49 @@ def test_vectors_may_point_outside_as_far_as_they_go(scene: Photo) -> None:
 
 def test_content_that_is_new_is_not_predicted(scene: Photo) -> None:
     noise = np.random.default_rng(1).integers(0, 256, scene.shape, dtype=np.uint8)
-    assert estimate(noise, scene).used.mean() < 0.9
-    motion = estimate(scene, noise)
+    assert MotionSearch(noise, scene).predictable < 0.9
+    motion = MotionSearch(scene, noise).motion(qp=50)
     assert motion.used.mean() < 0.1
     unused = ~motion.used.repeat(16, axis=0).repeat(16, axis=1)
     assert (compensate(noise, motion)[unused] == GREY).all()
 
 
-def test_compensation_follows_a_plain_loop(scene: Photo) -> None:
+def sample(plane: Photo, row: int, column: int) -> int:
+    """The value of a plane at a place in quarter pixels, word by word as of FORMAT.md."""
+    high, wide = plane.shape
+
+    def whole(row: int, column: int) -> int:
+        return int(plane[min(max(row, 0), high - 1), min(max(column, 0), wide - 1)])
+
+    def between(six: list[int]) -> int:
+        total = sum(tap * value for tap, value in zip((1, -5, 20, 20, -5, 1), six, strict=True))
+        return min(max((total + 16) // 32, 0), 255)
+
+    def across(row: int, column: int) -> int:
+        if column % 2 == 0:
+            return whole(row, column // 2)
+        return between([whole(row, column // 2 + i) for i in range(-2, 4)])
+
+    def half(row: int, column: int) -> int:
+        if row % 2 == 0:
+            return across(row // 2, column)
+        return between([across(row // 2 + i, column) for i in range(-2, 4)])
+
+    rows, columns = {row // 2, (row + 1) // 2}, {column // 2, (column + 1) // 2}
+    places = [(r, c) for r in rows for c in columns]
+    if len(places) == 4:
+        places = [(r, c) for r, c in places if r % 2 != c % 2]
+    return (sum(half(*place) for place in places) + len(places) - 1) // len(places)
+
+
+def test_compensation_follows_the_format_word_by_word(scene: Photo) -> None:
+    small = np.ascontiguousarray(scene[:64, :96])
     generator = np.random.default_rng(2)
-    vectors = (2 * generator.integers(-20, 21, (2, 9, 12))).astype(np.int16)
-    used = generator.random((9, 12)) < 0.8
-    predicted = compensate(scene, Motion(vectors, used))
-    for y in range(144):
-        for x in range(0, 192, 5):
-            block = (y // 16, x // 16)
-            row = np.clip(y + vectors[0][block] // 2, 0, 143)
-            column = np.clip(x + vectors[1][block] // 2, 0, 191)
-            assert (predicted[y, x] == (scene[row, column] if used[block] else GREY)).all()
+    vectors = generator.integers(-MAX_VECTOR, MAX_VECTOR + 1, (2, 4, 6)).astype(np.int16)
+    used = generator.random((4, 6)) < 0.9
+    predicted = compensate(small, Motion(vectors, used))
+    for y, x in zip(generator.integers(0, 64, 400), generator.integers(0, 96, 400), strict=True):
+        block = (y // 16, x // 16)
+        place = 4 * y + vectors[0][block], 4 * x + vectors[1][block]
+        expected = [sample(small[:, :, channel], *map(int, place)) for channel in range(3)]
+        assert predicted[y, x].tolist() == (expected if used[block] else [GREY] * 3)

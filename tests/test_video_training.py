@@ -80,7 +80,7 @@ def test_photographs_that_move_can_be_followed(photo: Photo) -> None:
     errors, still = [], []
     for seed in range(8):
         sequence = move(picture, picture.flip(0), options=SMALL, generator=torch.Generator().manual_seed(seed))
-        predicted = predict(sequence[1:2], sequence[:1])
+        predicted = predict(sequence[1:2], sequence[:1], torch.tensor([32.0]))
         errors.append((predicted.float() - sequence[1].float()).abs().mean().item())
         still.append((sequence[0].float() - sequence[1].float()).abs().mean().item())
     assert np.mean(errors) < 0.7 * np.mean(still)

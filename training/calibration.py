@@ -31,7 +31,7 @@ PRIOR_SYMBOLS = 2000.0
 @torch.no_grad()
 def count_magnitudes(model: ImageModel | FrameModel, tables: Tables, examples: Examples) -> list[Counts]:
     """Row → (T + 2,) how often each magnitude 0…T, and anything larger, is coded with it, over a ladder of qps."""
-    counts = [np.zeros(tables.limit(row) + 2, dtype=np.int64) for row in range(ROWS)]
+    counts = [np.zeros(tables.bank[row].limit + 2, dtype=np.int64) for row in range(ROWS)]
     encode: Callable[..., tuple[Tensor, Tensor]] = model.encode
     for qp in QPS:
         step = torch.tensor([float(qp)])
@@ -79,7 +79,7 @@ def frame_examples(model: FrameModel, intra: ImageModel, clips: Sequence[Pixels]
             frames = torch.from_numpy(clip.copy())[:, None]  # (T, 1, H, W, 3)
             last = to_bytes(intra(to_unit(frames[0]), intra_qp(qp)).pixels)
             for frame in frames[1:]:
-                predicted = to_unit(predict(frame, last))
+                predicted = to_unit(predict(frame, last, qp))
                 yield to_unit(frame), predicted
                 last = to_bytes(model(to_unit(frame), predicted, qp).pixels)
 

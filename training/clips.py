@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from ncodec.bitstream import QP_COUNT
 from ncodec.control import PREDICTED_BELOW
 from ncodec.errors import InputError
-from ncodec.motion import compensate, estimate
+from ncodec.motion import compensate
+from ncodec.motion_search import MotionSearch
 from ncodec.suffixes import CLIP_SUFFIXES
 from ncodec.training.pictures import CropOptions, Loaded, PictureBank, Pixels, split
 from ncodec.training.sources import read_sources
@@ -80,10 +81,14 @@ def _decode(data: bytes, *, most: float) -> Pixels | str:
         return f"cannot be read: {error}"
 
 
-def predict(frames: Tensor, references: Tensor) -> Tensor:
-    """The prediction of each frame from what was decoded before it, all (B, H, W, 3) uint8, as an encoder makes it."""
-    pairs = zip(frames.cpu().numpy(), references.cpu().numpy(), strict=True)
-    predicted = [compensate(reference, estimate(frame, reference)) for frame, reference in pairs]
+def predict(frames: Tensor, references: Tensor, qp: Tensor) -> Tensor:
+    """The prediction of each frame from what was decoded before it, as an encoder makes it.
+
+    (B, H, W, 3) uint8 frames and references, and (B,) qp, → (B, H, W, 3) uint8.
+    """
+    predicted = []
+    for frame, reference, level in zip(frames.cpu().numpy(), references.cpu().numpy(), qp.tolist(), strict=True):
+        predicted.append(compensate(reference, MotionSearch(frame, reference).motion(qp=round(level))))
     return torch.from_numpy(np.stack(predicted)).to(frames.device)
 
 

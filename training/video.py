@@ -32,7 +32,7 @@ class VideoTraining(ImageTraining):
             last = to_bytes(intra.to(crops.device)(to_unit(crops[:, 0]), intra_qp(qp)).pixels)
         seen, frames = [], crops[:, 1:].unbind(1)
         for frame in frames:
-            seen.append(self.model(to_unit(frame), to_unit(predict(frame, last)), qp))
+            seen.append(self.model(to_unit(frame), to_unit(predict(frame, last, qp)), qp))
             last = to_bytes(seen[-1].pixels)
         together = Prediction(*(torch.cat([getattr(s, name) for s in seen]) for name in ("pixels", "y_bits", "z_bits")))
         originals, lagrangian = to_unit(torch.cat(frames)), self.model.config.lambda_of(qp).repeat(len(frames))

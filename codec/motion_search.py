@@ -1,0 +1,203 @@
+"""The search for motion, of an encoder alone: any vectors make a valid stream, these make a small one."""
+
+from collections.abc import Iterator
+from types import EllipsisType
+
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.bitstream import PATCH
+from ncodec.motion import MAX_VECTOR, PAD, HalfPixelPlanes, Mask, Motion, Vectors, average, half_pixels_of
+from ncodec.picture import Pixels
+from ncodec.vectors import class_of_spread
+
+Plane = npt.NDArray[np.int16]
+Costs = npt.NDArray[np.int32]
+Bits = npt.NDArray[np.float64]
+
+_COARSE = 4
+"""how much smaller the plane of the first, full search is"""
+_COARSE_REACH = 8
+SMOOTHNESS = 40
+"""what one step away from the surrounding vectors costs while searching, in summed absolute differences"""
+OWN_VECTOR_BITS = np.array([8.0, 4.5, 4.0, 3.5, 3.5, 3.5, 4.0])
+"""about what a vector of its own costs a block, beside the size of the vector, by the class of those around it"""
+SWEEPS = 3
+
+
+class MotionSearch:
+    """The motion of a frame against the last one, both (H, W, 3) uint8 with H and W multiples of 16.
+
+    A full search of ±32 pixels at a quarter of the size is refined at a half, at full size and between pixels; what is
+    found is then weighed against the bits that it takes.
+    """
+
+    def __init__(self, frame: Pixels, reference: Pixels) -> None:
+        current, last = _luma(frame), _luma(reference)
+        vectors = _search(_smaller(current, _COARSE), _smaller(last, _COARSE))
+        for factor in (2, 1):
+            plane = np.pad(_smaller(last, factor), PAD, mode="edge")
+            vectors, _ = _refine(_smaller(current, factor), plane[None, None], vectors, SMOOTHNESS // factor)
+        planes = _quarter_pixel_planes(last.astype(np.uint8))
+        vectors, _ = _refine(current, planes[::2, ::2], vectors, SMOOTHNESS)
+        self._vectors, _ = _refine(current, planes, vectors, SMOOTHNESS)
+        self._matcher = _Matcher(current, planes)
+        self._costs = self._matcher.costs(self._vectors)
+        self._activity = _activity(current)
+        self.predictable = float((self._costs < self._activity).mean())
+        """share of the blocks that find something in the last frame"""
+
+    def motion(self, *, qp: int) -> Motion:
+        """What is worth its bits at a qp: blocks take over vectors from around them, every second one at a time."""
+        price = bit_price(qp)
+        vectors, costs = self._vectors.copy(), self._costs.copy()
+        colours = np.add.outer(*map(np.arange, costs.shape)) & 1
+        for here in (colours == 0, colours == 1) * SWEEPS:
+            around = _beside(vectors)[:, :, here]  # (4, 2, n)
+            ordered = np.sort(around, axis=0)
+            expected = (ordered[1] + ordered[2]) >> 1
+            own = OWN_VECTOR_BITS[class_of_spread((ordered[3] - ordered[0]).sum(axis=0))]
+            best, cost = vectors[:, here], costs[here]
+            total = cost + price * _vector_bits(best, expected, own)
+            for candidate in (expected, *around, np.zeros_like(expected)):
+                found = self._matcher.costs(candidate, here)
+                priced = found + price * _vector_bits(candidate, expected, own)
+                better = priced < total
+                best = np.where(better, candidate, best)
+                cost, total = np.where(better, found, cost), np.where(better, priced, total)
+            vectors[:, here], costs[here] = best, cost
+        return Motion(vectors, costs < self._activity)
+
+
+def bit_price(qp: int) -> float:
+    """What a bit is worth in summed absolute differences: the root of 1/λ of the image model."""
+    return float(41 * 417 ** (-qp / 126))
+
+
+def _vector_bits(vectors: Vectors, expected: Vectors, own: Bits) -> Bits:
+    """About what vectors cost where others are expected, (h, w)."""
+    apart = np.abs(vectors - expected).sum(axis=0)
+    return np.where(apart == 0, 0.0, own + 2 * np.log2(1 + apart))
+
+
+def _beside(vectors: Vectors) -> Vectors:
+    """The vectors above, below, left and right of each, (4, 2, h, w); at the edges its opposite."""
+    padded = np.pad(vectors, ((0, 0), (1, 1), (1, 1)), mode="reflect" if min(vectors.shape[1:]) > 1 else "edge")
+    return np.stack([padded[:, :-2, 1:-1], padded[:, 2:, 1:-1], padded[:, 1:-1, :-2], padded[:, 1:-1, 2:]])
+
+
+class _Matcher:
+    """Summed absolute differences of blocks from where vectors say."""
+
+    def __init__(self, current: Plane, planes: Plane | Pixels, *, side: int = PATCH) -> None:
+        high, wide = current.shape[0] // side, current.shape[1] // side
+        self._blocks = current.reshape(high, side, wide, side).transpose(0, 2, 1, 3)  # (h, w, side, side)
+        self._windows = np.lib.stride_tricks.sliding_window_view(planes, (side, side), axis=(2, 3))
+        self._steps = planes.shape[0]
+        self._tops, self._lefts = np.indices((high, wide)) * side + PAD
+
+    def costs(self, vectors: Vectors, here: Mask | EllipsisType = ...) -> Costs:
+        """Vectors, (2, …) in the planes' fractions of a pixel, of the blocks `here` → (…)."""
+        (rows, columns), (down, right) = np.divmod(vectors.astype(np.intp), self._steps)
+        found = self._windows[down, right, self._tops[here] + rows, self._lefts[here] + columns]
+        costs: Costs = np.abs(found - self._blocks[here]).sum(axis=(-2, -1), dtype=np.int32)
+        return costs
+
+
+def _quarter_pixel_planes(values: Pixels) -> Pixels:
+    """(H, W) uint8 at each quarter of a pixel, (4, 4, H + 2·pad, W + 2·pad)."""
+    halves = HalfPixelPlanes(values)
+    planes = np.empty((4, 4, values.shape[0] + 2 * PAD, values.shape[1] + 2 * PAD), dtype=np.uint8)
+    for row in range(4):
+        for column in range(4):
+            # What wraps around at the far edges is further out than vectors reach.
+            parts = [
+                np.roll(halves[r & 1, c & 1], (-(r >> 1), -(c >> 1)), axis=(0, 1))
+                for r, c in half_pixels_of(row, column)
+            ]
+            planes[row, column] = parts[0] if len(parts) == 1 else average(*parts)
+    return planes
+
+
+def _luma(pixels: Pixels) -> Plane:
+    wide = pixels.astype(np.int16)
+    plane: Plane = (wide[:, :, 0] + 2 * wide[:, :, 1] + wide[:, :, 2]) >> 2
+    return plane
+
+
+def _smaller(plane: Plane, factor: int) -> Plane:
+    """Mean over factor × factor pixels."""
+    if factor == 1:
+        return plane
+    high, wide = plane.shape[0] // factor, plane.shape[1] // factor
+    total = plane.reshape(high, factor, wide, factor).sum(axis=(1, 3), dtype=np.int32)
+    mean: Plane = (total // factor**2).astype(np.int16)
+    return mean
+
+
+def _search(current: Plane, last: Plane) -> Vectors:
+    """Full search on the coarse planes; vectors in pixels of those planes, near ones preferred."""
+    side, span = PATCH // _COARSE, 2 * _COARSE_REACH + 1
+    high, wide = current.shape[0] // side, current.shape[1] // side
+    padded = np.pad(last, _COARSE_REACH, mode="edge")
+    costs = np.empty((span, span, high, wide), dtype=np.int32)
+    for down in range(span):
+        moved = np.lib.stride_tricks.sliding_window_view(padded[down : down + len(current)], current.shape[1], axis=1)
+        difference = np.abs(moved - current[:, None])  # (rows, span, columns); sums of 16 of them fit int16
+        columns = difference.reshape(high, side, span, -1).sum(axis=1, dtype=np.int16)
+        costs[down] = columns.reshape(high, span, wide, side).sum(axis=3, dtype=np.int16).transpose(1, 0, 2)
+    reach = np.arange(-_COARSE_REACH, _COARSE_REACH + 1)
+    downs, rights = (grid.reshape(-1) for grid in np.meshgrid(reach, reach, indexing="ij"))
+    costs += (np.abs(downs) + np.abs(rights)).astype(np.int32).reshape(span, span, 1, 1)
+    nearest = np.argsort(downs**2 + rights**2, kind="stable")
+    best = costs.reshape(span * span, high, wide)[nearest].argmin(axis=0)
+    return np.stack([downs[nearest][best], rights[nearest][best]]).astype(np.int16)
+
+
+def _refine(current: Plane, planes: Plane | Pixels, vectors: Vectors, smoothness: int) -> tuple[Vectors, Costs]:
+    """Vectors of a coarser step → doubled and moved to the best nearby, and their costs.
+
+    `planes` are those of the last frame at each fraction of a pixel that a vector can have, (f, f, H + 2·pad, …).
+    """
+    high, wide = vectors.shape[1:]
+    side, steps = current.shape[0] // high, planes.shape[0]
+    matcher = _Matcher(current, planes, side=side)
+    limit = min(steps * (PAD - 1), MAX_VECTOR)
+    start = (2 * vectors).astype(np.int16)
+    around = _median(start)
+    best, chosen = np.full((high, wide), np.iinfo(np.int32).max, dtype=np.int32), start
+    for candidate in _candidates(start, around):
+        moved = np.clip(candidate, -limit, limit)
+        costs = matcher.costs(moved) + smoothness * np.abs(moved - around).sum(axis=0, dtype=np.int32)
+        better = costs < best
+        best = np.where(better, costs, best)
+        chosen = np.where(better, moved, chosen).astype(np.int16)
+    return chosen, best
+
+
+def _candidates(start: Vectors, around: Vectors) -> Iterator[Vectors]:
+    """No motion, what surrounds a block, and its own vector with the eight next to it."""
+    yield np.zeros_like(start)
+    yield around
+    for down in (0, -1, 1):
+        for right in (0, -1, 1):
+            yield start + np.array([down, right], dtype=np.int16)[:, None, None]
+
+
+def _median(vectors: Vectors) -> Vectors:
+    """The median of each vector and its eight neighbours, component by component."""
+    padded = np.pad(vectors, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    middle: Vectors = np.median(windows, axis=(3, 4)).astype(np.int16)
+    return middle
+
+
+def _activity(current: Plane) -> Costs:
+    """Summed absolute difference of each block from its own mean: what a block costs without prediction."""
+    high, wide = current.shape[0] // PATCH, current.shape[1] // PATCH
+    blocks = current.reshape(high, PATCH, wide, PATCH).astype(np.int32)
+    mean = blocks.sum(axis=(1, 3), keepdims=True) // PATCH**2
+    difference = np.abs(blocks - mean).sum(axis=(1, 3))
+    # A flat block's mean is not free either, and a little motion is cheaper than a new texture.
+    costs: Costs = difference + 2 * PATCH**2
+    return costs
