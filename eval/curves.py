@@ -52,7 +52,7 @@ def mean_curve(measured: Measured, sources: Sequence[Source], metrics: Sequence[
         good = [(area, o) for area, o in seen if isinstance(o, Point)]
         if len(good) < len(seen):
             continue
-        values = {key: [o.metrics[key] for _, o in good] for key in metrics}
+        values = {key: [o.metrics.get(key) for _, o in good] for key in metrics}
         known = {key: [v for v in found if v is not None] for key, found in values.items()}
         means = {key: ALL_METRICS[key].mean(found) for key, found in known.items() if len(found) == len(good)}
         points.append(

@@ -77,11 +77,17 @@ def measure_point(codec: Codec[Any], content: Any, quality: float, metrics: Sequ
     return Point(quality, coded.size, seen, coded.encode_s, coded.decode_s)
 
 
+def due(codec: Codec[Any], quality: float, metrics: Sequence[str]) -> list[str]:
+    """Those of the metrics that are measured at a quality of a codec."""
+    below = len(codec.qualities) - 1 - codec.qualities.index(quality)
+    return [key for key in metrics if below % ALL_METRICS[key].every == 0]
+
+
 def _measure_source(
     medium: str, codec: str, source: Source, qualities: Sequence[float], metrics: Sequence[str]
 ) -> list[Outcome]:
-    content = MEDIA[medium].read(source)
-    return [measure_point(MEDIA[medium].codecs[codec], content, quality, metrics) for quality in qualities]
+    content, whole = MEDIA[medium].read(source), MEDIA[medium].codecs[codec]
+    return [measure_point(whole, content, quality, due(whole, quality, metrics)) for quality in qualities]
 
 
 def run_in_pool(
@@ -146,7 +152,10 @@ def measure(
     todo: dict[tuple[str, str, Source, tuple[float, ...], tuple[str, ...]], Codec[Any]] = {}
     for codec in codecs:
         for key, source in pictures.items():
-            known: dict[float, Outcome] = dict(store.points(codec, key, metrics))
+            known: dict[float, Outcome] = {}
+            for quality in codec.qualities:
+                measured = store.points(codec, key, due(medium.codecs[codec.name], quality, metrics))
+                known |= {quality: measured[quality]} if quality in measured else {}
             found[codec.name, key] = known
             lacking = tuple(quality for quality in codec.qualities if quality not in known)
             advance(len(codec.qualities) - len(lacking))

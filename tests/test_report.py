@@ -103,6 +103,12 @@ def test_metrics_are_best_for_the_same_picture(photo: Photo) -> None:
             assert same > other
 
 
+def test_a_slow_metric_is_measured_at_every_second_quality_from_the_highest_on() -> None:
+    slow = [q for q in JPEG_420.qualities if "ssimulacra2" in measure.due(JPEG_420, q, ["psnr", "ssimulacra2"])]
+    assert slow == list(JPEG_420.qualities[::-1][::2][::-1])
+    assert all("psnr" in measure.due(JPEG_420, quality, ["psnr"]) for quality in JPEG_420.qualities)
+
+
 def test_a_failure_is_a_sentence_and_leaves_its_quality_out_of_the_mean(photo: Photo, tmp_path: Path) -> None:
     class Picky(codecs.PillowCodec):
         def encode(self, pixels: Photo, quality: float) -> bytes:

@@ -92,9 +92,9 @@ def predict(frames: Tensor, references: Tensor, qp: Tensor) -> Tensor:
     return torch.from_numpy(np.stack(predicted)).to(frames.device)
 
 
-def intra_qp(qp: Tensor) -> Tensor:
-    """The qp of an intra frame whose predicted frames have this one, as encoders choose it."""
-    return (qp + PREDICTED_BELOW).clamp(max=QP_COUNT - 1)
+def intra_qp(qp: Tensor, *, share: float | Tensor = 1.0) -> Tensor:
+    """The qp of an intra frame whose predicted frames have this one, as encoders choose it, or a share of the way."""
+    return (qp + (share * PREDICTED_BELOW)).clamp(max=QP_COUNT - 1)
 
 
 def to_bytes(pixels: Tensor) -> Tensor:

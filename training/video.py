@@ -28,8 +28,10 @@ class VideoTraining(ImageTraining):
     def price(self, crops: Tensor, qp: Tensor) -> tuple[RateDistortion, Prediction]:
         """Rate and distortion of the frames after the first of (B, T, H, W, 3) uint8 sequences, (B·(T - 1),) each."""
         (intra,) = self._intra
+        # Far from its intra frame, a frame is predicted from one no better than itself.
+        share = torch.rand(len(qp), device=qp.device) if self.training else 1.0
         with torch.no_grad():
-            last = to_bytes(intra.to(crops.device)(to_unit(crops[:, 0]), intra_qp(qp)).pixels)
+            last = to_bytes(intra.to(crops.device)(to_unit(crops[:, 0]), intra_qp(qp, share=share)).pixels)
         seen, frames = [], crops[:, 1:].unbind(1)
         for frame in frames:
             seen.append(self.model(to_unit(frame), to_unit(predict(frame, last, qp)), qp))
