@@ -15,7 +15,7 @@ LAYERS = [
     {"bitstream", "entropy"},
     {"model", "motion", "records"},
     {"stream", "vectors", "tracks"},
-    {"backends", "zoo", "models"},
+    {"backends", "zoo", "models", "motion_search"},
     {"image"},
     {"video"},
     {"control", "ahead"},
