@@ -18,6 +18,8 @@ from ncodec.eval.store import Store
 from ncodec.files import write_bytes
 from ncodec.picture import Pixels
 
+Sizes = tuple[tuple[float, int], ...]
+"""qualities and the bytes of a file at each"""
 SIDE = 240
 """of a crop, in pixels"""
 ORIGINAL = "original"
@@ -50,8 +52,8 @@ def make_samples(
     """One sample for each picture, codec and rate, and the originals; and a sentence for each that failed."""
     samples: list[Sample] = [_original(source) for source in sources]
     failures: list[str] = []
-    todo: list[tuple[str, Path, str, float]] = []
-    kept: dict[tuple[str, Path, str, float], Path] = {}
+    todo: list[tuple[str, Path, str, float, Sizes]] = []
+    kept: dict[tuple[str, Path, str, float, Sizes], Path] = {}
     for source in sources:
         for codec in codecs:
             for rate in rates:
@@ -61,7 +63,8 @@ def make_samples(
                     samples.append(known)
                     advance(1)
                     continue
-                task = (codec.name, source.path, source.name, rate)
+                sizes = tuple((quality, p.size) for quality, p in store.points(codec, source.key, []).items())
+                task = (codec.name, source.path, source.name, rate, sizes)
                 todo.append(task)
                 kept[task] = path
     for task, sample in run_in_pool(_make_sample, todo, jobs):
@@ -88,21 +91,26 @@ def _read(path: Path) -> Sample | None:
         return None
 
 
-def _make_sample(codec_name: str, path: Path, picture: str, target_bpp: float) -> Sample:
+def _make_sample(codec_name: str, path: Path, picture: str, target_bpp: float, sizes: Sizes) -> Sample:
     codec, pixels = CODECS[codec_name], read_pixels(path)
-    data = encode_within(codec, pixels, target_bpp)
+    data = encode_within(codec, pixels, target_bpp, sizes)
     decoded = codec.decode(data)[: pixels.shape[0], : pixels.shape[1]]
     bpp = 8 * len(data) / (pixels.shape[0] * pixels.shape[1])
     return Sample(codec_name, picture, target_bpp, bpp, psnr(pixels, decoded), _data_uri(_middle(decoded)))
 
 
-def encode_within(codec: PictureCodec, pixels: Pixels, target_bpp: float) -> bytes:
-    """The largest file of whole-numbered quality that does not pass a rate, or the smallest there is."""
+def encode_within(codec: PictureCodec, pixels: Pixels, target_bpp: float, sizes: Sizes = ()) -> bytes:
+    """The largest file of whole-numbered quality that does not pass a rate, or the smallest there is.
+
+    `sizes` that are known already save most of the search.
+    """
     limit = target_bpp * pixels.shape[0] * pixels.shape[1] / 8
     first, last = codec.qualities[0], codec.qualities[-1]
     step = 1 if last > first else -1
-    low, high = 0, round(abs(last - first))
-    best = codec.encode(pixels, first)
+    low = max((round(step * (quality - first)) for quality, size in sizes if size <= limit), default=0)
+    beyond = (round(step * (quality - first)) - 1 for quality, size in sizes if size > limit)
+    high = max(low, min(beyond, default=round(abs(last - first))))
+    best = None
     while low < high:
         middle = (low + high + 1) // 2
         data = codec.encode(pixels, first + step * middle)
@@ -110,7 +118,7 @@ def encode_within(codec: PictureCodec, pixels: Pixels, target_bpp: float) -> byt
             low, best = middle, data
         else:
             high = middle - 1
-    return best
+    return best or codec.encode(pixels, first + step * low)
 
 
 def _original(source: Source) -> Sample:

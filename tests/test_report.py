@@ -207,6 +207,8 @@ def test_a_sample_is_the_largest_file_within_a_rate(photo: Photo) -> None:
     data = encode_within(JPEG_420, photo, 1.0)
     limit = photo.shape[0] * photo.shape[1] / 8
     assert 0.9 * limit < len(data) <= limit
+    known = tuple((quality, len(JPEG_420.encode(photo, quality))) for quality in JPEG_420.qualities)
+    assert encode_within(JPEG_420, photo, 1.0, known) == data
     smallest = encode_within(JPEG_420, photo, 0.001)
     assert smallest == JPEG_420.encode(photo, JPEG_420.qualities[0])
 
