@@ -24,7 +24,7 @@ GREY = 128
 PAD = MAX_VECTOR // 4 + 1
 """pixels that planes are continued by at each edge"""
 _TAPS = (1, -5, 20, 20, -5, 1)
-"""half-pixel interpolation of ITU-T H.264, 8.4.2.2.1"""
+"""half-pixel interpolation of ITU-T H.264, 8.4.2.2.1, but that the middle of four pixels is made of rounded values"""
 _TAPS_BEFORE, _TAPS_AFTER = 2, 3
 """values that the taps reach for on either side"""
 
@@ -95,9 +95,8 @@ class HalfPixelPlanes:
     def windows(self, place: tuple[int, int]) -> Pixels:
         """Every block's worth of values of the plane of a place, (H', W', 16, 16·channels)."""
         plane = self[place[0] & 1, place[1] & 1]
-        channels = plane.shape[2] if plane.ndim == 3 else 1
         flat = plane.reshape(plane.shape[0], -1)
-        return np.lib.stride_tricks.sliding_window_view(flat, (PATCH, PATCH * channels))
+        return np.lib.stride_tricks.sliding_window_view(flat, (PATCH, PATCH * plane.shape[2]))
 
     def _make(self, half_row: int, half_column: int) -> npt.NDArray[np.uint8]:
         inner = slice(_TAPS_BEFORE, -_TAPS_AFTER)

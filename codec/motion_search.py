@@ -6,7 +6,7 @@ from types import EllipsisType
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.bitstream import PATCH
+from ncodec.bitstream import PATCH, QP_COUNT
 from ncodec.motion import MAX_VECTOR, PAD, HalfPixelPlanes, Mask, Motion, Vectors, average, half_pixels_of
 from ncodec.picture import Pixels
 from ncodec.vectors import class_of_spread
@@ -23,6 +23,8 @@ SMOOTHNESS = 40
 OWN_VECTOR_BITS = np.array([8.0, 4.5, 4.0, 3.5, 3.5, 3.5, 4.0])
 """about what a vector of its own costs a block, beside the size of the vector, by the class of those around it"""
 SWEEPS = 3
+LAMBDA_MIN, LAMBDA_MAX = 0.0006, 0.25
+"""of the models' λ·255²·MSE + bpp at the lowest and the highest qp"""
 
 
 class MotionSearch:
@@ -37,10 +39,10 @@ class MotionSearch:
         vectors = _search(_smaller(current, _COARSE), _smaller(last, _COARSE))
         for factor in (2, 1):
             plane = np.pad(_smaller(last, factor), PAD, mode="edge")
-            vectors, _ = _refine(_smaller(current, factor), plane[None, None], vectors, SMOOTHNESS // factor)
-        planes = _quarter_pixel_planes(last.astype(np.uint8))
-        vectors, _ = _refine(current, planes[::2, ::2], vectors, SMOOTHNESS)
-        self._vectors, _ = _refine(current, planes, vectors, SMOOTHNESS)
+            vectors = _refine(_smaller(current, factor), plane[None, None], vectors, SMOOTHNESS // factor)
+        planes = _quarter_pixel_planes(last.astype(np.uint8))  # sixteen times the frame's luma
+        vectors = _refine(current, planes[::2, ::2], vectors, SMOOTHNESS)
+        self._vectors = _refine(current, planes, vectors, SMOOTHNESS)
         self._matcher = _Matcher(current, planes)
         self._costs = self._matcher.costs(self._vectors)
         self._activity = _activity(current)
@@ -70,20 +72,26 @@ class MotionSearch:
 
 
 def bit_price(qp: int) -> float:
-    """What a bit is worth in summed absolute differences: the root of 1/λ of the image model."""
-    return float(41 * 417 ** (-qp / 126))
+    """What a bit is worth in summed absolute differences: the root of 1/λ."""
+    return float((LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (qp / (QP_COUNT - 1))) ** -0.5)
 
 
 def _vector_bits(vectors: Vectors, expected: Vectors, own: Bits) -> Bits:
-    """About what vectors cost where others are expected, (h, w)."""
+    """About what vectors, (2, n), cost where others are expected, (n,)."""
     apart = np.abs(vectors - expected).sum(axis=0)
     return np.where(apart == 0, 0.0, own + 2 * np.log2(1 + apart))
 
 
 def _beside(vectors: Vectors) -> Vectors:
-    """The vectors above, below, left and right of each, (4, 2, h, w); at the edges its opposite."""
-    padded = np.pad(vectors, ((0, 0), (1, 1), (1, 1)), mode="reflect" if min(vectors.shape[1:]) > 1 else "edge")
-    return np.stack([padded[:, :-2, 1:-1], padded[:, 2:, 1:-1], padded[:, 1:-1, :-2], padded[:, 1:-1, 2:]])
+    """The vectors above, below, left and right of each, (4, 2, h, w).
+
+    At an edge the one on the other side; where there is none either, the two along the other axis.
+    """
+    _, high, wide = vectors.shape
+    down = np.pad(vectors, ((0, 0), (1, 1), (0, 0)), mode="reflect" if high > 1 else "edge")
+    across = np.pad(vectors, ((0, 0), (0, 0), (1, 1)), mode="reflect" if wide > 1 else "edge")
+    rows, columns = [down[:, :-2], down[:, 2:]], [across[:, :, :-2], across[:, :, 2:]]
+    return np.stack([*(rows if high > 1 else columns), *(columns if wide > 1 else rows)])
 
 
 class _Matcher:
@@ -154,8 +162,8 @@ def _search(current: Plane, last: Plane) -> Vectors:
     return np.stack([downs[nearest][best], rights[nearest][best]]).astype(np.int16)
 
 
-def _refine(current: Plane, planes: Plane | Pixels, vectors: Vectors, smoothness: int) -> tuple[Vectors, Costs]:
-    """Vectors of a coarser step → doubled and moved to the best nearby, and their costs.
+def _refine(current: Plane, planes: Plane | Pixels, vectors: Vectors, smoothness: int) -> Vectors:
+    """Vectors of a coarser step → doubled and moved to the best nearby.
 
     `planes` are those of the last frame at each fraction of a pixel that a vector can have, (f, f, H + 2·pad, …).
     """
@@ -172,7 +180,7 @@ def _refine(current: Plane, planes: Plane | Pixels, vectors: Vectors, smoothness
         better = costs < best
         best = np.where(better, costs, best)
         chosen = np.where(better, moved, chosen).astype(np.int16)
-    return chosen, best
+    return chosen
 
 
 def _candidates(start: Vectors, around: Vectors) -> Iterator[Vectors]:

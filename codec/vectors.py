@@ -1,4 +1,4 @@
-"""The motion of a frame ↔ bytes: from a coarse lattice of blocks to all of them, by the model's own tables.
+"""The motion of a frame ↔ bytes: from a coarse lattice of blocks to all of them.
 
 Each block is expected to move as the four around it that are already known; the more these agree, the surer the table.
 """
@@ -51,7 +51,7 @@ class _Stage:
     """(2, 4, n) the known blocks around each; None in the first lattice"""
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=2)  # tens of megabytes at the largest size
 def _stages(high: int, wide: int) -> tuple[_Stage, ...]:
     """From the coarsest lattice on: the middles of its squares, those of their sides, and again at half the step."""
     stages = [_Stage(_lattice(high, wide, (0, 0), COARSEST), None)]
@@ -74,7 +74,10 @@ def _lattice(high: int, wide: int, first: tuple[int, int], step: int) -> Points:
 
 
 def _around(points: Points, offsets: list[tuple[int, int]], high: int, wide: int) -> Points:
-    """(2, 4, n) neighbours of points; for one outside, the one on the other side, or else the first that is inside."""
+    """(2, 4, n) neighbours of points; for one outside, the one on the other side, or else the first that is inside.
+
+    Rows and columns are mirrored by themselves, which gives the same four in another order.
+    """
     limits = np.array([high, wide])[:, None, None]
     found = points[:, None] + np.array(offsets).T[:, :, None]
     mirrored = 2 * points[:, None] - found
@@ -139,7 +142,7 @@ def unpack_motion(payload: bytes, tables: Tables, *, high: int, wide: int) -> Mo
     field, used = _Field(high, wide, common.astype(np.int32)), np.empty((high, wide), dtype=np.bool_)
     for stage in _stages(high, wide):
         rows, columns = stage.points
-        vectors, classes = field.expect(stage)
+        moved, classes = field.expect(stage)
         kinds = np.empty(len(rows), dtype=np.int32)
         for c in np.unique(classes):
             kinds[classes == c] = unpacker.values(_KIND_TABLES[c], int((classes == c).sum()))
@@ -149,9 +152,9 @@ def unpack_motion(payload: bytes, tables: Tables, *, high: int, wide: int) -> Mo
         moves = kinds == MOVES
         for c in np.unique(classes[moves]):
             here = moves & (classes == c)
-            vectors[:, here] += unpacker.values(tables.bank[VECTOR_ROWS[c]], 2 * int(here.sum())).reshape(2, -1)
-        _check(vectors)
-        field.vectors[:, rows, columns], used[rows, columns] = vectors, kinds != UNUSED
+            moved[:, here] += unpacker.values(tables.bank[VECTOR_ROWS[c]], 2 * int(here.sum())).reshape(2, -1)
+        _check(moved)
+        field.vectors[:, rows, columns], used[rows, columns] = moved, kinds != UNUSED
     unpacker.finish()
     return Motion(field.vectors.astype(np.int16), used)
 
@@ -163,9 +166,11 @@ def _check(vectors: npt.NDArray[np.signedinteger]) -> None:
 
 
 def _most_common(motion: Motion) -> Int32Array:
-    """(2,) the vector of most predicted blocks."""
-    if not motion.used.any():
+    """(2,) the vector of most predicted blocks of the first lattice."""
+    first = (slice(None, None, COARSEST),) * 2
+    used = motion.used[first]
+    if not used.any():
         return np.zeros(2, dtype=np.int32)
-    found, counts = np.unique(motion.vectors[:, motion.used], axis=1, return_counts=True)
+    found, counts = np.unique(motion.vectors[:, *first][:, used], axis=1, return_counts=True)
     common: Int32Array = found[:, counts.argmax()].astype(np.int32)
     return common

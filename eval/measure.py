@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
@@ -78,9 +78,9 @@ def measure_point(codec: Codec[Any], content: Any, quality: float, metrics: Sequ
 
 
 def due(codec: Codec[Any], quality: float, metrics: Sequence[str]) -> list[str]:
-    """Those of the metrics that are measured at a quality of a codec."""
-    below = len(codec.qualities) - 1 - codec.qualities.index(quality)
-    return [key for key in metrics if below % ALL_METRICS[key].every == 0]
+    """Those of the metrics that are measured at a quality of a codec, its lowest and its highest always."""
+    place, last = codec.qualities.index(quality), len(codec.qualities) - 1
+    return [key for key in metrics if place == 0 or (last - place) % ALL_METRICS[key].every == 0]
 
 
 def _measure_source(
@@ -154,8 +154,10 @@ def measure(
         for key, source in pictures.items():
             known: dict[float, Outcome] = {}
             for quality in codec.qualities:
-                measured = store.points(codec, key, due(medium.codecs[codec.name], quality, metrics))
-                known |= {quality: measured[quality]} if quality in measured else {}
+                wanted = due(medium.codecs[codec.name], quality, metrics)
+                point = store.points(codec, key, wanted).get(quality)
+                if point is not None:
+                    known[quality] = replace(point, metrics={name: point.metrics[name] for name in wanted})
             found[codec.name, key] = known
             lacking = tuple(quality for quality in codec.qualities if quality not in known)
             advance(len(codec.qualities) - len(lacking))

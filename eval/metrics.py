@@ -37,7 +37,7 @@ class Metric(Generic[Content]):
     similarity: bool = False
     """whether 1 is perfect, and means over pictures are shown as -10·log₁₀(1 - x)"""
     every: int = 1
-    """measured at a codec's highest quality and at every so many below"""
+    """measured at a codec's highest quality, at every so many below, and at its lowest"""
 
     @property
     def available(self) -> bool:

@@ -80,7 +80,9 @@ class Report:
                 }
             )
             if metric.every > 1:
-                gaps.append(f"{metric.label} is measured at one of {metric.every} qualities of each codec")
+                gaps.append(
+                    f"{metric.label} is measured at one of {metric.every} qualities of each codec, and at the ends"
+                )
             if undefined:
                 gaps.append(f"{metric.label} has no curves: {', '.join(undefined)} too small for it")
         if opaque := [source.name for source in self.sources if source.alpha]:

@@ -5,7 +5,8 @@ import numpy.typing as npt
 import pytest
 
 from ncodec.motion import GREY, MAX_VECTOR, Motion, compensate
-from ncodec.motion_search import MotionSearch
+from ncodec.motion_search import MotionSearch, bit_price
+from ncodec.video import LEAST_PREDICTED
 
 Photo = npt.NDArray[np.uint8]
 
@@ -68,8 +69,9 @@ def test_vectors_may_point_outside_as_far_as_they_go(scene: Photo) -> None:
 
 def test_content_that_is_new_is_not_predicted(scene: Photo) -> None:
     noise = np.random.default_rng(1).integers(0, 256, scene.shape, dtype=np.uint8)
-    assert MotionSearch(noise, scene).predictable < 0.9
-    motion = MotionSearch(scene, noise).motion(qp=50)
+    search = MotionSearch(scene, noise)
+    assert search.predictable < LEAST_PREDICTED
+    motion = search.motion(qp=50)
     assert motion.used.mean() < 0.1
     unused = ~motion.used.repeat(16, axis=0).repeat(16, axis=1)
     assert (compensate(noise, motion)[unused] == GREY).all()
@@ -114,3 +116,19 @@ def test_compensation_follows_the_format_word_by_word(scene: Photo) -> None:
         place = 4 * y + vectors[0][block], 4 * x + vectors[1][block]
         expected = [sample(small[:, :, channel], *map(int, place)) for channel in range(3)]
         assert predicted[y, x].tolist() == (expected if used[block] else [GREY] * 3)
+
+
+def test_one_row_of_blocks_moves_together(scene: Photo) -> None:
+    row = np.ascontiguousarray(scene[64:80])
+    motion = MotionSearch(moved(row, 0, -4), row).motion(qp=20)
+    assert (motion.vectors[:, 0, 1:-1] == [[0], [16]]).mean() > 0.8
+
+
+def test_a_bit_is_worth_what_the_models_were_trained_for() -> None:
+    pytest.importorskip("torch")
+    import torch
+
+    from ncodec.models.image import ImageConfig
+
+    for qp in (0, 30, 63):
+        assert bit_price(qp) ** -2 == pytest.approx(float(ImageConfig().lambda_of(torch.tensor(float(qp)))), rel=1e-5)

@@ -1,4 +1,6 @@
-"""Motion survives its bytes, costs next to nothing where nothing moves, and damage is refused."""
+"""Motion survives its bytes, as the format has it, costs next to nothing where nothing moves; damage is refused."""
+
+import struct
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from ncodec.entropy import Tables
 from ncodec.errors import FormatError
 from ncodec.motion import MAX_VECTOR, Motion
+from ncodec.varint import ByteReader, pack_varint, unzigzag, zigzag
 from ncodec.vectors import pack_motion, unpack_motion
 from ncodec.zoo import load_model
 
@@ -79,11 +82,112 @@ def test_damage_is_refused_or_decodes_to_motion(tables: Tables) -> None:
         unpack_motion(data, tables, high=23, wide=41)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.binary(max_size=60))
-def test_bytes_of_all_sorts(data: bytes) -> None:
+numbers = st.integers(-MAX_VECTOR, MAX_VECTOR)
+words = st.lists(st.integers(0, 2**32 - 1), max_size=12)
+
+
+@settings(max_examples=150, deadline=None)
+@given(numbers, numbers, st.binary(max_size=6), words, st.integers(1, 9), st.integers(1, 9))
+def test_bytes_of_all_sorts(down: int, right: int, escapes: bytes, coded: list[int], high: int, wide: int) -> None:
+    head = pack_varint(zigzag(down)) + pack_varint(zigzag(right)) + pack_varint(len(escapes)) + escapes
     try:
-        motion = unpack_motion(data, load_model().tables, high=2, wide=3)
+        motion = unpack_motion(head + struct.pack(f"<{len(coded)}I", *coded), load_model().tables, high=high, wide=wide)
     except FormatError:
         return
     assert np.abs(motion.vectors).max() <= MAX_VECTOR
+
+
+KIND_COUNTS = [(1, 995, 28), (1, 803, 220), (1, 662, 361), (3, 549, 472), (4, 433, 587), (7, 375, 642), (42, 240, 742)]
+ROW_OF_CLASS = [23, 17, 18, 22, 26, 31, 41]
+Block = tuple[int, int]
+
+
+class PlainReader:
+    """The coder of FORMAT.md in whole numbers of any size, one symbol after the other."""
+
+    def __init__(self, payload: bytes) -> None:
+        reader = ByteReader(payload)
+        self.common = (unzigzag(reader.varint()), unzigzag(reader.varint()))
+        self.escapes = ByteReader(reader.take(reader.varint()))
+        self.words = list(struct.unpack(f"<{(len(payload) - reader.position) // 4}I", reader.rest()))
+        self.state = 0
+        for _ in range(2):
+            self.refill()
+
+    def refill(self) -> None:
+        if self.words:
+            self.state = self.state << 32 | self.words.pop()
+
+    def symbol(self, counts: list[int]) -> int:
+        place, value = self.state % 2**24, 0
+        while place >= counts[value]:
+            place -= counts[value]
+            value += 1
+        self.state = (self.state >> 24) * counts[value] + place
+        if self.state < 2**32:
+            self.refill()
+        limit = len(counts) // 2 - 1
+        if value <= 2 * limit:
+            return value - limit
+        code = self.escapes.varint()
+        return (-1 if code % 2 else 1) * (code // 2 + limit + 1)
+
+
+def blocks_around(block: Block, offsets: list[Block], high: int, wide: int) -> list[Block]:
+    def inside(place: Block) -> bool:
+        return 0 <= place[0] < high and 0 <= place[1] < wide
+
+    near = [(block[0] + down, block[1] + right) for down, right in offsets]
+    near = [n if inside(n) else (2 * block[0] - n[0], 2 * block[1] - n[1]) for n in near]
+    return [n if inside(n) else next(filter(inside, near)) for n in near]
+
+
+def read_plainly(payload: bytes, tables: Tables, high: int, wide: int) -> dict[Block, Block | None]:
+    """The vector of each predicted block, as FORMAT.md says it."""
+    reader = PlainReader(payload)
+    every = [(row, column) for row in range(high) for column in range(wide)]
+    stages: list[tuple[list[Block], list[Block]]] = [([b for b in every if b[0] % 8 == b[1] % 8 == 0], [])]
+    for s in (4, 2, 1):
+        on = [b for b in every if b[0] % s == b[1] % s == 0]
+        odd = {b: (b[0] // s % 2, b[1] // s % 2) for b in on}
+        stages.append(([b for b in on if odd[b] == (1, 1)], [(-s, -s), (-s, s), (s, -s), (s, s)]))
+        stages.append(([b for b in on if sum(odd[b]) == 1], [(-s, 0), (s, 0), (0, -s), (0, s)]))
+    vectors: dict[Block, Block] = {}
+    kinds: dict[Block, int] = {}
+    for blocks, offsets in stages:
+        expected, classes = {}, {}
+        for block in blocks:
+            around = [vectors[near] for near in blocks_around(block, offsets, high, wide)]
+            rows, columns = (sorted(vector[axis] for vector in around) for axis in (0, 1))
+            expected[block], classes[block] = reader.common, 5
+            if around:
+                expected[block] = ((rows[1] + rows[2]) // 2, (columns[1] + columns[2]) // 2)
+                spread = rows[3] - rows[0] + columns[3] - columns[0]
+                classes[block] = sum(spread >= least for least in (1, 2, 4, 8, 16, 32))
+        for number, (unused, follows, moves) in enumerate(KIND_COUNTS):
+            counts = [unused * 2**14, follows * 2**14, moves * 2**14 - 1, 1]
+            kinds |= {b: reader.symbol(counts) for b in blocks if classes[b] == number}
+        vectors |= expected
+        for number, row in enumerate(ROW_OF_CLASS):
+            moving = [b for b in blocks if classes[b] == number and kinds[b] == 1]
+            counts = tables.counts[row].tolist()
+            down, right = ([reader.symbol(counts) for _ in moving] for _ in (0, 1))
+            for block, *apart in zip(moving, down, right, strict=True):
+                vectors[block] = (expected[block][0] + apart[0], expected[block][1] + apart[1])
+    return {b: vectors[b] if kinds[b] >= 0 else None for b in every}
+
+
+@pytest.mark.parametrize(("high", "wide"), [(1, 1), (1, 17), (17, 1), (2, 2), (9, 5), (20, 11)])
+def test_a_plain_reader_reads_the_same(tables: Tables, high: int, wide: int) -> None:
+    motion = smooth(4, high, wide)
+    found = read_plainly(pack_motion(motion, tables), tables, high, wide)
+    for block, vector in found.items():
+        assert (vector is not None) == motion.used[block]
+        assert vector is None or vector == tuple(motion.vectors[:, *block])
+
+
+def test_bytes_of_a_pan(tables: Tables) -> None:
+    vectors = np.repeat(np.array([3, -6], dtype=np.int16), 12).reshape(2, 3, 4)
+    used = np.ones((3, 4), dtype=bool)
+    used[1, 2] = False
+    assert pack_motion(Motion(vectors, used), tables).hex(" ") == "06 0b 00 00 40 45 06"
