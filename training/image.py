@@ -92,10 +92,14 @@ class ImageTraining(pl.LightningModule):
         """Balanced loss of one batch."""
         crops, qp = batch
         result, seen = self.price(crops, qp)
-        loss = balanced(result.loss, lagrangian=result.lagrangian, pivot=self._pivot)
+        loss = self.objective(result)
         self.log("train/loss", loss, prog_bar=True)
         self.log("train/z_share", (seen.z_bits / (seen.y_bits + seen.z_bits)).mean())
         return loss if seen.penalty is None else loss + seen.penalty
+
+    def objective(self, result: RateDistortion) -> Tensor:
+        """What a step makes smaller."""
+        return balanced(result.loss, lagrangian=result.lagrangian, pivot=self._pivot)
 
     def validation_step(self, batch: tuple[Tensor], batch_idx: int) -> None:
         """Log bpp and PSNR of each ladder qp, and the mean log loss that says how training goes."""

@@ -16,6 +16,9 @@ from ncodec.training.losses import RateDistortion, rate_distortion
 from ncodec.training.pictures import PictureBank, load_pictures, split
 from ncodec.training.sources import has_pictures, read_sources
 
+LOSS_FLOOR = 0.02
+"""bits per pixel that do not matter"""
+
 
 class VideoTraining(ImageTraining):
     """Minimizes λ·255²·MSE + bpp of the predicted frames of sequences whose first frames a frozen image codec codes."""
@@ -40,6 +43,10 @@ class VideoTraining(ImageTraining):
         originals, lagrangian = to_unit(torch.cat(frames)), self.model.config.lambda_of(qp).repeat(len(frames))
         bits = together.y_bits + together.z_bits
         return rate_distortion(together.pixels, originals, bits, lagrangian=lagrangian), together
+
+    def objective(self, result: RateDistortion) -> Tensor:
+        """Mean logarithm: a still scene counts as much as one that moves and takes fifty times its bits."""
+        return (result.loss + LOSS_FLOOR).log().mean()
 
     def _show(self, name: str, crops: Tensor, pixels: Tensor) -> None:
         """Draw second frames above what was made of them."""
