@@ -320,7 +320,7 @@ AVIF_444 = PillowCodec(
     options={"speed": 5, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}, "max_threads": 1, "autotiling": False},
 )  # fmt: skip
 AVIF_420 = PillowCodec(
-    "AVIF 4:2:0", _AVIF_QUALITIES, "libaom, speed 5, tune=psnr, 4:2:0", format="AVIF", feature="avif",
+    "AVIF 4:2:0", (8, 28, 48, 68), "libaom, speed 5, tune=psnr, 4:2:0", format="AVIF", feature="avif",
     options={"speed": 5, "subsampling": "4:2:0", "advanced": {"tune": "psnr"}, "max_threads": 1, "autotiling": False},
 )  # fmt: skip
 JPEG_XL = PillowCodec(
@@ -354,7 +354,7 @@ VP9 = IntraCodec(
 )  # fmt: skip
 
 VVC = VvcCodec(
-    "VVC intra", (42, 37, 32, 27, 22), "vvenc, preset fast, no adaptive quantization, 4:2:0 at 10 bits",
+    "VVC intra", (37, 32, 27, 22), "vvenc, preset fast, no adaptive quantization, 4:2:0 at 10 bits",
 )  # fmt: skip
 
 CODECS: dict[str, PictureCodec] = {

