@@ -1,5 +1,6 @@
 """Charts as Vega-Lite, for the page and for papers."""
 
+import itertools
 from typing import Any
 
 import altair as alt
@@ -12,8 +13,8 @@ POINTS = "points"
 """name of the data set that the page fills in"""
 
 _COLOURS = (
-    "#e45756", "#4c78a8", "#72b7b2", "#54a24b", "#eeca3b", "#b279a2", "#ff9da6", "#9d755d", "#f58518", "#79706e",
-    "#1f9e89", "#8e6bbf", "#d67195", "#2f6fb0", "#8cd17d", "#b6992d", "#499894", "#86bcb6", "#e15759", "#5f9e6e",
+    "#d00000", "#4c78a8", "#72b7b2", "#54a24b", "#eeca3b", "#b279a2", "#ff9da6", "#9d755d", "#f58518", "#79706e",
+    "#1f9e89", "#8e6bbf", "#d67195", "#2f6fb0", "#8cd17d", "#b6992d", "#499894", "#86bcb6", "#a8a032", "#5f9e6e",
     "#d37295", "#a0cbe8", "#ffbe7d", "#bab0ac", "#d4a6c8", "#9c755f", "#7b6888", "#c49c94",
 )  # fmt: skip
 
@@ -40,7 +41,9 @@ def curve_rows(curves: list[MeanCurve], metric: str) -> list[Row]:
 
 def _colour(names: list[str], legend: alt.Legend | None) -> alt.Color:
     # A fixed domain keeps each codec's colour while others are hidden.
-    colours = [_COLOURS[i % len(_COLOURS)] for i in range(len(names))]
+    # The first of them is never given twice.
+    others = itertools.cycle(_COLOURS[1:])
+    colours = [_COLOURS[0], *(next(others) for _ in names[1:])]
     return alt.Color("codec:N", sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend)
 
 
@@ -58,9 +61,10 @@ def curve_chart(data: Data, *, label: str, names: list[str]) -> alt.LayerChart:
         color=_colour(names, alt.Legend(title=None, symbolLimit=40)),
         tooltip=["codec:N", rate, value, "quality:Q"],
     )
-    lines = shared.mark_line(strokeWidth=2, interpolate="monotone")
-    lines = lines.encode(strokeDash=_published_dash(), order="order:Q")
-    chart: alt.LayerChart = (lines + shared.mark_circle(size=36)).properties(width=640, height=420)
+    first = alt.condition(alt.datum.codec == names[0], alt.value(4), alt.value(1.5))
+    lines = shared.mark_line(interpolate="monotone")
+    lines = lines.encode(strokeDash=_published_dash(), strokeWidth=first, order="order:Q")
+    chart: alt.LayerChart = (lines + shared.mark_circle(size=36)).properties(width=640, height=480)
     return chart
 
 
