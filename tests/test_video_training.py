@@ -20,8 +20,10 @@ from tiny import log_losses
 from ncodec.errors import InputError
 from ncodec.models.image import ImageModel
 from ncodec.training import run
-from ncodec.training.clips import ClipBank, ClipOptions, load_clips, move, predict
+from ncodec.training.clips import ClipBank, ClipOptions, intra_qp, load_clips, move, predict
+from ncodec.training.losses import RateDistortion
 from ncodec.training.pictures import PictureBank
+from ncodec.training.video import VideoTraining
 
 Photo = npt.NDArray[np.uint8]
 TINY = [
@@ -121,3 +123,18 @@ def test_train_and_resume(data: Path, tmp_path: Path) -> None:
     longer = run.read_video_options([*TINY, "--optimizer.steps=34"])
     second = run.train_video([data], out=out, options=longer, start_from=start, resume=first)
     assert torch.load(second, weights_only=True)["ClipData"]["first"] == 34
+
+
+def test_a_still_scene_pulls_as_hard_as_one_that_moves() -> None:
+    loss = torch.tensor([0.3, 6.0], requires_grad=True)
+    unused = torch.ones(2)
+    VideoTraining.objective(None, RateDistortion(loss, unused, unused, unused)).backward()  # type: ignore[arg-type]
+    assert loss.grad is not None
+    pull = loss.grad * loss.detach()  # of the same relative gain
+    assert float(pull[0]) == pytest.approx(float(pull[1]), rel=0.1)
+
+
+def test_first_frames_are_coded_better_by_up_to_what_encoders_choose() -> None:
+    qp = torch.tensor([10.0, 62.0])
+    assert intra_qp(qp).tolist() == [18, 63]
+    assert intra_qp(qp, share=torch.tensor([0.5, 0.0])).tolist() == [14, 62]
