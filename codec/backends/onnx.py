@@ -9,7 +9,7 @@ import onnxruntime
 from ncodec.backends import Pixels
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
-from ncodec.model import Model
+from ncodec.model import FRAME, Model
 
 LARGE = 3 * 2**21
 """values of a tile (about two megapixels) from which memory is given back after each run"""
@@ -34,8 +34,12 @@ class OnnxBackend:
         if graph not in self._sessions:
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3
-            # The higher levels cost more at load than they gain on a picture, or on a large one's tiles.
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+            levels = onnxruntime.GraphOptimizationLevel
+            # The highest level costs more at load than it gains on a picture, or on a large one's tiles.
+            frames = self.model.kind == FRAME
+            options.graph_optimization_level = levels.ORT_ENABLE_ALL if frames else levels.ORT_ENABLE_BASIC
+            # Threads that spin between two runs keep a core from what decodes symbols and compensates motion.
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             if self.threads is not None:
                 options.intra_op_num_threads = self.threads
             # Growing by powers of two would hold twice the memory that a large picture's tiles need.

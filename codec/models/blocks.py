@@ -4,6 +4,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ncodec.bitstream import PATCH
+
+RENDER_PATCH = 4
+"""side, in pixels, of what the renderer works on"""
 LEAK = 0.1
 
 
@@ -20,19 +24,20 @@ def compress_range(x: Tensor) -> Tensor:
     return x / torch.sqrt(1 + x.abs())
 
 
-def patchify(x: Tensor) -> Tensor:
-    """(B, 3, H, W) → (B, 768, H/16, W/16), ordered as 4×4 cells of 4×4 pixels of 3 channels."""
-    return F.pixel_unshuffle(F.pixel_unshuffle(x, 4), 4)
+def patchify(x: Tensor, side: int = PATCH) -> Tensor:
+    """(B, 3, H, W) → (B, 3·side², H/side, W/side), ordered as cells of 4×4 pixels of 3 channels; `side` is 4 or 16."""
+    return F.pixel_unshuffle(F.pixel_unshuffle(x, RENDER_PATCH), side // RENDER_PATCH)
 
 
 class Pointwise(nn.Conv2d):
     """1×1 convolution; `gain` scales the initial weights, 0 starts a branch silent."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, gain: float = 1.0) -> None:
-        super().__init__(in_channels, out_channels, kernel_size=1)
+    def __init__(self, in_channels: int, out_channels: int, *, gain: float = 1.0, bias: bool = True) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=1, bias=bias)
         with torch.no_grad():
             self.weight.normal_(std=gain * in_channels**-0.5)
-            nn.init.zeros_(self.bias)  # type: ignore[arg-type]
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) → (B, C', h, w)."""
@@ -41,6 +46,36 @@ class Pointwise(nn.Conv2d):
         # A matrix product over channels last: in eager PyTorch on a CPU a training step is a third faster with it.
         y = F.linear(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias)  # (B, h, w, C')
         return y.permute(0, 3, 1, 2)
+
+    def halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, C, h, w) → the first and the second half of the output channels, each (B, C'/2, h, w)."""
+        if self.training:
+            first, second = self(x).chunk(2, dim=1)
+            return first, second
+        # Two convolutions: ONNX Runtime keeps channels in its blocks of eight only up to where an array is cut.
+        assert self.bias is not None
+        parts = zip(self.weight.chunk(2), self.bias.chunk(2), strict=True)
+        first, second = (F.conv2d(x, weight, bias) for weight, bias in parts)
+        return first, second
+
+
+class PatchConv(Pointwise):
+    """1×1 convolution over patches of 4×4 or 16×16 RGB pixels, their values in the order of `patchify`."""
+
+    def __init__(self, side: int, out_channels: int, *, gain: float = 1.0, bias: bool = True) -> None:
+        super().__init__(3 * side * side, out_channels, gain=gain, bias=bias)
+        self.side = side
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 3, H, W) → (B, C', H/side, W/side)."""
+        if self.training:
+            return super().forward(patchify(x, self.side))
+        # One convolution over pixels: moving them takes ONNX Runtime longer than the products.
+        cells = self.weight.view(
+            -1, 3, RENDER_PATCH, RENDER_PATCH, self.side // RENDER_PATCH, self.side // RENDER_PATCH
+        )
+        kernel = cells.permute(0, 1, 4, 2, 5, 3).reshape(-1, 3, self.side, self.side)
+        return F.conv2d(x, kernel, self.bias, stride=self.side)
 
 
 class GatedFfn(nn.Module):
@@ -56,7 +91,7 @@ class GatedFfn(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) → (B, C, h, w)."""
-        a, b = self.expand(x).chunk(2, dim=1)  # each (B, hidden, h, w)
+        a, b = self.expand.halves(x)  # each (B, hidden, h, w)
         gated: Tensor = self.project(a * F.hardsigmoid(b))
         return x + gated
 

@@ -14,12 +14,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ncodec.bitstream import PATCH
 from ncodec.entropy import HYPER_CELL
-from ncodec.models.blocks import Block, Pointwise, QpVector, Trunk, patchify
-from ncodec.models.image import PATCH_VALUES, Hints, ImageConfig, ImageModel, Prediction, halo_of
+from ncodec.models.blocks import RENDER_PATCH, Block, PatchConv, Pointwise, QpVector, Trunk
+from ncodec.models.image import Hints, ImageConfig, ImageModel, Prediction, halo_of
 
 
 @dataclass(frozen=True)
@@ -58,21 +57,20 @@ class Context(nn.Module):
     def __init__(self, config: FrameConfig) -> None:
         super().__init__()
         width, codec = config.context_width, config.codec
-        self.embed = Pointwise(PATCH_VALUES, width, gain=2.0)
+        self.embed = PatchConv(PATCH, width, gain=2.0)
         self.quality = QpVector(torch.ones(codec.knots, width), qp_count=codec.qp_count)
         self.trunk = Trunk(*(Block(width) for _ in range(config.context_depth)))
         self.to_encoder = Pointwise(width, codec.encoder_width, gain=0.0)
         self.to_means = Pointwise(width, codec.entropy_width, gain=0.0)
         self.to_body = Pointwise(width, codec.body_width, gain=0.0)
-        self.to_render = Pointwise(48, codec.render_width, gain=0.0)
+        self.to_render = PatchConv(RENDER_PATCH, codec.render_width, gain=0.0)
 
     def forward(self, predicted: Tensor, qp: Tensor) -> Hints:
         """(B, 3, H, W) in 0…1, H and W multiples of 16 → hints."""
         centred = predicted - 0.5
-        features = self.trunk(self.embed(patchify(centred)) * self.quality(qp))  # (B, width, H/16, W/16)
-        quarter = F.pixel_unshuffle(centred, 4)  # (B, 48, H/4, W/4)
+        features = self.trunk(self.embed(centred) * self.quality(qp))  # (B, width, H/16, W/16)
         return Hints(
-            self.to_encoder(features), self.to_means(features), self.to_body(features), self.to_render(quarter)
+            self.to_encoder(features), self.to_means(features), self.to_body(features), self.to_render(centred)
         )
 
 

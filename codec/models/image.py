@@ -23,12 +23,12 @@ from ncodec.entropy import HYPER_CELL, SCALE_MIN, SHIFT, Z_LIMIT
 from ncodec.models.blocks import (
     Block,
     GatedFfn,
+    PatchConv,
     Pointwise,
     QpVector,
     Trunk,
     activate,
     compress_range,
-    patchify,
 )
 from ncodec.models.likelihood import SCALE_STEP, gaussian_bits, scale_of_index
 
@@ -126,17 +126,17 @@ class Analysis(nn.Module):
     def __init__(self, config: ImageConfig) -> None:
         super().__init__()
         width = config.encoder_width
-        self.linear = nn.Conv2d(PATCH_VALUES, config.latent, 1, bias=False)
-        self.embed = Pointwise(PATCH_VALUES, width, gain=2.0)
+        self.linear = PatchConv(PATCH, config.latent, bias=False)
+        self.embed = PatchConv(PATCH, width, gain=2.0)
         self.quality = QpVector(torch.ones(config.knots, width), qp_count=config.qp_count)
         self.trunk = Trunk(*(Block(width) for _ in range(config.encoder_depth)))
         self.head = Pointwise(width, config.latent, gain=0.0)
 
     def forward(self, pixels: Tensor, qp: Tensor, hint: Tensor | None = None) -> Tensor:
         """(B, 3, H, W) in 0…1 → (B, latent, H/16, W/16); H and W multiples of 16."""
-        patches = patchify(pixels - 0.5)  # (B, 768, H/16, W/16)
-        y = self.linear(patches * 255)
-        features = self.trunk(plus(self.embed(patches) * self.quality(qp), hint))
+        centred = pixels - 0.5
+        y = self.linear(centred * 255)
+        features = self.trunk(plus(self.embed(centred) * self.quality(qp), hint))
         return y + 8 * self.head(features)  # type: ignore[no-any-return]
 
 
@@ -295,7 +295,7 @@ class ImageModel(nn.Module):
         rows = torch.arange(like.shape[2], device=like.device)[:, None]
         columns = torch.arange(like.shape[3], device=like.device)[None, :]
         channels = torch.arange(like.shape[1], device=like.device)[:, None, None]
-        return (1 - (rows + columns + channels) % 2).to(like.dtype)  # (latent, h, w)
+        return ((rows + columns) % 2 == channels % 2).to(like.dtype)  # (latent, h, w)
 
     def scaled_latent(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
         """(B, 3, H, W) → y in units of its quantization step, (B, latent, H/16, W/16)."""
