@@ -23,6 +23,8 @@ SMOOTHNESS = 40
 OWN_VECTOR_BITS = np.array([8.0, 4.5, 4.0, 3.5, 3.5, 3.5, 4.0])
 """about what a vector of its own costs a block, beside the size of the vector, by the class of those around it"""
 SWEEPS = 3
+ERROR_LASTS = 3.3
+"""frames, about, in which an error of a prediction stays"""
 LAMBDA_MIN, LAMBDA_MAX = 0.0006, 0.25
 """of the models' λ·255²·MSE + bpp at the lowest and the highest qp"""
 
@@ -44,15 +46,15 @@ class MotionSearch:
         vectors = _refine(current, planes[::2, ::2], vectors, SMOOTHNESS)
         self._vectors = _refine(current, planes, vectors, SMOOTHNESS)
         self._matcher = _Matcher(current, planes)
-        self._costs = self._matcher.costs(self._vectors)
         self._activity = _activity(current)
-        self.predictable = float((self._costs < self._activity).mean())
+        self.predictable = float(self._is_found(self._vectors).mean())
         """share of the blocks that find something in the last frame"""
 
     def motion(self, *, qp: int) -> Motion:
         """What is worth its bits at a qp: blocks take over vectors from around them, every second one at a time."""
         price = bit_price(qp)
-        vectors, costs = self._vectors.copy(), self._costs.copy()
+        vectors = self._vectors.copy()
+        costs = self._matcher.squares(vectors)
         colours = np.add.outer(*map(np.arange, costs.shape)) & 1
         for here in (colours == 0, colours == 1) * SWEEPS:
             around = _beside(vectors)[:, :, here]  # (4, 2, n)
@@ -62,18 +64,23 @@ class MotionSearch:
             best, cost = vectors[:, here], costs[here]
             total = cost + price * _vector_bits(best, expected, own)
             for candidate in (expected, *around, np.zeros_like(expected)):
-                found = self._matcher.costs(candidate, here)
+                found = self._matcher.squares(candidate, here)
                 priced = found + price * _vector_bits(candidate, expected, own)
                 better = priced < total
                 best = np.where(better, candidate, best)
                 cost, total = np.where(better, found, cost), np.where(better, priced, total)
             vectors[:, here], costs[here] = best, cost
-        return Motion(vectors, costs < self._activity)
+        return Motion(vectors, self._is_found(vectors))
+
+    def _is_found(self, vectors: Vectors) -> Mask:
+        """(h, w) whether what a vector points to is closer to a block than its own mean is."""
+        found: Mask = self._matcher.costs(vectors) < self._activity
+        return found
 
 
 def bit_price(qp: int) -> float:
-    """What a bit is worth in summed absolute differences: the root of 1/λ."""
-    return float((LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (qp / (QP_COUNT - 1))) ** -0.5)
+    """What a bit is worth in summed squared differences of a frame: 1/λ, shared by those in which an error stays."""
+    return float(1 / (ERROR_LASTS * LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (qp / (QP_COUNT - 1))))
 
 
 def _vector_bits(vectors: Vectors, expected: Vectors, own: Bits) -> Bits:
@@ -95,7 +102,7 @@ def _beside(vectors: Vectors) -> Vectors:
 
 
 class _Matcher:
-    """Summed absolute differences of blocks from where vectors say."""
+    """Summed differences of blocks from where vectors say."""
 
     def __init__(self, current: Plane, planes: Plane | Pixels, *, side: int = PATCH) -> None:
         high, wide = current.shape[0] // side, current.shape[1] // side
@@ -105,11 +112,21 @@ class _Matcher:
         self._tops, self._lefts = np.indices((high, wide)) * side + PAD
 
     def costs(self, vectors: Vectors, here: Mask | EllipsisType = ...) -> Costs:
-        """Vectors, (2, …) in the planes' fractions of a pixel, of the blocks `here` → (…)."""
+        """Vectors, (2, …) in the planes' fractions of a pixel, of the blocks `here` → absolute differences, (…)."""
+        costs: Costs = np.abs(self._apart(vectors, here)).sum(axis=(-2, -1), dtype=np.int32)
+        return costs
+
+    def squares(self, vectors: Vectors, here: Mask | EllipsisType = ...) -> Costs:
+        """The same in squared differences."""
+        apart = self._apart(vectors, here).astype(np.int32)
+        squares: Costs = np.einsum("...ij,...ij->...", apart, apart)
+        return squares
+
+    def _apart(self, vectors: Vectors, here: Mask | EllipsisType) -> Plane:
         (rows, columns), (down, right) = np.divmod(vectors.astype(np.intp), self._steps)
         found = self._windows[down, right, self._tops[here] + rows, self._lefts[here] + columns]
-        costs: Costs = np.abs(found - self._blocks[here]).sum(axis=(-2, -1), dtype=np.int32)
-        return costs
+        apart: Plane = found - self._blocks[here]  # (…, side, side)
+        return apart
 
 
 def _quarter_pixel_planes(values: Pixels) -> Pixels:

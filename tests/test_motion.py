@@ -7,7 +7,7 @@ from PIL import Image
 from places import ROOT
 
 from ncodec.motion import GREY, MAX_VECTOR, Motion, compensate
-from ncodec.motion_search import MotionSearch, bit_price
+from ncodec.motion_search import ERROR_LASTS, MotionSearch, bit_price
 from ncodec.video import LEAST_PREDICTED
 
 Photo = npt.NDArray[np.uint8]
@@ -138,4 +138,5 @@ def test_a_bit_is_worth_what_the_models_were_trained_for() -> None:
     from ncodec.models.image import ImageConfig
 
     for qp in (0, 30, 63):
-        assert bit_price(qp) ** -2 == pytest.approx(float(ImageConfig().lambda_of(torch.tensor(float(qp)))), rel=1e-5)
+        trained = float(ImageConfig().lambda_of(torch.tensor(float(qp))))
+        assert 1 / (ERROR_LASTS * bit_price(qp)) == pytest.approx(trained, rel=1e-5)
