@@ -18,6 +18,7 @@ from ncodec.varint import ByteReader, pack_varint
 Int8Array = npt.NDArray[np.int8]
 Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
+SignedArray = npt.NDArray[np.signedinteger]
 RowArray = npt.NDArray[np.uint8]
 IndexArray = npt.NDArray[np.intp]
 
@@ -79,13 +80,23 @@ class Tables:
     """(qps, C_z) table of each hyper-latent channel"""
     shift: int
     """fraction bits of the index"""
+    after: tuple[npt.NDArray[np.uint32], ...] = ()
+    """of models of frames, by the magnitude of a hyper-latent of the frame before, from 1: counts of how far beyond it,
+    away from zero, that of this frame is; the last are for larger ones too"""
+    still: int = 0
+    """rows by which the table of a hyper-latent is lower where that of the frame before is 0"""
 
     def validate(self) -> None:
         """Raise ValueError unless every table is decodable and every index fits float32 exactly."""
         if len(self.counts) != ROWS:
             msg = f"expected {ROWS} tables, got {len(self.counts)}"
             raise ValueError(msg)
-        for row, counts in enumerate(self.counts):
+        if len(self.after) > Z_LIMIT or not 0 <= self.still < ROWS:
+            msg = (
+                f"expected at most {Z_LIMIT} tables after others and a row of them, got {len(self.after)}, {self.still}"
+            )
+            raise ValueError(msg)
+        for row, counts in enumerate((*self.counts, *self.after)):
             if counts.sum(dtype=np.int64) != TABLE_TOTAL or counts.min() < 1 or len(counts) % 2:
                 msg = f"expected an even number of counts ≥ 1 with sum {TABLE_TOTAL}, got otherwise in row {row}"
                 raise ValueError(msg)
@@ -112,8 +123,17 @@ class Tables:
 
     @cached_property
     def bank(self) -> tuple[Table, ...]:
-        """The table of each row."""
-        return tuple(map(Table, self.counts))
+        """The table of each row; those of `after` follow the others."""
+        return tuple(map(Table, (*self.counts, *self.after)))
+
+    def hyper_rows(self, shape: tuple[int, ...], before: Int8Array | None, *, qp: int) -> RowArray:
+        """Table of each hyper-latent, (C_z, …), given those of the frame before where they are known."""
+        rows: RowArray = np.broadcast_to(self.z_rows[qp][:, None, None], shape)
+        if before is None or not self.after:
+            return rows
+        size = np.minimum(_magnitudes(before), len(self.after))
+        found = np.where(size > 0, ROWS - 1 + size, np.maximum(rows.astype(np.int16) - self.still, 1))
+        return np.where(rows > 0, found, 0).astype(np.uint8)
 
     def residual_rows(self, z_hat: Int8Array, *, qp: int, height: int, width: int) -> RowArray:
         """Table of each residual: I = clip((W·ẑ + b[qp]) >> shift, 0, 63), (C_y, height, width)."""
@@ -125,6 +145,20 @@ class Tables:
         cells = rows.reshape(-1, HYPER_CELL, HYPER_CELL, cells_high, cells_wide)
         grid: RowArray = cells.transpose(0, 3, 1, 4, 2).reshape(-1, cells_high * HYPER_CELL, cells_wide * HYPER_CELL)
         return grid[:, :height, :width]
+
+
+def _magnitudes(z_hat: Int8Array) -> Int16Array:
+    return np.abs(z_hat.astype(np.int16))
+
+
+def _turned(z_hat: SignedArray, before: Int8Array | None, rows: RowArray) -> SignedArray:
+    """Hyper-latents, positive where those of the frame before have their sign, if their table is one of `after`."""
+    return z_hat if before is None else np.where((rows >= ROWS) & (before < 0), -z_hat, z_hat)
+
+
+def _expected(before: Int8Array | None, rows: RowArray) -> SignedArray:
+    """What is taken off turned hyper-latents."""
+    return np.zeros(1, dtype=np.int16) if before is None else np.where(rows >= ROWS, _magnitudes(before), 0)
 
 
 def _groups(rows: RowArray) -> Iterator[tuple[int, IndexArray]]:
@@ -173,13 +207,17 @@ def _run(table: Table, values: Int32Array) -> _Run:
     return _Run(table, positions, _escape_bytes(values[escaped], limit))
 
 
-def _band_runs(symbols: Symbols, tables: Tables, band: slice, *, qp: int) -> Iterator[_Run]:
+def _band_runs(
+    symbols: Symbols, tables: Tables, band: slice, *, qp: int, before: Int8Array | None = None
+) -> Iterator[_Run]:
     """The runs of one band in decoding order: ẑ, then r."""
     z_hat = symbols.z_hat[:, band]
     residual = symbols.residual[:, _latent_rows(band, symbols.residual.shape[1])]
-    z_rows = np.broadcast_to(tables.z_rows[qp][:, None, None], z_hat.shape)
+    known = None if before is None else before[:, band]
+    z_rows = tables.hyper_rows(z_hat.shape, known, qp=qp)
+    beyond = _turned(z_hat.astype(np.int16), known, z_rows) - _expected(known, z_rows)
     r_rows = tables.residual_rows(z_hat, qp=qp, height=residual.shape[1], width=residual.shape[2])
-    for values, rows in ((z_hat, z_rows), (residual, r_rows)):
+    for values, rows in ((beyond, z_rows), (residual, r_rows)):
         flat = values.reshape(-1)
         for row, positions in _groups(rows):
             yield _run(tables.bank[row], flat[positions].astype(np.int32))
@@ -194,13 +232,16 @@ def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> None:
         part[rows == 0] = 0
 
 
-def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int) -> bytes:
-    """Code a picture's symbols: a varint length, the escapes, then the coder's 32-bit words."""
+def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int, before: Int8Array | None = None) -> bytes:
+    """Code a picture's symbols: a varint length, the escapes, then the coder's 32-bit words.
+
+    `before` is ẑ of the frame before, where it was predicted by the same model.
+    """
     coder = constriction.stream.stack.AnsCoder()
     escapes: list[bytes] = []
     # The coder is a stack: what is decoded first is pushed last.
     for band in reversed(_bands(symbols.z_hat.shape)):
-        runs = list(_band_runs(symbols, tables, band, qp=qp))
+        runs = list(_band_runs(symbols, tables, band, qp=qp, before=before))
         for run in reversed(runs):
             coder.encode_reverse(run.positions, run.table.model)
         escapes.append(b"".join(run.escapes for run in runs))
@@ -268,16 +309,12 @@ class Unpacker:
         _unescape(found, self.escapes, table.limit)
         return found
 
-    def fill(self, target: npt.NDArray[np.signedinteger], rows: RowArray, tables: Tables) -> None:
+    def fill(self, target: SignedArray, rows: RowArray, tables: Tables) -> None:
         """The next symbols, by the row of each; those of row 0 are zero."""
         flat = np.zeros(target.size, dtype=np.int32)
         for row, positions in _groups(rows):
             flat[positions] = self.values(tables.bank[row], len(positions))
-        largest = int(np.iinfo(target.dtype).max)
-        if np.abs(flat).max(initial=0) > largest:
-            msg = f"expected symbols of at most ±{largest}: the file is damaged"
-            raise FormatError(msg)
-        target[...] = flat.reshape(target.shape)
+        target[...] = _within(flat, int(np.iinfo(target.dtype).max)).reshape(target.shape)
 
     def finish(self) -> None:
         """Raise FormatError unless everything was taken."""
@@ -286,10 +323,19 @@ class Unpacker:
             raise FormatError(msg)
 
 
-def unpack_symbols(payload: bytes, tables: Tables, *, qp: int, height: int, width: int) -> Symbols:
+def _within(values: SignedArray, limit: int) -> SignedArray:
+    if np.abs(values).max(initial=0) > limit:
+        msg = f"expected symbols of at most ±{limit}: the file is damaged"
+        raise FormatError(msg)
+    return values
+
+
+def unpack_symbols(
+    payload: bytes, tables: Tables, *, qp: int, height: int, width: int, before: Int8Array | None = None
+) -> Symbols:
     """Decode the symbols of a picture with a latent of `height` × `width`; raises FormatError on damage.
 
-    No network runs: this is exact on every machine.
+    `before` is as for `pack_symbols`. No network runs: this is exact on every machine.
     """
     cells_high, cells_wide = -(-height // HYPER_CELL), -(-width // HYPER_CELL)
     z_hat = np.zeros((tables.z_rows.shape[1], cells_high, cells_wide), dtype=np.int8)
@@ -297,7 +343,11 @@ def unpack_symbols(payload: bytes, tables: Tables, *, qp: int, height: int, widt
     unpacker = Unpacker(payload)
     for band in _bands(z_hat.shape):
         z_band, r_band = z_hat[:, band], residual[:, _latent_rows(band, height)]
-        unpacker.fill(z_band, np.broadcast_to(tables.z_rows[qp][:, None, None], z_band.shape), tables)
+        known = None if before is None else before[:, band]
+        rows = tables.hyper_rows(z_band.shape, known, qp=qp)
+        beyond = np.zeros(z_band.shape, dtype=np.int32)
+        unpacker.fill(beyond, rows, tables)
+        z_band[...] = _within(_turned(beyond + _expected(known, rows), known, rows), Z_LIMIT)
         unpacker.fill(
             r_band, tables.residual_rows(z_band, qp=qp, height=r_band.shape[1], width=r_band.shape[2]), tables
         )

@@ -1,15 +1,17 @@
 """The search for motion, of an encoder alone: any vectors make a valid stream, these make a small one."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import EllipsisType
 
 import numpy as np
 import numpy.typing as npt
 
 from ncodec.bitstream import PATCH, QP_COUNT
+from ncodec.entropy import SignedArray
 from ncodec.motion import MAX_VECTOR, PAD, HalfPixelPlanes, Mask, Motion, Vectors, average, half_pixels_of
 from ncodec.picture import Pixels
-from ncodec.vectors import class_of_spread
+from ncodec.vectors import KIND_BITS, MOVES, UNUSED, Classes, expect_from, kinds_of, nearest_first
 
 Plane = npt.NDArray[np.int16]
 Costs = npt.NDArray[np.int32]
@@ -20,8 +22,8 @@ _COARSE = 4
 _COARSE_REACH = 8
 SMOOTHNESS = 40
 """what one step away from the surrounding vectors costs while searching, in summed absolute differences"""
-OWN_VECTOR_BITS = np.array([8.0, 4.5, 4.0, 3.5, 3.5, 3.5, 4.0])
-"""about what a vector of its own costs a block, beside the size of the vector, by the class of those around it"""
+OWN_VECTOR_BITS = np.array([2.8, 2.0, 2.3, 2.7, 3.3, 4.2, 5.1])
+"""about what a vector of its own costs beside its size, by the class of those around a block"""
 SWEEPS = 3
 ERROR_LASTS = 3.3
 """frames, about, in which an error of a prediction stays"""
@@ -57,15 +59,14 @@ class MotionSearch:
         costs = self._matcher.squares(vectors)
         colours = np.add.outer(*map(np.arange, costs.shape)) & 1
         for here in (colours == 0, colours == 1) * SWEEPS:
-            around = _beside(vectors)[:, :, here]  # (4, 2, n)
-            ordered = np.sort(around, axis=0)
-            expected = (ordered[1] + ordered[2]) >> 1
-            own = OWN_VECTOR_BITS[class_of_spread((ordered[3] - ordered[0]).sum(axis=0))]
+            around = _beside(vectors)[:, :, here]  # (2, 4, n)
+            expected, classes = expect_from(around)
+            prices = _Prices(expected, classes, nearest_first(around, expected), price)
             best, cost = vectors[:, here], costs[here]
-            total = cost + price * _vector_bits(best, expected, own)
-            for candidate in (expected, *around, np.zeros_like(expected)):
+            total = cost + prices.of(best)
+            for candidate in (expected, *around.transpose(1, 0, 2), np.zeros_like(expected)):
                 found = self._matcher.squares(candidate, here)
-                priced = found + price * _vector_bits(candidate, expected, own)
+                priced = found + prices.of(candidate)
                 better = priced < total
                 best = np.where(better, candidate, best)
                 cost, total = np.where(better, found, cost), np.where(better, priced, total)
@@ -83,14 +84,29 @@ def bit_price(qp: int) -> float:
     return float(1 / (ERROR_LASTS * LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (qp / (QP_COUNT - 1))))
 
 
-def _vector_bits(vectors: Vectors, expected: Vectors, own: Bits) -> Bits:
-    """About what vectors, (2, n), cost where others are expected, (n,)."""
-    apart = np.abs(vectors - expected).sum(axis=0)
-    return np.where(apart == 0, 0.0, own + 2 * np.log2(1 + apart))
+@dataclass(frozen=True, eq=False)
+class _Prices:
+    """What vectors cost blocks that lie between others."""
+
+    expected: SignedArray
+    """(2, n)"""
+    classes: Classes
+    """(n,)"""
+    around: SignedArray
+    """(2, 4, n) of `nearest_first`"""
+    bit: float
+
+    def of(self, vectors: SignedArray) -> Bits:
+        """(2, n) → (n,)."""
+        kinds = kinds_of(vectors, np.ones(len(self.classes), dtype=np.bool_), self.expected, self.around)
+        apart = np.abs(vectors - self.expected).sum(axis=0)
+        own = np.where(kinds == MOVES, OWN_VECTOR_BITS[self.classes] + 2 * np.log2(1 + apart), 0.0)
+        bits: Bits = KIND_BITS[self.classes, kinds - UNUSED] + own
+        return self.bit * bits
 
 
 def _beside(vectors: Vectors) -> Vectors:
-    """The vectors above, below, left and right of each, (4, 2, h, w).
+    """The vectors above, below, left and right of each, (2, 4, h, w).
 
     At an edge the one on the other side; where there is none either, the two along the other axis.
     """
@@ -98,7 +114,7 @@ def _beside(vectors: Vectors) -> Vectors:
     down = np.pad(vectors, ((0, 0), (1, 1), (0, 0)), mode="reflect" if high > 1 else "edge")
     across = np.pad(vectors, ((0, 0), (0, 0), (1, 1)), mode="reflect" if wide > 1 else "edge")
     rows, columns = [down[:, :-2], down[:, 2:]], [across[:, :, :-2], across[:, :, 2:]]
-    return np.stack([*(rows if high > 1 else columns), *(columns if wide > 1 else rows)])
+    return np.stack([*(rows if high > 1 else columns), *(columns if wide > 1 else rows)], axis=1)
 
 
 class _Matcher:

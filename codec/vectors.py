@@ -1,6 +1,7 @@
 """The motion of a frame ↔ bytes: from a coarse lattice of blocks to all of them.
 
-Each block is expected to move as the four around it that are already known; the more these agree, the surer the table.
+Each block is expected to move as the four around it that are already known, or else as one of them; the more these
+agree, the surer the table.
 """
 
 from dataclasses import dataclass
@@ -9,35 +10,45 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.entropy import TABLE_TOTAL, Int32Array, Table, Tables, Unpacker, pack_groups
+from ncodec.entropy import TABLE_TOTAL, Int32Array, SignedArray, Table, Tables, Unpacker, pack_groups
 from ncodec.errors import FormatError
-from ncodec.motion import MAX_VECTOR, Motion
+from ncodec.motion import MAX_VECTOR, Mask, Motion
 from ncodec.varint import ByteReader, pack_varint, unzigzag, zigzag
 
 COARSEST = 8
 """blocks from one point of the first lattice to the next"""
-UNUSED, FOLLOWS, MOVES = -1, 0, 1
-"""kinds of blocks: not predicted; as those around it say; with a vector of its own"""
+UNUSED, FOLLOWS, MOVES, TAKES = -3, -2, -1, 0
+"""kinds of blocks: not predicted; as those around it say together; with a vector of its own; as the nearest to what is
+expected of those around it, the second, third or fourth (0 to 3)"""
 LEAST_SPREADS = np.array([1, 2, 4, 8, 16, 32])
 """of the surrounding vectors, in quarter pixels, in classes 1 to 6"""
 FIRST_CLASS = 5
 """of the blocks of the first lattice, which have none around"""
 KINDS = (
-    (1, 995, 28), (1, 803, 220), (1, 662, 361), (3, 549, 472), (4, 433, 587), (7, 375, 642), (42, 240, 742),
+    (1, 984, 35, 1, 1, 1, 1), (1, 687, 83, 250, 1, 1, 1), (1, 522, 131, 218, 135, 16, 1),
+    (2, 432, 257, 172, 105, 44, 12), (4, 323, 366, 160, 105, 51, 15), (8, 356, 438, 98, 70, 40, 14),
+    (40, 186, 474, 143, 97, 59, 25),
 )  # fmt: skip
 """how many of 1,024 blocks are of each kind, by class"""
-VECTOR_ROWS = (23, 17, 18, 22, 26, 31, 41)
+VECTOR_ROWS = (20, 20, 20, 23, 25, 30, 43)
 """table of both differences from what was expected, by class"""
+
+FARTHEST = 8 * MAX_VECTOR
+"""beyond any distance of two vectors"""
 
 Points = npt.NDArray[np.intp]
 Classes = npt.NDArray[np.intp]
 
 
-def _kind_table(counts: tuple[int, int, int]) -> Table:
-    unused, follows, moves = (count * (TABLE_TOTAL // 1024) for count in counts)
-    return Table(np.array([unused, follows, moves - 1, 1], dtype=np.uint32))
+def _kind_table(counts: tuple[int, ...]) -> Table:
+    of_total = np.array([*counts, 0], dtype=np.uint32) * (TABLE_TOTAL // 1024)
+    of_total[FOLLOWS - UNUSED] -= 1
+    of_total[-1] = 1
+    return Table(of_total)
 
 
+KIND_BITS = np.log2(1024 / np.array(KINDS))
+"""of a block, (class, kind − `UNUSED`)"""
 _KIND_TABLES = tuple(map(_kind_table, KINDS))
 
 
@@ -74,9 +85,9 @@ def _lattice(high: int, wide: int, first: tuple[int, int], step: int) -> Points:
 
 
 def _around(points: Points, offsets: list[tuple[int, int]], high: int, wide: int) -> Points:
-    """(2, 4, n) neighbours of points; for one outside, the one on the other side, or else the first that is inside.
+    """(2, 4, n) neighbours of points.
 
-    Rows and columns are mirrored by themselves, which gives the same four in another order.
+    A row or a column outside is mirrored; for a neighbour outside even so, the first that is inside.
     """
     limits = np.array([high, wide])[:, None, None]
     found = points[:, None] + np.array(offsets).T[:, :, None]
@@ -92,6 +103,24 @@ def class_of_spread(spread: npt.NDArray[np.signedinteger]) -> Classes:
     return np.searchsorted(LEAST_SPREADS, spread, side="right")
 
 
+def expect_from(around: SignedArray) -> tuple[SignedArray, Classes]:
+    """Four vectors around each block, (2, 4, n) → what it is expected to have, (2, n), and its class."""
+    ordered = np.sort(around, axis=1)
+    return (ordered[:, 1] + ordered[:, 2]) >> 1, class_of_spread((ordered[:, 3] - ordered[:, 0]).sum(axis=0))
+
+
+def nearest_first(around: SignedArray, expected: SignedArray) -> SignedArray:
+    """The four vectors around each block, (2, 4, n), the nearest to what is expected, (2, n), first.
+
+    Those that say nothing new stand last: equal to what is expected, or to one before.
+    """
+    distances = np.abs(around - expected[:, None]).sum(axis=0)  # (4, n)
+    same = (around[:, :, None] == around[:, None]).all(axis=0)  # (4, 4, n)
+    repeats = np.array([same[i, :i].any(axis=0) for i in range(4)])
+    distances[repeats | (distances == 0)] = FARTHEST
+    return np.take_along_axis(around, distances.argsort(axis=0, kind="stable")[None], axis=1)
+
+
 class _Field:
     """What is known of the vectors of a frame so far."""
 
@@ -99,14 +128,18 @@ class _Field:
         self.vectors = np.empty((2, high, wide), dtype=np.int32)
         self._common = common
 
-    def expect(self, stage: _Stage) -> tuple[Int32Array, Classes]:
-        """(2, n) what the vectors of a stage are expected to be, and the class of each block."""
+    def expect(self, stage: _Stage) -> tuple[SignedArray, Classes, SignedArray]:
+        """What the vectors of a stage are expected to be, (2, n), the class of each block, and what it may take over.
+
+        The last is (2, 4, n), or (2, 0, n) for the first stage.
+        """
         count = stage.points.shape[1]
         if stage.around is None:
-            return np.repeat(self._common[:, None], count, axis=1), np.full(count, FIRST_CLASS)
-        known = np.sort(self.vectors[:, stage.around[0], stage.around[1]], axis=1)  # (2, 4, n)
-        spread = (known[:, 3] - known[:, 0]).sum(axis=0)
-        return (known[:, 1] + known[:, 2]) >> 1, class_of_spread(spread)
+            expected = np.repeat(self._common[:, None], count, axis=1)
+            return expected, np.full(count, FIRST_CLASS), np.empty((2, 0, count), dtype=np.int32)
+        around = self.vectors[:, stage.around[0], stage.around[1]]  # (2, 4, n)
+        expected, classes = expect_from(around)
+        return expected, classes, nearest_first(around, expected)
 
 
 def pack_motion(motion: Motion, tables: Tables) -> bytes:
@@ -119,16 +152,26 @@ def pack_motion(motion: Motion, tables: Tables) -> bytes:
     groups: list[tuple[Table, Int32Array]] = []
     for stage in _stages(high, wide):
         rows, columns = stage.points
-        expected, classes = field.expect(stage)
-        used, wanted = motion.used[rows, columns], motion.vectors[:, rows, columns].astype(np.int32)
-        kinds = np.where(used, np.where((wanted == expected).all(axis=0), FOLLOWS, MOVES), UNUSED).astype(np.int32)
+        expected, classes, around = field.expect(stage)
+        wanted = motion.vectors[:, rows, columns].astype(np.int32)
+        kinds = kinds_of(wanted, motion.used[rows, columns], expected, around)
         groups += [(_KIND_TABLES[c], kinds[classes == c]) for c in np.unique(classes)]
         moves = kinds == MOVES
         for c in np.unique(classes[moves]):
             apart = (wanted - expected)[:, moves & (classes == c)]
             groups.append((tables.bank[VECTOR_ROWS[c]], apart.reshape(-1)))
-        field.vectors[:, rows, columns] = np.where(moves, wanted, expected)
+        field.vectors[:, rows, columns] = np.where(kinds > FOLLOWS, wanted, expected)
     return b"".join(pack_varint(zigzag(int(v))) for v in common) + pack_groups(groups)
+
+
+def kinds_of(wanted: SignedArray, used: Mask, expected: SignedArray, around: SignedArray) -> Int32Array:
+    """(n,) the cheapest kind of each block, given its vector, (2, n), and those of `nearest_first`."""
+    kinds = np.full(used.shape, MOVES, dtype=np.int32)
+    for place in reversed(range(around.shape[1])):
+        kinds[(wanted == around[:, place]).all(axis=0)] = TAKES + place
+    kinds[(wanted == expected).all(axis=0)] = FOLLOWS
+    kinds[~used] = UNUSED
+    return kinds
 
 
 def unpack_motion(payload: bytes, tables: Tables, *, high: int, wide: int) -> Motion:
@@ -142,13 +185,15 @@ def unpack_motion(payload: bytes, tables: Tables, *, high: int, wide: int) -> Mo
     field, used = _Field(high, wide, common.astype(np.int32)), np.empty((high, wide), dtype=np.bool_)
     for stage in _stages(high, wide):
         rows, columns = stage.points
-        moved, classes = field.expect(stage)
+        moved, classes, around = field.expect(stage)
         kinds = np.empty(len(rows), dtype=np.int32)
         for c in np.unique(classes):
             kinds[classes == c] = unpacker.values(_KIND_TABLES[c], int((classes == c).sum()))
-        if np.abs(kinds).max() > 1:
+        if kinds.min() < UNUSED or kinds.max() >= TAKES + around.shape[1]:
             msg = "expected blocks that are predicted or not, got others: the file is damaged"
             raise FormatError(msg)
+        for place in range(around.shape[1]):
+            moved = np.where(kinds == TAKES + place, around[:, place], moved)
         moves = kinds == MOVES
         for c in np.unique(classes[moves]):
             here = moves & (classes == c)

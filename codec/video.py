@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ncodec.bitstream import PATCH
-from ncodec.entropy import Symbols, pack_symbols, unpack_symbols
+from ncodec.entropy import Int8Array, Symbols, pack_symbols, unpack_symbols
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.image import ImageCodec, pad_to_patches
 from ncodec.motion import Motion, compensate
@@ -59,6 +59,7 @@ class FrameEncoder:
         self._worker = ThreadPoolExecutor(1)
         self._source: Pixels | None = None
         self._last: Pixels | None = None
+        self._hyper: Int8Array | None = None
 
     @property
     def last(self) -> Pixels:
@@ -102,6 +103,7 @@ class FrameEncoder:
         codec = self.codecs.pictures
         symbols = codec.analyze(pixels, qp=qp)
         packed = self._worker.submit(pack_symbols, symbols, codec.model.tables, qp=qp)
+        self._hyper = None
         self._last = _synthesize(codec, symbols, qp=qp)
         return Frame(Tag.INTRA, pts, qp, b"", packed.result())
 
@@ -111,7 +113,8 @@ class FrameEncoder:
         moved = self._worker.submit(pack_motion, motion, tables)
         predicted = compensate(self.last, motion)
         symbols = codec.analyze(pixels, qp=qp, predicted=predicted)
-        packed = self._worker.submit(pack_symbols, symbols, tables, qp=qp)
+        packed = self._worker.submit(pack_symbols, symbols, tables, qp=qp, before=self._hyper)
+        self._hyper = symbols.z_hat
         self._last = _synthesize(codec, symbols, qp=qp, predicted=predicted)
         return Frame(Tag.PREDICTED, pts, qp, moved.result(), packed.result())
 
@@ -135,16 +138,22 @@ class FrameDecoder:
         self.height = height
         self.width = width
         self._last: Pixels | None = None
+        self._hyper: Int8Array | None = None
 
     def parse(self, frame: Frame) -> Parsed:
-        """Decode the symbols of a frame, without a network and in any order; raises FormatError for damage."""
+        """Decode the symbols of the next frame, without a network, from any intra frame on.
+
+        Frames are parsed in their order, however far ahead of `decode`. Raises FormatError for damage.
+        """
         if frame.tag == Tag.COPY:
             return Parsed(frame.tag, frame.pts)
-        codec = self.codecs.pictures if frame.tag == Tag.INTRA else self.codecs.predicting()
-        tables = codec.model.tables
+        intra = frame.tag == Tag.INTRA
+        tables = (self.codecs.pictures if intra else self.codecs.predicting()).model.tables
         high, wide = -(-self.height // PATCH), -(-self.width // PATCH)
-        motion = unpack_motion(frame.motion, tables, high=high, wide=wide) if frame.tag == Tag.PREDICTED else None
-        symbols = unpack_symbols(frame.symbols, tables, qp=frame.qp, height=high, width=wide)
+        motion = None if intra else unpack_motion(frame.motion, tables, high=high, wide=wide)
+        before = None if intra else self._hyper
+        symbols = unpack_symbols(frame.symbols, tables, qp=frame.qp, height=high, width=wide, before=before)
+        self._hyper = None if intra else symbols.z_hat
         return Parsed(frame.tag, frame.pts, frame.qp, symbols, motion)
 
     def decode(self, parsed: Parsed) -> Pixels:

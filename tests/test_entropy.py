@@ -34,30 +34,35 @@ def small_tables() -> Tables:
 
 
 TABLES = small_tables()
+FRAME_TABLES = replace(TABLES, after=(gaussian_row(9), gaussian_row(12)), still=6)
+
+
+def random_hyper(high: int, wide: int, rng: np.random.Generator) -> np.ndarray:
+    return np.clip(np.rint(rng.normal(0, 5, (2, -(-high // 4), -(-wide // 4)))), -127, 127).astype(np.int8)
 
 
 def random_symbols(high: int, wide: int, *, seed: int, spread: float = 4) -> Symbols:
     rng = np.random.default_rng(seed)
-    z_hat = np.clip(np.rint(rng.normal(0, 5, (2, -(-high // 4), -(-wide // 4)))), -127, 127).astype(np.int8)
+    z_hat = random_hyper(high, wide, rng)
     residual = np.rint(rng.normal(0, spread, (3, high, wide))).astype(np.int16)
     symbols = Symbols(z_hat, residual)
     zero_certain(symbols, TABLES, qp=11)
     return symbols
 
 
-def reference_words(symbols: Symbols, *, qp: int) -> tuple[list[int], list[tuple[int, int]]]:
+def reference_words(
+    symbols: Symbols, *, qp: int, before: np.ndarray | None = None
+) -> tuple[list[int], list[tuple[int, int]]]:
     """FORMAT.md's arithmetic in plain Python: the words of a one-band picture without escapes, and (row, value)s."""
-    sequence = []
     z_hat, residual = symbols.z_hat.astype(int), symbols.residual.astype(int)
-    for values, row_of in (
-        (z_hat, lambda c, i, j: int(TABLES.z_rows[qp, c])),
-        (residual, lambda c, i, j: residual_row(z_hat, c, i, j, qp)),
-    ):
-        coded = [(row_of(c, i, j), (c, i, j)) for c, i, j in np.ndindex(values.shape)]
-        sequence += [(row, int(values[at])) for row, at in sorted(coded) if row]
+    of_z = {at: hyper_row(int(z_hat[at]), before, at, qp) for at in np.ndindex(z_hat.shape)}
+    of_r = {at: (residual_row(z_hat, *at, qp), int(residual[at])) for at in np.ndindex(residual.shape)}
+    # Sorting is stable, and positions are in raster order.
+    sequence = [pair for part in (of_z, of_r) for pair in sorted(part.values(), key=lambda pair: pair[0]) if pair[0]]
+    bank = [*FRAME_TABLES.counts, *FRAME_TABLES.after]
     state, words = 0, []
     for row, value in reversed(sequence):
-        counts = TABLES.counts[row].astype(int).tolist()
+        counts = bank[row].astype(int).tolist()
         symbol = value + len(counts) // 2 - 1
         left, count = sum(counts[:symbol]), counts[symbol]
         if state >> 40 >= count:
@@ -68,6 +73,17 @@ def reference_words(symbols: Symbols, *, qp: int) -> tuple[list[int], list[tuple
         words.append(state & 0xFFFFFFFF)
         state >>= 32
     return words, sequence
+
+
+def hyper_row(value: int, before: np.ndarray | None, at: tuple[int, ...], qp: int) -> tuple[int, int]:
+    """Table of a hyper-latent, 64 and 65 being those after others, and what is coded with it."""
+    row = int(TABLES.z_rows[qp, at[0]])
+    if row == 0 or before is None:
+        return row, value
+    known = int(before[at])
+    if known == 0:
+        return max(row - FRAME_TABLES.still, 1), value
+    return 63 + min(abs(known), 2), (value if known > 0 else -value) - abs(known)
 
 
 def residual_row(z_hat: np.ndarray, c: int, i: int, j: int, qp: int) -> int:
@@ -95,6 +111,41 @@ def test_words_are_those_of_the_specification() -> None:
     words, sequence = reference_words(symbols, qp=11)
     assert all(abs(value) < len(TABLES.counts[row]) // 2 for row, value in sequence), "the example must not escape"
     assert pack_symbols(symbols, TABLES, qp=11) == b"\0" + np.array(words, dtype="<u4").tobytes()
+
+
+@pytest.mark.parametrize("steady", [True, False])
+def test_words_after_another_frame_are_those_of_the_specification(steady: bool) -> None:
+    symbols = random_symbols(9, 10, seed=1, spread=0.4)
+    change = np.random.default_rng(4).integers(-1, 2, symbols.z_hat.shape).astype(np.int8)
+    before = symbols.z_hat + change if steady else np.zeros_like(symbols.z_hat)
+    words, sequence = reference_words(symbols, qp=11, before=before)
+    bank = [*FRAME_TABLES.counts, *FRAME_TABLES.after]
+    assert all(abs(value) < len(bank[row]) // 2 for row, value in sequence), "the example must not escape"
+    assert (65 if steady else 14) in {row for row, _ in sequence}, "the example must use what it is for"
+    packed = pack_symbols(symbols, FRAME_TABLES, qp=11, before=before)
+    assert packed == b"\0" + np.array(words, dtype="<u4").tobytes()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    high=st.integers(1, 70), wide=st.integers(1, 21), seed=st.integers(0, 2**32 - 1), spread=st.sampled_from([0, 1, 60])
+)
+def test_any_frame_round_trips_after_any_other(high: int, wide: int, seed: int, spread: float) -> None:
+    symbols = random_symbols(high, wide, seed=seed)
+    rng = np.random.default_rng(seed)
+    before = np.clip(symbols.z_hat + rng.normal(0, spread, symbols.z_hat.shape), -127, 127).astype(np.int8)
+    packed = pack_symbols(symbols, FRAME_TABLES, qp=11, before=before)
+    decoded = unpack_symbols(packed, FRAME_TABLES, qp=11, height=high, width=wide, before=before)
+    np.testing.assert_array_equal(decoded.z_hat, symbols.z_hat)
+    np.testing.assert_array_equal(decoded.residual, symbols.residual)
+
+
+def test_hyper_latents_beyond_their_range_are_refused() -> None:
+    symbols = random_symbols(4, 4, seed=1, spread=0)
+    high = np.full_like(symbols.z_hat, 127)
+    packed = pack_symbols(replace(symbols, z_hat=np.full_like(high, 7)), FRAME_TABLES, qp=11, before=high - 125)
+    with pytest.raises(FormatError, match="expected symbols of at most ±127"):
+        unpack_symbols(packed, FRAME_TABLES, qp=11, height=4, width=4, before=high)
 
 
 def test_bands_of_a_wide_picture_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,6 +186,14 @@ def test_symbols_that_disagree_with_a_certain_table_become_zero() -> None:
     assert (cleaned.z_hat[1] == 0).all()
     assert (cleaned.residual[rows == 0] == 0).all()
     assert (cleaned.residual[rows > 0] == 1).all()
+
+
+@pytest.mark.parametrize("still", [-1, 64])
+def test_tables_of_frames_are_checked(still: int) -> None:
+    with pytest.raises(ValueError, match="expected at most 127 tables after others and a row"):
+        replace(FRAME_TABLES, still=still).validate()
+    with pytest.raises(ValueError, match="in row 64"):
+        replace(FRAME_TABLES, after=(gaussian_row(3) // 2,)).validate()
 
 
 PACKED = pack_symbols(random_symbols(12, 9, seed=2, spread=60), TABLES, qp=11)

@@ -52,12 +52,11 @@ def test_fractions_of_a_pixel_lie_between_whole_ones(quarters: int, levels: int)
     np.testing.assert_array_equal(predicted[:, 8:-8], ramp[:, 8:-8].astype(int) + levels)
 
 
-def test_few_bits_buy_few_vectors(scene: Photo) -> None:
-    generator = np.random.default_rng(3)
-    noisy = np.clip(moved(scene, 3, -5) + generator.normal(0, 12, scene.shape), 0, 255).astype(np.uint8)
-    search = MotionSearch(noisy, scene)
-    kinds = [len(np.unique(search.motion(qp=qp).vectors.reshape(2, -1), axis=1).T) for qp in (0, 63)]
-    assert kinds[0] < kinds[1]
+def test_few_bits_buy_few_changes_of_vectors() -> None:
+    grain = np.random.default_rng(3).normal(100, 9, (2, 144, 192, 3)).clip(0, 255).astype(np.uint8)
+    search = MotionSearch(grain[0], grain[1])
+    steps = [np.abs(np.diff(search.motion(qp=qp).vectors, axis=2)).sum() for qp in (0, 63)]
+    assert steps[0] < steps[1] / 2, "each block of film grain is a little more like some other place"
 
 
 def test_vectors_may_point_outside_as_far_as_they_go(scene: Photo) -> None:

@@ -26,7 +26,7 @@ from ncodec.image import ImageCodec
 from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.picture import from_array
 from ncodec.training import run
-from ncodec.training.calibration import fitted_row, picture_examples
+from ncodec.training.calibration import REACH, fitted_after, fitted_row, fitted_still, picture_examples
 from ncodec.training.checkpoint import load_checkpoint
 from ncodec.training.cli import train
 from ncodec.training.data import PictureData, patch_statistics, picture_batches, spread_qps
@@ -36,7 +36,7 @@ from ncodec.training.losses import balanced, budget_factor, rate_distortion
 from ncodec.training.pictures import CropOptions, PictureBank, split
 from ncodec.training.profile import profile_training
 from ncodec.training.tables import gaussian_counts
-from ncodec.zoo import load_model_folder
+from ncodec.zoo import load_model, load_model_folder
 
 Photo = npt.NDArray[np.uint8]
 
@@ -291,6 +291,27 @@ def test_fitted_rows_follow_what_was_counted() -> None:
     np.testing.assert_array_equal(fitted[:-1], fitted[-2::-1])
     for position, share in ((limit, 0.5), (limit + 3, 0.2), (limit - 3, 0.2), (len(fitted) - 1, 0.1)):
         assert fitted[position] / 2**24 == pytest.approx(share, rel=0.01)
+
+
+def test_tables_after_others_follow_what_was_counted() -> None:
+    counted = np.zeros(2 * REACH + 2, dtype=np.int64)
+    counted[[REACH, REACH - 1, -1]] = 700_000, 250_000, 50_000
+    fitted = fitted_after(counted).astype(np.int64)
+    assert fitted.sum() == 2**24
+    assert fitted.min() >= 1
+    for position, share in ((REACH, 0.7), (REACH - 1, 0.25), (2 * REACH + 1, 0.05)):
+        assert fitted[position] / 2**24 == pytest.approx(share, rel=0.01)
+
+
+@pytest.mark.parametrize(("lower", "scale"), [(0, 1.0), (9, 0.33)])
+def test_hyper_latents_that_stay_zero_have_a_lower_table(lower: int, scale: float) -> None:
+    scales = np.geomspace(0.11, 256, 64)
+    tables = replace(load_model().tables, counts=tuple(gaussian_counts(float(s)) for s in scales))
+    row = int(np.searchsorted(scales, 1.0))
+    counted = np.zeros((64, REACH + 2), dtype=np.int64)
+    drawn = np.abs(np.random.default_rng(1).normal(0, scale, 20_000).round()).astype(int)
+    counted[row] = np.bincount(drawn, minlength=REACH + 2)
+    assert fitted_still(tables, counted) == pytest.approx(lower, abs=1)
 
 
 @pytest.mark.parametrize("scale", [0.11, 0.5, 3.0, 40.0, 256.0])

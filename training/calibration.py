@@ -5,14 +5,14 @@ rows that ship can be the measured distributions: decoders need not know.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ncodec.entropy import HYPER_CELL, ROWS, TABLE_TOTAL, Tables
+from ncodec.entropy import HYPER_CELL, ROWS, TABLE_TOTAL, Int8Array, RowArray, Tables
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
 from ncodec.training.clips import intra_qp, predict, to_bytes
@@ -20,29 +20,70 @@ from ncodec.training.data import to_unit
 from ncodec.training.pictures import Pixels
 
 Counts = npt.NDArray[np.int64]
-Examples = Callable[[Tensor], Iterator[tuple[Tensor, ...]]]
-"""qp, (1,) → what a model encodes at it: pictures, or frames and their predictions, (1, 3, H, W) in 0…1"""
+Sequences = Iterator[Iterator[tuple[Tensor, ...]]]
+Examples = Callable[[Tensor], Sequences]
+"""qp, (1,) → sequences of what a model encodes at it: pictures, or frames and their predictions, (1, 3, H, W) in 0…1"""
 
 QPS = tuple(range(3, 64, 8))
 PRIOR_SYMBOLS = 2000.0
 """weight of the Gaussian row against what was counted"""
+AFTER = 3
+"""tables of ẑ by the magnitude of that of the frame before"""
+REACH = 16
+"""T of these"""
+PRIOR_DISTANCES = 5.0
+"""weight of a geometric distribution against what was counted for them"""
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """How often symbols of each kind are coded."""
+
+    magnitudes: list[Counts]
+    """row → (T + 2,) r of each magnitude 0…T, and anything larger"""
+    still: Counts
+    """(row, T + 2) the same of ẑ where that of the frame before is 0, by the table it has on its own"""
+    after: Counts
+    """(`AFTER`, 2T + 2) how far ẑ is beyond that of the frame before, -T…T and others, by the magnitude of that"""
+
+    def add_residual(self, residual: npt.NDArray[np.float32], rows: RowArray) -> None:
+        """Count r by its tables."""
+        for row in np.unique(rows).tolist():
+            counts = self.magnitudes[row]
+            found = np.minimum(np.abs(residual[rows == row]), len(counts) - 1).astype(np.int64)
+            counts += np.bincount(found, minlength=len(counts))
+
+    def add_hyper(self, z_hat: Int8Array, before: Int8Array, rows: RowArray) -> None:
+        """Count ẑ by its own tables and by what it was in the frame before."""
+        z, size = z_hat.astype(np.int64), np.abs(before.astype(np.int64))
+        here = (rows > 0) & (size == 0)
+        np.add.at(self.still, (rows[here], np.minimum(np.abs(z[here]), REACH + 1)), 1)
+        here = (rows > 0) & (size > 0)
+        beyond = (np.where(before < 0, -z, z) - size)[here]
+        place = np.where(np.abs(beyond) > REACH, 2 * REACH + 1, beyond + REACH)
+        np.add.at(self.after, (np.minimum(size[here], AFTER) - 1, place), 1)
 
 
 @torch.no_grad()
-def count_magnitudes(model: ImageModel | FrameModel, tables: Tables, examples: Examples) -> list[Counts]:
-    """Row → (T + 2,) how often each magnitude 0…T, and anything larger, is coded with it, over a ladder of qps."""
-    counts = [np.zeros(tables.bank[row].limit + 2, dtype=np.int64) for row in range(ROWS)]
+def count_symbols(model: ImageModel | FrameModel, tables: Tables, examples: Examples) -> Counted:
+    """What a model codes of examples, over a ladder of qps."""
+    magnitudes = [np.zeros(tables.bank[row].limit + 2, dtype=np.int64) for row in range(ROWS)]
+    still = np.zeros((ROWS, REACH + 2), dtype=np.int64)
+    counted = Counted(magnitudes, still, np.zeros((AFTER, 2 * REACH + 2), dtype=np.int64))
     encode: Callable[..., tuple[Tensor, Tensor]] = model.encode
     for qp in QPS:
         step = torch.tensor([float(qp)])
-        for units in examples(step):
-            z_hat, residual = (t[0].numpy() for t in encode(*units, step))
-            high, wide = (HYPER_CELL * side for side in z_hat.shape[1:])
-            rows = tables.residual_rows(z_hat.astype(np.int8), qp=qp, height=high, width=wide)
-            for row in np.unique(rows).tolist():
-                magnitudes = np.minimum(np.abs(residual[rows == row]), len(counts[row]) - 1).astype(np.int64)
-                counts[row] += np.bincount(magnitudes, minlength=len(counts[row]))
-    return counts
+        for sequence in examples(step):
+            before: Int8Array | None = None
+            for units in sequence:
+                z_float, residual = (t[0].numpy() for t in encode(*units, step))
+                z_hat: Int8Array = z_float.astype(np.int8)
+                high, wide = (HYPER_CELL * side for side in z_hat.shape[1:])
+                counted.add_residual(residual, tables.residual_rows(z_hat, qp=qp, height=high, width=wide))
+                if before is not None:
+                    counted.add_hyper(z_hat, before, tables.hyper_rows(z_hat.shape, None, qp=qp))
+                before = z_hat
+    return counted
 
 
 def fitted_row(row: npt.NDArray[np.uint32], counted: Counts) -> npt.NDArray[np.uint32]:
@@ -62,8 +103,8 @@ def fitted_row(row: npt.NDArray[np.uint32], counted: Counts) -> npt.NDArray[np.u
 def picture_examples(pictures: Sequence[Pixels]) -> Examples:
     """Pictures, (H, W, 3) uint8 with sides that are multiples of 64, at any qp."""
 
-    def examples(qp: Tensor) -> Iterator[tuple[Tensor, ...]]:
-        return ((to_unit(torch.from_numpy(picture.copy())[None]),) for picture in pictures)
+    def examples(qp: Tensor) -> Sequences:
+        return (iter([(to_unit(torch.from_numpy(picture.copy())[None]),)]) for picture in pictures)
 
     return examples
 
@@ -74,21 +115,48 @@ def frame_examples(model: FrameModel, intra: ImageModel, clips: Sequence[Pixels]
     As an encoder makes them: from what was decoded at this qp, the first frame by `intra`.
     """
 
-    def examples(qp: Tensor) -> Iterator[tuple[Tensor, ...]]:
-        for clip in clips:
-            frames = torch.from_numpy(clip.copy())[:, None]  # (T, 1, H, W, 3)
-            last = to_bytes(intra(to_unit(frames[0]), intra_qp(qp)).pixels)
-            for frame in frames[1:]:
-                predicted = to_unit(predict(frame, last, qp))
-                yield to_unit(frame), predicted
-                last = to_bytes(model(to_unit(frame), predicted, qp).pixels)
+    def predicted_frames(clip: Pixels, qp: Tensor) -> Iterator[tuple[Tensor, ...]]:
+        frames = torch.from_numpy(clip.copy())[:, None]  # (T, 1, H, W, 3)
+        last = to_bytes(intra(to_unit(frames[0]), intra_qp(qp)).pixels)
+        for frame in frames[1:]:
+            predicted = to_unit(predict(frame, last, qp))
+            yield to_unit(frame), predicted
+            last = to_bytes(model(to_unit(frame), predicted, qp).pixels)
 
-    return examples
+    return lambda qp: (predicted_frames(clip, qp) for clip in clips)
+
+
+def fitted_after(counted: Counts) -> npt.NDArray[np.uint32]:
+    """The table of -T…T and escape for what was counted, (2T + 2,); every count ≥ 1, sum 2²⁴."""
+    distance = np.append(np.abs(np.arange(-REACH, REACH + 1)), REACH + 1)
+    expected = counted + PRIOR_DISTANCES * 2.0**-distance
+    fitted = np.maximum(1, np.rint(expected / expected.sum() * TABLE_TOTAL)).astype(np.int64)
+    fitted[fitted.argmax()] += TABLE_TOTAL - fitted.sum()
+    table: npt.NDArray[np.uint32] = fitted.astype(np.uint32)
+    return table
+
+
+def fitted_still(tables: Tables, counted: Counts) -> int:
+    """How many rows lower the tables of what was counted, (row, T + 2), are best."""
+
+    def bits(row: int) -> npt.NDArray[np.float64]:
+        counts, limit = tables.counts[row], tables.bank[row].limit
+        known = np.log2(TABLE_TOTAL / counts[limit:-1])[: REACH + 2]
+        escape = np.log2(TABLE_TOTAL / counts[-1]) + 8
+        return np.append(known, np.full(REACH + 2 - len(known), escape))
+
+    prices = np.array([bits(max(row, 1)) for row in range(ROWS)])
+    rows = np.arange(ROWS)
+    return int(np.argmin([(counted * prices[np.maximum(rows - lower, 1)]).sum() for lower in range(ROWS)]))
 
 
 def calibrate(model: ImageModel | FrameModel, tables: Tables, examples: Examples) -> Tables:
-    """The same tables with their rows fitted to the symbols of these examples."""
-    counted = count_magnitudes(model, tables, examples)
-    fitted = replace(tables, counts=tuple(fitted_row(row, c) for row, c in zip(tables.counts, counted, strict=True)))
+    """The same tables with their rows fitted to the symbols of these examples, and those of ẑ to how it goes on."""
+    counted = count_symbols(model, tables, examples)
+    rows = tuple(fitted_row(row, c) for row, c in zip(tables.counts, counted.magnitudes, strict=True))
+    fitted = replace(tables, counts=rows)
+    if counted.still.any():
+        after = tuple(map(fitted_after, counted.after))
+        fitted = replace(fitted, after=after, still=fitted_still(fitted, counted.still))
     fitted.validate()
     return fitted

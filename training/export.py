@@ -41,6 +41,7 @@ def _round_to_half(model: nn.Module) -> None:
 
 def save_tables(tables: Tables, path: Path) -> None:
     """Write the integer tables as `ncodec.model` reads them."""
+    of_frames: dict[str, Any] = {"after": np.stack(tables.after), "still": tables.still} if tables.after else {}
     np.savez_compressed(
         path,
         counts=np.concatenate(tables.counts),
@@ -49,6 +50,7 @@ def save_tables(tables: Tables, path: Path) -> None:
         bias=tables.bias,
         z_rows=tables.z_rows,
         shift=np.array(tables.shift),
+        **of_frames,
     )
 
 
@@ -111,8 +113,9 @@ def _share_weights(proto: onnx.ModelProto, offsets: dict[str, tuple[int, int]], 
 def _model_id(tables: Tables, state: dict[str, torch.Tensor]) -> str:
     """Eight hex digits of the SHA-256 over what decides a decoded picture: integer tables and decoder weights."""
     digest = hashlib.sha256()
-    for array in (*tables.counts, tables.weight, tables.bias, tables.z_rows):
+    for array in (*tables.counts, tables.weight, tables.bias, tables.z_rows, *tables.after):
         digest.update(np.ascontiguousarray(array).tobytes())
+    digest.update(bytes([tables.still] if tables.after else []))
     for name in sorted(name for name in state if name.removeprefix("codec.").startswith(DECODER_PARTS)):
         digest.update(state[name].numpy().tobytes())
     return digest.hexdigest()[:8]
