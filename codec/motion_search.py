@@ -129,7 +129,8 @@ class _Matcher:
 
     def costs(self, vectors: Vectors, here: Mask | EllipsisType = ...) -> Costs:
         """Vectors, (2, …) in the planes' fractions of a pixel, of the blocks `here` → absolute differences, (…)."""
-        costs: Costs = np.abs(self._apart(vectors, here)).sum(axis=(-2, -1), dtype=np.int32)
+        apart = np.abs(self._apart(vectors, here)).view(np.uint16)  # which holds the sum of 256 of them
+        costs: Costs = np.einsum("...ij->...", apart).astype(np.int32)
         return costs
 
     def squares(self, vectors: Vectors, here: Mask | EllipsisType = ...) -> Costs:
@@ -171,9 +172,8 @@ def _smaller(plane: Plane, factor: int) -> Plane:
     if factor == 1:
         return plane
     high, wide = plane.shape[0] // factor, plane.shape[1] // factor
-    total = plane.reshape(high, factor, wide, factor).sum(axis=(1, 3), dtype=np.int32)
-    mean: Plane = (total // factor**2).astype(np.int16)
-    return mean
+    total: Plane = np.einsum("hrwc->hw", plane.reshape(high, factor, wide, factor))  # of 16 at most, which fit int16
+    return total // factor**2
 
 
 def _search(current: Plane, last: Plane) -> Vectors:
@@ -185,8 +185,8 @@ def _search(current: Plane, last: Plane) -> Vectors:
     for down in range(span):
         moved = np.lib.stride_tricks.sliding_window_view(padded[down : down + len(current)], current.shape[1], axis=1)
         difference = np.abs(moved - current[:, None])  # (rows, span, columns); sums of 16 of them fit int16
-        columns = difference.reshape(high, side, span, -1).sum(axis=1, dtype=np.int16)
-        costs[down] = columns.reshape(high, span, wide, side).sum(axis=3, dtype=np.int16).transpose(1, 0, 2)
+        columns = np.einsum("hrsc->hsc", difference.reshape(high, side, span, -1))
+        costs[down] = np.einsum("hswc->shw", columns.reshape(high, span, wide, side))
     reach = np.arange(-_COARSE_REACH, _COARSE_REACH + 1)
     downs, rights = (grid.reshape(-1) for grid in np.meshgrid(reach, reach, indexing="ij"))
     costs += (np.abs(downs) + np.abs(rights)).astype(np.int32).reshape(span, span, 1, 1)
