@@ -91,7 +91,7 @@ class Tables:
         if len(self.counts) != ROWS:
             msg = f"expected {ROWS} tables, got {len(self.counts)}"
             raise ValueError(msg)
-        if len(self.after) > Z_LIMIT or not 0 <= self.still < ROWS:
+        if len(self.after) > Z_LIMIT or not 0 <= self.still < (ROWS if self.after else 1):
             msg = (
                 f"expected at most {Z_LIMIT} tables after others and a row of them, got {len(self.after)}, {self.still}"
             )
@@ -249,7 +249,7 @@ def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int, before: Int8Array
 
 
 def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
-    """Bits that `pack_symbols` needs but for its final rounding: -log₂ of the tables, and the escapes."""
+    """Bits of `pack_symbols` without a frame before, but for its last rounding: -log₂ of the tables, and the escapes."""
     bits = 0.0
     for band in _bands(symbols.z_hat.shape):
         for run in _band_runs(symbols, tables, band, qp=qp):

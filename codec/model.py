@@ -47,7 +47,7 @@ class Model:
                     bias=stored["bias"],
                     z_rows=stored["z_rows"],
                     shift=int(stored["shift"]),
-                    after=tuple(stored["after"]) if "after" in stored else (),
+                    after=tuple(np.atleast_2d(stored["after"])) if "after" in stored else (),
                     still=int(stored["still"]) if "still" in stored else 0,
                 )
             tables.validate()

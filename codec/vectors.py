@@ -165,7 +165,7 @@ def pack_motion(motion: Motion, tables: Tables) -> bytes:
 
 
 def kinds_of(wanted: SignedArray, used: Mask, expected: SignedArray, around: SignedArray) -> Int32Array:
-    """(n,) the cheapest kind of each block, given its vector, (2, n), and those of `nearest_first`."""
+    """(n,) what says each block's vector, (2, n): what is expected, else a choice of `nearest_first`, else itself."""
     kinds = np.full(used.shape, MOVES, dtype=np.int32)
     for place in reversed(range(around.shape[1])):
         kinds[(wanted == around[:, place]).all(axis=0)] = TAKES + place
@@ -190,7 +190,7 @@ def unpack_motion(payload: bytes, tables: Tables, *, high: int, wide: int) -> Mo
         for c in np.unique(classes):
             kinds[classes == c] = unpacker.values(_KIND_TABLES[c], int((classes == c).sum()))
         if kinds.min() < UNUSED or kinds.max() >= TAKES + around.shape[1]:
-            msg = "expected blocks that are predicted or not, got others: the file is damaged"
+            msg = "expected a known kind of every block, got others: the file is damaged"
             raise FormatError(msg)
         for place in range(around.shape[1]):
             moved = np.where(kinds == TAKES + place, around[:, place], moved)

@@ -121,7 +121,7 @@ class FrameEncoder:
 
 @dataclass(frozen=True, eq=False)
 class Parsed:
-    """A frame whose symbols are decoded, which needs no other frame."""
+    """A frame whose symbols are decoded."""
 
     tag: Tag
     pts: int
@@ -172,7 +172,7 @@ class FrameDecoder:
 
     def forget(self) -> None:
         """Decode nothing more before the next intra frame."""
-        self._last = None
+        self._last = self._hyper = None
 
 
 def _synthesize(codec: ImageCodec, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Pixels:

@@ -42,12 +42,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def frame_model(tmp_path_factory: pytest.TempPathFactory) -> "Model":
+def frame_model(tmp_path_factory: pytest.TempPathFactory, photo: npt.NDArray[np.uint8]) -> "Model":
     """An untrained model of predicted frames that does code what is left of a frame."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnx")
     from ncodec.models.frame import FrameConfig, FrameModel
     from ncodec.models.image import ImageConfig
+    from ncodec.training.calibration import frame_examples
     from ncodec.training.data import patch_statistics
     from ncodec.training.export import export_model, write_manifest
     from ncodec.zoo import load_model_folder
@@ -62,7 +63,11 @@ def frame_model(tmp_path_factory: pytest.TempPathFactory) -> "Model":
         network.codec.start_from(patch_statistics([np.array(image.convert("RGB"))], config, crops=50))
     for hint in (network.context.to_means, network.context.to_body, network.context.to_encoder):
         hint.weight.data.normal_(std=0.02)
+    network.codec.hyper_analysis.head.bias.data.normal_(std=2)  # else all of ẑ is zero
+    # Of a fade, in which hyper-latents of one frame tell those of the next.
+    clip = np.stack([(photo[:64, :128] * light).astype(np.uint8) for light in (1, 0.9, 0.8)])
     folder = tmp_path_factory.mktemp("weights")
-    entry = export_model(network, folder / "tiny", name="tiny", facts={})
+    examples = frame_examples(network, network.codec, [clip])
+    entry = export_model(network, folder / "tiny", name="tiny", facts={}, examples=examples)
     write_manifest(entry, folder)
     return load_model_folder(entry, folder / "tiny")

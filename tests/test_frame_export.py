@@ -1,5 +1,7 @@
 """An exported model of predicted frames codes a frame on either backend, to the same symbols and pixels."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -14,6 +16,7 @@ from ncodec.image import ImageCodec
 from ncodec.model import FRAME, Model
 from ncodec.motion import compensate
 from ncodec.motion_search import MotionSearch
+from ncodec.training import calibration, export
 from ncodec.zoo import load_model
 
 Photo = npt.NDArray[np.uint8]
@@ -60,3 +63,25 @@ def test_a_model_of_frames_is_never_taken_for_one_of_pictures() -> None:
     assert load_model(kind=FRAME).kind == FRAME
     with pytest.raises(ModelError, match="not installed"):
         load_model("base", kind=FRAME)
+
+
+def test_tables_of_hyper_latents_after_others_are_fitted_and_decide_the_id(
+    frame_model: Model,
+) -> None:
+    tables = frame_model.tables
+    assert len(tables.after) == calibration.AFTER
+    assert all(counts.argmax() in (calibration.REACH - 1, calibration.REACH) for counts in tables.after)
+    others = (replace(tables, still=tables.still + 1), replace(tables, after=tables.after[::-1]))
+    assert len({export.model_id(t, {}) for t in (tables, *others)}) == 3
+
+
+def test_counting_follows_the_sign_of_the_frame_before() -> None:
+    empty = [np.zeros(shape, dtype=np.int64) for shape in ((64, calibration.REACH + 2), (3, 2 * calibration.REACH + 2))]
+    counted = calibration.Counted([], *empty)
+    before = np.array([[[0, 1, -1, 2, -9, 0, 5]]], dtype=np.int8)
+    z_hat = np.array([[[3, 0, -2, -127, -9, 0, 0]]], dtype=np.int8)
+    rows = np.array([[[7, 7, 7, 7, 7, 7, 0]]], dtype=np.uint8)
+    counted.add_hyper(z_hat, before, rows)
+    assert np.argwhere(counted.still).tolist() == [[7, 0], [7, 3]]
+    middle, other = calibration.REACH, 2 * calibration.REACH + 1
+    assert np.argwhere(counted.after).tolist() == [[0, middle - 1], [0, middle + 1], [1, other], [2, middle]]

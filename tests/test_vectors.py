@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncodec.entropy import Tables
+from ncodec.entropy import Table, Tables, pack_groups
 from ncodec.errors import FormatError
 from ncodec.motion import MAX_VECTOR, Motion
 from ncodec.varint import ByteReader, pack_varint, unzigzag, zigzag
@@ -86,6 +86,15 @@ def test_damage_is_refused_or_decodes_to_motion(tables: Tables) -> None:
             unpack_motion(data[:length], tables, high=23, wide=40)
     with pytest.raises(FormatError):
         unpack_motion(data, tables, high=23, wide=41)
+
+
+@pytest.mark.parametrize("kind", [0, 3, 4, -4])
+def test_kinds_that_a_block_cannot_have_are_refused(tables: Tables, kind: int) -> None:
+    of_first_stage = [count * 2**14 - (place == 1) for place, count in enumerate(KIND_COUNTS[5])] + [1]
+    table = Table(np.array(of_first_stage, dtype=np.uint32))
+    payload = b"\0\0" + pack_groups([(table, np.array([kind], dtype=np.int32))])
+    with pytest.raises(FormatError, match="expected a known kind of every block"):
+        unpack_motion(payload, tables, high=1, wide=1)
 
 
 numbers = st.integers(-MAX_VECTOR, MAX_VECTOR)

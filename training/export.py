@@ -110,7 +110,7 @@ def _share_weights(proto: onnx.ModelProto, offsets: dict[str, tuple[int, int]], 
     proto.graph.node.extend(nodes)
 
 
-def _model_id(tables: Tables, state: dict[str, torch.Tensor]) -> str:
+def model_id(tables: Tables, state: dict[str, torch.Tensor]) -> str:
     """Eight hex digits of the SHA-256 over what decides a decoded picture: integer tables and decoder weights."""
     digest = hashlib.sha256()
     for array in (*tables.counts, tables.weight, tables.bias, tables.z_rows, *tables.after):
@@ -145,7 +145,7 @@ def export_model(
         (folder / file).write_bytes(proto.SerializeToString())
     files = sorted([*graphs, WEIGHTS_FILE, TABLES_FILE])
     return {
-        "id": _model_id(tables, state),
+        "id": model_id(tables, state),
         "name": name,
         "kind": FRAME if isinstance(model, FrameModel) else PICTURE,
         "folder": folder.name,
