@@ -249,7 +249,7 @@ def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int, before: Int8Array
 
 
 def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
-    """Bits of `pack_symbols` without a frame before, but for its last rounding: -log₂ of the tables, and the escapes."""
+    """Bits of `pack_symbols` without a frame before, but for its last rounding: -log₂ of tables, and the escapes."""
     bits = 0.0
     for band in _bands(symbols.z_hat.shape):
         for run in _band_runs(symbols, tables, band, qp=qp):
