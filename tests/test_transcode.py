@@ -13,6 +13,7 @@ from test_clip_reader import write
 
 from ncodec.api import open_codec
 from ncodec.backends import open_backend
+from ncodec.clip_api import open_frame_codecs
 from ncodec.clip_reader import ClipReader
 from ncodec.errors import FormatError, InputError, NcodecError, TruncatedError
 from ncodec.image import ImageCodec
@@ -200,11 +201,11 @@ def test_intra_only_predicts_nothing(clip: Path, codecs: FrameCodecs) -> None:
     assert {frame.tag for _, frame in places(data)} == {Tag.INTRA, Tag.COPY}
 
 
-def test_a_bit_rate_is_approached(clip: Path, codecs: FrameCodecs) -> None:
-    """Half a second, of a model that was never trained: the control itself is measured elsewhere."""
-    low, high = (encode(clip, codecs, VideoOptions(bitrate=rate))[1] for rate in (120e3, 400e3))
-    assert low.bitrate < 0.6 * high.bitrate
-    assert high.bitrate == pytest.approx(400e3, rel=0.3)
+def test_a_bit_rate_is_approached(clip: Path) -> None:
+    """Half a second: the control itself is measured elsewhere."""
+    shipped = open_frame_codecs(threads=1)
+    for rate in (25e3, 60e3):
+        assert encode(clip, shipped, VideoOptions(bitrate=rate))[1].bitrate == pytest.approx(rate, rel=0.2)
 
 
 def test_options_that_conflict_are_refused() -> None:
