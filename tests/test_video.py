@@ -1,6 +1,5 @@
 """Coded frames decode to what the encoder saw, in order, from any intra frame, and damage is refused."""
 
-from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -63,9 +62,14 @@ def test_a_frame_is_coded_given_the_one_before(codecs: FrameCodecs, coded: tuple
     whole, alone = decoder(codecs), decoder(codecs)
     for frame in coded[0][:6]:
         whole.parse(frame)
-    with suppress(FormatError):  # the one after it and a copy, without it
-        different = whole.parse(coded[0][6]).symbols, alone.parse(coded[0][6]).symbols
-        assert (different[0].z_hat != different[1].z_hat).any()
+    read = whole.parse(coded[0][6]).symbols
+    try:
+        misread = alone.parse(coded[0][6]).symbols
+    except FormatError:
+        return
+    assert read is not None
+    assert misread is not None
+    assert (read.z_hat != misread.z_hat).any()
 
 
 def test_decoding_starts_at_any_intra_frame(codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]]) -> None:

@@ -53,9 +53,8 @@ class Pointwise(nn.Conv2d):
             first, second = self(x).chunk(2, dim=1)
             return first, second
         # Two convolutions: ONNX Runtime keeps channels in its blocks of eight only up to where an array is cut.
-        assert self.bias is not None
-        parts = zip(self.weight.chunk(2), self.bias.chunk(2), strict=True)
-        first, second = (F.conv2d(x, weight, bias) for weight, bias in parts)
+        biases = (None, None) if self.bias is None else self.bias.chunk(2)
+        first, second = (F.conv2d(x, *part) for part in zip(self.weight.chunk(2), biases, strict=True))
         return first, second
 
 
