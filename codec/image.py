@@ -13,7 +13,7 @@ from ncodec.bitstream import MAX_SIDE, PATCH, QP_COUNT, Container, Flag, Header,
 from ncodec.entropy import Symbols, estimate_bits, pack_symbols, unpack_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.model import Model
-from ncodec.picture import Picture, Pixels, luma, pixel_limit, psnr
+from ncodec.picture import Levels, Picture, Pixels, luma, pixel_limit, psnr
 
 CELL = 64
 """pixels under one hyper-latent, along each side"""
@@ -137,21 +137,33 @@ class ImageCodec:
         zero_certain(symbols, tables, qp=qp)
         return symbols
 
-    def synthesize(
-        self, symbols: Symbols, *, qp: int, height: int, width: int, predicted: Pixels | None = None
-    ) -> Pixels:
-        """Symbols → (height, width, 3) uint8; `predicted` is padded to multiples of 16."""
+    def synthesize(self, symbols: Symbols, *, qp: int, height: int, width: int) -> Pixels:
+        """Symbols → (height, width, 3) uint8."""
         pixels = np.empty((height, width, 3), dtype=np.uint8)
-        padded_height, padded_width = (PATCH * size for size in symbols.residual.shape[1:])
-        for row, column in _tiles(padded_height, padded_width, self.model.halo):
+        for place, levels in self._rendered(symbols, qp=qp):
+            target = pixels[place]
+            seen = np.rint(levels[: target.shape[0], : target.shape[1]])
+            target[...] = np.clip(seen, 0, 255, out=seen)
+        return pixels
+
+    def render(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
+        """Symbols → levels of the whole padded frame, (16·h, 16·w, 3), or what `predicted`, of that shape, lacks."""
+        levels = np.empty((*(PATCH * side for side in symbols.residual.shape[1:]), 3), dtype=np.float32)
+        for place, tile in self._rendered(symbols, qp=qp, predicted=predicted):
+            levels[place] = tile
+        return levels
+
+    def _rendered(
+        self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None
+    ) -> Iterator[tuple[tuple[slice, slice], Levels]]:
+        """Each tile's place and levels."""
+        high, wide = (PATCH * side for side in symbols.residual.shape[1:])
+        for row, column in _tiles(high, wide, self.model.halo):
             z_hat = symbols.z_hat[:, row.seen(CELL), column.seen(CELL)]
             residual = symbols.residual[:, row.seen(PATCH), column.seen(PATCH)]
             known = None if predicted is None else predicted[row.seen(1), column.seen(1)]
             seen = self.backend.synthesize(Symbols(z_hat, residual), qp=qp, predicted=known)
-            tile = seen[row.inner(1), column.inner(1)]
-            target = pixels[row.outer(1), column.outer(1)]
-            target[...] = tile[: target.shape[0], : target.shape[1]]
-        return pixels
+            yield (row.outer(1), column.outer(1)), seen[row.inner(1), column.inner(1)]
 
     def encode(self, picture: Picture, *, qp: int) -> Encoded:
         """Picture → file bytes at one qp."""

@@ -12,6 +12,8 @@ from PIL import Image
 from ncodec.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
+Levels = npt.NDArray[np.float32]
+"""8-bit values before they are rounded and clipped"""
 
 STRIP = 256
 """rows that whole-picture arithmetic takes at a time, for the memory of large pictures"""

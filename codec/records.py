@@ -114,6 +114,8 @@ class Frame:
     qp: int = 0
     motion: bytes = b""
     symbols: bytes = b""
+    shifts: bytes = b""
+    """of the rounding of cells"""
     number: int = field(default=0, compare=False)
     """place in the stream, modulo 256, which the writer gives it: a reader sees by it that frames are missing"""
 
@@ -217,7 +219,7 @@ def _pack_frame(frame: Frame, last_pts: int) -> bytes:
     packed += bytes([frame.qp])
     if frame.tag == Tag.PREDICTED:
         packed += pack_varint(len(frame.motion)) + frame.motion
-    return packed + frame.symbols
+    return packed + pack_varint(len(frame.shifts)) + frame.shifts + frame.symbols
 
 
 def _pack_index(index: Index) -> bytes:
@@ -262,7 +264,8 @@ def _unpack_frame(tag: Tag, reader: ByteReader, last_pts: int) -> Frame:
         msg = f"expected a qp below {QP_COUNT}, got {qp}"
         raise FormatError(msg)
     motion = reader.take(reader.varint()) if tag == Tag.PREDICTED else b""
-    return Frame(tag, pts, qp, motion, reader.rest(), number)
+    shifts = reader.take(reader.varint())
+    return Frame(tag, pts, qp, motion, reader.rest(), shifts, number)
 
 
 def _unpack_tracks(reader: ByteReader) -> Tracks:

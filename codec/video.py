@@ -13,6 +13,16 @@ from ncodec.motion import Motion, compensate
 from ncodec.motion_search import MotionSearch
 from ncodec.picture import Pixels
 from ncodec.records import Frame, Tag
+from ncodec.rounding import (
+    INTRA_ROUNDING,
+    PREDICTED_ROUNDING,
+    Shifts,
+    cells_of,
+    choose_shifts,
+    pack_shifts,
+    round_levels,
+    unpack_shifts,
+)
 from ncodec.vectors import pack_motion, unpack_motion
 
 LEAST_PREDICTED = 0.6
@@ -104,8 +114,10 @@ class FrameEncoder:
         symbols = codec.analyze(pixels, qp=qp)
         packed = self._worker.submit(pack_symbols, symbols, codec.model.tables, qp=qp)
         self._hyper = None
-        self._last = _synthesize(codec, symbols, qp=qp)
-        return Frame(Tag.INTRA, pts, qp, b"", packed.result())
+        levels = codec.render(symbols, qp=qp)
+        shifts = choose_shifts(levels, INTRA_ROUNDING)
+        self._last = round_levels(levels, shifts, INTRA_ROUNDING)
+        return Frame(Tag.INTRA, pts, qp, b"", packed.result(), pack_shifts(shifts))
 
     def _predicted(self, pixels: Pixels, motion: Motion, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.predicting()
@@ -115,8 +127,10 @@ class FrameEncoder:
         symbols = codec.analyze(pixels, qp=qp, predicted=predicted)
         packed = self._worker.submit(pack_symbols, symbols, tables, qp=qp, before=self._hyper)
         self._hyper = symbols.z_hat
-        self._last = _synthesize(codec, symbols, qp=qp, predicted=predicted)
-        return Frame(Tag.PREDICTED, pts, qp, moved.result(), packed.result())
+        levels = codec.render(symbols, qp=qp, predicted=predicted)
+        shifts = choose_shifts(levels, PREDICTED_ROUNDING, predicted=predicted)
+        self._last = round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
+        return Frame(Tag.PREDICTED, pts, qp, moved.result(), packed.result(), pack_shifts(shifts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +141,7 @@ class Parsed:
     pts: int
     qp: int = 0
     symbols: Symbols | None = None
+    shifts: Shifts | None = None
     motion: Motion | None = None
 
 
@@ -154,28 +169,32 @@ class FrameDecoder:
         before = None if intra else self._hyper
         symbols = unpack_symbols(frame.symbols, tables, qp=frame.qp, height=high, width=wide, before=before)
         self._hyper = None if intra else symbols.z_hat
-        return Parsed(frame.tag, frame.pts, frame.qp, symbols, motion)
+        cells = cells_of(high * PATCH, wide * PATCH, INTRA_ROUNDING if intra else PREDICTED_ROUNDING)
+        return Parsed(frame.tag, frame.pts, frame.qp, symbols, unpack_shifts(frame.shifts, *cells), motion)
 
     def decode(self, parsed: Parsed) -> Pixels:
         """The next frame → (height, width, 3) uint8; raises FormatError where it needs one that was not decoded."""
-        if parsed.symbols is not None and parsed.motion is None:
-            self._last = _synthesize(self.codecs.pictures, parsed.symbols, qp=parsed.qp)
-        elif self._last is None:
-            msg = "expected an intra frame first, got one that needs the frame before it"
-            raise FormatError(msg)
-        elif parsed.symbols is not None and parsed.motion is not None:
-            predicted = compensate(self._last, parsed.motion)
-            self._last = _synthesize(self.codecs.predicting(), parsed.symbols, qp=parsed.qp, predicted=predicted)
-        shown = self._last[: self.height, : self.width]
+        if parsed.symbols is not None and parsed.shifts is not None:
+            self._last = self._rendered(parsed, parsed.symbols, parsed.shifts)
+        shown = self._reference()[: self.height, : self.width]
         shown.flags.writeable = False  # the next frame is predicted from it
         return shown
+
+    def _rendered(self, parsed: Parsed, symbols: Symbols, shifts: Shifts) -> Pixels:
+        """The whole padded frame."""
+        if parsed.motion is None:
+            levels = self.codecs.pictures.render(symbols, qp=parsed.qp)
+            return round_levels(levels, shifts, INTRA_ROUNDING)
+        predicted = compensate(self._reference(), parsed.motion)
+        levels = self.codecs.predicting().render(symbols, qp=parsed.qp, predicted=predicted)
+        return round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
+
+    def _reference(self) -> Pixels:
+        if self._last is None:
+            msg = "expected an intra frame first, got one that needs the frame before it"
+            raise FormatError(msg)
+        return self._last
 
     def forget(self) -> None:
         """Decode nothing more before the next intra frame."""
         self._last = self._hyper = None
-
-
-def _synthesize(codec: ImageCodec, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Pixels:
-    """Symbols → the whole padded frame."""
-    height, width = (PATCH * side for side in symbols.residual.shape[1:])
-    return codec.synthesize(symbols, qp=qp, height=height, width=width, predicted=predicted)

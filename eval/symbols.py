@@ -19,6 +19,8 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"backend": "torch", "threads": 1},
     {"backend": "torch", "threads": 2, "precision": "bfloat16"},
 )
+FRAME_VARIANTS: tuple[dict[str, Any], ...] = (*VARIANTS[:-1], {"backend": "torch", "threads": 2})
+"""those that decode clips, which are always in float32"""
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,11 @@ def compare_variants(pictures: list[Pixels], qps: tuple[int, ...]) -> list[Agree
 def compare_frames(frames: list[Pixels], qp: int) -> list[Agreement]:
     """Encode a sequence once, one intra frame and predicted ones, decode it with every variant, and compare."""
     meant: list[Symbols] = []
-    encoder = FrameEncoder(FrameCodecs(*(_Recorder(c.model, c.backend, meant) for c in _open(VARIANTS[0]))))
+    encoder = FrameEncoder(FrameCodecs(*(_Recorder(c.model, c.backend, meant) for c in _open(FRAME_VARIANTS[0]))))
     coded = [encoder.encode(encoder.look(pixels), pts=i, qp=qp) for i, pixels in enumerate(frames)]
     results = []
     references: list[Pixels] = []
-    for options in VARIANTS:
+    for options in FRAME_VARIANTS:
         decoder = FrameDecoder(FrameCodecs(*_open(options)), height=frames[0].shape[0], width=frames[0].shape[1])
         parsed = [decoder.parse(frame) for frame in coded]
         read = [frame.symbols for frame in parsed if frame.symbols is not None]

@@ -13,7 +13,7 @@ LAYERS = [
     {"varint", "picture", "suffixes"},
     {"chunks"},
     {"bitstream", "entropy"},
-    {"model", "motion", "records"},
+    {"model", "motion", "records", "rounding"},
     {"stream", "vectors", "tracks"},
     {"backends", "zoo", "models", "motion_search"},
     {"image"},

@@ -38,8 +38,8 @@ RECORDS: list[Frame | Tracks | Media] = [
     Media(0, 0, -2, 20, True, b"sound"),
     Frame(Tag.PREDICTED, 1, 41, b"motion", b"second symbols"),
     Frame(Tag.COPY, 5),
-    Frame(Tag.INTRA, 6, 12, b"", b"third symbols"),
-    Frame(Tag.PREDICTED, 7, 13, b"", b""),
+    Frame(Tag.INTRA, 6, 12, b"", b"third symbols", b"shifts"),
+    Frame(Tag.PREDICTED, 7, 13, b"", b"", b"more"),
     Media(1, 900, 900, 0, False, b"words"),
 ]
 

@@ -182,7 +182,7 @@ def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]
         "decoder.onnx": _export_graph(
             FrameDecoderGraph(model) if isinstance(model, FrameModel) else DecoderGraph(model),
             {"z_hat": z_hat, "residual": residual, **known, **qp},
-            {"pixels": rgb_axes},
+            {"levels": rgb_axes},
             {"z_hat": z_axes, "residual": r_axes, **known_axes},
         ),
     }

@@ -3,14 +3,10 @@
 from importlib.util import find_spec
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import Model
-
-Pixels = npt.NDArray[np.uint8]
+from ncodec.picture import Levels, Pixels
 
 BACKENDS = ("onnx", "torch")
 MAX_THREADS = 256
@@ -22,8 +18,8 @@ class Backend(Protocol):
     def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
         """(H, W, 3) with H and W multiples of 16 → symbols; models of frames want the prediction too, of that shape."""
 
-    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Pixels:
-        """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
+    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
+        """Symbols of a latent of h × w → (16·h, 16·w, 3); from models of frames, what the prediction lacks."""
 
 
 def open_backend(

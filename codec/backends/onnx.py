@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from ncodec.backends import Pixels
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import FRAME, Model
+from ncodec.picture import Levels, Pixels
 
 LARGE = 3 * 2**21
 """values of a tile (about two megapixels) from which memory is given back after each run"""
@@ -63,7 +63,7 @@ class OnnxBackend:
         z_hat, residual = self._run("encoder.onnx", inputs, large=pixels.size > LARGE)
         return Symbols(z_hat, residual)
 
-    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Pixels:
+    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
         """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
         inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, **_known(qp, predicted)}
         return self._run("decoder.onnx", inputs, large=symbols.residual.size > LARGE)[0]

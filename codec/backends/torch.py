@@ -7,7 +7,6 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 
-from ncodec.backends import Pixels
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import FRAME, Model
@@ -15,6 +14,7 @@ from ncodec.models.blocks import use_bfloat16
 from ncodec.models.frame import FrameModel, frame_config
 from ncodec.models.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph
 from ncodec.models.image import ImageConfig, ImageModel
+from ncodec.picture import Levels, Pixels
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -64,8 +64,8 @@ class TorchBackend:
         return Symbols(z_hat.cpu().numpy(), residual.cpu().numpy())
 
     @torch.inference_mode()
-    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Pixels:
+    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
         """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
         inputs = self._to_device(symbols.z_hat, symbols.residual, predicted)
-        pixels: Pixels = self.decoder(*inputs, self._qp(qp)).cpu().numpy()
-        return pixels
+        levels: Levels = self.decoder(*inputs, self._qp(qp)).contiguous().cpu().numpy()
+        return levels

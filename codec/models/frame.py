@@ -88,9 +88,8 @@ class FrameModel(nn.Module):
         return self.codec.encode(pixels - predicted + 0.5, qp, self.context(predicted, qp))
 
     def decode(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:
-        """ẑ, r and prediction → frame, (B, 3, H, W), unclipped, 0…1."""
-        difference = self.codec.decode(z_hat, residual, qp, self.context(predicted, qp))
-        return difference - 0.5 + predicted
+        """ẑ, r and prediction → frame less prediction, (B, 3, H, W), unclipped."""
+        return self.codec.decode(z_hat, residual, qp, self.context(predicted, qp))
 
     def forward(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> Prediction:
         """Training pass over frames and predictions, (B, 3, H, W) in 0…1 with H and W multiples of 64."""

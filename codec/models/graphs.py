@@ -1,4 +1,4 @@
-"""The two graphs that ship: bytes to symbols and symbols to bytes, everything between in one network each."""
+"""The two graphs that ship: bytes to symbols and symbols to 8-bit levels, everything between in one network each."""
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ class EncoderGraph(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """ẑ int8, r int16, qp (1,) → (16·h, 16·w, 3) uint8."""
+    """ẑ int8, r int16, qp (1,) → levels, (16·h, 16·w, 3) float32."""
 
     def __init__(self, model: ImageModel) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class DecoderGraph(nn.Module):
 
     def forward(self, z_hat: Tensor, residual: Tensor, qp: Tensor) -> Tensor:
         """See the class."""
-        return _to_pixels(self.model.decode(z_hat[None].float(), residual[None].float(), qp))
+        return _to_levels(self.model.decode(z_hat[None].float(), residual[None].float(), qp)) + 127.5
 
 
 class FrameEncoderGraph(nn.Module):
@@ -46,7 +46,10 @@ class FrameEncoderGraph(nn.Module):
 
 
 class FrameDecoderGraph(nn.Module):
-    """ẑ, r, prediction and qp → frame, (16·h, 16·w, 3) uint8."""
+    """ẑ, r, prediction and qp → levels of frame − prediction, (16·h, 16·w, 3) float32.
+
+    The prediction is left to be added in whole numbers, because small differences have small errors.
+    """
 
     def __init__(self, model: FrameModel) -> None:
         super().__init__()
@@ -54,8 +57,7 @@ class FrameDecoderGraph(nn.Module):
 
     def forward(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:
         """See the class."""
-        unit = self.model.decode(z_hat[None].float(), residual[None].float(), _to_unit(predicted), qp)
-        return _to_pixels(unit)
+        return _to_levels(self.model.decode(z_hat[None].float(), residual[None].float(), _to_unit(predicted), qp))
 
 
 def _to_unit(pixels: Tensor) -> Tensor:
@@ -66,5 +68,5 @@ def _as_symbols(z_hat: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
     return z_hat[0].to(torch.int8), residual[0].clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT).to(torch.int16)
 
 
-def _to_pixels(unit: Tensor) -> Tensor:
-    return (unit[0].permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.uint8)
+def _to_levels(unit: Tensor) -> Tensor:
+    return unit[0].permute(1, 2, 0) * 255

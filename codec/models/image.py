@@ -254,13 +254,13 @@ class Synthesis(nn.Module):
         self.log_size = QpVector(log_size, qp_count=config.qp_count)
 
     def forward(self, y_hat: Tensor, levels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
-        """ŷ in steps and in 8-bit levels, both (B, latent, h, w) → (B, 3, 16·h, 16·w), unclipped, 0…1."""
+        """ŷ in steps and in 8-bit levels, both (B, latent, h, w) → (B, 3, 16·h, 16·w), unclipped, −½…½."""
         linear = F.pixel_shuffle(self.linear(levels / 255), 4)  # (B, 48, H/4, W/4)
         body = self.body(plus(self.enter(compress_range(y_hat)) * self.quality(qp), hints.body))
         features = F.pixel_shuffle(self.spread(body), 4) + self.look(linear)  # (B, render, H/4, W/4)
         features = plus(features, hints.render)
         correction = self.head(self.render(features)) * self.log_size(qp).exp()
-        return F.pixel_shuffle(linear + correction, 4) + 0.5
+        return F.pixel_shuffle(linear + correction, 4)
 
 
 class ImageModel(nn.Module):
@@ -304,7 +304,7 @@ class ImageModel(nn.Module):
         return y * gain
 
     def render(self, y_hat: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
-        """ŷ in units of its step → (B, 3, H, W), unclipped, 0…1."""
+        """ŷ in units of its step → (B, 3, H, W), unclipped, −½…½."""
         levels = y_hat * self.log_inverse_gain(qp).exp()
         pixels: Tensor = self.synthesis(y_hat, levels, qp, hints)
         return pixels
@@ -327,7 +327,7 @@ class ImageModel(nn.Module):
         return z_hat, first * half + second * (1 - half)
 
     def decode(self, z_hat: Tensor, residual: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
-        """ẑ and r → (B, 3, H, W), unclipped, 0…1."""
+        """ẑ and r → (B, 3, H, W), unclipped, −½…½."""
         half = self.first_half(residual)
         features = self.means.features(z_hat, qp, residual, hints.means)
         known = (residual + self.means.pass_one(features)) * half
@@ -352,7 +352,7 @@ class ImageModel(nn.Module):
         y_hat = round_through(residual) + mu
         y_bits = gaussian_bits(residual, scale_of_index(self.table_index(z_hat, qp, y)))
         z_bits = gaussian_bits(z, scale_of_index(self.z_index(qp)))
-        return Prediction(self.render(y_hat, qp, hints), y_bits, z_bits)
+        return Prediction(self.render(y_hat, qp, hints) + 0.5, y_bits, z_bits)
 
 
 def halo_of(config: ImageConfig) -> int:
