@@ -223,13 +223,18 @@ def _band_runs(
             yield _run(tables.bank[row], flat[positions].astype(np.int32))
 
 
-def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> None:
-    """Zero, in place, the symbols whose table is the certain one: a decoder will see zeros there."""
-    symbols.z_hat[tables.z_rows[qp] == 0] = 0
+def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> bool:
+    """Zero, in place, symbols whose table is the certain one, where a decoder will see zeros; True if any was not."""
+    certain = tables.z_rows[qp] == 0
+    changed = bool(symbols.z_hat[certain].any())
+    symbols.z_hat[certain] = 0
     for band in _bands(symbols.z_hat.shape):
         part = symbols.residual[:, _latent_rows(band, symbols.residual.shape[1])]
         rows = tables.residual_rows(symbols.z_hat[:, band], qp=qp, height=part.shape[1], width=part.shape[2])
-        part[rows == 0] = 0
+        known = rows == 0
+        changed = changed or bool(part[known].any())
+        part[known] = 0
+    return changed
 
 
 def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int, before: Int8Array | None = None) -> bytes:

@@ -124,6 +124,9 @@ class ImageCodec:
 
     def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
         """(H, W, 3) uint8 → the symbols a decoder will see; `predicted` is padded to multiples of 16."""
+        return self._analyzed(pixels, qp=qp, predicted=predicted)
+
+    def _analyzed(self, pixels: Pixels, *, qp: int, predicted: Pixels | None) -> Symbols:
         height, width = (-(-side // PATCH) * PATCH for side in pixels.shape[:2])
         tables = self.model.tables
         z_hat = np.empty((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.int8)
@@ -136,6 +139,16 @@ class ImageCodec:
         symbols = Symbols(z_hat, residual)
         zero_certain(symbols, tables, qp=qp)
         return symbols
+
+    def code(self, pixels: Pixels, *, qp: int, predicted: Pixels) -> tuple[Symbols, Levels]:
+        """A frame, of the shape of `predicted`, → its symbols as of `analyze`, and what `render` makes of them."""
+        if max(predicted.shape) <= TILE:
+            symbols, levels = self.backend.code(pixels, qp=qp, predicted=predicted)
+            if not zero_certain(symbols, self.model.tables, qp=qp):
+                return symbols, levels
+        else:
+            symbols = self._analyzed(pixels, qp=qp, predicted=predicted)
+        return symbols, self.render(symbols, qp=qp, predicted=predicted)
 
     def synthesize(self, symbols: Symbols, *, qp: int, height: int, width: int) -> Pixels:
         """Symbols → (height, width, 3) uint8."""

@@ -119,6 +119,11 @@ class Frame:
     number: int = field(default=0, compare=False)
     """place in the stream, modulo 256, which the writer gives it: a reader sees by it that frames are missing"""
 
+    @property
+    def size(self) -> int:
+        """Bytes of what is coded."""
+        return len(self.motion) + len(self.shifts) + len(self.symbols)
+
 
 TEMPLATE_FORMATS = ("matroska", "mov", "nut")
 """of files that describe tracks, as FFmpeg calls them; a stream names one by its place here"""

@@ -61,7 +61,7 @@ class Look:
 class FrameEncoder:
     """Codes frames of one size, one after the other, as a decoder will see them.
 
-    Symbols are packed in a thread of their own while the networks make of them what a decoder will see.
+    Symbols are packed in a thread of their own while what a decoder will see is made of them.
     """
 
     def __init__(self, codecs: FrameCodecs) -> None:
@@ -124,10 +124,9 @@ class FrameEncoder:
         tables = codec.model.tables
         moved = self._worker.submit(pack_motion, motion, tables)
         predicted = compensate(self.last, motion)
-        symbols = codec.analyze(pixels, qp=qp, predicted=predicted)
+        symbols, levels = codec.code(pixels, qp=qp, predicted=predicted)
         packed = self._worker.submit(pack_symbols, symbols, tables, qp=qp, before=self._hyper)
         self._hyper = symbols.z_hat
-        levels = codec.render(symbols, qp=qp, predicted=predicted)
         shifts = choose_shifts(levels, PREDICTED_ROUNDING, predicted=predicted)
         self._last = round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
         return Frame(Tag.PREDICTED, pts, qp, moved.result(), packed.result(), pack_shifts(shifts))

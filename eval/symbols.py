@@ -10,7 +10,7 @@ from ncodec.bitstream import unpack
 from ncodec.entropy import Symbols
 from ncodec.image import ImageCodec, read_symbols
 from ncodec.model import FRAME
-from ncodec.picture import Pixels, from_array
+from ncodec.picture import Levels, Pixels, from_array
 from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder
 
 VARIANTS: tuple[dict[str, Any], ...] = (
@@ -84,6 +84,11 @@ class _Recorder(ImageCodec):
         symbols = super().analyze(pixels, qp=qp, predicted=predicted)
         self.analyzed.append(symbols)
         return symbols
+
+    def code(self, pixels: Pixels, *, qp: int, predicted: Pixels) -> tuple[Symbols, Levels]:
+        symbols, levels = super().code(pixels, qp=qp, predicted=predicted)
+        self.analyzed.append(symbols)
+        return symbols, levels
 
 
 def _open(options: dict[str, Any]) -> tuple[ImageCodec, ImageCodec]:

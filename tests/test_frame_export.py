@@ -44,6 +44,17 @@ def test_both_backends_code_the_same_frame(frame_model: Model, pair: tuple[Photo
     np.testing.assert_allclose(*levels, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["onnx", "torch"])
+def test_an_encoder_sees_what_a_decoder_will(frame_model: Model, pair: tuple[Photo, Photo], name: str) -> None:
+    frame, predicted = pair
+    codec = ImageCodec(frame_model, open_backend(frame_model, name))
+    symbols, levels = codec.code(frame, qp=QP, predicted=predicted)
+    again = codec.analyze(frame, qp=QP, predicted=predicted)
+    np.testing.assert_array_equal(symbols.z_hat, again.z_hat)
+    np.testing.assert_array_equal(symbols.residual, again.residual)
+    np.testing.assert_allclose(levels, codec.render(symbols, qp=QP, predicted=predicted), atol=1e-3)
+
+
 def test_tiles_change_nothing(frame_model: Model, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = np.ascontiguousarray(np.tile(photo, (3, 4, 1))[:400, :720])
     predicted = np.roll(frame, 1, axis=1)
@@ -53,7 +64,10 @@ def test_tiles_change_nothing(frame_model: Model, photo: Photo, monkeypatch: pyt
     tiled = codec.analyze(frame, qp=QP, predicted=predicted)
     np.testing.assert_array_equal(tiled.z_hat, whole.z_hat)
     np.testing.assert_array_equal(tiled.residual, whole.residual)
+    coded, seen = codec.code(frame, qp=QP, predicted=predicted)
+    np.testing.assert_array_equal(coded.residual, whole.residual)
     levels = codec.render(whole, qp=QP, predicted=predicted)
+    np.testing.assert_array_equal(seen, levels)
     monkeypatch.undo()
     np.testing.assert_allclose(levels, codec.render(whole, qp=QP, predicted=predicted), atol=1e-3)
 

@@ -176,7 +176,7 @@ def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]
         "encoder.onnx": _export_graph(
             FrameEncoderGraph(model) if isinstance(model, FrameModel) else EncoderGraph(model),
             {"pixels": pixels, **known, **qp},
-            {"z_hat": z_axes, "residual": r_axes},
+            {"z_hat": z_axes, "residual": r_axes, **({"levels": rgb_axes} if known else {})},
             {"pixels": rgb_axes, **known_axes},
         ),
         "decoder.onnx": _export_graph(

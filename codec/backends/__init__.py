@@ -18,6 +18,9 @@ class Backend(Protocol):
     def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
         """(H, W, 3) with H and W multiples of 16 → symbols; models of frames want the prediction too, of that shape."""
 
+    def code(self, pixels: Pixels, *, qp: int, predicted: Pixels) -> tuple[Symbols, Levels]:
+        """A frame's symbols as of `analyze`, and what `synthesize` makes of them but for rounding errors."""
+
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
         """Symbols of a latent of h × w → (16·h, 16·w, 3); from models of frames, what the prediction lacks."""
 

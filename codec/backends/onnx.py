@@ -17,6 +17,7 @@ LARGE = 3 * 2**21
 
 def _run_options(*, large: bool) -> onnxruntime.RunOptions:
     options = onnxruntime.RunOptions()
+    options.only_execute_path_to_fetches = True
     if large:
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     return options
@@ -49,24 +50,30 @@ class OnnxBackend:
             )
         return self._sessions[graph]
 
-    def _run(self, graph: str, inputs: dict[str, object], *, large: bool) -> list[npt.NDArray[Any]]:
+    def _run(self, graph: str, outputs: list[str], inputs: dict[str, object], *, large: bool) -> list[npt.NDArray[Any]]:
         try:
-            outputs: list[npt.NDArray[Any]] = self._session(graph).run(None, inputs, _run_options(large=large))
+            made: list[npt.NDArray[Any]] = self._session(graph).run(outputs, inputs, _run_options(large=large))
         except Exception as error:  # onnxruntime raises classes of its own extension module
             msg = f"ONNX Runtime could not run {graph} of model {self.model.name}: {error}"
             raise BackendError(msg) from error
-        return outputs
+        return made
 
     def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
         """(H, W, 3) with H and W multiples of 16 → symbols."""
         inputs = {"pixels": pixels, **_known(qp, predicted)}
-        z_hat, residual = self._run("encoder.onnx", inputs, large=pixels.size > LARGE)
-        return Symbols(z_hat, residual)
+        return Symbols(*self._run("encoder.onnx", ["z_hat", "residual"], inputs, large=pixels.size > LARGE))
+
+    def code(self, pixels: Pixels, *, qp: int, predicted: Pixels) -> tuple[Symbols, Levels]:
+        """A frame's symbols and levels."""
+        inputs = {"pixels": pixels, **_known(qp, predicted)}
+        wanted = ["z_hat", "residual", "levels"]
+        z_hat, residual, levels = self._run("encoder.onnx", wanted, inputs, large=pixels.size > LARGE)
+        return Symbols(z_hat, residual), levels
 
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
         """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
         inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, **_known(qp, predicted)}
-        return self._run("decoder.onnx", inputs, large=symbols.residual.size > LARGE)[0]
+        return self._run("decoder.onnx", ["levels"], inputs, large=symbols.residual.size > LARGE)[0]
 
 
 def _known(qp: int, predicted: Pixels | None) -> dict[str, object]:

@@ -60,8 +60,15 @@ class TorchBackend:
     @torch.inference_mode()
     def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
         """(H, W, 3) with H and W multiples of 16 → symbols."""
-        z_hat, residual = self.encoder(*self._to_device(pixels, predicted), self._qp(qp))
+        z_hat, residual, *_ = self.encoder(*self._to_device(pixels, predicted), self._qp(qp))
         return Symbols(z_hat.cpu().numpy(), residual.cpu().numpy())
+
+    @torch.inference_mode()
+    def code(self, pixels: Pixels, *, qp: int, predicted: Pixels) -> tuple[Symbols, Levels]:
+        """A frame's symbols and levels."""
+        made = self.encoder(*self._to_device(pixels, predicted), self._qp(qp))
+        z_hat, residual, levels = (tensor.contiguous().cpu().numpy() for tensor in made)
+        return Symbols(z_hat, residual), levels
 
     @torch.inference_mode()
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:

@@ -87,6 +87,12 @@ class FrameModel(nn.Module):
         """Frame and prediction, (B, 3, H, W) in 0…1 → ẑ and r as of `ImageModel.encode`."""
         return self.codec.encode(pixels - predicted + 0.5, qp, self.context(predicted, qp))
 
+    def code(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The same, and what `decode` makes of it, but for rounding errors."""
+        hints = self.context(predicted, qp)
+        z_hat, residual, y_hat = self.codec.quantize(pixels - predicted + 0.5, qp, hints)
+        return z_hat, residual, self.codec.render(y_hat, qp, hints)
+
     def decode(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:
         """ẑ, r and prediction → frame less prediction, (B, 3, H, W), unclipped."""
         return self.codec.decode(z_hat, residual, qp, self.context(predicted, qp))

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from ncodec.entropy import RESIDUAL_LIMIT
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
 
@@ -34,15 +33,19 @@ class DecoderGraph(nn.Module):
 
 
 class FrameEncoderGraph(nn.Module):
-    """The same for a predicted frame, with its prediction, (H, W, 3) uint8, after the pixels."""
+    """The same for a predicted frame, with its prediction, (H, W, 3) uint8, after the pixels.
+
+    Gives the decoder's levels too: what the prediction tells is computed once for both.
+    """
 
     def __init__(self, model: FrameModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
-        return _as_symbols(*self.model.encode(_to_unit(pixels), _to_unit(predicted), qp))
+        z_hat, residual, unit = self.model.code(_to_unit(pixels), _to_unit(predicted), qp)
+        return *_as_symbols(z_hat, residual), _to_levels(unit)
 
 
 class FrameDecoderGraph(nn.Module):
@@ -65,7 +68,7 @@ def _to_unit(pixels: Tensor) -> Tensor:
 
 
 def _as_symbols(z_hat: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
-    return z_hat[0].to(torch.int8), residual[0].clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT).to(torch.int16)
+    return z_hat[0].to(torch.int8), residual[0].to(torch.int16)
 
 
 def _to_levels(unit: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ncodec.bitstream import PATCH
-from ncodec.entropy import HYPER_CELL, SCALE_MIN, SHIFT, Z_LIMIT
+from ncodec.entropy import HYPER_CELL, RESIDUAL_LIMIT, SCALE_MIN, SHIFT, Z_LIMIT
 from ncodec.models.blocks import (
     Block,
     GatedFfn,
@@ -314,6 +314,11 @@ class ImageModel(nn.Module):
 
         Both are zero wherever their table is the certain one, so that encoder and decoder predict from the same ŷ.
         """
+        z_hat, residual, _ = self.quantize(pixels, qp, hints)
+        return z_hat, residual
+
+    def quantize(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> tuple[Tensor, Tensor, Tensor]:
+        """The same, and ŷ, (B, latent, h, w), as `decode` finds it."""
         y = self.scaled_latent(pixels, qp, hints)
         z_coded = (self.z_index(qp) >= 0.5).to(y.dtype)
         z_hat = self.hyper_analysis(y).round().clamp(-Z_LIMIT, Z_LIMIT) * z_coded
@@ -321,10 +326,11 @@ class ImageModel(nn.Module):
         half = self.first_half(y)
         features = self.means.features(z_hat, qp, y, hints.means)
         mu_first = self.means.pass_one(features)
-        first = (y - mu_first).round() * coded
-        mu_second = self.means.pass_two(features, (first + mu_first) * half)
-        second = (y - mu_second).round() * coded
-        return z_hat, first * half + second * (1 - half)
+        first = (y - mu_first).round().clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT) * coded
+        known = (first + mu_first) * half
+        mu_second = self.means.pass_two(features, known)
+        second = (y - mu_second).round().clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT) * coded
+        return z_hat, first * half + second * (1 - half), known + (second + mu_second) * (1 - half)
 
     def decode(self, z_hat: Tensor, residual: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
         """ẑ and r → (B, 3, H, W), unclipped, −½…½."""
