@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import numpy as np
+
 from ncodec.bitstream import QP_COUNT
 from ncodec.errors import InputError
 from ncodec.records import Tag
@@ -16,13 +18,26 @@ MEMORY = 0.5
 """weight of the last frame of a kind in what the next one is expected to take"""
 LARGEST_STEP = 4
 """of the qp between one frame and the next, so that quality does not flicker"""
-PREDICTED_BELOW = 8
+LEAST_BELOW, MOST_BELOW = 8, 12
 """steps of qp from an intra frame to the predicted ones after it, which inherit its quality where little moves"""
+RISE = 24, 40
+"""qps of intra frames between which the steps grow from the least to the most"""
 SAVED_GROUPS = 2
 """groups whose bits the bucket holds at most"""
 FIRST_QP = 32
 FIRST_BPP = 0.5
 """bits per pixel that an intra frame at `FIRST_QP` is expected to take"""
+
+
+def steps_below(intra: float) -> float:
+    """Steps of qp from an intra frame to the predicted ones after it."""
+    return float(np.interp(intra, RISE, (LEAST_BELOW, MOST_BELOW)))
+
+
+def steps_above(predicted: float) -> float:
+    """The same, from the qp of the predicted ones."""
+    first, last = RISE
+    return float(np.interp(predicted, (first - LEAST_BELOW, last - MOST_BELOW), (LEAST_BELOW, MOST_BELOW)))
 
 
 class Control(Protocol):
@@ -43,7 +58,7 @@ class ConstantQuality:
 
     def qp(self, tag: Tag, *, left: int) -> int:
         """The level, or what is left of it for a predicted frame."""
-        return max(0, self.level - PREDICTED_BELOW) if tag == Tag.PREDICTED else self.level
+        return max(0, self.level - round(steps_below(self.level))) if tag == Tag.PREDICTED else self.level
 
     def spend(self, tag: Tag, qp: int, bits: int) -> None:
         """Nothing to learn."""
@@ -82,14 +97,15 @@ class AverageRate:
         self._longest = max(self._longest, left)
         # What still scenes save is spent soon or never: not all on the first frames that move.
         self._level = min(self._level, SAVED_GROUPS * self._longest * self.bits_per_frame)
-        below = PREDICTED_BELOW if tag == Tag.INTRA else 0
-        total = 2 ** self._expect(tag) + (left - 1) * 2 ** (self._expect(Tag.PREDICTED) - OCTAVES_PER_QP * below)
-        wanted = math.log2(max(self._level, 1) / total) / OCTAVES_PER_QP
         last = self._last.get(Tag.PREDICTED)
         # An intra frame follows the quality of the predicted ones before it.
-        last = self._last.get(tag) if last is None or tag != Tag.INTRA else last + PREDICTED_BELOW
-        if last is not None:
-            wanted = min(max(wanted, last - LARGEST_STEP), last + LARGEST_STEP)
+        above = steps_above(FIRST_QP if last is None else last)
+        below = above if tag == Tag.INTRA else 0
+        total = 2 ** self._expect(tag) + (left - 1) * 2 ** (self._expect(Tag.PREDICTED) - OCTAVES_PER_QP * below)
+        wanted = math.log2(max(self._level, 1) / total) / OCTAVES_PER_QP
+        near = self._last.get(tag) if last is None or tag != Tag.INTRA else last + above
+        if near is not None:
+            wanted = min(max(wanted, near - LARGEST_STEP), near + LARGEST_STEP)
         return round(min(max(wanted, 0), QP_COUNT - 1))
 
     def spend(self, tag: Tag, qp: int, bits: int) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ncodec.control import LARGEST_STEP, AverageRate, ConstantQuality
+from ncodec.control import LARGEST_STEP, LEAST_BELOW, MOST_BELOW, AverageRate, ConstantQuality, steps_above
 from ncodec.errors import InputError
 from ncodec.records import Tag
 
@@ -64,8 +64,16 @@ def test_repeated_frames_leave_their_bits_to_others() -> None:
 
 def test_constant_quality_is_constant() -> None:
     control = ConstantQuality(30)
-    assert [control.qp(tag, left=1) for tag in (Tag.INTRA, Tag.PREDICTED, Tag.INTRA)] == [30, 22, 30]
+    assert [control.qp(tag, left=1) for tag in (Tag.INTRA, Tag.PREDICTED, Tag.INTRA)] == [30, 20, 30]
     assert ConstantQuality(3).qp(Tag.PREDICTED, left=1) == 0
+
+
+@pytest.mark.parametrize("intra", [12, 24, 30, 36, 40, 60])
+def test_predicted_frames_are_further_below_intra_frames_at_higher_qps(intra: int) -> None:
+    predicted = ConstantQuality(intra).qp(Tag.PREDICTED, left=1)
+    assert LEAST_BELOW <= intra - predicted <= MOST_BELOW
+    assert predicted + steps_above(predicted) == pytest.approx(intra, abs=1)
+    assert predicted < ConstantQuality(intra + 2).qp(Tag.PREDICTED, left=1)
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("inf"), float("nan")])

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ncodec.bitstream import QP_COUNT
-from ncodec.control import PREDICTED_BELOW
+from ncodec.control import LEAST_BELOW
 from ncodec.errors import InputError
 from ncodec.motion import compensate
 from ncodec.motion_search import MotionSearch
@@ -93,8 +93,8 @@ def predict(frames: Tensor, references: Tensor, qp: Tensor) -> Tensor:
 
 
 def intra_qp(qp: Tensor, *, share: float | Tensor = 1.0) -> Tensor:
-    """The qp of an intra frame whose predicted frames have this one, as encoders choose it, or a share of the way."""
-    return (qp + (share * PREDICTED_BELOW)).clamp(max=QP_COUNT - 1)
+    """The qp of an intra frame whose predicted frames have this one, as encoders choose it at low qps, or nearer."""
+    return (qp + (share * LEAST_BELOW)).clamp(max=QP_COUNT - 1)
 
 
 def to_bytes(pixels: Tensor) -> Tensor:
