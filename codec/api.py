@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ncodec.bitstream import FORMAT_VERSION, MAGIC, Container, Flag, Tag, unpack
+from ncodec.effort import MAX_EFFORT
 from ncodec.errors import InputError, ModelError
 from ncodec.files import Bytes, from_pil, read_bytes, read_picture, to_pil, write_bytes
 from ncodec.image import ImageCodec, Target, qp_to_quality, read_alpha, read_symbols
@@ -68,6 +69,14 @@ def open_codec(
     return _open_codec(load_model(model, kind=kind).id, kind, backend, threads, precision, device)
 
 
+def open_encoder(model: str | None, *, effort: int, backend: str, threads: int | None) -> ImageCodec:
+    """The codec for an effort: above 0 on PyTorch, whatever the backend. Raises InputError and BackendError."""
+    if not 0 <= effort <= MAX_EFFORT:
+        msg = f"expected an effort of 0 to {MAX_EFFORT}, got {effort}"
+        raise InputError(msg)
+    return open_codec(model, backend="torch" if effort else backend, threads=threads)
+
+
 def load_picture(source: Source, *, allow_large: bool = False) -> Picture:
     """Anything that `encode` takes → Picture; raises InputError."""
     if isinstance(source, np.ndarray):
@@ -94,6 +103,7 @@ def encode(
     bpp: float | None = None,
     size: int | None = None,
     psnr: float | None = None,
+    effort: int = 0,
     model: str | None = None,
     backend: str = "onnx",
     threads: int | None = None,
@@ -102,12 +112,13 @@ def encode(
     """Code a picture, write it to `path` if one is given (replacing what is there), and return the file's bytes.
 
     At most one of: `quality` 0…100 (default 50); `bpp` or `size`, the largest file in bits per pixel or bytes;
-    `psnr`, the least PSNR over RGB in dB. `allow_large` takes what Pillow calls a decompression bomb.
+    `psnr`, the least PSNR over RGB in dB. An `effort` of 1 to 9 searches longer and longer for a smaller file, with
+    PyTorch. `allow_large` takes what Pillow calls a decompression bomb.
     Raises InputError, ModelError, BackendError or OutputError.
     """
     target = make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
-    codec = open_codec(model, backend=backend, threads=threads)
-    data = codec.encode_to(load_picture(source, allow_large=allow_large), target).data
+    codec = open_encoder(model, effort=effort, backend=backend, threads=threads)
+    data = codec.encode_to(load_picture(source, allow_large=allow_large), target, effort=effort).data
     if path is not None:
         write_bytes(data, path, overwrite=True)
     return data

@@ -33,8 +33,10 @@ from ncodec.console import (
     parse_suffix,
     parse_target,
     say,
+    step_progress,
     work_through,
 )
+from ncodec.effort import MAX_EFFORT
 from ncodec.errors import NcodecError
 
 if TYPE_CHECKING:
@@ -135,6 +137,13 @@ def _encoding_line(facts: dict[str, Any]) -> str:
 @click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Largest file, in bits per pixel.")
 @click.option("--size", type=click.IntRange(1), help="Largest file, in bytes.")
 @click.option("--psnr", type=click.FloatRange(0, min_open=True), help="Least PSNR over RGB, in dB.")
+@click.option(
+    "--effort",
+    type=click.IntRange(0, MAX_EFFORT),
+    default=0,
+    show_default=True,
+    help="Search longer and longer for a smaller file, with PyTorch (0: do not).",
+)
 @click.option("--bitrate", type=Amount(), help="Clips: bits a second of the frames on average, such as 800k.")
 @click.option("--gop", type=click.IntRange(1), help="Clips: most frames from one intra frame to the next.")
 @click.option("--intra-only", is_flag=True, help="Clips: predict no frame from another.")
@@ -150,6 +159,7 @@ def encode(
     bpp: float | None,
     size: int | None,
     psnr: float | None,
+    effort: int,
     bitrate: float | None,
     gop: int | None,
     intra_only: bool,
@@ -178,7 +188,7 @@ def encode(
         numbered=any(is_numbered(name) for name in names),
         quality=quality,
         size=size,
-        for_pictures={"--bpp": bpp, "--psnr": psnr, "--model": model},
+        for_pictures={"--bpp": bpp, "--psnr": psnr, "--effort": effort or None, "--model": model},
     )
     wanted = parse_target(quality, bpp, size, psnr) if len(clips) < len(names) else None
     if output is None and any(is_numbered(name) for name in names):
@@ -195,13 +205,14 @@ def encode(
             )  # fmt: skip
             return
         from ncodec import files, picture
-        from ncodec.api import load_picture
+        from ncodec.api import load_picture, open_encoder
 
         files.check_output(target, overwrite=force, source=source)
-        codec = _open_codec(model, backend, threads)
+        codec = open_encoder(model, effort=effort, backend=backend, threads=threads)
         start = time.perf_counter()
         loaded = load_picture(source, allow_large=allow_large)
-        encoded = codec.encode_to(loaded, wanted)
+        with step_progress("search", shown=effort > 0 and len(pairs) == 1) as watch:
+            encoded = codec.encode_to(loaded, wanted, effort=effort, watch=watch)
         seconds = time.perf_counter() - start
         measured = picture.psnr(loaded.pixels, codec.decode(encoded.data).pixels) if measure else None
         files.write_bytes(encoded.data, target, overwrite=force)

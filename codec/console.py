@@ -101,6 +101,20 @@ def _progress(count: int, verb: str) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
+@contextmanager
+def step_progress(verb: str, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar over the steps of one long work, which it is told, on a terminal."""
+    if not (shown and shows_progress()):
+        yield lambda done, steps: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(verb, total=None)
+        yield lambda done, steps: bar.update(task, completed=done, total=steps)
+
+
 def work_through(pairs: list[tuple[str, str]], verb: str, work: Callable[[str, str], None], *, as_json: bool) -> None:
     """Do the work for every pair of input and output; report failures in a sentence, go on, and exit 1 after all."""
     failed = 0

@@ -4,14 +4,16 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 from PIL import Image
 
-from ncodec.backends import Backend
+from ncodec.backends import Backend, Latents, Refiner
 from ncodec.bitstream import MAX_SIDE, PATCH, QP_COUNT, Container, Flag, Header, Tag, pack, unpack
+from ncodec.effort import search_of
 from ncodec.entropy import Symbols, estimate_bits, pack_symbols, unpack_symbols, zero_certain
-from ncodec.errors import FormatError, InputError, ModelError
+from ncodec.errors import BackendError, FormatError, InputError, ModelError
 from ncodec.model import Model
 from ncodec.picture import Levels, Picture, Pixels, luma, pixel_limit, psnr
 
@@ -24,6 +26,8 @@ MAX_BPP = 1000
 """beyond any file"""
 TILE = 1536
 """largest side that networks see at once, without the halo; bounds the memory of a large picture"""
+SEARCHED_TILE, SEARCHED_HALO = 768, 128
+"""the same for a search by gradients, whose memory is larger, and which need not see all that a pixel depends on"""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,14 @@ class Target:
         if not (low <= value <= high) or not math.isfinite(value):
             msg = f"expected a {given[0]} of {low} to {high}, got {value}"
             raise InputError(msg)
+
+
+Watch = Callable[[int, int], None]
+"""told how many steps of how many are done"""
+
+
+def unwatched(done: int, steps: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +105,8 @@ def _spans(length: int, halo: int, tile: int) -> list[_Span]:
     ]
 
 
-def _tiles(height: int, width: int, halo: int) -> Iterator[tuple[_Span, _Span]]:
-    tile = LARGE_TILE if height * width > LARGE_PICTURE else TILE
+def _tiles(height: int, width: int, halo: int, *, tile: int | None = None) -> Iterator[tuple[_Span, _Span]]:
+    tile = tile or (LARGE_TILE if height * width > LARGE_PICTURE else TILE)
     columns = _spans(width, halo, tile)
     return ((row, column) for row in _spans(height, halo, tile) for column in columns)
 
@@ -127,13 +139,52 @@ class ImageCodec:
         return self._analyzed(pixels, qp=qp, predicted=predicted)
 
     def _analyzed(self, pixels: Pixels, *, qp: int, predicted: Pixels | None) -> Symbols:
-        height, width = (-(-side // PATCH) * PATCH for side in pixels.shape[:2])
-        tables = self.model.tables
-        z_hat = np.empty((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.int8)
-        residual = np.empty((tables.bias.shape[1], height // PATCH, width // PATCH), dtype=np.int16)
-        for row, column in _tiles(height, width, self.model.halo):
+        def analyzed(row: _Span, column: _Span) -> Symbols:
             known = None if predicted is None else predicted[row.seen(1), column.seen(1)]
-            tile = self.backend.analyze(pad_to_patches(pixels[row.seen(1), column.seen(1)]), qp=qp, predicted=known)
+            tile = pad_to_patches(pixels[row.seen(1), column.seen(1)])
+            return self.backend.analyze(tile, qp=qp, predicted=known)
+
+        return self._assembled(analyzed, pixels.shape[0], pixels.shape[1], qp=qp)
+
+    def refine(self, pixels: Pixels, *, qp: int, effort: int, watch: Watch) -> Symbols:
+        """(H, W, 3) uint8 → symbols that cost less than those of `analyze`; raises BackendError without PyTorch."""
+        backend = self.backend
+        if not isinstance(backend, Refiner):
+            msg = "an effort above 0 needs the torch backend, got another"
+            raise BackendError(msg)
+        search = search_of(effort, qp=qp)
+        padded = pad_to_patches(pixels)
+        height, width = padded.shape[:2]
+        tables = self.model.tables
+        y = np.empty((tables.bias.shape[1], height // PATCH, width // PATCH), dtype=np.float32)
+        z = np.empty((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.float32)
+        tiles = list(_tiles(height, width, SEARCHED_HALO, tile=SEARCHED_TILE))
+        steps = count(1)
+        for row, column in tiles:
+            found = backend.refine(
+                padded[row.seen(1), column.seen(1)],
+                qp=qp,
+                search=search,
+                advance=lambda: watch(next(steps), len(tiles) * search.steps),
+            )
+            z[:, row.outer(CELL), column.outer(CELL)] = found.z[:, row.inner(CELL), column.inner(CELL)]
+            y[:, row.outer(PATCH), column.outer(PATCH)] = found.y[:, row.inner(PATCH), column.inner(PATCH)]
+
+        # Only now is it known what lies beside each tile, which symbols depend on.
+        def quantized(row: _Span, column: _Span) -> Symbols:
+            seen = Latents(y[:, row.seen(PATCH), column.seen(PATCH)], z[:, row.seen(CELL), column.seen(CELL)])
+            return backend.quantize(seen, qp=qp)
+
+        return self._assembled(quantized, height, width, qp=qp)
+
+    def _assembled(self, tile_of: Callable[[_Span, _Span], Symbols], height: int, width: int, *, qp: int) -> Symbols:
+        """The symbols of a picture from those of what the networks see around each tile."""
+        tables = self.model.tables
+        high, wide = -(-height // PATCH), -(-width // PATCH)
+        z_hat = np.empty((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.int8)
+        residual = np.empty((tables.bias.shape[1], high, wide), dtype=np.int16)
+        for row, column in _tiles(PATCH * high, PATCH * wide, self.model.halo):
+            tile = tile_of(row, column)
             z_hat[:, row.outer(CELL), column.outer(CELL)] = tile.z_hat[:, row.inner(CELL), column.inner(CELL)]
             residual[:, row.outer(PATCH), column.outer(PATCH)] = tile.residual[:, row.inner(PATCH), column.inner(PATCH)]
         symbols = Symbols(z_hat, residual)
@@ -178,29 +229,40 @@ class ImageCodec:
             seen = self.backend.synthesize(Symbols(z_hat, residual), qp=qp, predicted=known)
             yield (row.outer(1), column.outer(1)), seen[row.inner(1), column.inner(1)]
 
-    def encode(self, picture: Picture, *, qp: int) -> Encoded:
-        """Picture → file bytes at one qp."""
-        symbols = self.analyze(picture.pixels, qp=qp)
+    def encode(self, picture: Picture, *, qp: int, effort: int = 0, watch: Watch = unwatched) -> Encoded:
+        """Picture → file bytes at one qp; an effort of 1 to 9 searches for smaller ones with PyTorch.
+
+        `watch` is told how many steps of how many are done.
+        """
+        if effort:
+            symbols = self.refine(picture.pixels, qp=qp, effort=effort, watch=watch)
+        else:
+            symbols = self.analyze(picture.pixels, qp=qp)
         payload = pack_symbols(symbols, self.model.tables, qp=qp)
         flags = Flag.GREY if picture.grey else Flag(0)
         header = Header(self.model.id, picture.width, picture.height, qp, flags)
         data = pack(Container(header, payload, _pack_extras(picture)))
         return Encoded(data, qp, symbols)
 
-    def encode_to(self, picture: Picture, target: Target) -> Encoded:
+    def encode_to(self, picture: Picture, target: Target, *, effort: int = 0, watch: Watch = unwatched) -> Encoded:
         """Picture → file bytes that meet a target; raises InputError when no qp is small enough."""
         if max(picture.height, picture.width) > MAX_SIDE:
             msg = f"expected sides of at most {MAX_SIDE} pixels, got {picture.width}×{picture.height}"
             raise InputError(msg)
+
+        def encode(qp: int) -> Encoded:
+            return self.encode(picture, qp=qp, effort=effort, watch=watch)
+
         if target.quality is not None:
-            return self.encode(picture, qp=quality_to_qp(target.quality))
+            return encode(quality_to_qp(target.quality))
         if target.psnr is not None:
-            return self._encode_to_psnr(picture, target.psnr)
+            qp = self._qp_of_psnr(picture, target.psnr)
+            return self._search_psnr(picture, target.psnr, qp, encode) if effort else encode(qp)
         pixels = picture.height * picture.width
         limit = target.size if target.size is not None else int(min(target.bpp or 0, MAX_BPP) * pixels / 8)
-        return self._encode_to_size(picture, limit)
+        return self._encode_to_size(picture, limit, encode)
 
-    def _encode_to_size(self, picture: Picture, limit: int) -> Encoded:
+    def _encode_to_size(self, picture: Picture, limit: int, encode: Callable[[int], Encoded]) -> Encoded:
         """The largest qp whose file fits, judged by the estimated rate; the file itself decides the last step."""
         fixed = len(pack(Container(Header(0, picture.width, picture.height, 0), b"", _pack_extras(picture)))) + 12
 
@@ -209,33 +271,48 @@ class ImageCodec:
             return fixed + estimate_bits(symbols, self.model.tables, qp=qp) / 8 <= limit
 
         qp = max(_last(fits), 0)
-        encoded = self.encode(picture, qp=qp)
+        encoded = encode(qp)
         while len(encoded.data) > limit:
             if encoded.qp == 0:
                 msg = f"expected a limit of at least {len(encoded.data)} bytes for this picture, got {limit}"
                 raise InputError(msg)
-            encoded = self.encode(picture, qp=encoded.qp - 1)
-        # An estimate may be a few bytes too high as well.
+            encoded = encode(encoded.qp - 1)
+        # An estimate may be a few bytes too high, and what an effort saves is not in it.
         while qp <= encoded.qp < QP_COUNT - 1:
-            larger = self.encode(picture, qp=encoded.qp + 1)
+            larger = encode(encoded.qp + 1)
             if len(larger.data) > limit:
                 break
             encoded = larger
         return encoded
 
-    def _encode_to_psnr(self, picture: Picture, least: float) -> Encoded:
-        """The smallest qp whose picture is good enough."""
+    def _qp_of_psnr(self, picture: Picture, least: float) -> int:
+        """The smallest qp whose picture is good enough without effort."""
 
         def reached(qp: int) -> float:
-            symbols = self.analyze(picture.pixels, qp=qp)
-            pixels = self.synthesize(symbols, qp=qp, height=picture.height, width=picture.width)
-            return psnr(picture.pixels, _as_delivered(pixels, grey=picture.grey))
+            return self._psnr(picture, self.analyze(picture.pixels, qp=qp), qp=qp)
 
         qp = _last(lambda qp: reached(qp) < least) + 1
         if qp == QP_COUNT:
             msg = f"expected a PSNR of at most {reached(QP_COUNT - 1):.2f} dB for this picture, got {least:g}"
             raise InputError(msg)
-        return self.encode(picture, qp=qp)
+        return qp
+
+    def _search_psnr(self, picture: Picture, least: float, qp: int, encode: Callable[[int], Encoded]) -> Encoded:
+        """The smallest qp near this one whose picture is good enough: an effort trades rate and quality as it likes."""
+
+        def is_enough(encoded: Encoded) -> bool:
+            return self._psnr(picture, encoded.symbols, qp=encoded.qp) >= least
+
+        encoded = encode(qp)
+        while not is_enough(encoded) and encoded.qp < QP_COUNT - 1:
+            encoded = encode(encoded.qp + 1)
+        while 0 < encoded.qp <= qp and is_enough(smaller := encode(encoded.qp - 1)):
+            encoded = smaller
+        return encoded
+
+    def _psnr(self, picture: Picture, symbols: Symbols, *, qp: int) -> float:
+        pixels = self.synthesize(symbols, qp=qp, height=picture.height, width=picture.width)
+        return psnr(picture.pixels, _as_delivered(pixels, grey=picture.grey))
 
     def decode(self, data: bytes) -> Picture:
         """File bytes → picture."""

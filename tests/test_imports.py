@@ -10,7 +10,7 @@ from places import ROOT
 
 LAYERS = [
     {"errors"},
-    {"varint", "picture", "suffixes"},
+    {"varint", "picture", "suffixes", "effort"},
     {"chunks"},
     {"bitstream", "entropy"},
     {"model", "motion", "records", "rounding"},

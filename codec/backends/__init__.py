@@ -1,8 +1,14 @@
 """What runs the two networks: one interface, several libraries behind it."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.effort import Search
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import Model
@@ -23,6 +29,27 @@ class Backend(Protocol):
 
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
         """Symbols of a latent of h × w → (16·h, 16·w, 3); from models of frames, what the prediction lacks."""
+
+
+@dataclass(frozen=True, eq=False)
+class Latents:
+    """What is quantized to symbols."""
+
+    y: npt.NDArray[np.float32]
+    """(C_y, h, w), in units of its step"""
+    z: npt.NDArray[np.float32]
+    """(C_z, ⌈h/4⌉, ⌈w/4⌉)"""
+
+
+@runtime_checkable
+class Refiner(Protocol):
+    """A backend that can also search for better latents of a picture."""
+
+    def refine(self, pixels: Pixels, *, qp: int, search: Search, advance: Callable[[], None]) -> Latents:
+        """(H, W, 3) with H and W multiples of 16 → latents; `advance` is called after each step."""
+
+    def quantize(self, latents: Latents, *, qp: int) -> Symbols:
+        """Latents → symbols, as `analyze` makes them."""
 
 
 def open_backend(

@@ -1,5 +1,6 @@
 """PyTorch, on the CPU or a GPU, in float32 or bfloat16: for those who have it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,13 +8,23 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 
+from ncodec.backends import Latents
+from ncodec.effort import Search
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import FRAME, Model
 from ncodec.models.blocks import use_bfloat16
-from ncodec.models.frame import FrameModel, frame_config
-from ncodec.models.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph
+from ncodec.models.frame import FrameModel, frame_config, picture_codec
+from ncodec.models.graphs import (
+    DecoderGraph,
+    EncoderGraph,
+    FrameDecoderGraph,
+    FrameEncoderGraph,
+    as_symbols,
+    to_unit,
+)
 from ncodec.models.image import ImageConfig, ImageModel
+from ncodec.models.refinement import refine
 from ncodec.picture import Levels, Pixels
 
 PRECISIONS = ("float32", "bfloat16")
@@ -43,9 +54,9 @@ class TorchBackend:
         network.load_state_dict({name: value.float() for name, value in weights.items()})
         network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         use_bfloat16(network, precision == "bfloat16")
-        picture = network.codec if isinstance(network, FrameModel) else network
+        self.picture = picture_codec(network).requires_grad_(False)
         # With this one in bfloat16 too, a pixel in fifty million is two levels off.
-        picture.synthesis.render.in_bfloat16 = False
+        self.picture.synthesis.render.in_bfloat16 = False
         self.encoder = FrameEncoderGraph(network) if isinstance(network, FrameModel) else EncoderGraph(network)
         self.decoder = FrameDecoderGraph(network) if isinstance(network, FrameModel) else DecoderGraph(network)
 
@@ -69,6 +80,20 @@ class TorchBackend:
         made = self.encoder(*self._to_device(pixels, predicted), self._qp(qp))
         z_hat, residual, levels = (tensor.contiguous().cpu().numpy() for tensor in made)
         return Symbols(z_hat, residual), levels
+
+    def refine(self, pixels: Pixels, *, qp: int, search: Search, advance: Callable[[], None]) -> Latents:
+        """Search for latents of a picture; on a GPU its result may differ from run to run."""
+        step, unit = self._qp(qp), to_unit(*self._to_device(pixels))
+        found = refine(self.picture, unit, step, search, advance=advance)
+        y, z = (tensor[0].cpu().numpy() for tensor in found)
+        return Latents(y, z)
+
+    @torch.inference_mode()
+    def quantize(self, latents: Latents, *, qp: int) -> Symbols:
+        """Latents → symbols."""
+        y, z = self._to_device(latents.y, latents.z)
+        z_hat, residual, _ = self.picture.quantize_latents(y[None], z[None], self._qp(qp))
+        return Symbols(*(tensor.cpu().numpy() for tensor in as_symbols(z_hat, residual)))
 
     @torch.inference_mode()
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:

@@ -16,8 +16,8 @@ class EncoderGraph(nn.Module):
 
     def forward(self, pixels: Tensor, qp: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        unit = _to_unit(pixels)
-        return _as_symbols(*self.model.encode(unit, qp))
+        unit = to_unit(pixels)
+        return as_symbols(*self.model.encode(unit, qp))
 
 
 class DecoderGraph(nn.Module):
@@ -44,8 +44,8 @@ class FrameEncoderGraph(nn.Module):
 
     def forward(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
-        z_hat, residual, unit = self.model.code(_to_unit(pixels), _to_unit(predicted), qp)
-        return *_as_symbols(z_hat, residual), _to_levels(unit)
+        z_hat, residual, unit = self.model.code(to_unit(pixels), to_unit(predicted), qp)
+        return *as_symbols(z_hat, residual), _to_levels(unit)
 
 
 class FrameDecoderGraph(nn.Module):
@@ -60,14 +60,16 @@ class FrameDecoderGraph(nn.Module):
 
     def forward(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:
         """See the class."""
-        return _to_levels(self.model.decode(z_hat[None].float(), residual[None].float(), _to_unit(predicted), qp))
+        return _to_levels(self.model.decode(z_hat[None].float(), residual[None].float(), to_unit(predicted), qp))
 
 
-def _to_unit(pixels: Tensor) -> Tensor:
+def to_unit(pixels: Tensor) -> Tensor:
+    """(H, W, 3) uint8 → (1, 3, H, W) in 0…1."""
     return pixels.permute(2, 0, 1)[None].float() / 255
 
 
-def _as_symbols(z_hat: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+def as_symbols(z_hat: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+    """ẑ and r of one picture, float32, → int8 and int16."""
     return z_hat[0].to(torch.int8), residual[0].to(torch.int16)
 
 

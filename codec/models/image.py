@@ -320,8 +320,14 @@ class ImageModel(nn.Module):
     def quantize(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> tuple[Tensor, Tensor, Tensor]:
         """The same, and ŷ, (B, latent, h, w), as `decode` finds it."""
         y = self.scaled_latent(pixels, qp, hints)
+        return self.quantize_latents(y, self.hyper_analysis(y), qp, hints)
+
+    def quantize_latents(
+        self, y: Tensor, z: Tensor, qp: Tensor, hints: Hints = NO_HINTS
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """y in units of its step and z → ẑ, r and ŷ."""
         z_coded = (self.z_index(qp) >= 0.5).to(y.dtype)
-        z_hat = self.hyper_analysis(y).round().clamp(-Z_LIMIT, Z_LIMIT) * z_coded
+        z_hat = z.round().clamp(-Z_LIMIT, Z_LIMIT) * z_coded
         coded = (self.table_index(z_hat, qp, y) >= 0.5).to(y.dtype)
         half = self.first_half(y)
         features = self.means.features(z_hat, qp, y, hints.means)

@@ -45,12 +45,18 @@ def scale_of_index(index: Tensor) -> Tensor:
 def gaussian_bits(value: Tensor, scale: Tensor) -> Tensor:
     """Bits of `value` plus unit uniform noise under N(0, scale²) convolved with that noise; summed to (B,).
 
-    Ballé et al. 2018, appendix 6.2. The likelihood needs a floor, and a floor has no gradient: a hyper-latent could
-    run away at no further cost. So the price keeps rising beyond it, as steeply as the Gaussian does where it ends.
+    Ballé et al. 2018, appendix 6.2.
     """
-    value, scale = value.float(), scale.float()
-    noisy = (value + torch.rand_like(value) - 0.5).abs()
-    upper = (0.5 - noisy) / scale
+    return bits_of(value.float() + torch.rand_like(value) - 0.5, scale.float()).flatten(1).sum(1)
+
+
+def bits_of(value: Tensor, scale: Tensor) -> Tensor:
+    """Bits of each value under N(0, scale²) convolved with unit uniform noise.
+
+    The likelihood needs a floor, and a floor has no gradient: a hyper-latent could run away at no further cost. So the
+    price keeps rising beyond it, as steeply as the Gaussian does where it ends.
+    """
+    upper = (0.5 - value.abs()) / scale
     likelihood = torch.special.ndtr(upper) - torch.special.ndtr(upper - 1 / scale)
-    bits = -torch.log2(likelihood.clamp(min=_FLOOR)) + _TAIL_BITS * torch.relu(-upper - _TAIL_START)
-    return bits.flatten(1).sum(1)
+    bits: Tensor = -torch.log2(likelihood.clamp(min=_FLOOR)) + _TAIL_BITS * torch.relu(-upper - _TAIL_START)
+    return bits

@@ -1,0 +1,104 @@
+"""An effort makes better files that any decoder reads, meets the same targets, and says when it cannot be made."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from click.testing import CliRunner
+
+import ncodec
+from ncodec.api import open_codec, open_encoder
+from ncodec.cli import cli
+from ncodec.effort import MAX_EFFORT, search_of
+from ncodec.errors import BackendError, InputError
+from ncodec.image import ImageCodec, Target
+from ncodec.models.image import ImageConfig
+from ncodec.picture import from_array
+
+Photo = npt.NDArray[np.uint8]
+QP = 30
+
+
+@pytest.fixture(scope="module")
+def codec() -> ImageCodec:
+    pytest.importorskip("torch")
+    return open_encoder(None, effort=1, backend="onnx", threads=1)
+
+
+@pytest.fixture(scope="module")
+def crop(photo: Photo) -> Photo:
+    return np.ascontiguousarray(photo[20:115, 30:139])
+
+
+def cost(data: bytes, pixels: Photo) -> float:
+    """λ·255²·MSE + bpp, what the models are trained for, of what the default decoder makes of a file."""
+    import torch
+
+    decoded = np.asarray(ncodec.decode(data)).astype(np.float64)
+    lagrangian = float(ImageConfig().lambda_of(torch.tensor(float(QP))))
+    return lagrangian * float(((decoded - pixels) ** 2).mean()) + 8 * len(data) / (pixels.shape[0] * pixels.shape[1])
+
+
+def test_more_effort_costs_less(codec: ImageCodec, crop: Photo) -> None:
+    picture = from_array(crop)
+    costs = [cost(codec.encode(picture, qp=QP, effort=effort).data, crop) for effort in (0, 3, 6)]
+    assert costs[1] < 0.995 * costs[0]
+    assert costs[2] < 0.985 * costs[0]
+
+
+def test_the_same_picture_gives_the_same_file(codec: ImageCodec, crop: Photo) -> None:
+    first, second = (codec.encode(from_array(crop), qp=QP, effort=1).data for _ in range(2))
+    assert first == second
+
+
+def test_tiles_are_searched_one_by_one_and_fit_together(
+    codec: ImageCodec, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ncodec.image.SEARCHED_TILE", 64)
+    monkeypatch.setattr("ncodec.image.SEARCHED_HALO", 64)
+    pixels = np.ascontiguousarray(photo[:70, :130])
+    told: list[tuple[int, int]] = []
+    encoded = codec.encode(from_array(pixels), qp=QP, effort=2, watch=lambda *steps: told.append(steps))
+    assert told == [(done, 6 * search_of(2, qp=QP).steps) for done in range(1, 6 * search_of(2, qp=QP).steps + 1)]
+    assert cost(encoded.data, pixels) < cost(codec.encode(from_array(pixels), qp=QP).data, pixels)
+
+
+def test_targets_are_met(codec: ImageCodec, crop: Photo) -> None:
+    picture = from_array(crop)
+    plain = codec.encode(picture, qp=QP)
+    sized = codec.encode_to(picture, Target(size=len(plain.data)), effort=2)
+    assert len(sized.data) <= len(plain.data)
+    assert sized.qp >= plain.qp
+    good = codec.encode_to(picture, Target(psnr=30), effort=2)
+    decoded = np.asarray(ncodec.decode(good.data)).astype(float)
+    assert ((decoded - crop) ** 2).mean() <= 255**2 / 10**3
+
+
+def test_an_effort_needs_pytorch(crop: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BackendError, match="needs the torch backend"):
+        open_codec().encode(from_array(crop), qp=QP, effort=1)
+    monkeypatch.setattr("ncodec.backends.find_spec", lambda name: None)
+    with pytest.raises(BackendError, match=r"pip install 'ncodec\[torch\]'"):
+        ncodec.encode(crop, effort=1, threads=7)  # not one that was opened before
+
+
+@pytest.mark.parametrize("effort", [-1, MAX_EFFORT + 1])
+def test_unknown_efforts_are_refused(crop: Photo, effort: int) -> None:
+    with pytest.raises(InputError, match="expected an effort of 0 to 9"):
+        ncodec.encode(crop, effort=effort)
+
+
+def test_the_command_takes_an_effort_for_pictures_alone(folder: Path, crop: Photo) -> None:
+    pytest.importorskip("torch")
+    (folder / "plain.nci").write_bytes(ncodec.encode(crop))
+    from PIL import Image
+
+    Image.fromarray(crop).save(folder / "in.png")
+    run = CliRunner().invoke(cli, ["encode", "in.png", "--effort", "1", "--threads", "1", "-o", "out.nci"])
+    assert run.exit_code == 0, run.output
+    assert "out.nci" in run.output
+    assert (folder / "out.nci").read_bytes() != (folder / "plain.nci").read_bytes()
+    for line in (["encode", "in.png", "--effort", "10"], ["encode", "in.png", "--effort", "2", "-o", "out.ncv"]):
+        run = CliRunner().invoke(cli, line)
+        assert run.exit_code == 2, run.output
