@@ -185,6 +185,33 @@ def speed(picture: Path, threads: int) -> None:
 
 @bench.command()
 @click.argument("folder", type=FOLDER)
+@click.option("--effort", "efforts", type=click.IntRange(1, 9), multiple=True, default=(1, 6, 9), show_default=True)
+@click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take every n-th picture alone.")
+@click.option("--threads", type=click.IntRange(1, 256), help="CPU threads; default: all cores.")
+def effort(folder: Path, efforts: tuple[int, ...], every: int, threads: int | None) -> None:
+    """BD-rate and time of encoding with an effort against encoding without (needs PyTorch)."""
+    require_modules("scipy", extra="eval")
+    require_modules("torch", "safetensors", extra="torch")
+    from ncodec.eval.effort import QUALITIES, measure_efforts, saved
+    from ncodec.eval.measure import find_files
+    from ncodec.eval.media import read_pixels
+
+    pictures = [read_pixels(path) for path in find_files([folder])[1][::every]]
+    with _stages() as progress:
+        results = measure_efforts(
+            pictures,
+            (0, *efforts),
+            threads=threads,
+            advance=progress("encode", len(pictures) * len(QUALITIES) * (1 + len(efforts))),
+        )
+    click.echo(f"{len(pictures)} pictures at qualities {', '.join(map(str, QUALITIES))}")
+    for result, rate in zip(results, saved(results), strict=True):
+        slower = result.encode_s / results[0].encode_s
+        click.echo(f"effort {result.effort}  {rate:+6.2f} %  {result.encode_s:7.2f} s a picture  {slower:6.1f} ×")
+
+
+@bench.command()
+@click.argument("folder", type=FOLDER)
 @click.option("--frames", type=click.IntRange(2), default=64, show_default=True, help="Most frames of a clip.")
 @click.option("--json", "as_json", is_flag=True)
 def symbols(folder: Path, frames: int, as_json: bool) -> None:
