@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.errors import FormatError
+from ncodec.repeats import FRESH, Kinds, fill_repeats, find_repeats, pack_kinds, unpack_kinds
 from ncodec.varint import ByteReader, pack_varint
 
 Int8Array = npt.NDArray[np.int8]
@@ -207,8 +208,17 @@ def _run(table: Table, values: Int32Array) -> _Run:
     return _Run(table, positions, _escape_bytes(values[escaped], limit))
 
 
+def _fresh(rows: RowArray, kinds: Kinds | None, band: slice, *, side: int) -> RowArray:
+    """The same tables, but none for what repeats other cells."""
+    if kinds is None:
+        return rows
+    fresh = (kinds[band] == FRESH).repeat(side, axis=0).repeat(side, axis=1)
+    left: RowArray = np.where(fresh[: rows.shape[1], : rows.shape[2]], rows, 0)
+    return left
+
+
 def _band_runs(
-    symbols: Symbols, tables: Tables, band: slice, *, qp: int, before: Int8Array | None = None
+    symbols: Symbols, tables: Tables, band: slice, kinds: Kinds | None, *, qp: int, before: Int8Array | None
 ) -> Iterator[_Run]:
     """The runs of one band in decoding order: ẑ, then r."""
     z_hat = symbols.z_hat[:, band]
@@ -217,9 +227,9 @@ def _band_runs(
     z_rows = tables.hyper_rows(z_hat.shape, known, qp=qp)
     beyond = _turned(z_hat.astype(np.int16), known, z_rows) - _expected(known, z_rows)
     r_rows = tables.residual_rows(z_hat, qp=qp, height=residual.shape[1], width=residual.shape[2])
-    for values, rows in ((beyond, z_rows), (residual, r_rows)):
+    for values, rows, side in ((beyond, z_rows, 1), (residual, r_rows, HYPER_CELL)):
         flat = values.reshape(-1)
-        for row, positions in _groups(rows):
+        for row, positions in _groups(_fresh(rows, kinds, band, side=side)):
             yield _run(tables.bank[row], flat[positions].astype(np.int32))
 
 
@@ -238,28 +248,37 @@ def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> bool:
 
 
 def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int, before: Int8Array | None = None) -> bytes:
-    """Code a picture's symbols: a varint length, the escapes, then the coder's 32-bit words.
+    """Code a picture's symbols: lengths, escapes, which cells repeat others, then the coder's 32-bit words.
 
     `before` is ẑ of the frame before, where it was predicted by the same model.
     """
+    kinds = find_repeats(symbols.z_hat, symbols.residual, side=HYPER_CELL) if before is None else None
+    packed = _pack_fresh(symbols, tables, None, qp=qp, before=before)
+    return packed if kinds is None else min(packed, _pack_fresh(symbols, tables, kinds, qp=qp, before=before), key=len)
+
+
+def _pack_fresh(symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int, before: Int8Array | None) -> bytes:
     coder = constriction.stream.stack.AnsCoder()
     escapes: list[bytes] = []
     # The coder is a stack: what is decoded first is pushed last.
     for band in reversed(_bands(symbols.z_hat.shape)):
-        runs = list(_band_runs(symbols, tables, band, qp=qp, before=before))
+        runs = list(_band_runs(symbols, tables, band, kinds, qp=qp, before=before))
         for run in reversed(runs):
             coder.encode_reverse(run.positions, run.table.model)
         escapes.append(b"".join(run.escapes for run in runs))
-    return _join(b"".join(reversed(escapes)), coder)
+    return _join(b"".join(reversed(escapes)), coder, kinds)
 
 
 def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
     """Bits of `pack_symbols` without a frame before, but for its last rounding: -log₂ of tables, and the escapes."""
-    bits = 0.0
-    for band in _bands(symbols.z_hat.shape):
-        for run in _band_runs(symbols, tables, band, qp=qp):
-            bits += _bits(run)
-    return bits
+    kinds = find_repeats(symbols.z_hat, symbols.residual, side=HYPER_CELL)
+    bits = _bits_of(symbols, tables, None, qp=qp)
+    return bits if kinds is None else min(bits, 8 * len(pack_kinds(kinds)) + _bits_of(symbols, tables, kinds, qp=qp))
+
+
+def _bits_of(symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int) -> float:
+    bands = _bands(symbols.z_hat.shape)
+    return sum(_bits(run) for band in bands for run in _band_runs(symbols, tables, band, kinds, qp=qp, before=None))
 
 
 def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
@@ -279,7 +298,7 @@ def pack_groups(groups: Sequence[tuple[Table, Int32Array]]) -> bytes:
     runs = [_run(table, values) for table, values in groups]
     for run in reversed(runs):
         coder.encode_reverse(run.positions, run.table.model)
-    return _join(b"".join(run.escapes for run in runs), coder)
+    return _join(b"".join(run.escapes for run in runs), coder, None)
 
 
 def _bits(run: _Run) -> float:
@@ -287,9 +306,11 @@ def _bits(run: _Run) -> float:
     return float(costs[run.positions].sum()) + 8 * len(run.escapes)
 
 
-def _join(escapes: bytes, coder: constriction.stream.stack.AnsCoder) -> bytes:
+def _join(escapes: bytes, coder: constriction.stream.stack.AnsCoder, kinds: Kinds | None) -> bytes:
     words: bytes = coder.get_compressed().astype("<u4").tobytes()
-    return pack_varint(len(escapes)) + escapes + words
+    packed = b"" if kinds is None else pack_kinds(kinds)
+    repeats = pack_varint(len(packed)) + packed if packed else b""
+    return pack_varint(2 * len(escapes) + bool(repeats)) + escapes + repeats + words
 
 
 class Unpacker:
@@ -297,7 +318,9 @@ class Unpacker:
 
     def __init__(self, payload: bytes) -> None:
         reader = ByteReader(payload)
-        self.escapes = ByteReader(reader.take(reader.varint()))
+        code = reader.varint()
+        self.escapes = ByteReader(reader.take(code >> 1))
+        self._repeats = reader.take(reader.varint()) if code & 1 else None
         words = reader.rest()
         if len(words) % 4:
             msg = f"expected whole 32-bit words of coded symbols, got {len(words)} bytes"
@@ -307,6 +330,11 @@ class Unpacker:
         except ValueError as error:
             msg = f"expected coded symbols, got words that no encoder ends with: {error}"
             raise FormatError(msg) from error
+
+    def kinds(self, high: int, wide: int) -> Kinds | None:
+        """Which of high × wide cells repeat others; None where none does."""
+        packed, self._repeats = self._repeats, None
+        return None if packed is None else unpack_kinds(packed, high, wide)
 
     def values(self, table: Table, count: int) -> Int32Array:
         """The next symbols, all by one table."""
@@ -323,7 +351,7 @@ class Unpacker:
 
     def finish(self) -> None:
         """Raise FormatError unless everything was taken."""
-        if not self.coder.is_empty() or self.escapes.rest():
+        if not self.coder.is_empty() or self.escapes.rest() or self._repeats is not None:
             msg = "expected the coded symbols to end with the picture, got more: the file is damaged"
             raise FormatError(msg)
 
@@ -346,15 +374,20 @@ def unpack_symbols(
     z_hat = np.zeros((tables.z_rows.shape[1], cells_high, cells_wide), dtype=np.int8)
     residual = np.zeros((tables.bias.shape[1], height, width), dtype=np.int16)
     unpacker = Unpacker(payload)
+    kinds = unpacker.kinds(cells_high, cells_wide)
     for band in _bands(z_hat.shape):
         z_band, r_band = z_hat[:, band], residual[:, _latent_rows(band, height)]
         known = None if before is None else before[:, band]
-        rows = tables.hyper_rows(z_band.shape, known, qp=qp)
+        rows = _fresh(tables.hyper_rows(z_band.shape, known, qp=qp), kinds, band, side=1)
         beyond = np.zeros(z_band.shape, dtype=np.int32)
         unpacker.fill(beyond, rows, tables)
         z_band[...] = _within(_turned(beyond + _expected(known, rows), known, rows), Z_LIMIT)
-        unpacker.fill(
-            r_band, tables.residual_rows(z_band, qp=qp, height=r_band.shape[1], width=r_band.shape[2]), tables
-        )
+        cell_rows = range(band.start, band.stop)
+        if kinds is not None:
+            fill_repeats(z_hat, kinds, cell_rows, side=1)
+        rows = tables.residual_rows(z_band, qp=qp, height=r_band.shape[1], width=r_band.shape[2])
+        unpacker.fill(r_band, _fresh(rows, kinds, band, side=HYPER_CELL), tables)
+        if kinds is not None:
+            fill_repeats(residual, kinds, cell_rows, side=HYPER_CELL)
     unpacker.finish()
     return Symbols(z_hat, residual)

@@ -10,7 +10,7 @@ from places import ROOT
 
 LAYERS = [
     {"errors"},
-    {"varint", "picture", "suffixes", "effort"},
+    {"varint", "picture", "suffixes", "effort", "repeats"},
     {"chunks"},
     {"bitstream", "entropy"},
     {"model", "motion", "records", "rounding"},

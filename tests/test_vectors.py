@@ -131,7 +131,7 @@ class PlainReader:
     def __init__(self, payload: bytes) -> None:
         reader = ByteReader(payload)
         self.common = (unzigzag(reader.varint()), unzigzag(reader.varint()))
-        self.escapes = ByteReader(reader.take(reader.varint()))
+        self.escapes = ByteReader(reader.take(reader.varint() >> 1))
         self.words = list(struct.unpack(f"<{(len(payload) - reader.position) // 4}I", reader.rest()))
         self.state = 0
         for _ in range(2):

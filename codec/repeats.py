@@ -1,0 +1,81 @@
+"""Cells of a picture whose symbols are those of the cell beside or above them: what plain backgrounds are made of."""
+
+import zlib
+
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.errors import FormatError
+
+Kinds = npt.NDArray[np.uint8]
+"""(cells high, cells wide) of the values below"""
+Values = npt.NDArray[np.signedinteger]
+
+FRESH, LEFT, ABOVE = 0, 1, 2
+"""a cell with symbols of its own; with those of the cell on its left; with those of the one above"""
+LEAST_REPEATS = 8
+"""cells below which saying so does not pay"""
+
+
+def find_repeats(z_hat: Values, residual: Values, *, side: int) -> Kinds | None:
+    """Which cells repeat others, or None where too few do: ẑ is (C_z, h, w), r (C_y, ≤ side·h, ≤ side·w)."""
+    kinds = np.zeros(z_hat.shape[1:], dtype=np.uint8)
+    for kind, axis in ((ABOVE, 0), (LEFT, 1)):
+        same = _same_as_before(z_hat, axis, 1)
+        # Comparing all of r costs more than the rest of the coder, and only cells alike in ẑ can be alike.
+        if same.sum() >= LEAST_REPEATS:
+            cells = _same_as_before(residual, axis, side)
+            for along in (0, 1):
+                cells = np.logical_and.reduceat(cells, np.arange(0, cells.shape[along], side), axis=along)
+            kinds[same & cells] = kind
+    return kinds if np.count_nonzero(kinds) >= LEAST_REPEATS else None
+
+
+def _same_as_before(values: Values, axis: int, step: int) -> npt.NDArray[np.bool_]:
+    """(C, h, w) → (h, w) whether all channels are those of `step` places before along an axis of the places."""
+    same = np.zeros(values.shape[1:], dtype=np.bool_)
+    if axis == 0:
+        same[step:] = (values[:, step:] == values[:, :-step]).all(axis=0)
+    else:
+        same[:, step:] = (values[:, :, step:] == values[:, :, :-step]).all(axis=0)
+    return same
+
+
+def fill_repeats(values: Values, kinds: Kinds, rows: range, *, side: int) -> None:
+    """Copy, in place, what cells of these rows repeat; cells are of side × side values of (C, ≤ side·h, ≤ side·w)."""
+    places = np.arange(values.shape[2])
+    for row in rows:
+        top = row * side
+        own = values[:, top : top + side]  # (C, ≤ side, W)
+        above = (kinds[row] == ABOVE)[places // side]
+        if above.any():
+            own[:, :, above] = values[:, top - side : top - side + own.shape[1]][:, :, above]
+        left = kinds[row] == LEFT
+        if left.any():
+            source = np.maximum.accumulate(np.where(left, 0, np.arange(len(left))))
+            own[...] = own[:, :, side * source[places // side] + places % side]
+
+
+def pack_kinds(kinds: Kinds) -> bytes:
+    """Kinds → bytes, one a cell in raster order, as a zlib stream."""
+    return zlib.compress(kinds.tobytes(), 9)
+
+
+def unpack_kinds(payload: bytes, high: int, wide: int) -> Kinds:
+    """Bytes → kinds of high × wide cells; raises FormatError for anything else, after no more memory than that."""
+    unpacker = zlib.decompressobj()
+    try:
+        content = unpacker.decompress(payload, high * wide + 1)
+    except zlib.error as error:
+        msg = f"expected which cells repeat others, got what is no zlib stream: {error}"
+        raise FormatError(msg) from error
+    kinds = np.frombuffer(content, dtype=np.uint8)
+    whole = len(content) == high * wide and unpacker.eof and not unpacker.unused_data
+    if not whole or kinds.max() > ABOVE:
+        msg = f"expected for {high * wide} cells which others they repeat, got something else: the file is damaged"
+        raise FormatError(msg)
+    kinds = kinds.reshape(high, wide)
+    if (kinds[0] == ABOVE).any() or (kinds[:, 0] == LEFT).any():
+        msg = "expected no cell to repeat one outside the picture, got one that does: the file is damaged"
+        raise FormatError(msg)
+    return kinds

@@ -1,0 +1,119 @@
+"""Cells like the one beside or above them cost next to nothing, and copies that lead nowhere are refused."""
+
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ncodec
+from ncodec.entropy import Symbols, estimate_bits, pack_symbols, unpack_symbols, zero_certain
+from ncodec.errors import FormatError
+from ncodec.repeats import ABOVE, FRESH, LEFT, find_repeats, pack_kinds, unpack_kinds
+from ncodec.zoo import load_model
+
+QP = 32
+
+
+def plain_symbols(high: int, wide: int, *, seed: int, kinds: int = 3) -> Symbols:
+    """Symbols of the shipped model made of a few cells, in random places."""
+    tables = load_model().tables
+    rng = np.random.default_rng(seed)
+    z_cells = rng.integers(-3, 4, (kinds, tables.z_rows.shape[1])).astype(np.int8)
+    r_cells = rng.integers(-2, 3, (kinds, tables.bias.shape[1], 4, 4)).astype(np.int16)
+    places = np.repeat(rng.integers(0, kinds, (-(-high // 4), 1)), -(-wide // 4), axis=1)
+    places[:, -1] = rng.integers(0, kinds, len(places))
+    residual = r_cells[places].transpose(2, 0, 3, 1, 4).reshape(tables.bias.shape[1], 4 * len(places), -1)
+    symbols = Symbols(
+        np.ascontiguousarray(z_cells[places].transpose(2, 0, 1)), np.ascontiguousarray(residual[:, :high, :wide])
+    )
+    zero_certain(symbols, tables, qp=QP)
+    return symbols
+
+
+@settings(max_examples=25, deadline=None)
+@given(high=st.integers(1, 21), wide=st.integers(1, 30), seed=st.integers(0, 2**32 - 1))
+def test_round_trip_of_any_size(high: int, wide: int, seed: int) -> None:
+    symbols, tables = plain_symbols(high, wide, seed=seed), load_model().tables
+    decoded = unpack_symbols(pack_symbols(symbols, tables, qp=QP), tables, qp=QP, height=high, width=wide)
+    np.testing.assert_array_equal(decoded.z_hat, symbols.z_hat)
+    np.testing.assert_array_equal(decoded.residual, symbols.residual)
+
+
+def test_repeats_are_found_beside_and_above() -> None:
+    symbols = plain_symbols(14, 22, seed=3, kinds=1)
+    kinds = find_repeats(symbols.z_hat, symbols.residual, side=4)
+    assert kinds is not None
+    assert kinds.shape == (4, 6)
+    assert kinds[0, 0] == FRESH
+    assert (kinds[:, 1:] == LEFT).all()
+    assert (kinds[1:, 0] == ABOVE).all()
+    symbols.residual[5, 13, 21] += 1  # the last place, in a cell that the picture holds a part of
+    changed = find_repeats(symbols.z_hat, symbols.residual, side=4)
+    assert changed is not None
+    assert changed[3, 5] == FRESH
+    np.testing.assert_array_equal(changed.reshape(-1)[:-1], kinds.reshape(-1)[:-1])
+
+
+def test_a_thousand_equal_cells_cost_little_more_than_one() -> None:
+    tables = load_model().tables
+    one, many = plain_symbols(4, 4, seed=1, kinds=1), plain_symbols(128, 128, seed=1, kinds=1)
+    sizes = [len(pack_symbols(symbols, tables, qp=QP)) for symbols in (one, many)]
+    assert sizes[1] < sizes[0] + 60
+    assert estimate_bits(many, tables, qp=QP) / 8 == pytest.approx(sizes[1], abs=16)
+
+
+def test_a_picture_of_one_colour_is_small_and_right() -> None:
+    pixels = np.full((720, 1280, 3), (37, 99, 180), dtype=np.uint8)
+    data = ncodec.encode(pixels, quality=50)
+    assert len(data) < 1500
+    assert np.abs(np.asarray(ncodec.decode(data)).astype(int) - pixels).mean() < 1
+
+
+def test_a_frame_after_another_repeats_no_cell() -> None:
+    symbols, tables = plain_symbols(16, 16, seed=2, kinds=1), load_model().tables
+    packed = pack_symbols(symbols, tables, qp=QP, before=np.zeros_like(symbols.z_hat))
+    assert len(packed) > len(pack_symbols(symbols, tables, qp=QP))
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        np.full((2, 3), LEFT, dtype=np.uint8),
+        np.full((2, 3), ABOVE, dtype=np.uint8),
+        np.full((2, 3), 3, dtype=np.uint8),
+        np.zeros((3, 3), dtype=np.uint8),
+        np.zeros((1, 3), dtype=np.uint8),
+    ],
+)
+def test_repeats_of_nothing_are_refused(kinds: np.ndarray) -> None:
+    with pytest.raises(FormatError, match="expected"):
+        unpack_kinds(pack_kinds(kinds), 2, 3)
+
+
+@pytest.mark.parametrize("payload", [b"", b"nothing", zlib.compress(bytes(6)) + b"more", zlib.compress(bytes(6))[:-1]])
+def test_other_bytes_are_refused(payload: bytes) -> None:
+    with pytest.raises(FormatError, match="expected"):
+        unpack_kinds(payload, 2, 3)
+
+
+def test_a_stream_that_unfolds_without_end_is_refused_at_once() -> None:
+    with pytest.raises(FormatError, match="expected for 6 cells"):
+        unpack_kinds(zlib.compress(bytes(2**26), 9), 2, 3)
+
+
+def test_motion_has_no_repeats() -> None:
+    from ncodec.model import FRAME
+    from ncodec.motion import Motion
+    from ncodec.vectors import pack_motion, unpack_motion
+
+    tables = load_model(kind=FRAME).tables
+    vectors = np.zeros((2, 3, 4), dtype=np.int16)
+    vectors[:, 1] = 5
+    packed = pack_motion(Motion(vectors, np.ones((3, 4), dtype=np.bool_)), tables)
+    repeats = pack_kinds(np.zeros((1, 1), dtype=np.uint8))
+    assert packed[2] == 0
+    broken = packed[:2] + bytes([1, len(repeats)]) + repeats + packed[3:]
+    with pytest.raises(FormatError, match="expected the coded symbols to end"):
+        unpack_motion(broken, tables, high=3, wide=4)
