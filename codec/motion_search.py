@@ -1,6 +1,7 @@
 """The search for motion, of an encoder alone: any vectors make a valid stream, these make a small one."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import EllipsisType
 
@@ -40,11 +41,13 @@ class MotionSearch:
 
     def __init__(self, frame: Pixels, reference: Pixels) -> None:
         current, last = _luma(frame), _luma(reference)
-        vectors = _search(_smaller(current, _COARSE), _smaller(last, _COARSE))
-        for factor in (2, 1):
-            plane = np.pad(_smaller(last, factor), PAD, mode="edge")
-            vectors = _refine(_smaller(current, factor), plane[None, None], vectors, SMOOTHNESS // factor)
-        planes = _quarter_pixel_planes(last.astype(np.uint8))  # sixteen times the frame's luma
+        with ThreadPoolExecutor(1) as worker:
+            quarters = worker.submit(_quarter_pixel_planes, last.astype(np.uint8))  # sixteen times the frame's luma
+            vectors = _search(_smaller(current, _COARSE), _smaller(last, _COARSE))
+            for factor in (2, 1):
+                plane = np.pad(_smaller(last, factor), PAD, mode="edge")
+                vectors = _refine(_smaller(current, factor), plane[None, None], vectors, SMOOTHNESS // factor)
+            planes = quarters.result()
         vectors = _refine(current, planes[::2, ::2], vectors, SMOOTHNESS)
         self._vectors = _refine(current, planes, vectors, SMOOTHNESS)
         self._matcher = _Matcher(current, planes)
