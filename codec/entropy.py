@@ -4,7 +4,7 @@ Nothing in this module is decided by a float: the choice of a table is the produ
 that are already decoded, and the tables are integers too. `FORMAT.md` states the same arithmetic in words.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -148,6 +148,10 @@ class Tables:
         return grid[:, :height, :width]
 
 
+Group = tuple[Table, Int32Array]
+"""a table and the values that are coded by it, one after the other"""
+
+
 def _magnitudes(z_hat: Int8Array) -> Int16Array:
     return np.abs(z_hat.astype(np.int16))
 
@@ -217,10 +221,10 @@ def _fresh(rows: RowArray, kinds: Kinds | None, band: slice, *, side: int) -> Ro
     return left
 
 
-def _band_runs(
+def _band_groups(
     symbols: Symbols, tables: Tables, band: slice, kinds: Kinds | None, *, qp: int, before: Int8Array | None
-) -> Iterator[_Run]:
-    """The runs of one band in decoding order: ẑ, then r."""
+) -> Iterator[Group]:
+    """The symbols of one band in decoding order: ẑ, then r."""
     z_hat = symbols.z_hat[:, band]
     residual = symbols.residual[:, _latent_rows(band, symbols.residual.shape[1])]
     known = None if before is None else before[:, band]
@@ -230,7 +234,7 @@ def _band_runs(
     for values, rows, side in ((beyond, z_rows, 1), (residual, r_rows, HYPER_CELL)):
         flat = values.reshape(-1)
         for row, positions in _groups(_fresh(rows, kinds, band, side=side)):
-            yield _run(tables.bank[row], flat[positions].astype(np.int32))
+            yield tables.bank[row], flat[positions].astype(np.int32)
 
 
 def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> bool:
@@ -247,26 +251,52 @@ def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> bool:
     return changed
 
 
-def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int, before: Int8Array | None = None) -> bytes:
-    """Code a picture's symbols: lengths, escapes, which cells repeat others, then the coder's 32-bit words.
+class Packer:
+    """Pushes groups of symbols for `Unpacker` to pop: the coder is a stack, what is decoded first is pushed last."""
+
+    def __init__(self) -> None:
+        self._coder = constriction.stream.stack.AnsCoder()
+        self._escapes: list[bytes] = []
+
+    def push(self, groups: Iterable[Group]) -> None:
+        """Push groups that are decoded in this order, before all that were pushed so far."""
+        runs = [_run(table, values) for table, values in groups]
+        for run in reversed(runs):
+            self._coder.encode_reverse(run.positions, run.table.model)
+        self._escapes.append(b"".join(run.escapes for run in runs))
+
+    def payload(self, kinds: Kinds | None = None) -> bytes:
+        """Lengths, escapes, which cells repeat others if any do, then the coder's 32-bit words."""
+        escapes = b"".join(reversed(self._escapes))
+        words: bytes = self._coder.get_compressed().astype("<u4").tobytes()
+        packed = b"" if kinds is None else pack_kinds(kinds)
+        repeats = pack_varint(len(packed)) + packed if packed else b""
+        return pack_varint(2 * len(escapes) + bool(repeats)) + escapes + repeats + words
+
+
+def pack_symbols(
+    symbols: Symbols, tables: Tables, *, qp: int, before: Int8Array | None = None, first: Sequence[Group] = ()
+) -> bytes:
+    """Code a picture's symbols, and what is decoded before them.
 
     `before` is ẑ of the frame before, where it was predicted by the same model.
     """
     kinds = find_repeats(symbols.z_hat, symbols.residual, side=HYPER_CELL) if before is None else None
-    packed = _pack_fresh(symbols, tables, None, qp=qp, before=before)
-    return packed if kinds is None else min(packed, _pack_fresh(symbols, tables, kinds, qp=qp, before=before), key=len)
+    packed = [
+        _pack_fresh(symbols, tables, option, qp=qp, before=before, first=first)
+        for option in ((None,) if kinds is None else (None, kinds))
+    ]
+    return min(packed, key=len)
 
 
-def _pack_fresh(symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int, before: Int8Array | None) -> bytes:
-    coder = constriction.stream.stack.AnsCoder()
-    escapes: list[bytes] = []
-    # The coder is a stack: what is decoded first is pushed last.
+def _pack_fresh(
+    symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int, before: Int8Array | None, first: Sequence[Group]
+) -> bytes:
+    packer = Packer()
     for band in reversed(_bands(symbols.z_hat.shape)):
-        runs = list(_band_runs(symbols, tables, band, kinds, qp=qp, before=before))
-        for run in reversed(runs):
-            coder.encode_reverse(run.positions, run.table.model)
-        escapes.append(b"".join(run.escapes for run in runs))
-    return _join(b"".join(reversed(escapes)), coder, kinds)
+        packer.push(_band_groups(symbols, tables, band, kinds, qp=qp, before=before))
+    packer.push(first)
+    return packer.payload(kinds)
 
 
 def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
@@ -278,7 +308,8 @@ def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
 
 def _bits_of(symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int) -> float:
     bands = _bands(symbols.z_hat.shape)
-    return sum(_bits(run) for band in bands for run in _band_runs(symbols, tables, band, kinds, qp=qp, before=None))
+    groups = (group for band in bands for group in _band_groups(symbols, tables, band, kinds, qp=qp, before=None))
+    return sum(_bits(_run(*group)) for group in groups)
 
 
 def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
@@ -292,25 +323,9 @@ def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
         values[position] = -magnitude if code & 1 else magnitude
 
 
-def pack_groups(groups: Sequence[tuple[Table, Int32Array]]) -> bytes:
-    """Code values by table, in the order in which they will be decoded; the bytes are those of `pack_symbols`."""
-    coder = constriction.stream.stack.AnsCoder()
-    runs = [_run(table, values) for table, values in groups]
-    for run in reversed(runs):
-        coder.encode_reverse(run.positions, run.table.model)
-    return _join(b"".join(run.escapes for run in runs), coder, None)
-
-
 def _bits(run: _Run) -> float:
     costs = np.log2(TABLE_TOTAL / run.table.counts)
     return float(costs[run.positions].sum()) + 8 * len(run.escapes)
-
-
-def _join(escapes: bytes, coder: constriction.stream.stack.AnsCoder, kinds: Kinds | None) -> bytes:
-    words: bytes = coder.get_compressed().astype("<u4").tobytes()
-    packed = b"" if kinds is None else pack_kinds(kinds)
-    repeats = pack_varint(len(packed)) + packed if packed else b""
-    return pack_varint(2 * len(escapes) + bool(repeats)) + escapes + repeats + words
 
 
 class Unpacker:
@@ -363,17 +378,21 @@ def _within(values: SignedArray, limit: int) -> SignedArray:
     return values
 
 
-def unpack_symbols(
-    payload: bytes, tables: Tables, *, qp: int, height: int, width: int, before: Int8Array | None = None
-) -> Symbols:
+def unpack_symbols(payload: bytes, tables: Tables, *, qp: int, height: int, width: int) -> Symbols:
     """Decode the symbols of a picture with a latent of `height` × `width`; raises FormatError on damage.
 
-    `before` is as for `pack_symbols`. No network runs: this is exact on every machine.
+    No network runs: this is exact on every machine.
     """
+    return pop_symbols(Unpacker(payload), tables, qp=qp, height=height, width=width)
+
+
+def pop_symbols(
+    unpacker: Unpacker, tables: Tables, *, qp: int, height: int, width: int, before: Int8Array | None = None
+) -> Symbols:
+    """The same of what is left of a payload; `before` is as for `pack_symbols`."""
     cells_high, cells_wide = -(-height // HYPER_CELL), -(-width // HYPER_CELL)
     z_hat = np.zeros((tables.z_rows.shape[1], cells_high, cells_wide), dtype=np.int8)
     residual = np.zeros((tables.bias.shape[1], height, width), dtype=np.int16)
-    unpacker = Unpacker(payload)
     kinds = unpacker.kinds(cells_high, cells_wide)
     for band in _bands(z_hat.shape):
         z_band, r_band = z_hat[:, band], residual[:, _latent_rows(band, height)]

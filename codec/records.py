@@ -113,6 +113,7 @@ class Frame:
     """time stamp, in units of the header's time base"""
     qp: int = 0
     motion: bytes = b""
+    """the common vector, where there is motion, whose rest stands before the symbols"""
     symbols: bytes = b""
     shifts: bytes = b""
     """of the rounding of cells"""

@@ -1,4 +1,4 @@
-"""The motion of a frame ↔ bytes: from a coarse lattice of blocks to all of them.
+"""The motion of a frame ↔ groups of symbols: from a coarse lattice of blocks to all of them.
 
 Each block is expected to move as the four around it that are already known, or else as one of them; the more these
 agree, the surer the table.
@@ -10,7 +10,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.entropy import TABLE_TOTAL, Int32Array, SignedArray, Table, Tables, Unpacker, pack_groups
+from ncodec.entropy import TABLE_TOTAL, Group, Int32Array, SignedArray, Table, Tables, Unpacker
 from ncodec.errors import FormatError
 from ncodec.motion import MAX_VECTOR, Mask, Motion
 from ncodec.varint import ByteReader, pack_varint, unzigzag, zigzag
@@ -142,14 +142,24 @@ class _Field:
         return expected, classes, nearest_first(around, expected)
 
 
-def pack_motion(motion: Motion, tables: Tables) -> bytes:
-    """Motion → bytes; none at all where nothing moves and everything is predicted."""
+@dataclass(frozen=True, eq=False)
+class PackedMotion:
+    """Motion as it is coded."""
+
+    common: bytes
+    """the vector that the first lattice is expected to have; none where nothing moves and everything is predicted"""
+    groups: tuple[Group, ...]
+    """to be coded before the symbols of the frame"""
+
+
+def pack_motion(motion: Motion, tables: Tables) -> PackedMotion:
+    """Motion → what is coded of it."""
     if motion.used.all() and not motion.vectors.any():
-        return b""
+        return PackedMotion(b"", ())
     common = _most_common(motion)
     high, wide = motion.used.shape
     field = _Field(high, wide, common)
-    groups: list[tuple[Table, Int32Array]] = []
+    groups: list[Group] = []
     for stage in _stages(high, wide):
         rows, columns = stage.points
         expected, classes, around = field.expect(stage)
@@ -161,7 +171,7 @@ def pack_motion(motion: Motion, tables: Tables) -> bytes:
             apart = (wanted - expected)[:, moves & (classes == c)]
             groups.append((tables.bank[VECTOR_ROWS[c]], apart.reshape(-1)))
         field.vectors[:, rows, columns] = np.where(kinds > FOLLOWS, wanted, expected)
-    return b"".join(pack_varint(zigzag(int(v))) for v in common) + pack_groups(groups)
+    return PackedMotion(b"".join(pack_varint(zigzag(int(v))) for v in common), tuple(groups))
 
 
 def kinds_of(wanted: SignedArray, used: Mask, expected: SignedArray, around: SignedArray) -> Int32Array:
@@ -174,15 +184,17 @@ def kinds_of(wanted: SignedArray, used: Mask, expected: SignedArray, around: Sig
     return kinds
 
 
-def unpack_motion(payload: bytes, tables: Tables, *, high: int, wide: int) -> Motion:
-    """Bytes → motion of high × wide blocks; raises FormatError for what is not motion."""
-    if not payload:
+def unpack_motion(common: bytes, unpacker: Unpacker, tables: Tables, *, high: int, wide: int) -> Motion:
+    """What is coded of the motion of high × wide blocks → motion; raises FormatError for what is not motion."""
+    if not common:
         return Motion(np.zeros((2, high, wide), dtype=np.int16), np.ones((high, wide), dtype=np.bool_))
-    reader = ByteReader(payload)
-    common = np.array([unzigzag(reader.varint()), unzigzag(reader.varint())])
-    _check(common)
-    unpacker = Unpacker(reader.rest())
-    field, used = _Field(high, wide, common.astype(np.int32)), np.empty((high, wide), dtype=np.bool_)
+    reader = ByteReader(common)
+    first = np.array([unzigzag(reader.varint()), unzigzag(reader.varint())])
+    _check(first)
+    if reader.rest():
+        msg = f"expected a vector, got {len(common)} bytes: the file is damaged"
+        raise FormatError(msg)
+    field, used = _Field(high, wide, first.astype(np.int32)), np.empty((high, wide), dtype=np.bool_)
     for stage in _stages(high, wide):
         rows, columns = stage.points
         moved, classes, around = field.expect(stage)
@@ -200,7 +212,6 @@ def unpack_motion(payload: bytes, tables: Tables, *, high: int, wide: int) -> Mo
             moved[:, here] += unpacker.values(tables.bank[VECTOR_ROWS[c]], 2 * int(here.sum())).reshape(2, -1)
         _check(moved)
         field.vectors[:, rows, columns], used[rows, columns] = moved, kinds != UNUSED
-    unpacker.finish()
     return Motion(field.vectors.astype(np.int16), used)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ncodec.bitstream import PATCH
-from ncodec.entropy import Int8Array, Symbols, pack_symbols, unpack_symbols
+from ncodec.entropy import Int8Array, Symbols, Unpacker, pack_symbols, pop_symbols
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.image import ImageCodec, pad_to_patches
 from ncodec.motion import Motion, compensate
@@ -125,11 +125,12 @@ class FrameEncoder:
         moved = self._worker.submit(pack_motion, motion, tables)
         predicted = compensate(self.last, motion)
         symbols, levels = codec.code(pixels, qp=qp, predicted=predicted)
-        packed = self._worker.submit(pack_symbols, symbols, tables, qp=qp, before=self._hyper)
+        known = moved.result()
+        packed = self._worker.submit(pack_symbols, symbols, tables, qp=qp, before=self._hyper, first=known.groups)
         self._hyper = symbols.z_hat
         shifts = choose_shifts(levels, PREDICTED_ROUNDING, predicted=predicted)
         self._last = round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
-        return Frame(Tag.PREDICTED, pts, qp, moved.result(), packed.result(), pack_shifts(shifts))
+        return Frame(Tag.PREDICTED, pts, qp, known.common, packed.result(), pack_shifts(shifts))
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,9 +165,10 @@ class FrameDecoder:
         intra = frame.tag == Tag.INTRA
         tables = (self.codecs.pictures if intra else self.codecs.predicting()).model.tables
         high, wide = -(-self.height // PATCH), -(-self.width // PATCH)
-        motion = None if intra else unpack_motion(frame.motion, tables, high=high, wide=wide)
+        unpacker = Unpacker(frame.symbols)
+        motion = None if intra else unpack_motion(frame.motion, unpacker, tables, high=high, wide=wide)
         before = None if intra else self._hyper
-        symbols = unpack_symbols(frame.symbols, tables, qp=frame.qp, height=high, width=wide, before=before)
+        symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before)
         self._hyper = None if intra else symbols.z_hat
         cells = cells_of(high * PATCH, wide * PATCH, INTRA_ROUNDING if intra else PREDICTED_ROUNDING)
         return Parsed(frame.tag, frame.pts, frame.qp, symbols, unpack_shifts(frame.shifts, *cells), motion)

@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncodec import entropy
-from ncodec.entropy import Symbols, Tables, estimate_bits, pack_symbols, unpack_symbols, zero_certain
+from ncodec.entropy import (
+    Packer,
+    Symbols,
+    Tables,
+    Unpacker,
+    estimate_bits,
+    pack_symbols,
+    pop_symbols,
+    unpack_symbols,
+    zero_certain,
+)
 from ncodec.errors import FormatError
 from ncodec.zoo import load_model
 
@@ -136,7 +146,7 @@ def test_any_frame_round_trips_after_any_other(high: int, wide: int, seed: int, 
     rng = np.random.default_rng(seed)
     before = np.clip(symbols.z_hat + rng.normal(0, spread, symbols.z_hat.shape), -127, 127).astype(np.int8)
     packed = pack_symbols(symbols, FRAME_TABLES, qp=11, before=before)
-    decoded = unpack_symbols(packed, FRAME_TABLES, qp=11, height=high, width=wide, before=before)
+    decoded = pop_symbols(Unpacker(packed), FRAME_TABLES, qp=11, height=high, width=wide, before=before)
     np.testing.assert_array_equal(decoded.z_hat, symbols.z_hat)
     np.testing.assert_array_equal(decoded.residual, symbols.residual)
 
@@ -146,7 +156,7 @@ def test_hyper_latents_beyond_their_range_are_refused() -> None:
     high = np.full_like(symbols.z_hat, 127)
     packed = pack_symbols(replace(symbols, z_hat=np.full_like(high, 7)), FRAME_TABLES, qp=11, before=high - 125)
     with pytest.raises(FormatError, match="expected symbols of at most ±127"):
-        unpack_symbols(packed, FRAME_TABLES, qp=11, height=4, width=4, before=high)
+        pop_symbols(Unpacker(packed), FRAME_TABLES, qp=11, height=4, width=4, before=high)
 
 
 def test_bands_of_a_wide_picture_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,6 +207,19 @@ def test_tables_of_frames_are_checked(still: int) -> None:
         replace(TABLES, still=1).validate()
     with pytest.raises(ValueError, match="in row 64"):
         replace(FRAME_TABLES, after=(gaussian_row(3) // 2,)).validate()
+
+
+def test_what_comes_first_is_read_first() -> None:
+    symbols = random_symbols(9, 10, seed=5, spread=60)
+    values = np.array([0, 3, -90, 1], dtype=np.int32)
+    packed = pack_symbols(symbols, TABLES, qp=11, first=[(TABLES.bank[7], values)])
+    unpacker = Unpacker(packed)
+    np.testing.assert_array_equal(unpacker.values(TABLES.bank[7], 4), values)
+    decoded = pop_symbols(unpacker, TABLES, qp=11, height=9, width=10)
+    np.testing.assert_array_equal(decoded.residual, symbols.residual)
+    alone = Packer()
+    alone.push([(TABLES.bank[7], values)])
+    assert len(packed) < len(alone.payload()) + len(pack_symbols(symbols, TABLES, qp=11))
 
 
 PACKED = pack_symbols(random_symbols(12, 9, seed=2, spread=60), TABLES, qp=11)

@@ -101,19 +101,3 @@ def test_other_bytes_are_refused(payload: bytes) -> None:
 def test_a_stream_that_unfolds_without_end_is_refused_at_once() -> None:
     with pytest.raises(FormatError, match="expected for 6 cells"):
         unpack_kinds(zlib.compress(bytes(2**26), 9), 2, 3)
-
-
-def test_motion_has_no_repeats() -> None:
-    from ncodec.model import FRAME
-    from ncodec.motion import Motion
-    from ncodec.vectors import pack_motion, unpack_motion
-
-    tables = load_model(kind=FRAME).tables
-    vectors = np.zeros((2, 3, 4), dtype=np.int16)
-    vectors[:, 1] = 5
-    packed = pack_motion(Motion(vectors, np.ones((3, 4), dtype=np.bool_)), tables)
-    repeats = pack_kinds(np.zeros((1, 1), dtype=np.uint8))
-    assert packed[2] == 0
-    broken = packed[:2] + bytes([1, len(repeats)]) + repeats + packed[3:]
-    with pytest.raises(FormatError, match="expected the coded symbols to end"):
-        unpack_motion(broken, tables, high=3, wide=4)

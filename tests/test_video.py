@@ -117,8 +117,8 @@ def test_cut_frames_are_refused(codecs: FrameCodecs, coded: tuple[list[Frame], l
         replace(second, symbols=second.symbols[:-1]),
         replace(second, symbols=second.symbols + b"mores"),
         replace(second, symbols=b""),
-        replace(second, motion=second.motion[:2]),
-        replace(second, motion=b"\x40\x00\x00\x00"),
+        replace(second, motion=second.motion[:1]),
+        replace(second, motion=second.motion + b"\0"),
     ):
         with pytest.raises(FormatError):
             decoder(codecs).parse(broken)
