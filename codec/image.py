@@ -192,13 +192,13 @@ class ImageCodec:
         return symbols
 
     def code(self, pixels: Pixels, *, qp: int, predicted: Pixels) -> tuple[Symbols, Levels]:
-        """A frame, of the shape of `predicted`, → its symbols as of `analyze`, and what `render` makes of them."""
+        """A frame, of the shape of `predicted`, → symbols, and what `render` makes of them.
+
+        `zero_certain` is left to the caller: where it changes symbols, their levels change too.
+        """
         if max(predicted.shape) <= TILE:
-            symbols, levels = self.backend.code(pixels, qp=qp, predicted=predicted)
-            if not zero_certain(symbols, self.model.tables, qp=qp):
-                return symbols, levels
-        else:
-            symbols = self._analyzed(pixels, qp=qp, predicted=predicted)
+            return self.backend.code(pixels, qp=qp, predicted=predicted)
+        symbols = self._analyzed(pixels, qp=qp, predicted=predicted)
         return symbols, self.render(symbols, qp=qp, predicted=predicted)
 
     def synthesize(self, symbols: Symbols, *, qp: int, height: int, width: int) -> Pixels:

@@ -61,7 +61,11 @@ class MotionSearch:
         vectors = self._vectors.copy()
         costs = self._matcher.squares(vectors)
         colours = np.add.outer(*map(np.arange, costs.shape)) & 1
-        for here in (colours == 0, colours == 1) * SWEEPS:
+        stale = np.ones(costs.shape, dtype=np.bool_)  # something around them changed since they were looked at
+        for colour in (0, 1) * SWEEPS:
+            here = stale & (colours == colour)
+            if not here.any():
+                continue
             around = _beside(vectors)[:, :, here]  # (2, 4, n)
             expected, classes = expect_from(around)
             prices = _Prices(expected, classes, nearest_first(around, expected), price)
@@ -73,7 +77,10 @@ class MotionSearch:
                 better = priced < total
                 best = np.where(better, candidate, best)
                 cost, total = np.where(better, found, cost), np.where(better, priced, total)
+            changed = np.zeros_like(stale)
+            changed[here] = (best != vectors[:, here]).any(axis=0)
             vectors[:, here], costs[here] = best, cost
+            stale = (stale & (colours != colour)) | _next_to(changed)
         return Motion(vectors, self._is_found(vectors))
 
     def _is_found(self, vectors: Vectors) -> Mask:
@@ -118,6 +125,16 @@ def _beside(vectors: Vectors) -> Vectors:
     across = np.pad(vectors, ((0, 0), (0, 0), (1, 1)), mode="reflect" if wide > 1 else "edge")
     rows, columns = [down[:, :-2], down[:, 2:]], [across[:, :, :-2], across[:, :, 2:]]
     return np.stack([*(rows if high > 1 else columns), *(columns if wide > 1 else rows)], axis=1)
+
+
+def _next_to(blocks: Mask) -> Mask:
+    """(h, w) whether one of the four beside each is among the blocks."""
+    near = np.zeros_like(blocks)
+    near[1:] |= blocks[:-1]
+    near[:-1] |= blocks[1:]
+    near[:, 1:] |= blocks[:, :-1]
+    near[:, :-1] |= blocks[:, 1:]
+    return near
 
 
 class _Matcher:

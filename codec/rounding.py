@@ -52,16 +52,19 @@ def choose_shifts(levels: Levels, rounding: Rounding, *, predicted: Pixels | Non
     """
     height, width, channels = levels.shape
     cells = cells_of(height, width, rounding)
-    lower = np.floor(levels)
-    apart = (lower + np.float32(0.5)) - levels  # how far a value is shifted to be a half
-    wide = np.nonzero(np.abs(apart).reshape(-1) < (MAX_SHIFT + 1) * rounding.step)[0]
-    near = apart.reshape(-1)[wide].astype(np.float64)
-    size = np.abs(levels.reshape(-1)[wide] - rounding.centre)
-    below = lower.reshape(-1)[wide] + (0 if predicted is None else predicted.reshape(-1)[wide])
-    steps = np.rint(near / rounding.step).astype(np.intp)
-    error = np.minimum(rounding.error + rounding.growth * size, rounding.step / 2)
-    close = (np.abs(near - steps * rounding.step) < error) & (np.abs(steps) <= MAX_SHIFT) & (below >= 0) & (below < 255)
-    rows, columns = np.divmod(wide[close] // channels, width)
+    apart = np.rint(levels)
+    np.subtract(levels, apart, out=apart)
+    np.abs(apart, out=apart)
+    places = np.flatnonzero(apart > 0.5 - (MAX_SHIFT + 1) * rounding.step)
+    near = levels.reshape(-1)[places]
+    lower = np.floor(near)
+    to_half = (lower + np.float32(0.5) - near).astype(np.float64)
+    below = lower + (0 if predicted is None else predicted.reshape(-1)[places])
+    steps = np.rint(to_half / rounding.step).astype(np.intp)
+    error = np.minimum(rounding.error + rounding.growth * np.abs(near - rounding.centre), rounding.step / 2)
+    close = np.abs(to_half - steps * rounding.step) < error
+    close &= (np.abs(steps) <= MAX_SHIFT) & (below >= 0) & (below < 255)
+    rows, columns = np.divmod(places[close] // channels, width)
     refused = np.zeros((*cells, 2 * MAX_SHIFT + 1), dtype=np.bool_)
     refused[rows // rounding.cell, columns // rounding.cell, steps[close] + MAX_SHIFT] = True
     ordered = refused[:, :, _NEAREST_FIRST + MAX_SHIFT]

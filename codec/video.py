@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ncodec.bitstream import PATCH
-from ncodec.entropy import Int8Array, Symbols, Unpacker, pack_symbols, pop_symbols
+from ncodec.entropy import Int8Array, Symbols, Unpacker, pack_symbols, pop_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.image import ImageCodec, pad_to_patches
 from ncodec.motion import Motion, compensate
 from ncodec.motion_search import MotionSearch
-from ncodec.picture import Pixels
+from ncodec.picture import Levels, Pixels
 from ncodec.records import Frame, Tag
 from ncodec.rounding import (
     INTRA_ROUNDING,
@@ -126,11 +126,24 @@ class FrameEncoder:
         predicted = compensate(self.last, motion)
         symbols, levels = codec.code(pixels, qp=qp, predicted=predicted)
         known = moved.result()
-        packed = self._worker.submit(pack_symbols, symbols, tables, qp=qp, before=self._hyper, first=known.groups)
-        self._hyper = symbols.z_hat
-        shifts = choose_shifts(levels, PREDICTED_ROUNDING, predicted=predicted)
-        self._last = round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
-        return Frame(Tag.PREDICTED, pts, qp, known.common, packed.result(), pack_shifts(shifts))
+
+        def pack() -> tuple[bytes, bool]:
+            changed = zero_certain(symbols, tables, qp=qp)
+            return pack_symbols(symbols, tables, qp=qp, before=before, first=known.groups), changed
+
+        before, self._hyper = self._hyper, symbols.z_hat
+        packing = self._worker.submit(pack)
+
+        def settle(levels: Levels) -> bytes:
+            shifts = choose_shifts(levels, PREDICTED_ROUNDING, predicted=predicted)
+            self._last = round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
+            return pack_shifts(shifts)
+
+        shifts = settle(levels)
+        packed, changed = packing.result()
+        if changed:
+            shifts = settle(codec.render(symbols, qp=qp, predicted=predicted))
+        return Frame(Tag.PREDICTED, pts, qp, known.common, packed, shifts)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,11 @@ import pytest
 
 from ncodec.api import open_codec
 from ncodec.backends import open_backend
+from ncodec.entropy import Symbols
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.image import ImageCodec
 from ncodec.model import Model
-from ncodec.picture import psnr
+from ncodec.picture import Levels, psnr
 from ncodec.records import Frame, Tag
 from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder
 
@@ -70,6 +71,27 @@ def test_a_frame_is_coded_given_the_one_before(codecs: FrameCodecs, coded: tuple
     assert read is not None
     assert misread is not None
     assert (read.z_hat != misread.z_hat).any()
+
+
+def test_symbols_that_a_decoder_will_not_see_leave_the_reference_too(
+    codecs: FrameCodecs, scene: list[Photo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where graphs in floating point code what the integer tables call certain, the frame is rendered again."""
+    coding = codecs.predicting().code
+
+    def code(pixels: Photo, *, qp: int, predicted: Photo) -> tuple[Symbols, Levels]:
+        symbols, levels = coding(pixels, qp=qp, predicted=predicted)
+        tables = codecs.predicting().model.tables
+        certain = tables.residual_rows(symbols.z_hat, qp=qp, height=10, width=12) == 0
+        assert certain.any()
+        symbols.residual[certain] = 3
+        return symbols, levels + 5
+
+    encoder, decoding = FrameEncoder(codecs), decoder(codecs)
+    decoding.decode(decoding.parse(encoder.encode(encoder.look(scene[0]), pts=0, qp=QP)))
+    monkeypatch.setattr(ImageCodec, "code", lambda self, *args, **options: code(*args, **options))
+    pixels = decoding.decode(decoding.parse(encoder.encode(encoder.look(scene[1]), pts=1, qp=2)))
+    np.testing.assert_array_equal(pixels, encoder.last[:149, :181])
 
 
 def test_decoding_starts_at_any_intra_frame(codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]]) -> None:
