@@ -70,7 +70,10 @@ def open_codec(
 
 
 def open_encoder(model: str | None, *, effort: int, backend: str, threads: int | None) -> ImageCodec:
-    """The codec for an effort: above 0 on PyTorch, whatever the backend. Raises InputError and BackendError."""
+    """The codec for an effort: above 0 on PyTorch, whatever the backend.
+
+    Raises InputError, ModelError and BackendError.
+    """
     if not 0 <= effort <= MAX_EFFORT:
         msg = f"expected an effort of 0 to {MAX_EFFORT}, got {effort}"
         raise InputError(msg)
@@ -112,8 +115,8 @@ def encode(
     """Code a picture, write it to `path` if one is given (replacing what is there), and return the file's bytes.
 
     At most one of: `quality` 0…100 (default 50); `bpp` or `size`, the largest file in bits per pixel or bytes;
-    `psnr`, the least PSNR over RGB in dB. An `effort` of 1 to 9 searches longer and longer for a smaller file, with
-    PyTorch. `allow_large` takes what Pillow calls a decompression bomb.
+    `psnr`, the least PSNR over RGB in dB. An `effort` of 1 to 9 searches longer and longer for a better file of about
+    this size, with PyTorch. `allow_large` takes what Pillow calls a decompression bomb.
     Raises InputError, ModelError, BackendError or OutputError.
     """
     target = make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)

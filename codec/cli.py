@@ -142,7 +142,7 @@ def _encoding_line(facts: dict[str, Any]) -> str:
     type=click.IntRange(0, MAX_EFFORT),
     default=0,
     show_default=True,
-    help="Search longer and longer for a smaller file, with PyTorch (0: do not).",
+    help="Search longer and longer for a better file of about this size, with PyTorch (0: do not).",
 )
 @click.option("--bitrate", type=Amount(), help="Clips: bits a second of the frames on average, such as 800k.")
 @click.option("--gop", type=click.IntRange(1), help="Clips: most frames from one intra frame to the next.")

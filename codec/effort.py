@@ -1,8 +1,8 @@
-"""How long an encoder searches for latents that cost less, beyond what its networks guess in one pass."""
+"""How long an encoder searches for better latents than its networks guess in one pass."""
 
 from dataclasses import dataclass
 
-STEPS = (0, 12, 16, 20, 28, 40, 60, 90, 140, 250)
+STEPS = (0, 25, 30, 40, 50, 60, 80, 110, 160, 250)
 """of gradient descent, by effort"""
 MAX_EFFORT = len(STEPS) - 1
 _RATE = 0.0075

@@ -346,7 +346,7 @@ class Unpacker:
             msg = f"expected coded symbols, got words that no encoder ends with: {error}"
             raise FormatError(msg) from error
 
-    def kinds(self, high: int, wide: int) -> Kinds | None:
+    def take_kinds(self, high: int, wide: int) -> Kinds | None:
         """Which of high × wide cells repeat others; None where none does."""
         packed, self._repeats = self._repeats, None
         return None if packed is None else unpack_kinds(packed, high, wide)
@@ -393,7 +393,7 @@ def pop_symbols(
     cells_high, cells_wide = -(-height // HYPER_CELL), -(-width // HYPER_CELL)
     z_hat = np.zeros((tables.z_rows.shape[1], cells_high, cells_wide), dtype=np.int8)
     residual = np.zeros((tables.bias.shape[1], height, width), dtype=np.int16)
-    kinds = unpacker.kinds(cells_high, cells_wide)
+    kinds = unpacker.take_kinds(cells_high, cells_wide)
     for band in _bands(z_hat.shape):
         z_band, r_band = z_hat[:, band], residual[:, _latent_rows(band, height)]
         known = None if before is None else before[:, band]

@@ -136,9 +136,7 @@ class ImageCodec:
 
     def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
         """(H, W, 3) uint8 → the symbols a decoder will see; `predicted` is padded to multiples of 16."""
-        return self._analyzed(pixels, qp=qp, predicted=predicted)
 
-    def _analyzed(self, pixels: Pixels, *, qp: int, predicted: Pixels | None) -> Symbols:
         def analyzed(row: _Span, column: _Span) -> Symbols:
             known = None if predicted is None else predicted[row.seen(1), column.seen(1)]
             tile = pad_to_patches(pixels[row.seen(1), column.seen(1)])
@@ -147,7 +145,10 @@ class ImageCodec:
         return self._assembled(analyzed, pixels.shape[0], pixels.shape[1], qp=qp)
 
     def refine(self, pixels: Pixels, *, qp: int, effort: int, watch: Watch) -> Symbols:
-        """(H, W, 3) uint8 → symbols that cost less than those of `analyze`; raises BackendError without PyTorch."""
+        """(H, W, 3) uint8 → symbols whose picture is better for its bits than that of those of `analyze`.
+
+        Raises BackendError without PyTorch.
+        """
         backend = self.backend
         if not isinstance(backend, Refiner):
             msg = "an effort above 0 needs the torch backend, got another"
@@ -198,7 +199,7 @@ class ImageCodec:
         """
         if max(predicted.shape) <= TILE:
             return self.backend.code(pixels, qp=qp, predicted=predicted)
-        symbols = self._analyzed(pixels, qp=qp, predicted=predicted)
+        symbols = self.analyze(pixels, qp=qp, predicted=predicted)
         return symbols, self.render(symbols, qp=qp, predicted=predicted)
 
     def synthesize(self, symbols: Symbols, *, qp: int, height: int, width: int) -> Pixels:
@@ -230,7 +231,7 @@ class ImageCodec:
             yield (row.outer(1), column.outer(1)), seen[row.inner(1), column.inner(1)]
 
     def encode(self, picture: Picture, *, qp: int, effort: int = 0, watch: Watch = unwatched) -> Encoded:
-        """Picture → file bytes at one qp; an effort of 1 to 9 searches for smaller ones with PyTorch.
+        """Picture → file bytes at one qp; an effort of 1 to 9 searches for better ones with PyTorch.
 
         `watch` is told how many steps of how many are done.
         """
@@ -298,7 +299,10 @@ class ImageCodec:
         return qp
 
     def _search_psnr(self, picture: Picture, least: float, qp: int, encode: Callable[[int], Encoded]) -> Encoded:
-        """The smallest qp near this one whose picture is good enough: an effort trades rate and quality as it likes."""
+        """The smallest qp near this one whose picture is good enough: an effort trades rate and quality as it likes.
+
+        At the highest qp, one without effort may be the only one.
+        """
 
         def is_enough(encoded: Encoded) -> bool:
             return self._psnr(picture, encoded.symbols, qp=encoded.qp) >= least
@@ -306,6 +310,8 @@ class ImageCodec:
         encoded = encode(qp)
         while not is_enough(encoded) and encoded.qp < QP_COUNT - 1:
             encoded = encode(encoded.qp + 1)
+        if not is_enough(encoded):
+            return self.encode(picture, qp=qp)
         while 0 < encoded.qp <= qp and is_enough(smaller := encode(encoded.qp - 1)):
             encoded = smaller
         return encoded

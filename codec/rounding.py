@@ -1,4 +1,4 @@
-"""Rounding that does not depend on the machine: no value of a reference frame lies where arithmetic errors decide.
+"""Rounding that hardly depends on the machine: no value of a reference frame lies where arithmetic errors decide.
 
 Networks in float32 differ in the last bits between machines, libraries and thread counts. Rounded to 8 bits, that is a
 level in a pixel or two of a frame, which later frames inherit and multiply. So an encoder shifts each cell of a frame,
@@ -18,64 +18,94 @@ Shifts = npt.NDArray[np.int16]
 
 MAX_SHIFT = 127
 """steps either way"""
+_LONGEST = 2 * MAX_SHIFT + 1
+"""bits that a shift can take"""
 _NEAREST_FIRST = np.array([0, *(sign * n for n in range(1, MAX_SHIFT + 1) for sign in (-1, 1))])
 
 
 @dataclass(frozen=True)
 class Rounding:
-    """How finely the frames of a kind are shifted; all of it in 8-bit levels."""
+    """How frames of a kind are shifted, in 8-bit levels, and how far a value may be apart on two machines."""
 
-    cell: int
-    """pixels along each side of what is shifted together"""
     step: float
     """a power of two, so that its multiples are exact"""
     error: float
-    """how far the same value may be apart on two machines, and more by `growth` for each level of its size"""
+    """how far values may be apart at least; the rest was measured between two libraries on two CPUs"""
     growth: float
+    """by how much more for each level of their size"""
+    spread: float
+    """by how much more for each level of the mean size in their cell, whose features they are made of"""
     centre: float
-    """what the sizes of values count from"""
+    """what sizes count from"""
+    low_bits: int
+    """of a shift, that follow the unary rest of it in its Rice code"""
 
 
-INTRA_ROUNDING = Rounding(cell=64, step=2**-12, error=48e-6, growth=1e-6, centre=127.5)
-PREDICTED_ROUNDING = Rounding(cell=128, step=2**-13, error=20e-6, growth=1e-6, centre=0)
+CELL = 64
+"""pixels along each side of what is shifted together"""
+INTRA_ROUNDING = Rounding(step=2**-12, error=60e-6, growth=1.5e-6, spread=0, centre=127.5, low_bits=4)
+PREDICTED_ROUNDING = Rounding(step=2**-13, error=20e-6, growth=1.5e-6, spread=1e-6, centre=0, low_bits=0)
+_REFUSED_STEPS = range(-2, 3)
+"""steps around the nearest that one value can refuse"""
+_SPARSE = 4
+"""of how many values along each side one is taken for the mean of a cell"""
 
 
-def cells_of(height: int, width: int, rounding: Rounding) -> tuple[int, int]:
+def cells_of(height: int, width: int) -> tuple[int, int]:
     """Cells of a padded frame, down and across."""
-    return -(-height // rounding.cell), -(-width // rounding.cell)
+    return -(-height // CELL), -(-width // CELL)
 
 
 def choose_shifts(levels: Levels, rounding: Rounding, *, predicted: Pixels | None = None) -> Shifts:
-    """The smallest shift of each cell that keeps every value clear of a half; 0 for a cell that has none.
+    """The smallest shift of each cell that keeps every value clear of a half, or else that which keeps them farthest.
 
     `levels`, (H, W, 3), are of the frame, or of its difference from `predicted`.
     """
     height, width, channels = levels.shape
-    cells = cells_of(height, width, rounding)
     apart = np.rint(levels)
     np.subtract(levels, apart, out=apart)
     np.abs(apart, out=apart)
-    places = np.flatnonzero(apart > 0.5 - (MAX_SHIFT + 1) * rounding.step)
+    places = np.flatnonzero(apart > 0.5 - (MAX_SHIFT + len(_REFUSED_STEPS)) * rounding.step)
     near = levels.reshape(-1)[places]
     lower = np.floor(near)
-    to_half = (lower + np.float32(0.5) - near).astype(np.float64)
+    # Between black and white alone: what is clipped is the same on either side of a half.
     below = lower + (0 if predicted is None else predicted.reshape(-1)[places])
-    steps = np.rint(to_half / rounding.step).astype(np.intp)
-    error = np.minimum(rounding.error + rounding.growth * np.abs(near - rounding.centre), rounding.step / 2)
-    close = np.abs(to_half - steps * rounding.step) < error
-    close &= (np.abs(steps) <= MAX_SHIFT) & (below >= 0) & (below < 255)
-    rows, columns = np.divmod(places[close] // channels, width)
-    refused = np.zeros((*cells, 2 * MAX_SHIFT + 1), dtype=np.bool_)
-    refused[rows // rounding.cell, columns // rounding.cell, steps[close] + MAX_SHIFT] = True
-    ordered = refused[:, :, _NEAREST_FIRST + MAX_SHIFT]
-    shifts: Shifts = _NEAREST_FIRST[ordered.argmin(axis=2)].astype(np.int16)
+    counts = (below >= 0) & (below < 255)
+    places, near, lower = places[counts], near[counts], lower[counts]
+    rows, columns = np.divmod(places // channels, width)
+    rows, columns = rows // CELL, columns // CELL
+    error = rounding.error + rounding.growth * np.abs(near - rounding.centre)
+    if rounding.spread:
+        error += rounding.spread * _mean_sizes(levels, rounding)[rows, columns]
+    to_half = (lower + np.float32(0.5) - near).astype(np.float64)
+    nearest = np.rint(to_half / rounding.step).astype(np.intp)
+    margins = np.zeros((*cells_of(height, width), 2 * MAX_SHIFT + 1))
+    for further in _REFUSED_STEPS:
+        steps = nearest + further
+        margin = np.abs(to_half - steps * rounding.step) - error
+        bad = np.flatnonzero((margin < 0) & (np.abs(steps) <= MAX_SHIFT))
+        np.minimum.at(margins, (rows[bad], columns[bad], steps[bad] + MAX_SHIFT), margin[bad])
+    ordered = margins[:, :, _NEAREST_FIRST + MAX_SHIFT]
+    shifts: Shifts = _NEAREST_FIRST[ordered.argmax(axis=2)].astype(np.int16)  # the first of those that are clear
     return shifts
+
+
+def _mean_sizes(levels: Levels, rounding: Rounding) -> npt.NDArray[np.float64]:
+    """(cells high, cells wide) about how large values are."""
+    sizes = np.abs(levels[::_SPARSE, ::_SPARSE] - np.float32(rounding.centre)).mean(axis=2, dtype=np.float64)
+    step = CELL // _SPARSE
+    total, count = sizes, np.ones_like(sizes)
+    for axis in (0, 1):
+        starts = np.arange(0, sizes.shape[axis], step)
+        total, count = (np.add.reduceat(values, starts, axis=axis) for values in (total, count))
+    means: npt.NDArray[np.float64] = total / count
+    return means
 
 
 def round_levels(levels: Levels, shifts: Shifts, rounding: Rounding, *, predicted: Pixels | None = None) -> Pixels:
     """Levels of a frame, or of its difference from `predicted`, and the shifts of its cells → pixels."""
     height, width = levels.shape[:2]
-    by_pixel = (shifts * np.float32(rounding.step)).repeat(rounding.cell, axis=0).repeat(rounding.cell, axis=1)
+    by_pixel = (shifts * np.float32(rounding.step)).repeat(CELL, axis=0).repeat(CELL, axis=1)
     rounded = levels + by_pixel[:height, :width, None]
     np.rint(rounded, out=rounded)
     if predicted is not None:
@@ -83,31 +113,35 @@ def round_levels(levels: Levels, shifts: Shifts, rounding: Rounding, *, predicte
     return np.clip(rounded, 0, 255, out=rounded).astype(np.uint8)
 
 
-def pack_shifts(shifts: Shifts) -> bytes:
-    """Shifts of cells in raster order → bytes, none at all where all are 0: a Rice code of two bits for each."""
+def pack_shifts(shifts: Shifts, rounding: Rounding) -> bytes:
+    """Shifts of cells in raster order → bytes, none at all where all are 0: a Rice code of each."""
     if not shifts.any():
         return b""
+    bits = rounding.low_bits
     values = [zigzag(shift) for shift in shifts.reshape(-1).tolist()]
-    code = "".join("1" * (v >> 2) + "0" + format(v & 3, "02b") for v in values)
+    code = "".join("1" * (v >> bits) + format(v & (1 << bits) - 1, f"0{bits + 1}b") for v in values)
     return np.packbits(np.frombuffer(code.encode("ascii"), dtype=np.uint8) & 1).tobytes()
 
 
-def unpack_shifts(payload: bytes, high: int, wide: int) -> Shifts:
+def unpack_shifts(payload: bytes, high: int, wide: int, rounding: Rounding) -> Shifts:
     """Bytes → shifts of high × wide cells; raises FormatError for what is not that."""
-    count = high * wide
+    count, bits = high * wide, rounding.low_bits
     shifts = np.zeros(count, dtype=np.int16)
     if not payload:
         return shifts.reshape(high, wide)
-    code, place = np.unpackbits(np.frombuffer(payload, dtype=np.uint8)).tobytes(), 0
+    msg = f"expected {count} shifts of at most {MAX_SHIFT} steps, got others: the file is damaged"
+    if 8 * len(payload) > _LONGEST * count + 7:
+        raise FormatError(msg)
+    code, place = "".join(map(str, np.unpackbits(np.frombuffer(payload, dtype=np.uint8)).tolist())), 0
     for cell in range(count):
-        end = code.find(0, place)
-        low = code[end + 1 : end + 3]
-        value = 4 * (end - place) + 2 * low[0] + low[1] if end >= 0 and len(low) == 2 else 2 * MAX_SHIFT + 1
-        if value > 2 * MAX_SHIFT:
-            msg = f"expected {count} shifts of at most {MAX_SHIFT} steps, got others: the file is damaged"
+        end = code.find("0", place)
+        stop = end + 1 + bits
+        if end < 0 or stop > len(code):
             raise FormatError(msg)
-        shifts[cell], place = unzigzag(value), end + 3
-    if len(code) - place >= 8 or any(code[place:]):
-        msg = f"expected {count} shifts, got more: the file is damaged"
+        value = (end - place << bits) + int(code[end:stop], 2)
+        if value > 2 * MAX_SHIFT:
+            raise FormatError(msg)
+        shifts[cell], place = unzigzag(value), stop
+    if len(code) - place >= 8 or "1" in code[place:]:
         raise FormatError(msg)
     return shifts.reshape(high, wide)

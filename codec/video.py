@@ -117,7 +117,7 @@ class FrameEncoder:
         levels = codec.render(symbols, qp=qp)
         shifts = choose_shifts(levels, INTRA_ROUNDING)
         self._last = round_levels(levels, shifts, INTRA_ROUNDING)
-        return Frame(Tag.INTRA, pts, qp, b"", packed.result(), pack_shifts(shifts))
+        return Frame(Tag.INTRA, pts, qp, b"", packed.result(), pack_shifts(shifts, INTRA_ROUNDING))
 
     def _predicted(self, pixels: Pixels, motion: Motion, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.predicting()
@@ -137,7 +137,7 @@ class FrameEncoder:
         def settle(levels: Levels) -> bytes:
             shifts = choose_shifts(levels, PREDICTED_ROUNDING, predicted=predicted)
             self._last = round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
-            return pack_shifts(shifts)
+            return pack_shifts(shifts, PREDICTED_ROUNDING)
 
         shifts = settle(levels)
         packed, changed = packing.result()
@@ -183,8 +183,9 @@ class FrameDecoder:
         before = None if intra else self._hyper
         symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before)
         self._hyper = None if intra else symbols.z_hat
-        cells = cells_of(high * PATCH, wide * PATCH, INTRA_ROUNDING if intra else PREDICTED_ROUNDING)
-        return Parsed(frame.tag, frame.pts, frame.qp, symbols, unpack_shifts(frame.shifts, *cells), motion)
+        cells = cells_of(high * PATCH, wide * PATCH)
+        shifts = unpack_shifts(frame.shifts, *cells, INTRA_ROUNDING if intra else PREDICTED_ROUNDING)
+        return Parsed(frame.tag, frame.pts, frame.qp, symbols, shifts, motion)
 
     def decode(self, parsed: Parsed) -> Pixels:
         """The next frame → (height, width, 3) uint8; raises FormatError where it needs one that was not decoded."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ncodec.console import require_modules
+from ncodec.effort import MAX_EFFORT
 from ncodec.errors import BackendError
 
 if TYPE_CHECKING:
@@ -185,7 +186,9 @@ def speed(picture: Path, threads: int) -> None:
 
 @bench.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--effort", "efforts", type=click.IntRange(1, 9), multiple=True, default=(1, 6, 9), show_default=True)
+@click.option(
+    "--effort", "efforts", type=click.IntRange(1, MAX_EFFORT), multiple=True, default=(1, 6, 9), show_default=True
+)
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take every n-th picture alone.")
 @click.option("--threads", type=click.IntRange(1, 256), help="CPU threads; default: all cores.")
 def effort(folder: Path, efforts: tuple[int, ...], every: int, threads: int | None) -> None:

@@ -86,8 +86,9 @@ class _Recorder(ImageCodec):
         return symbols
 
     def code(self, pixels: Pixels, *, qp: int, predicted: Pixels) -> tuple[Symbols, Levels]:
+        known = len(self.analyzed)
         symbols, levels = super().code(pixels, qp=qp, predicted=predicted)
-        self.analyzed.append(symbols)
+        self.analyzed[known:] = [symbols]  # whether or not it was by way of `analyze`
         return symbols, levels
 
 

@@ -75,6 +75,17 @@ def test_targets_are_met(codec: ImageCodec, crop: Photo) -> None:
     assert ((decoded - crop) ** 2).mean() <= 255**2 / 10**3
 
 
+def test_a_psnr_that_only_the_plain_encoder_reaches_is_reached(codec: ImageCodec, photo: Photo) -> None:
+    picture = from_array(np.ascontiguousarray(photo[:80, :120]))
+    best = codec.encode(picture, qp=63)
+    reached = 10 * np.log10(
+        255**2 / np.square(np.asarray(ncodec.decode(best.data)).astype(float) - picture.pixels).mean()
+    )
+    found = codec.encode_to(picture, Target(psnr=float(reached) - 1e-6), effort=1)
+    decoded = np.asarray(ncodec.decode(found.data)).astype(float)
+    assert 10 * np.log10(255**2 / np.square(decoded - picture.pixels).mean()) >= reached - 0.01
+
+
 def test_an_effort_needs_pytorch(crop: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BackendError, match="needs the torch backend"):
         open_codec().encode(from_array(crop), qp=QP, effort=1)

@@ -64,6 +64,16 @@ def test_a_thousand_equal_cells_cost_little_more_than_one() -> None:
     assert estimate_bits(many, tables, qp=QP) / 8 == pytest.approx(sizes[1], abs=16)
 
 
+def test_bands_repeat_those_above_them() -> None:
+    tables = load_model().tables
+    symbols = plain_symbols(200, 130, seed=4)  # 50 rows of 33 cells, of which a band has 31
+    packed = pack_symbols(symbols, tables, qp=QP)
+    decoded = unpack_symbols(packed, tables, qp=QP, height=200, width=130)
+    np.testing.assert_array_equal(decoded.z_hat, symbols.z_hat)
+    np.testing.assert_array_equal(decoded.residual, symbols.residual)
+    assert len(packed) < 20_000, "50 rows of at most two different cells"
+
+
 def test_a_picture_of_one_colour_is_small_and_right() -> None:
     pixels = np.full((720, 1280, 3), (37, 99, 180), dtype=np.uint8)
     data = ncodec.encode(pixels, quality=50)
