@@ -14,7 +14,7 @@ from ncodec.effort import MAX_EFFORT, search_of
 from ncodec.errors import BackendError, InputError
 from ncodec.image import ImageCodec, Target
 from ncodec.models.image import ImageConfig
-from ncodec.picture import from_array
+from ncodec.picture import from_array, psnr
 
 Photo = npt.NDArray[np.uint8]
 QP = 30
@@ -77,13 +77,9 @@ def test_targets_are_met(codec: ImageCodec, crop: Photo) -> None:
 
 def test_a_psnr_that_only_the_plain_encoder_reaches_is_reached(codec: ImageCodec, photo: Photo) -> None:
     picture = from_array(np.ascontiguousarray(photo[:80, :120]))
-    best = codec.encode(picture, qp=63)
-    reached = 10 * np.log10(
-        255**2 / np.square(np.asarray(ncodec.decode(best.data)).astype(float) - picture.pixels).mean()
-    )
-    found = codec.encode_to(picture, Target(psnr=float(reached) - 1e-6), effort=1)
-    decoded = np.asarray(ncodec.decode(found.data)).astype(float)
-    assert 10 * np.log10(255**2 / np.square(decoded - picture.pixels).mean()) >= reached - 0.01
+    reached = psnr(picture.pixels, np.asarray(ncodec.decode(codec.encode(picture, qp=63).data)))
+    found = codec.encode_to(picture, Target(psnr=reached - 1e-6), effort=1)
+    assert psnr(picture.pixels, np.asarray(ncodec.decode(found.data))) >= reached - 0.01
 
 
 def test_an_effort_needs_pytorch(crop: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
