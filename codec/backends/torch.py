@@ -66,7 +66,7 @@ class TorchBackend:
         return torch.tensor([float(qp)], device=self.device)
 
     def _to_device(self, *arrays: npt.NDArray[Any] | None) -> list[torch.Tensor]:
-        return [torch.from_numpy(np.ascontiguousarray(array)).to(self.device) for array in arrays if array is not None]
+        return [torch.tensor(np.ascontiguousarray(array), device=self.device) for array in arrays if array is not None]
 
     @torch.inference_mode()
     def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
