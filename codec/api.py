@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ncodec.bitstream import FORMAT_VERSION, MAGIC, Container, Flag, Tag, unpack
-from ncodec.effort import MAX_EFFORT
+from ncodec.effort import check_effort
 from ncodec.errors import InputError, ModelError
 from ncodec.files import Bytes, from_pil, read_bytes, read_picture, to_pil, write_bytes
 from ncodec.image import ImageCodec, Target, qp_to_quality, read_alpha, read_symbols
@@ -74,9 +74,10 @@ def open_encoder(model: str | None, *, effort: int, backend: str, threads: int |
 
     Raises InputError, ModelError and BackendError.
     """
-    if not 0 <= effort <= MAX_EFFORT:
-        msg = f"expected an effort of 0 to {MAX_EFFORT}, got {effort}"
-        raise InputError(msg)
+    from ncodec.backends import check_backend
+
+    check_effort(effort)
+    check_backend(backend)
     return open_codec(model, backend="torch" if effort else backend, threads=threads)
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from ncodec.errors import InputError
+
 STEPS = (0, 25, 30, 40, 50, 60, 80, 110, 160, 250)
 """of gradient descent, by effort"""
 MAX_EFFORT = len(STEPS) - 1
@@ -17,6 +19,13 @@ class Search:
     steps: int
     rate: float
     """of Adam at its start, in steps of quantization"""
+
+
+def check_effort(effort: int) -> None:
+    """Raise InputError unless there is such an effort."""
+    if effort not in range(MAX_EFFORT + 1):
+        msg = f"expected an effort of 0 to {MAX_EFFORT}, got {effort}"
+        raise InputError(msg)
 
 
 def search_of(effort: int, *, qp: int) -> Search:

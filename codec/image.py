@@ -11,7 +11,7 @@ from PIL import Image
 
 from ncodec.backends import Backend, Latents, Refiner
 from ncodec.bitstream import MAX_SIDE, PATCH, QP_COUNT, Container, Flag, Header, Tag, pack, unpack
-from ncodec.effort import search_of
+from ncodec.effort import check_effort, search_of
 from ncodec.entropy import Symbols, estimate_bits, pack_symbols, unpack_symbols, zero_certain
 from ncodec.errors import BackendError, FormatError, InputError, ModelError
 from ncodec.model import Model
@@ -235,6 +235,7 @@ class ImageCodec:
 
         `watch` is told how many steps of how many are done.
         """
+        check_effort(effort)
         if effort:
             symbols = self.refine(picture.pixels, qp=qp, effort=effort, watch=watch)
         else:

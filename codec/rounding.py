@@ -45,8 +45,8 @@ CELL = 64
 """pixels along each side of what is shifted together"""
 INTRA_ROUNDING = Rounding(step=2**-12, error=60e-6, growth=1.5e-6, spread=0, centre=127.5, low_bits=4)
 PREDICTED_ROUNDING = Rounding(step=2**-13, error=20e-6, growth=1.5e-6, spread=1e-6, centre=0, low_bits=0)
-_REFUSED_STEPS = range(-2, 3)
-"""steps around the nearest that one value can refuse"""
+_REACH = 2
+"""steps on either side of the nearest that one value can refuse"""
 _SPARSE = 4
 """of how many values along each side one is taken for the mean of a cell"""
 
@@ -65,7 +65,7 @@ def choose_shifts(levels: Levels, rounding: Rounding, *, predicted: Pixels | Non
     apart = np.rint(levels)
     np.subtract(levels, apart, out=apart)
     np.abs(apart, out=apart)
-    places = np.flatnonzero(apart > 0.5 - (MAX_SHIFT + len(_REFUSED_STEPS)) * rounding.step)
+    places = np.flatnonzero(apart > 0.5 - (MAX_SHIFT + _REACH + 1) * rounding.step)
     near = levels.reshape(-1)[places]
     lower = np.floor(near)
     # Between black and white alone: what is clipped is the same on either side of a half.
@@ -80,7 +80,7 @@ def choose_shifts(levels: Levels, rounding: Rounding, *, predicted: Pixels | Non
     to_half = (lower + np.float32(0.5) - near).astype(np.float64)
     nearest = np.rint(to_half / rounding.step).astype(np.intp)
     margins = np.zeros((*cells_of(height, width), 2 * MAX_SHIFT + 1))
-    for further in _REFUSED_STEPS:
+    for further in range(-_REACH, _REACH + 1):
         steps = nearest + further
         margin = np.abs(to_half - steps * rounding.step) - error
         bad = np.flatnonzero((margin < 0) & (np.abs(steps) <= MAX_SHIFT))

@@ -90,10 +90,17 @@ def test_an_effort_needs_pytorch(crop: Photo, monkeypatch: pytest.MonkeyPatch) -
         ncodec.encode(crop, effort=1, threads=7)  # not one that was opened before
 
 
-@pytest.mark.parametrize("effort", [-1, MAX_EFFORT + 1])
-def test_unknown_efforts_are_refused(crop: Photo, effort: int) -> None:
+@pytest.mark.parametrize("effort", [-1, MAX_EFFORT + 1, 2.5, "3", None])
+def test_unknown_efforts_are_refused(codec: ImageCodec, crop: Photo, effort: int) -> None:
     with pytest.raises(InputError, match="expected an effort of 0 to 9"):
         ncodec.encode(crop, effort=effort)
+    with pytest.raises(InputError, match="expected an effort of 0 to 9"):
+        codec.encode(from_array(crop), qp=QP, effort=effort)
+
+
+def test_an_effort_does_not_hide_an_unknown_backend(crop: Photo) -> None:
+    with pytest.raises(BackendError, match="expected a backend among onnx, torch"):
+        ncodec.encode(crop, effort=1, backend="abacus")
 
 
 def test_the_command_takes_an_effort_for_pictures_alone(folder: Path, crop: Photo) -> None:

@@ -52,6 +52,13 @@ class Refiner(Protocol):
         """Latents → symbols, as `analyze` makes them."""
 
 
+def check_backend(name: str) -> None:
+    """Raise BackendError unless there is such a backend."""
+    if name not in BACKENDS:
+        msg = f"expected a backend among {', '.join(BACKENDS)}, got {name!r}"
+        raise BackendError(msg)
+
+
 def open_backend(
     model: Model,
     name: str = "onnx",
@@ -65,9 +72,7 @@ def open_backend(
     `threads` is the number of CPU threads, None for the library's choice. `precision` (float32 or bfloat16) and
     `device` (None for a GPU if there is one) are the torch backend's. Raises BackendError when it is not installed.
     """
-    if name not in BACKENDS:
-        msg = f"expected a backend among {', '.join(BACKENDS)}, got {name!r}"
-        raise BackendError(msg)
+    check_backend(name)
     if threads is not None and not 1 <= threads <= MAX_THREADS:
         msg = f"expected 1 to {MAX_THREADS} threads, got {threads}"
         raise BackendError(msg)
