@@ -16,8 +16,10 @@ pytest.importorskip("pytorch_lightning")
 import torch
 from safetensors.torch import save_file
 from tiny import log_losses
+from torch import nn
 
-from ncodec.errors import InputError
+from ncodec.errors import InputError, ModelError
+from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
 from ncodec.training import run
 from ncodec.training.clips import ClipBank, ClipOptions, intra_qp, load_clips, move, predict
@@ -101,27 +103,40 @@ def test_a_batch_mixes_both(photo: Photo) -> None:
 def test_sharing_the_weights_is_refused(data: Path, tmp_path: Path) -> None:
     options = run.read_video_options([*TINY, "--strategy=fsdp", "--devices=2"])
     with pytest.raises(InputError, match="expected the strategy ddp"):
-        run.train_video([data], out=tmp_path, options=options, start_from=tmp_path / "any")
+        run.train_video([data], out=tmp_path, options=options, intra=tmp_path / "any")
+
+
+def exported(model: nn.Module, path: Path) -> Path:
+    save_file({name: value.half().contiguous() for name, value in model.state_dict().items()}, path)
+    return path
+
+
+def test_a_run_goes_on_from_exported_weights_of_predicted_frames(data: Path, tmp_path: Path) -> None:
+    options = run.read_video_options(TINY)
+    intra = exported(ImageModel(options.model.codec), tmp_path / "i.safetensors")
+    frames = FrameModel(options.model)
+    start = exported(frames, tmp_path / "f.safetensors")
+    module, _ = run.prepare_video([data], options=options, intra=intra, start_from=start)
+    for name, value in frames.state_dict().items():
+        assert torch.equal(module.model.state_dict()[name], value.half().float()), name
+    with pytest.raises(ModelError, match="expected weights of this architecture"):
+        run.prepare_video([data], options=options, intra=intra, start_from=intra)
 
 
 @pytest.mark.slow
 def test_train_and_resume(data: Path, tmp_path: Path) -> None:
     options = run.read_video_options([*TINY, "--optimizer.steps=30"])
     torch.manual_seed(1)
-    intra = ImageModel(options.model.codec)
-    save_file(
-        {name: value.half().contiguous() for name, value in intra.state_dict().items()}, tmp_path / "i.safetensors"
-    )
-    start = tmp_path / "i.safetensors"
+    intra = exported(ImageModel(options.model.codec), tmp_path / "i.safetensors")
     out = tmp_path / "run"
-    first = run.train_video([data], out=out, options=options, start_from=start)
+    first = run.train_video([data], out=out, options=options, intra=intra)
     losses = log_losses(out)
     assert losses[-1] < losses[0], "the held-out loss falls"
     checkpoint = torch.load(first, weights_only=True)
     assert checkpoint["config"]["codec"]["latent"] == 48
     assert not any("intra" in name for name in checkpoint["state_dict"])
     longer = run.read_video_options([*TINY, "--optimizer.steps=34"])
-    second = run.train_video([data], out=out, options=longer, start_from=start, resume=first)
+    second = run.train_video([data], out=out, options=longer, intra=intra, resume=first)
     assert torch.load(second, weights_only=True)["ClipData"]["first"] == 34
 
 

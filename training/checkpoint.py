@@ -51,7 +51,7 @@ def check_resumable(path: Path, config: ImageConfig | FrameConfig | CompressAICo
             raise ModelError(msg)
 
 
-def load_weights(model: ImageModel | CompressAIModel, path: Path) -> None:
+def load_weights(model: ImageModel | FrameModel | CompressAIModel, path: Path) -> None:
     """Give a model exported weights (`image.safetensors`), or one of CompressAI's a checkpoint of theirs.
 
     Raises ModelError when they are not of its architecture.

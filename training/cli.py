@@ -95,22 +95,26 @@ def image(
 @click.option("--out", type=FOLDER_OUT, default=Path("runs/video"), show_default=True, help="As of `image`.")
 @click.option("--config", type=FILE, help="YAML that overrides the defaults in ncodec/training/configs/video.yaml.")
 @click.option("--resume", type=FILE, help="Checkpoint to continue from, optimizer and budget included.")
-@click.option("--start-from", type=FILE, required=True, help="Exported image weights (image.safetensors).")
+@click.option("--intra", type=FILE, required=True, help="Exported image weights, which code first frames.")
+@click.option(
+    "--start-from", type=FILE, help="Exported weights of predicted frames to start from (default: those of --intra)."
+)
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def video(
     data: tuple[str, ...],
     out: Path,
     config: Path | None,
     resume: Path | None,
-    start_from: Path,
+    intra: Path,
+    start_from: Path | None,
     overrides: tuple[str, ...],
 ) -> None:
-    """Train a model of predicted frames; first frames are coded by the image weights that it starts from."""
+    """Train a model of predicted frames, on what image weights and itself made of the frames before them."""
     require_modules(*_NEEDED, extra="train")
     from ncodec.training.run import read_video_options, train_video
 
     options = _or_usage_error(lambda: read_video_options(overrides, config=config))
-    last = train_video(data, out=out, options=options, start_from=start_from, resume=resume)
+    last = train_video(data, out=out, options=options, intra=intra, start_from=start_from, resume=resume)
     if os.environ.get("LOCAL_RANK", "0") == "0":
         click.echo(f"{last}: the averaged weights; `ncodec export {last}` makes a model of them")
 
@@ -149,9 +153,7 @@ def bench_training(data: tuple[str, ...], config: Path | None, steps: int, overr
 )
 @click.option("--data", multiple=True, help="Training pictures, or clips, that the tables are fitted to.")
 @click.option("--exclude", multiple=True, help="Picture to leave out, as in training; may be repeated.")
-@click.option(
-    "--intra", type=FILE, help="Exported weights of the pictures that frames are predicted from (--start-from)."
-)
+@click.option("--intra", type=FILE, help="Exported image weights that frames were trained after, as of `train video`.")
 @click.option("--summary", default="", help="A line about the training for `ncodec models`.")
 def export(
     checkpoint: Path,

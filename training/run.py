@@ -172,18 +172,22 @@ def prepare(
 
 
 def prepare_video(
-    data: Sequence[str | Path], *, options: VideoRunOptions, start_from: Path
+    data: Sequence[str | Path], *, options: VideoRunOptions, intra: Path, start_from: Path | None = None
 ) -> tuple[VideoTraining, ClipData]:
     """The module and the data of a run of predicted frames.
 
-    `start_from` is exported image weights: they code first frames, and are where the model of predicted frames begins.
+    `intra` is exported image weights, which code first frames; the model of predicted frames begins as them, or as the
+    exported weights of `start_from`.
     """
     _seed(options)
-    intra = ImageModel(options.model.codec)
-    load_weights(intra, start_from)
+    pictures = ImageModel(options.model.codec)
+    load_weights(pictures, intra)
     model = FrameModel(options.model)
-    model.codec.load_state_dict(intra.state_dict())
-    module = VideoTraining(model, intra, options.optimizer, seed=options.seed)
+    if start_from is None:
+        model.codec.load_state_dict(pictures.state_dict())
+    else:
+        load_weights(model, start_from)
+    module = VideoTraining(model, pictures, options.optimizer, seed=options.seed)
     clips = ClipData(data, options.clips, qp_count=options.model.qp_count)
     _tune(module, options)
     return module, clips
@@ -281,9 +285,7 @@ def train_image(
     the run that wrote a checkpoint: weights, optimizer, budget and place in the data. `compressai` trains one of
     CompressAI's architectures instead. Raises InputError, ModelError, BackendError and TrainingError.
     """
-    if resume is not None and start_from is not None:
-        msg = "a run either resumes or starts from weights, not both"
-        raise InputError(msg)
+    _check_start(resume, start_from)
     if resume is not None:
         check_resumable(resume, compressai or options.model)
     trainer = _checkpointing_trainer(options, out)
@@ -296,21 +298,35 @@ def train_image(
 
 
 def train_video(
-    data: Sequence[str | Path], *, out: Path, options: VideoRunOptions, start_from: Path, resume: Path | None = None
+    data: Sequence[str | Path],
+    *,
+    out: Path,
+    options: VideoRunOptions,
+    intra: Path,
+    start_from: Path | None = None,
+    resume: Path | None = None,
 ) -> Path:
     """Train a model of predicted frames, and return the path of the last checkpoint, with the averaged weights.
 
-    `data` holds clips, and photographs that are made to move; `start_from` is exported image weights, and `resume`
-    continues the run that wrote a checkpoint. Raises InputError, ModelError, BackendError and TrainingError.
+    `data` holds clips, and photographs that are made to move; `intra` and `start_from` are weights as of
+    `prepare_video`, and `resume` continues the run that wrote a checkpoint. Raises InputError, ModelError, BackendError
+    and TrainingError.
     """
+    _check_start(resume, start_from)
     if is_sharded(options):
         msg = "expected the strategy ddp for a model of predicted frames, got fsdp: each device holds all of it"
         raise InputError(msg)
     if resume is not None:
         check_resumable(resume, options.model)
     trainer = _checkpointing_trainer(options, out)
-    module, clips = prepare_video(data, options=options, start_from=start_from)
+    module, clips = prepare_video(data, options=options, intra=intra, start_from=start_from)
     return _fit(trainer, module, clips, out=out, resume=resume)
+
+
+def _check_start(resume: Path | None, start_from: Path | None) -> None:
+    if resume is not None and start_from is not None:
+        msg = "a run either resumes or starts from weights, not both"
+        raise InputError(msg)
 
 
 def _checkpointing_trainer(options: TrainerOptions, out: Path) -> pl.Trainer:
