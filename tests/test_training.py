@@ -32,7 +32,7 @@ from ncodec.training.cli import train
 from ncodec.training.data import PictureData, patch_statistics, picture_batches, spread_qps
 from ncodec.training.export import export_model, write_manifest
 from ncodec.training.image import FAILED_BATCH, ImageTraining
-from ncodec.training.losses import balanced, budget_factor, rate_distortion
+from ncodec.training.losses import balanced, budget_factor, mean_square, mean_square_420, rate_distortion
 from ncodec.training.pictures import CropOptions, PictureBank, split
 from ncodec.training.profile import profile_training
 from ncodec.training.tables import gaussian_counts
@@ -252,9 +252,11 @@ def test_patch_statistics_are_principal_components(photo: Photo) -> None:
 
 
 def test_the_loss_is_lambda_times_255_squared_mse_plus_bpp() -> None:
-    pixels = torch.zeros(2, 3, 64, 64)
     result = rate_distortion(
-        pixels + 0.1, pixels, torch.tensor([4096.0, 8192.0]), lagrangian=torch.tensor([0.01, 0.02])
+        mean_square(torch.full((2, 3, 64, 64), 0.1)),
+        torch.tensor([4096.0, 8192.0]),
+        pixels=64 * 64,
+        lagrangian=torch.tensor([0.01, 0.02]),
     )
     torch.testing.assert_close(result.bpp, torch.tensor([1.0, 2.0]))
     torch.testing.assert_close(result.loss, torch.tensor([6.5025 + 1, 13.005 + 2]))
@@ -262,6 +264,18 @@ def test_the_loss_is_lambda_times_255_squared_mse_plus_bpp() -> None:
     torch.testing.assert_close(
         balanced(torch.tensor([1.0, 1.0]), lagrangian=torch.tensor([1.0, 4.0]), pivot=1.0), torch.tensor(0.75)
     )
+
+
+def test_errors_of_clips_are_those_of_the_samples_of_420(photo: Photo) -> None:
+    first, second = photo[:64, :96].astype(np.uint8), np.roll(photo, 5, axis=1)[:64, :96].astype(np.uint8)
+    difference = torch.from_numpy((first.astype(np.float32) - second) / 255).permute(2, 0, 1)[None]
+    squares = []
+    for planes in zip(*(Image.fromarray(p).convert("YCbCr").split() for p in (first, second)), strict=True):
+        small = [plane.reduce(2) if squares else plane for plane in planes]
+        squares.append(np.square(np.asarray(small[0], np.float64) - np.asarray(small[1])).sum() / 255**2)
+    assert float(mean_square_420(difference)) == pytest.approx(sum(squares) / (64 * 96), rel=0.01)
+    grey = torch.full((1, 3, 8, 8), 0.1)
+    torch.testing.assert_close(mean_square_420(grey), mean_square(grey))
 
 
 def test_the_rate_rises_then_falls_to_zero() -> None:

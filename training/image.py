@@ -18,7 +18,7 @@ from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel, Prediction
 from ncodec.training.compressai import CompressAIModel
 from ncodec.training.data import step_seed, to_unit
-from ncodec.training.losses import RateDistortion, balanced, budget_factor, rate_distortion
+from ncodec.training.losses import RateDistortion, balanced, budget_factor, mean_square, rate_distortion
 from ncodec.training.soap import MAX_SIDE, spread_soap
 
 VALIDATION_QPS = (8, 20, 32, 44, 56)
@@ -86,7 +86,9 @@ class ImageTraining(pl.LightningModule):
         pixels = to_unit(crops)
         seen: Prediction = self.model(pixels, qp)
         lagrangian = self.model.config.lambda_of(qp)
-        return rate_distortion(seen.pixels, pixels, seen.y_bits + seen.z_bits, lagrangian=lagrangian), seen
+        mse = mean_square(seen.pixels.float() - pixels)
+        bits = seen.y_bits + seen.z_bits
+        return rate_distortion(mse, bits, pixels=pixels[0, 0].numel(), lagrangian=lagrangian), seen
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Balanced loss of one batch."""

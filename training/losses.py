@@ -5,6 +5,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
+
+YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+"""rows of Y, Cb and Cr of ITU-R BT.601 from RGB, all of full range"""
+CHROMA_SHARE = 0.25
+"""samples of Cb, and as many of Cr, for each of Y in 4:2:0"""
 
 
 @dataclass(frozen=True)
@@ -15,7 +21,7 @@ class RateDistortion:
     """λ·255²·MSE + bpp, unweighted"""
     bpp: Tensor
     mse: Tensor
-    """of pixels in 0…1"""
+    """of values in 0…1"""
     lagrangian: Tensor
     """λ"""
 
@@ -25,13 +31,25 @@ class RateDistortion:
         return -10 * torch.log10(self.mse)
 
 
-def rate_distortion(output: Tensor, pixels: Tensor, bits: Tensor, *, lagrangian: Tensor) -> RateDistortion:
-    """Price each picture of a batch.
+def mean_square(difference: Tensor) -> Tensor:
+    """Mean square over all values of RGB, (B, 3, H, W) → (B,)."""
+    return difference.square().flatten(1).mean(1)
 
-    Shapes: `output` and `pixels` (B, 3, H, W) in 0…1, `bits` (B,), `lagrangian` (B,) as in λ·255²·MSE + bpp.
+
+def mean_square_420(difference: Tensor) -> Tensor:
+    """Sum of squares over the samples of 4:2:0, per sample of Y: (B, 3, H, W) RGB, even sides, → (B,).
+
+    What encoders of clips minimize; an error of Y alone counts as much as in RGB.
     """
-    mse = (output.float() - pixels).square().flatten(1).mean(1)
-    bpp = bits / (pixels.shape[2] * pixels.shape[3])
+    matrix = torch.tensor(YCBCR, dtype=difference.dtype, device=difference.device)
+    planes = F.conv2d(difference, matrix[:, :, None, None])  # (B, 3, H, W) of Y, Cb, Cr
+    chroma = F.avg_pool2d(planes[:, 1:], 2)  # (B, 2, H/2, W/2)
+    return mean_square(planes[:, :1]) + 2 * CHROMA_SHARE * mean_square(chroma)
+
+
+def rate_distortion(mse: Tensor, bits: Tensor, *, pixels: int, lagrangian: Tensor) -> RateDistortion:
+    """Price pictures of so many pixels; all (B,): errors of values in 0…1, bits, and λ as in λ·255²·MSE + bpp."""
+    bpp = bits / pixels
     return RateDistortion(lagrangian * 255**2 * mse + bpp, bpp, mse, lagrangian)
 
 

@@ -12,7 +12,7 @@ from ncodec.suffixes import CLIP_SUFFIXES
 from ncodec.training.clips import ClipBank, ClipOptions, centre_sequence, intra_qp, load_clips, predict, to_bytes
 from ncodec.training.data import Batches, StreamData, to_unit
 from ncodec.training.image import ImageTraining, OptimizerOptions
-from ncodec.training.losses import RateDistortion, rate_distortion
+from ncodec.training.losses import RateDistortion, mean_square_420, rate_distortion
 from ncodec.training.pictures import PictureBank, load_pictures, split
 from ncodec.training.sources import has_pictures, read_sources
 
@@ -21,7 +21,10 @@ LOSS_FLOOR = 0.02
 
 
 class VideoTraining(ImageTraining):
-    """Minimizes λ·255²·MSE + bpp of the predicted frames of sequences whose first frames a frozen image codec codes."""
+    """Minimizes λ·255²·MSE + bpp of the predicted frames of sequences whose first frames a frozen image codec codes.
+
+    The error is that of samples of 4:2:0: as such clips are stored, shown and compared.
+    """
 
     def __init__(self, model: FrameModel, intra: ImageModel, optimizer: OptimizerOptions, *, seed: int = 1) -> None:
         super().__init__(model, optimizer, seed=seed)
@@ -41,8 +44,9 @@ class VideoTraining(ImageTraining):
             last = to_bytes(seen[-1].pixels)
         together = Prediction(*(torch.cat([getattr(s, name) for s in seen]) for name in ("pixels", "y_bits", "z_bits")))
         originals, lagrangian = to_unit(torch.cat(frames)), self.model.config.lambda_of(qp).repeat(len(frames))
+        mse = mean_square_420(together.pixels.float() - originals)
         bits = together.y_bits + together.z_bits
-        return rate_distortion(together.pixels, originals, bits, lagrangian=lagrangian), together
+        return rate_distortion(mse, bits, pixels=originals[0, 0].numel(), lagrangian=lagrangian), together
 
     def objective(self, result: RateDistortion) -> Tensor:
         """Mean logarithm: a still scene counts as much as one that moves and takes fifty times its bits."""
