@@ -10,21 +10,25 @@ import numpy.typing as npt
 
 from ncodec.bitstream import PATCH, QP_COUNT
 from ncodec.entropy import SignedArray
-from ncodec.motion import MAX_VECTOR, PAD, HalfPixelPlanes, Mask, Motion, Vectors, average, half_pixels_of
+from ncodec.motion import MAX_VECTOR, PAD, HalfPixelPlanes, Indices, Mask, Motion, Vectors, average, half_pixels_of
 from ncodec.picture import Pixels
-from ncodec.vectors import KIND_BITS, MOVES, UNUSED, Classes, expect_from, kinds_of, nearest_first
+from ncodec.vectors import FINEST, KIND_BITS, MOVES, UNUSED, Expected, expect, expect_from, most_common, stages_of
 
 Plane = npt.NDArray[np.int16]
 Costs = npt.NDArray[np.int32]
 Bits = npt.NDArray[np.float64]
+Place = Mask | tuple[Indices, Indices] | EllipsisType
+"""blocks of a frame, as an index"""
 
 _COARSE = 4
 """how much smaller the plane of the first, full search is"""
 _COARSE_REACH = 8
 SMOOTHNESS = 40
 """what one step away from the surrounding vectors costs while searching, in summed absolute differences"""
-OWN_VECTOR_BITS = np.array([2.8, 2.0, 2.3, 2.7, 3.3, 4.2, 5.1])
-"""about what a vector of its own costs beside its size, by the class of those around a block"""
+OWN_VECTOR_BITS = np.array(
+    [[2.6, 2.0, 2.4, 2.7, 3.4, 4.1, 5.0], [4.0, 3.1, 2.8, 3.0, 3.3, 3.8, 4.7], [4.6, 4.2, 3.6, 3.2, 3.5, 4.6, 5.6]]
+)
+"""about what a vector of its own costs beside its size, by the level and class of a block"""
 SWEEPS = 3
 ERROR_LASTS = 3.3
 """frames, about, in which an error of a prediction stays"""
@@ -56,32 +60,47 @@ class MotionSearch:
         """share of the blocks that find something in the last frame"""
 
     def motion(self, *, qp: int) -> Motion:
-        """What is worth its bits at a qp: blocks take over vectors from around them, every second one at a time."""
+        """What is worth its bits at a qp.
+
+        Blocks take over vectors from the four beside them, every second one at a time; then again, in the order in
+        which they are coded, from those around them that are coded before.
+        """
         price = bit_price(qp)
-        vectors = self._vectors.copy()
-        costs = self._matcher.squares(vectors)
-        colours = np.add.outer(*map(np.arange, costs.shape)) & 1
-        stale = np.ones(costs.shape, dtype=np.bool_)  # something around them changed since they were looked at
+        vectors = self._agree(self._vectors, price)
+        common = most_common(vectors, self._is_found(vectors))
+        for stage in stages_of(*vectors.shape[1:]):
+            rows, columns = stage.points
+            expected = expect(stage, vectors, common)
+            here = rows, columns
+            vectors[:, rows, columns] = self._choose(here, vectors[:, rows, columns], _Prices(expected, price))
+        return Motion(vectors, self._is_found(vectors))
+
+    def _agree(self, first: Vectors, price: float) -> Vectors:
+        """Vectors that are near those beside them where that is worth it."""
+        vectors = first.copy()
+        colours = np.add.outer(*map(np.arange, vectors.shape[1:])) & 1
+        stale = np.ones(colours.shape, dtype=np.bool_)  # something around them changed since they were looked at
         for colour in (0, 1) * SWEEPS:
             here = stale & (colours == colour)
             if not here.any():
                 continue
-            around = _beside(vectors)[:, :, here]  # (2, 4, n)
-            expected, classes = expect_from(around)
-            prices = _Prices(expected, classes, nearest_first(around, expected), price)
-            best, cost = vectors[:, here], costs[here]
-            total = cost + prices.of(best)
-            for candidate in (expected, *around.transpose(1, 0, 2), np.zeros_like(expected)):
-                found = self._matcher.squares(candidate, here)
-                priced = found + prices.of(candidate)
-                better = priced < total
-                best = np.where(better, candidate, best)
-                cost, total = np.where(better, found, cost), np.where(better, priced, total)
+            expected = expect_from(_beside(vectors)[:, :, here], level=FINEST)
+            best = self._choose(here, vectors[:, here], _Prices(expected, price))
             changed = np.zeros_like(stale)
             changed[here] = (best != vectors[:, here]).any(axis=0)
-            vectors[:, here], costs[here] = best, cost
+            vectors[:, here] = best
             stale = (stale & (colours != colour)) | _next_to(changed)
-        return Motion(vectors, self._is_found(vectors))
+        return vectors
+
+    def _choose(self, here: Place, own: Vectors, prices: "_Prices") -> Vectors:
+        """The cheapest of their own vectors, (2, n), what is expected, those around and none, of the blocks `here`."""
+        expected = prices.expected
+        best, total = own, self._matcher.squares(own, here) + prices.of(own)
+        for candidate in (expected.vectors, *expected.around.transpose(1, 0, 2), np.zeros_like(own)):
+            priced = self._matcher.squares(candidate, here) + prices.of(candidate)
+            better = priced < total
+            best, total = np.where(better, candidate, best), np.where(better, priced, total)
+        return best.astype(np.int16)
 
     def _is_found(self, vectors: Vectors) -> Mask:
         """(h, w) whether what a vector points to is closer to a block than its own mean is."""
@@ -96,22 +115,18 @@ def bit_price(qp: int) -> float:
 
 @dataclass(frozen=True, eq=False)
 class _Prices:
-    """What vectors cost blocks that lie between others."""
+    """What vectors cost blocks of which so much is known."""
 
-    expected: SignedArray
-    """(2, n)"""
-    classes: Classes
-    """(n,)"""
-    around: SignedArray
-    """(2, 4, n) of `nearest_first`"""
+    expected: Expected
     bit: float
 
     def of(self, vectors: SignedArray) -> Bits:
         """(2, n) → (n,)."""
-        kinds = kinds_of(vectors, np.ones(len(self.classes), dtype=np.bool_), self.expected, self.around)
-        apart = np.abs(vectors - self.expected).sum(axis=0)
-        own = np.where(kinds == MOVES, OWN_VECTOR_BITS[self.classes] + 2 * np.log2(1 + apart), 0.0)
-        bits: Bits = KIND_BITS[self.classes, kinds - UNUSED] + own
+        expected = self.expected
+        kinds = expected.kinds(vectors, np.ones(len(expected.classes), dtype=np.bool_))
+        apart = np.abs(vectors - expected.vectors).sum(axis=0)
+        own = np.where(kinds == MOVES, OWN_VECTOR_BITS[expected.level, expected.classes] + 2 * np.log2(1 + apart), 0.0)
+        bits: Bits = KIND_BITS[expected.level, expected.classes, kinds - UNUSED] + own
         return self.bit * bits
 
 
@@ -147,19 +162,19 @@ class _Matcher:
         self._steps = planes.shape[0]
         self._tops, self._lefts = np.indices((high, wide)) * side + PAD
 
-    def costs(self, vectors: Vectors, here: Mask | EllipsisType = ...) -> Costs:
+    def costs(self, vectors: Vectors, here: Place = ...) -> Costs:
         """Vectors, (2, …) in the planes' fractions of a pixel, of the blocks `here` → absolute differences, (…)."""
         apart = np.abs(self._apart(vectors, here)).view(np.uint16)  # which holds the sum of 256 of them
         costs: Costs = np.einsum("...ij->...", apart).astype(np.int32)
         return costs
 
-    def squares(self, vectors: Vectors, here: Mask | EllipsisType = ...) -> Costs:
+    def squares(self, vectors: Vectors, here: Place = ...) -> Costs:
         """The same in squared differences."""
         apart = self._apart(vectors, here).astype(np.int32)
         squares: Costs = np.einsum("...ij,...ij->...", apart, apart)
         return squares
 
-    def _apart(self, vectors: Vectors, here: Mask | EllipsisType) -> Plane:
+    def _apart(self, vectors: Vectors, here: Place) -> Plane:
         (rows, columns), (down, right) = np.divmod(vectors.astype(np.intp), self._steps)
         found = self._windows[down, right, self._tops[here] + rows, self._lefts[here] + columns]
         apart: Plane = found - self._blocks[here]  # (…, side, side)

@@ -24,14 +24,28 @@ LEAST_SPREADS = np.array([1, 2, 4, 8, 16, 32])
 """of the surrounding vectors, in quarter pixels, in classes 1 to 6"""
 FIRST_CLASS = 5
 """of the blocks of the first lattice, which have none around"""
+FINEST, FINE, COARSE = 0, 1, 2
+"""levels: blocks that lie between neighbours on two sides; between the corners of a square of three; the others"""
 KINDS = (
-    (1, 984, 35, 1, 1, 1, 1), (1, 687, 83, 250, 1, 1, 1), (1, 522, 131, 218, 135, 16, 1),
-    (2, 432, 257, 172, 105, 44, 12), (4, 323, 366, 160, 105, 51, 15), (8, 356, 438, 98, 70, 40, 14),
-    (40, 186, 474, 143, 97, 59, 25),
+    (
+        (3, 994, 23, 1, 1, 1, 1), (2, 746, 40, 233, 1, 1, 1), (2, 597, 72, 231, 112, 9, 1),
+        (6, 531, 113, 191, 124, 50, 9), (8, 417, 188, 202, 128, 66, 15), (21, 367, 242, 158, 112, 91, 33),
+        (85, 243, 316, 158, 111, 85, 26),
+    ),
+    (
+        (4, 966, 50, 1, 1, 1, 1), (2, 742, 63, 214, 1, 1, 1), (3, 590, 105, 207, 109, 8, 2),
+        (3, 487, 182, 174, 115, 55, 8), (5, 365, 260, 168, 135, 72, 19), (21, 311, 376, 106, 116, 70, 24),
+        (46, 213, 470, 123, 102, 51, 19),
+    ),
+    (
+        (4, 934, 82, 1, 1, 1, 1), (3, 721, 99, 198, 1, 1, 1), (3, 599, 143, 182, 90, 6, 1),
+        (4, 495, 244, 150, 96, 31, 4), (6, 388, 286, 171, 108, 55, 10), (7, 646, 313, 31, 18, 7, 2),
+        (41, 220, 498, 140, 83, 38, 4),
+    ),
 )  # fmt: skip
-"""how many of 1,024 blocks are of each kind, by class"""
-VECTOR_ROWS = (20, 20, 20, 23, 25, 30, 43)
-"""table of both differences from what was expected, by class"""
+"""how many of 1,024 blocks are of each kind, by level and class"""
+VECTOR_ROWS = ((21, 20, 21, 23, 26, 30, 47), (22, 20, 22, 24, 27, 33, 47), (27, 25, 26, 24, 27, 33, 47))
+"""table of both differences from what was expected, by level and class"""
 
 FARTHEST = 8 * MAX_VECTOR
 """beyond any distance of two vectors"""
@@ -48,24 +62,47 @@ def _kind_table(counts: tuple[int, ...]) -> Table:
 
 
 KIND_BITS = np.log2(1024 / np.array(KINDS))
-"""of a block, (class, kind − `UNUSED`)"""
-_KIND_TABLES = tuple(map(_kind_table, KINDS))
+"""of a block, (level, class, kind − `UNUSED`)"""
+_KIND_TABLES = tuple(tuple(map(_kind_table, of_level)) for of_level in KINDS)
 
 
 @dataclass(frozen=True, eq=False)
-class _Stage:
+class Stage:
     """Blocks that are coded together."""
 
     points: Points
     """(2, n) rows and columns, in raster order"""
     around: Points | None
     """(2, 4, n) the known blocks around each; None in the first lattice"""
+    level: int
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What is known of the vectors of n blocks before they are."""
+
+    vectors: SignedArray
+    """(2, n) what they are expected to be"""
+    classes: Classes
+    """(n,)"""
+    around: SignedArray
+    """(2, 4, n) what they may take over, of `_nearest_first`, or (2, 0, n)"""
+    level: int
+
+    def kinds(self, wanted: SignedArray, used: Mask) -> Int32Array:
+        """(n,) what says each vector, (2, n): what is expected, else a choice of those around, else itself."""
+        kinds = np.full(used.shape, MOVES, dtype=np.int32)
+        for place in reversed(range(self.around.shape[1])):
+            kinds[(wanted == self.around[:, place]).all(axis=0)] = TAKES + place
+        kinds[(wanted == self.vectors).all(axis=0)] = FOLLOWS
+        kinds[~used] = UNUSED
+        return kinds
 
 
 @lru_cache(maxsize=2)  # tens of megabytes at the largest size
-def _stages(high: int, wide: int) -> tuple[_Stage, ...]:
+def stages_of(high: int, wide: int) -> tuple[Stage, ...]:
     """From the coarsest lattice on: the middles of its squares, those of their sides, and again at half the step."""
-    stages = [_Stage(_lattice(high, wide, (0, 0), COARSEST), None)]
+    stages = [Stage(_lattice(high, wide, (0, 0), COARSEST), None, COARSE)]
     half = COARSEST // 2
     while half:
         middles = _lattice(high, wide, (half, half), 2 * half)
@@ -73,8 +110,8 @@ def _stages(high: int, wide: int) -> tuple[_Stage, ...]:
         sides = sides[:, np.lexsort((sides[1], sides[0]))]
         corners = [(-half, -half), (-half, half), (half, -half), (half, half)]
         crosswise = [(-half, 0), (half, 0), (0, -half), (0, half)]
-        stages.append(_Stage(middles, _around(middles, corners, high, wide)))
-        stages.append(_Stage(sides, _around(sides, crosswise, high, wide)))
+        stages.append(Stage(middles, _around(middles, corners, high, wide), FINE if half == 1 else COARSE))
+        stages.append(Stage(sides, _around(sides, crosswise, high, wide), FINEST if half == 1 else COARSE))
         half //= 2
     return tuple(stage for stage in stages if stage.points.shape[1])
 
@@ -103,13 +140,24 @@ def class_of_spread(spread: npt.NDArray[np.signedinteger]) -> Classes:
     return np.searchsorted(LEAST_SPREADS, spread, side="right")
 
 
-def expect_from(around: SignedArray) -> tuple[SignedArray, Classes]:
-    """Four vectors around each block, (2, 4, n) → what it is expected to have, (2, n), and its class."""
+def expect(stage: Stage, vectors: SignedArray, common: SignedArray) -> Expected:
+    """What is known before a stage: of the vectors before it, (2, high, wide), and the most common one, (2,)."""
+    count = stage.points.shape[1]
+    if stage.around is None:
+        first = np.repeat(common[:, None], count, axis=1)
+        return Expected(first, np.full(count, FIRST_CLASS), np.empty((2, 0, count), dtype=np.int32), stage.level)
+    return expect_from(vectors[:, stage.around[0], stage.around[1]], level=stage.level)
+
+
+def expect_from(around: SignedArray, *, level: int) -> Expected:
+    """What four vectors around each block, (2, 4, n), say of it."""
     ordered = np.sort(around, axis=1)
-    return (ordered[:, 1] + ordered[:, 2]) >> 1, class_of_spread((ordered[:, 3] - ordered[:, 0]).sum(axis=0))
+    vectors = (ordered[:, 1] + ordered[:, 2]) >> 1
+    classes = class_of_spread((ordered[:, 3] - ordered[:, 0]).sum(axis=0))
+    return Expected(vectors, classes, _nearest_first(around, vectors), level)
 
 
-def nearest_first(around: SignedArray, expected: SignedArray) -> SignedArray:
+def _nearest_first(around: SignedArray, expected: SignedArray) -> SignedArray:
     """The four vectors around each block, (2, 4, n), the nearest to what is expected, (2, n), first.
 
     Those that say nothing new stand last: equal to what is expected, or to one before.
@@ -119,27 +167,6 @@ def nearest_first(around: SignedArray, expected: SignedArray) -> SignedArray:
     repeats = np.array([same[i, :i].any(axis=0) for i in range(4)])
     distances[repeats | (distances == 0)] = FARTHEST
     return np.take_along_axis(around, distances.argsort(axis=0, kind="stable")[None], axis=1)
-
-
-class _Field:
-    """What is known of the vectors of a frame so far."""
-
-    def __init__(self, high: int, wide: int, common: Int32Array) -> None:
-        self.vectors = np.empty((2, high, wide), dtype=np.int32)
-        self._common = common
-
-    def expect(self, stage: _Stage) -> tuple[SignedArray, Classes, SignedArray]:
-        """What the vectors of a stage are expected to be, (2, n), the class of each block, and what it may take over.
-
-        The last is (2, 4, n), or (2, 0, n) for the first stage.
-        """
-        count = stage.points.shape[1]
-        if stage.around is None:
-            expected = np.repeat(self._common[:, None], count, axis=1)
-            return expected, np.full(count, FIRST_CLASS), np.empty((2, 0, count), dtype=np.int32)
-        around = self.vectors[:, stage.around[0], stage.around[1]]  # (2, 4, n)
-        expected, classes = expect_from(around)
-        return expected, classes, nearest_first(around, expected)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,32 +183,23 @@ def pack_motion(motion: Motion, tables: Tables) -> PackedMotion:
     """Motion → what is coded of it."""
     if motion.used.all() and not motion.vectors.any():
         return PackedMotion(b"", ())
-    common = _most_common(motion)
+    common = most_common(motion.vectors, motion.used)
     high, wide = motion.used.shape
-    field = _Field(high, wide, common)
+    known = np.empty((2, high, wide), dtype=np.int32)
     groups: list[Group] = []
-    for stage in _stages(high, wide):
+    for stage in stages_of(high, wide):
         rows, columns = stage.points
-        expected, classes, around = field.expect(stage)
+        expected = expect(stage, known, common)
+        classes = expected.classes
         wanted = motion.vectors[:, rows, columns].astype(np.int32)
-        kinds = kinds_of(wanted, motion.used[rows, columns], expected, around)
-        groups += [(_KIND_TABLES[c], kinds[classes == c]) for c in np.unique(classes)]
+        kinds = expected.kinds(wanted, motion.used[rows, columns])
+        groups += [(_KIND_TABLES[stage.level][c], kinds[classes == c]) for c in np.unique(classes)]
         moves = kinds == MOVES
         for c in np.unique(classes[moves]):
-            apart = (wanted - expected)[:, moves & (classes == c)]
-            groups.append((tables.bank[VECTOR_ROWS[c]], apart.reshape(-1)))
-        field.vectors[:, rows, columns] = np.where(kinds > FOLLOWS, wanted, expected)
+            apart = (wanted - expected.vectors)[:, moves & (classes == c)]
+            groups.append((tables.bank[VECTOR_ROWS[stage.level][c]], apart.reshape(-1)))
+        known[:, rows, columns] = np.where(kinds > FOLLOWS, wanted, expected.vectors)
     return PackedMotion(b"".join(pack_varint(zigzag(int(v))) for v in common), tuple(groups))
-
-
-def kinds_of(wanted: SignedArray, used: Mask, expected: SignedArray, around: SignedArray) -> Int32Array:
-    """(n,) what says each block's vector, (2, n): what is expected, else a choice of `nearest_first`, else itself."""
-    kinds = np.full(used.shape, MOVES, dtype=np.int32)
-    for place in reversed(range(around.shape[1])):
-        kinds[(wanted == around[:, place]).all(axis=0)] = TAKES + place
-    kinds[(wanted == expected).all(axis=0)] = FOLLOWS
-    kinds[~used] = UNUSED
-    return kinds
 
 
 def unpack_motion(common: bytes, unpacker: Unpacker, tables: Tables, *, high: int, wide: int) -> Motion:
@@ -194,13 +212,15 @@ def unpack_motion(common: bytes, unpacker: Unpacker, tables: Tables, *, high: in
     if reader.rest():
         msg = f"expected a vector, got {len(common)} bytes: the file is damaged"
         raise FormatError(msg)
-    field, used = _Field(high, wide, first.astype(np.int32)), np.empty((high, wide), dtype=np.bool_)
-    for stage in _stages(high, wide):
+    common_vector = first.astype(np.int32)
+    vectors, used = np.empty((2, high, wide), dtype=np.int32), np.empty((high, wide), dtype=np.bool_)
+    for stage in stages_of(high, wide):
         rows, columns = stage.points
-        moved, classes, around = field.expect(stage)
+        expected = expect(stage, vectors, common_vector)
+        moved, classes, around = expected.vectors, expected.classes, expected.around
         kinds = np.empty(len(rows), dtype=np.int32)
         for c in np.unique(classes):
-            kinds[classes == c] = unpacker.values(_KIND_TABLES[c], int((classes == c).sum()))
+            kinds[classes == c] = unpacker.values(_KIND_TABLES[stage.level][c], int((classes == c).sum()))
         if kinds.min() < UNUSED or kinds.max() >= TAKES + around.shape[1]:
             msg = "expected a known kind of every block, got others: the file is damaged"
             raise FormatError(msg)
@@ -209,10 +229,12 @@ def unpack_motion(common: bytes, unpacker: Unpacker, tables: Tables, *, high: in
         moves = kinds == MOVES
         for c in np.unique(classes[moves]):
             here = moves & (classes == c)
-            moved[:, here] += unpacker.values(tables.bank[VECTOR_ROWS[c]], 2 * int(here.sum())).reshape(2, -1)
+            moved[:, here] += unpacker.values(tables.bank[VECTOR_ROWS[stage.level][c]], 2 * int(here.sum())).reshape(
+                2, -1
+            )
         _check(moved)
-        field.vectors[:, rows, columns], used[rows, columns] = moved, kinds != UNUSED
-    return Motion(field.vectors.astype(np.int16), used)
+        vectors[:, rows, columns], used[rows, columns] = moved, kinds != UNUSED
+    return Motion(vectors.astype(np.int16), used)
 
 
 def _check(vectors: npt.NDArray[np.signedinteger]) -> None:
@@ -221,12 +243,11 @@ def _check(vectors: npt.NDArray[np.signedinteger]) -> None:
         raise FormatError(msg)
 
 
-def _most_common(motion: Motion) -> Int32Array:
+def most_common(vectors: SignedArray, used: Mask) -> Int32Array:
     """(2,) the vector of most predicted blocks of the first lattice."""
     first = (slice(None, None, COARSEST),) * 2
-    used = motion.used[first]
-    if not used.any():
+    if not used[first].any():
         return np.zeros(2, dtype=np.int32)
-    found, counts = np.unique(motion.vectors[:, *first][:, used], axis=1, return_counts=True)
+    found, counts = np.unique(vectors[:, *first][:, used[first]], axis=1, return_counts=True)
     common: Int32Array = found[:, counts.argmax()].astype(np.int32)
     return common

@@ -110,7 +110,7 @@ def test_damage_is_refused_or_decodes_to_motion(tables: Tables) -> None:
 
 @pytest.mark.parametrize("kind", [0, 3, 4, -4])
 def test_kinds_that_a_block_cannot_have_are_refused(tables: Tables, kind: int) -> None:
-    of_first_stage = [count * 2**14 - (place == 1) for place, count in enumerate(KIND_COUNTS[5])] + [1]
+    of_first_stage = [count * 2**14 - (place == 1) for place, count in enumerate(KIND_COUNTS[2][5])] + [1]
     table = Table(np.array(of_first_stage, dtype=np.uint32))
     packer = Packer()
     packer.push([(table, np.array([kind], dtype=np.int32))])
@@ -135,15 +135,35 @@ def test_bytes_of_all_sorts(down: int, right: int, escapes: bytes, coded: list[i
 
 
 KIND_COUNTS = [
-    (1, 984, 35, 1, 1, 1, 1),
-    (1, 687, 83, 250, 1, 1, 1),
-    (1, 522, 131, 218, 135, 16, 1),
-    (2, 432, 257, 172, 105, 44, 12),
-    (4, 323, 366, 160, 105, 51, 15),
-    (8, 356, 438, 98, 70, 40, 14),
-    (40, 186, 474, 143, 97, 59, 25),
+    [
+        (3, 994, 23, 1, 1, 1, 1),
+        (2, 746, 40, 233, 1, 1, 1),
+        (2, 597, 72, 231, 112, 9, 1),
+        (6, 531, 113, 191, 124, 50, 9),
+        (8, 417, 188, 202, 128, 66, 15),
+        (21, 367, 242, 158, 112, 91, 33),
+        (85, 243, 316, 158, 111, 85, 26),
+    ],
+    [
+        (4, 966, 50, 1, 1, 1, 1),
+        (2, 742, 63, 214, 1, 1, 1),
+        (3, 590, 105, 207, 109, 8, 2),
+        (3, 487, 182, 174, 115, 55, 8),
+        (5, 365, 260, 168, 135, 72, 19),
+        (21, 311, 376, 106, 116, 70, 24),
+        (46, 213, 470, 123, 102, 51, 19),
+    ],
+    [
+        (4, 934, 82, 1, 1, 1, 1),
+        (3, 721, 99, 198, 1, 1, 1),
+        (3, 599, 143, 182, 90, 6, 1),
+        (4, 495, 244, 150, 96, 31, 4),
+        (6, 388, 286, 171, 108, 55, 10),
+        (7, 646, 313, 31, 18, 7, 2),
+        (41, 220, 498, 140, 83, 38, 4),
+    ],
 ]
-ROW_OF_CLASS = [20, 20, 20, 23, 25, 30, 43]
+ROWS_OF_CLASS = [[21, 20, 21, 23, 26, 30, 47], [22, 20, 22, 24, 27, 33, 47], [27, 25, 26, 24, 27, 33, 47]]
 Block = tuple[int, int]
 
 
@@ -197,15 +217,15 @@ def read_plainly(payload: bytes, tables: Tables, high: int, wide: int) -> dict[B
     """The vector of each predicted block, as FORMAT.md says it."""
     reader = PlainReader(payload)
     every = [(row, column) for row in range(high) for column in range(wide)]
-    stages: list[tuple[list[Block], list[Block]]] = [([b for b in every if b[0] % 8 == b[1] % 8 == 0], [])]
+    stages: list[tuple[int, list[Block], list[Block]]] = [(2, [b for b in every if b[0] % 8 == b[1] % 8 == 0], [])]
     for s in (4, 2, 1):
         on = [b for b in every if b[0] % s == b[1] % s == 0]
         odd = {b: (b[0] // s % 2, b[1] // s % 2) for b in on}
-        stages.append(([b for b in on if odd[b] == (1, 1)], [(-s, -s), (-s, s), (s, -s), (s, s)]))
-        stages.append(([b for b in on if sum(odd[b]) == 1], [(-s, 0), (s, 0), (0, -s), (0, s)]))
+        stages.append((1 if s == 1 else 2, [b for b in on if odd[b] == (1, 1)], [(-s, -s), (-s, s), (s, -s), (s, s)]))
+        stages.append((0 if s == 1 else 2, [b for b in on if sum(odd[b]) == 1], [(-s, 0), (s, 0), (0, -s), (0, s)]))
     vectors: dict[Block, Block] = {}
     kinds: dict[Block, int] = {}
-    for blocks, offsets in stages:
+    for level, blocks, offsets in stages:
         expected, classes, choices = {}, {}, {}
         for block in blocks:
             around = [vectors[near] for near in blocks_around(block, offsets, high, wide)]
@@ -216,11 +236,11 @@ def read_plainly(payload: bytes, tables: Tables, high: int, wide: int) -> dict[B
                 spread = rows[3] - rows[0] + columns[3] - columns[0]
                 classes[block] = sum(spread >= least for least in (1, 2, 4, 8, 16, 32))
                 choices[block] = in_order_of_choice(around, expected[block])
-        for number, of_kinds in enumerate(KIND_COUNTS):
+        for number, of_kinds in enumerate(KIND_COUNTS[level]):
             counts = [2**14 * count - (kind == 1) for kind, count in enumerate(of_kinds)] + [1]
             kinds |= {b: reader.symbol(counts) for b in blocks if classes[b] == number}
         vectors |= {b: choices[b][kinds[b]] if kinds[b] >= 0 else expected[b] for b in blocks}
-        for number, row in enumerate(ROW_OF_CLASS):
+        for number, row in enumerate(ROWS_OF_CLASS[level]):
             moving = [b for b in blocks if classes[b] == number and kinds[b] == -1]
             counts = tables.counts[row].tolist()
             down, right = ([reader.symbol(counts) for _ in moving] for _ in (0, 1))
@@ -242,4 +262,4 @@ def test_bytes_of_a_pan(tables: Tables) -> None:
     vectors = np.repeat(np.array([3, -6], dtype=np.int16), 12).reshape(2, 3, 4)
     used = np.ones((3, 4), dtype=bool)
     used[1, 2] = False
-    assert pack(Motion(vectors, used), tables).hex(" ") == "06 0b 00 17 00 35 07"
+    assert pack(Motion(vectors, used), tables).hex(" ") == "06 0b 00 15 80 87 04"
