@@ -4,7 +4,7 @@ Nothing in this module is decided by a float: the choice of a table is the produ
 that are already decoded, and the tables are integers too. `FORMAT.md` states the same arithmetic in words.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -254,9 +254,10 @@ def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> bool:
 class Packer:
     """Pushes groups of symbols for `Unpacker` to pop: the coder is a stack, what is decoded first is pushed last."""
 
-    def __init__(self) -> None:
+    def __init__(self, kinds: Kinds | None = None) -> None:
         self._coder = constriction.stream.stack.AnsCoder()
         self._escapes: list[bytes] = []
+        self._kinds = b"" if kinds is None else pack_kinds(kinds)
 
     def push(self, groups: Iterable[Group]) -> None:
         """Push groups that are decoded in this order, before all that were pushed so far."""
@@ -265,38 +266,37 @@ class Packer:
             self._coder.encode_reverse(run.positions, run.table.model)
         self._escapes.append(b"".join(run.escapes for run in runs))
 
-    def payload(self, kinds: Kinds | None = None) -> bytes:
-        """Lengths, escapes, which cells repeat others if any do, then the coder's 32-bit words."""
+    def payload(self) -> bytes:
+        """Lengths, escapes, which cells repeat others if any do, then the coder's 32-bit words, the last one cut."""
         escapes = b"".join(reversed(self._escapes))
         words: bytes = self._coder.get_compressed().astype("<u4").tobytes()
-        packed = b"" if kinds is None else pack_kinds(kinds)
-        repeats = pack_varint(len(packed)) + packed if packed else b""
-        return pack_varint(2 * len(escapes) + bool(repeats)) + escapes + repeats + words
+        repeats = pack_varint(len(self._kinds)) + self._kinds if self._kinds else b""
+        return pack_varint(2 * len(escapes) + bool(repeats)) + escapes + repeats + words.rstrip(b"\0")
 
 
-def pack_symbols(
-    symbols: Symbols, tables: Tables, *, qp: int, before: Int8Array | None = None, first: Sequence[Group] = ()
-) -> bytes:
-    """Code a picture's symbols, and what is decoded before them.
+def push_symbols(symbols: Symbols, tables: Tables, *, qp: int, before: Int8Array | None = None) -> Packer:
+    """Push a picture's symbols; what else belongs to the payload can be pushed after them, and is decoded first.
 
     `before` is ẑ of the frame before, where it was predicted by the same model.
     """
     kinds = find_repeats(symbols.z_hat, symbols.residual, side=HYPER_CELL) if before is None else None
-    packed = [
-        _pack_fresh(symbols, tables, option, qp=qp, before=before, first=first)
+    pushed = [
+        _push_fresh(symbols, tables, option, qp=qp, before=before)
         for option in ((None,) if kinds is None else (None, kinds))
     ]
-    return min(packed, key=len)
+    return min(pushed, key=lambda packer: len(packer.payload())) if len(pushed) > 1 else pushed[0]
 
 
-def _pack_fresh(
-    symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int, before: Int8Array | None, first: Sequence[Group]
-) -> bytes:
-    packer = Packer()
+def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int) -> bytes:
+    """Code a picture's symbols."""
+    return push_symbols(symbols, tables, qp=qp).payload()
+
+
+def _push_fresh(symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int, before: Int8Array | None) -> Packer:
+    packer = Packer(kinds)
     for band in reversed(_bands(symbols.z_hat.shape)):
         packer.push(_band_groups(symbols, tables, band, kinds, qp=qp, before=before))
-    packer.push(first)
-    return packer.payload(kinds)
+    return packer
 
 
 def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
@@ -337,14 +337,11 @@ class Unpacker:
         self.escapes = ByteReader(reader.take(code >> 1))
         self._repeats = reader.take(reader.varint()) if code & 1 else None
         words = reader.rest()
-        if len(words) % 4:
-            msg = f"expected whole 32-bit words of coded symbols, got {len(words)} bytes"
+        if words.endswith(b"\0"):
+            msg = "expected coded symbols, got bytes that no encoder ends with: the file is damaged"
             raise FormatError(msg)
-        try:
-            self.coder = constriction.stream.stack.AnsCoder(np.frombuffer(words, dtype="<u4").astype(np.uint32))
-        except ValueError as error:
-            msg = f"expected coded symbols, got words that no encoder ends with: {error}"
-            raise FormatError(msg) from error
+        whole = np.frombuffer(words + bytes(-len(words) % 4), dtype="<u4")
+        self.coder = constriction.stream.stack.AnsCoder(whole.astype(np.uint32))
 
     def take_kinds(self, high: int, wide: int) -> Kinds | None:
         """Which of high × wide cells repeat others; None where none does."""
@@ -389,7 +386,7 @@ def unpack_symbols(payload: bytes, tables: Tables, *, qp: int, height: int, widt
 def pop_symbols(
     unpacker: Unpacker, tables: Tables, *, qp: int, height: int, width: int, before: Int8Array | None = None
 ) -> Symbols:
-    """The same of what is left of a payload; `before` is as for `pack_symbols`."""
+    """The same of what is left of a payload; `before` is as for `push_symbols`."""
     cells_high, cells_wide = -(-height // HYPER_CELL), -(-width // HYPER_CELL)
     z_hat = np.zeros((tables.z_rows.shape[1], cells_high, cells_wide), dtype=np.int8)
     residual = np.zeros((tables.bias.shape[1], height, width), dtype=np.int16)

@@ -112,18 +112,10 @@ class Frame:
     pts: int
     """time stamp, in units of the header's time base"""
     qp: int = 0
-    motion: bytes = b""
-    """the common vector, where there is motion, whose rest stands before the symbols"""
-    symbols: bytes = b""
-    shifts: bytes = b""
-    """of the rounding of cells"""
+    payload: bytes = b""
+    """the symbols of what is coded"""
     number: int = field(default=0, compare=False)
     """place in the stream, modulo 256, which the writer gives it: a reader sees by it that frames are missing"""
-
-    @property
-    def size(self) -> int:
-        """Bytes of what is coded."""
-        return len(self.motion) + len(self.shifts) + len(self.symbols)
 
 
 TEMPLATE_FORMATS = ("matroska", "mov", "nut")
@@ -222,10 +214,7 @@ def _pack_frame(frame: Frame, last_pts: int) -> bytes:
     packed = bytes([frame.number]) + _pack_numbers(zigzag(frame.pts - (0 if frame.tag == Tag.INTRA else last_pts)))
     if frame.tag == Tag.COPY:
         return packed
-    packed += bytes([frame.qp])
-    if frame.tag == Tag.PREDICTED:
-        packed += pack_varint(len(frame.motion)) + frame.motion
-    return packed + pack_varint(len(frame.shifts)) + frame.shifts + frame.symbols
+    return packed + bytes([frame.qp]) + frame.payload
 
 
 def _pack_index(index: Index) -> bytes:
@@ -269,9 +258,7 @@ def _unpack_frame(tag: Tag, reader: ByteReader, last_pts: int) -> Frame:
     if qp >= QP_COUNT:
         msg = f"expected a qp below {QP_COUNT}, got {qp}"
         raise FormatError(msg)
-    motion = reader.take(reader.varint()) if tag == Tag.PREDICTED else b""
-    shifts = reader.take(reader.varint())
-    return Frame(tag, pts, qp, motion, reader.rest(), shifts, number)
+    return Frame(tag, pts, qp, reader.rest(), number)
 
 
 def _unpack_tracks(reader: ByteReader) -> Tracks:

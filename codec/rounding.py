@@ -10,16 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ncodec.entropy import Group, Tables, Unpacker
 from ncodec.errors import FormatError
 from ncodec.picture import Levels, Pixels
-from ncodec.varint import unzigzag, zigzag
 
 Shifts = npt.NDArray[np.int16]
 
 MAX_SHIFT = 127
 """steps either way"""
-_LONGEST = 2 * MAX_SHIFT + 1
-"""bits that a shift can take"""
 _NEAREST_FIRST = np.array([0, *(sign * n for n in range(1, MAX_SHIFT + 1) for sign in (-1, 1))])
 
 
@@ -37,14 +35,14 @@ class Rounding:
     """by how much more for each level of the mean size in their cell, whose features they are made of"""
     centre: float
     """what sizes count from"""
-    low_bits: int
-    """of a shift, that follow the unary rest of it in its Rice code"""
+    row: int
+    """table of the shifts"""
 
 
 CELL = 64
 """pixels along each side of what is shifted together"""
-INTRA_ROUNDING = Rounding(step=2**-12, error=60e-6, growth=1.5e-6, spread=0, centre=127.5, low_bits=4)
-PREDICTED_ROUNDING = Rounding(step=2**-13, error=20e-6, growth=1.5e-6, spread=1e-6, centre=0, low_bits=0)
+INTRA_ROUNDING = Rounding(step=2**-12, error=60e-6, growth=1.5e-6, spread=0, centre=127.5, row=47)
+PREDICTED_ROUNDING = Rounding(step=2**-13, error=20e-6, growth=1.5e-6, spread=1e-6, centre=0, row=13)
 _REACH = 2
 """steps on either side of the nearest that one value can refuse"""
 _SPARSE = 4
@@ -113,35 +111,15 @@ def round_levels(levels: Levels, shifts: Shifts, rounding: Rounding, *, predicte
     return np.clip(rounded, 0, 255, out=rounded).astype(np.uint8)
 
 
-def pack_shifts(shifts: Shifts, rounding: Rounding) -> bytes:
-    """Shifts of cells in raster order → bytes, none at all where all are 0: a Rice code of each."""
-    if not shifts.any():
-        return b""
-    bits = rounding.low_bits
-    values = [zigzag(shift) for shift in shifts.reshape(-1).tolist()]
-    code = "".join("1" * (v >> bits) + format(v & (1 << bits) - 1, f"0{bits + 1}b") for v in values)
-    return np.packbits(np.frombuffer(code.encode("ascii"), dtype=np.uint8) & 1).tobytes()
+def group_shifts(shifts: Shifts, tables: Tables, rounding: Rounding) -> Group:
+    """Shifts → the symbols that they are coded as."""
+    return tables.bank[rounding.row], shifts.reshape(-1).astype(np.int32)
 
 
-def unpack_shifts(payload: bytes, high: int, wide: int, rounding: Rounding) -> Shifts:
-    """Bytes → shifts of high × wide cells; raises FormatError for what is not that."""
-    count, bits = high * wide, rounding.low_bits
-    shifts = np.zeros(count, dtype=np.int16)
-    if not payload:
-        return shifts.reshape(high, wide)
-    msg = f"expected {count} shifts of at most {MAX_SHIFT} steps, got others: the file is damaged"
-    if 8 * len(payload) > _LONGEST * count + 7:
+def pop_shifts(unpacker: Unpacker, tables: Tables, rounding: Rounding, *, high: int, wide: int) -> Shifts:
+    """The shifts of high × wide cells, the next symbols of a payload; raises FormatError for what is not that."""
+    shifts = unpacker.values(tables.bank[rounding.row], high * wide)
+    if np.abs(shifts).max() > MAX_SHIFT:
+        msg = f"expected shifts of at most {MAX_SHIFT} steps, got others: the file is damaged"
         raise FormatError(msg)
-    code, place = "".join(map(str, np.unpackbits(np.frombuffer(payload, dtype=np.uint8)).tolist())), 0
-    for cell in range(count):
-        end = code.find("0", place)
-        stop = end + 1 + bits
-        if end < 0 or stop > len(code):
-            raise FormatError(msg)
-        value = (end - place << bits) + int(code[end:stop], 2)
-        if value > 2 * MAX_SHIFT:
-            raise FormatError(msg)
-        shifts[cell], place = unzigzag(value), stop
-    if len(code) - place >= 8 or "1" in code[place:]:
-        raise FormatError(msg)
-    return shifts.reshape(high, wide)
+    return shifts.reshape(high, wide).astype(np.int16)

@@ -50,7 +50,7 @@ class VideoEncoder:
             self._since_intra = 0
         qp = self.control.qp(look.tag, left=self._left())
         coded = self._coder.encode(look, pts=frame.pts, qp=qp)
-        self.control.spend(coded.tag, coded.qp, 8 * coded.size)
+        self.control.spend(coded.tag, coded.qp, 8 * len(coded.payload))
         self._since_intra += 1
         self._coded += 1
         return coded

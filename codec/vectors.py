@@ -13,7 +13,6 @@ import numpy.typing as npt
 from ncodec.entropy import TABLE_TOTAL, Group, Int32Array, SignedArray, Table, Tables, Unpacker
 from ncodec.errors import FormatError
 from ncodec.motion import MAX_VECTOR, Mask, Motion
-from ncodec.varint import ByteReader, pack_varint, unzigzag, zigzag
 
 COARSEST = 8
 """blocks from one point of the first lattice to the next"""
@@ -64,6 +63,11 @@ def _kind_table(counts: tuple[int, ...]) -> Table:
 KIND_BITS = np.log2(1024 / np.array(KINDS))
 """of a block, (level, class, kind − `UNUSED`)"""
 _KIND_TABLES = tuple(tuple(map(_kind_table, of_level)) for of_level in KINDS)
+STILL, MOVING = 0, 1
+"""whether every block is predicted from its own place, or something moves"""
+_ANY_TABLE = Table(np.array([1, TABLE_TOTAL // 4, 3 * TABLE_TOTAL // 4 - 2, 1], dtype=np.uint32))
+COMMON_ROW = 36
+"""table of the vector that the first lattice is expected to have"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,24 +173,14 @@ def _nearest_first(around: SignedArray, expected: SignedArray) -> SignedArray:
     return np.take_along_axis(around, distances.argsort(axis=0, kind="stable")[None], axis=1)
 
 
-@dataclass(frozen=True, eq=False)
-class PackedMotion:
-    """Motion as it is coded."""
-
-    common: bytes
-    """the vector that the first lattice is expected to have; none where nothing moves and everything is predicted"""
-    groups: tuple[Group, ...]
-    """to be coded before the symbols of the frame"""
-
-
-def pack_motion(motion: Motion, tables: Tables) -> PackedMotion:
-    """Motion → what is coded of it."""
+def group_motion(motion: Motion, tables: Tables) -> list[Group]:
+    """Motion → the groups of symbols that it is coded as."""
     if motion.used.all() and not motion.vectors.any():
-        return PackedMotion(b"", ())
+        return [(_ANY_TABLE, np.array([STILL], dtype=np.int32))]
     common = most_common(motion.vectors, motion.used)
     high, wide = motion.used.shape
     known = np.empty((2, high, wide), dtype=np.int32)
-    groups: list[Group] = []
+    groups: list[Group] = [(_ANY_TABLE, np.array([MOVING], dtype=np.int32)), (tables.bank[COMMON_ROW], common)]
     for stage in stages_of(high, wide):
         rows, columns = stage.points
         expected = expect(stage, known, common)
@@ -199,24 +193,23 @@ def pack_motion(motion: Motion, tables: Tables) -> PackedMotion:
             apart = (wanted - expected.vectors)[:, moves & (classes == c)]
             groups.append((tables.bank[VECTOR_ROWS[stage.level][c]], apart.reshape(-1)))
         known[:, rows, columns] = np.where(kinds > FOLLOWS, wanted, expected.vectors)
-    return PackedMotion(b"".join(pack_varint(zigzag(int(v))) for v in common), tuple(groups))
+    return groups
 
 
-def unpack_motion(common: bytes, unpacker: Unpacker, tables: Tables, *, high: int, wide: int) -> Motion:
-    """What is coded of the motion of high × wide blocks → motion; raises FormatError for what is not motion."""
-    if not common:
+def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int) -> Motion:
+    """The motion of high × wide blocks, the next symbols of a payload; raises FormatError for what is not motion."""
+    (moving,) = unpacker.values(_ANY_TABLE, 1).tolist()
+    if moving == STILL:
         return Motion(np.zeros((2, high, wide), dtype=np.int16), np.ones((high, wide), dtype=np.bool_))
-    reader = ByteReader(common)
-    first = np.array([unzigzag(reader.varint()), unzigzag(reader.varint())])
-    _check(first)
-    if reader.rest():
-        msg = f"expected a vector, got {len(common)} bytes: the file is damaged"
+    if moving != MOVING:
+        msg = f"expected {STILL} or {MOVING} for whether anything moves, got {moving}: the file is damaged"
         raise FormatError(msg)
-    common_vector = first.astype(np.int32)
+    common = unpacker.values(tables.bank[COMMON_ROW], 2)
+    _check(common)
     vectors, used = np.empty((2, high, wide), dtype=np.int32), np.empty((high, wide), dtype=np.bool_)
     for stage in stages_of(high, wide):
         rows, columns = stage.points
-        expected = expect(stage, vectors, common_vector)
+        expected = expect(stage, vectors, common)
         moved, classes, around = expected.vectors, expected.classes, expected.around
         kinds = np.empty(len(rows), dtype=np.int32)
         for c in np.unique(classes):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ncodec.bitstream import PATCH
-from ncodec.entropy import Int8Array, Symbols, Unpacker, pack_symbols, pop_symbols, zero_certain
+from ncodec.entropy import Group, Int8Array, Packer, Symbols, Unpacker, pop_symbols, push_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.image import ImageCodec, pad_to_patches
 from ncodec.motion import Motion, compensate
@@ -19,11 +19,11 @@ from ncodec.rounding import (
     Shifts,
     cells_of,
     choose_shifts,
-    pack_shifts,
+    group_shifts,
+    pop_shifts,
     round_levels,
-    unpack_shifts,
 )
-from ncodec.vectors import pack_motion, unpack_motion
+from ncodec.vectors import group_motion, pop_motion
 
 LEAST_PREDICTED = 0.6
 """share of blocks that motion must predict; below it the scene is another one, and the frame intra"""
@@ -112,38 +112,42 @@ class FrameEncoder:
     def _intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
         symbols = codec.analyze(pixels, qp=qp)
-        packed = self._worker.submit(pack_symbols, symbols, codec.model.tables, qp=qp)
+        tables = codec.model.tables
+        pushing = self._worker.submit(push_symbols, symbols, tables, qp=qp)
         self._hyper = None
         levels = codec.render(symbols, qp=qp)
         shifts = choose_shifts(levels, INTRA_ROUNDING)
         self._last = round_levels(levels, shifts, INTRA_ROUNDING)
-        return Frame(Tag.INTRA, pts, qp, b"", packed.result(), pack_shifts(shifts, INTRA_ROUNDING))
+        packer = pushing.result()
+        packer.push([group_shifts(shifts, tables, INTRA_ROUNDING)])
+        return Frame(Tag.INTRA, pts, qp, packer.payload())
 
     def _predicted(self, pixels: Pixels, motion: Motion, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.predicting()
         tables = codec.model.tables
-        moved = self._worker.submit(pack_motion, motion, tables)
+        moved = self._worker.submit(group_motion, motion, tables)
         predicted = compensate(self.last, motion)
         symbols, levels = codec.code(pixels, qp=qp, predicted=predicted)
-        known = moved.result()
-
-        def pack() -> tuple[bytes, bool]:
-            changed = zero_certain(symbols, tables, qp=qp)
-            return pack_symbols(symbols, tables, qp=qp, before=before, first=known.groups), changed
-
         before, self._hyper = self._hyper, symbols.z_hat
-        packing = self._worker.submit(pack)
 
-        def settle(levels: Levels) -> bytes:
+        def push() -> tuple[Packer, bool]:
+            changed = zero_certain(symbols, tables, qp=qp)
+            packer = push_symbols(symbols, tables, qp=qp, before=before)
+            packer.push(moved.result())
+            return packer, changed
+
+        def settle(levels: Levels) -> Group:
             shifts = choose_shifts(levels, PREDICTED_ROUNDING, predicted=predicted)
             self._last = round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
-            return pack_shifts(shifts, PREDICTED_ROUNDING)
+            return group_shifts(shifts, tables, PREDICTED_ROUNDING)
 
+        pushing = self._worker.submit(push)
         shifts = settle(levels)
-        packed, changed = packing.result()
+        packer, changed = pushing.result()
         if changed:
             shifts = settle(codec.render(symbols, qp=qp, predicted=predicted))
-        return Frame(Tag.PREDICTED, pts, qp, known.common, packed, shifts)
+        packer.push([shifts])
+        return Frame(Tag.PREDICTED, pts, qp, packer.payload())
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,13 +182,14 @@ class FrameDecoder:
         intra = frame.tag == Tag.INTRA
         tables = (self.codecs.pictures if intra else self.codecs.predicting()).model.tables
         high, wide = -(-self.height // PATCH), -(-self.width // PATCH)
-        unpacker = Unpacker(frame.symbols)
-        motion = None if intra else unpack_motion(frame.motion, unpacker, tables, high=high, wide=wide)
+        cells_high, cells_wide = cells_of(high * PATCH, wide * PATCH)
+        unpacker = Unpacker(frame.payload)
+        rounding = INTRA_ROUNDING if intra else PREDICTED_ROUNDING
+        shifts = pop_shifts(unpacker, tables, rounding, high=cells_high, wide=cells_wide)
+        motion = None if intra else pop_motion(unpacker, tables, high=high, wide=wide)
         before = None if intra else self._hyper
         symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before)
         self._hyper = None if intra else symbols.z_hat
-        cells = cells_of(high * PATCH, wide * PATCH)
-        shifts = unpack_shifts(frame.shifts, *cells, INTRA_ROUNDING if intra else PREDICTED_ROUNDING)
         return Parsed(frame.tag, frame.pts, frame.qp, symbols, shifts, motion)
 
     def decode(self, parsed: Parsed) -> Pixels:

@@ -43,7 +43,7 @@ def cost(data: bytes, pixels: Photo) -> float:
 def test_more_effort_costs_less(codec: ImageCodec, crop: Photo) -> None:
     picture = from_array(crop)
     costs = [cost(codec.encode(picture, qp=QP, effort=effort).data, crop) for effort in (0, 3, 6)]
-    assert costs[1] < 0.995 * costs[0]
+    assert costs[1] < 0.998 * costs[0]
     assert costs[2] < 0.985 * costs[0]
 
 

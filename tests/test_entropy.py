@@ -15,6 +15,7 @@ from ncodec.entropy import (
     estimate_bits,
     pack_symbols,
     pop_symbols,
+    push_symbols,
     unpack_symbols,
     zero_certain,
 )
@@ -122,7 +123,7 @@ def test_words_are_those_of_the_specification() -> None:
     symbols = random_symbols(9, 10, seed=1, spread=0.4)
     words, sequence = reference_words(symbols, qp=11)
     assert all(abs(value) < len(TABLES.counts[row]) // 2 for row, value in sequence), "the example must not escape"
-    assert pack_symbols(symbols, TABLES, qp=11) == b"\0" + np.array(words, dtype="<u4").tobytes()
+    assert pack_symbols(symbols, TABLES, qp=11) == b"\0" + np.array(words, dtype="<u4").tobytes().rstrip(b"\0")
 
 
 def test_words_after_another_frame_are_those_of_the_specification() -> None:
@@ -133,8 +134,8 @@ def test_words_after_another_frame_are_those_of_the_specification() -> None:
     bank = [*FRAME_TABLES.counts, *FRAME_TABLES.after]
     assert all(abs(value) < len(bank[row]) // 2 for row, value in sequence), "the example must not escape"
     assert {1, 3, 64, 65} <= {row for row, _ in sequence}, "the example must use what it is for"
-    packed = pack_symbols(symbols, FRAME_TABLES, qp=LOW_ROWS_QP, before=before)
-    assert packed == b"\0" + np.array(words, dtype="<u4").tobytes()
+    packed = push_symbols(symbols, FRAME_TABLES, qp=LOW_ROWS_QP, before=before).payload()
+    assert packed == b"\0" + np.array(words, dtype="<u4").tobytes().rstrip(b"\0")
 
 
 @settings(max_examples=40, deadline=None)
@@ -145,7 +146,7 @@ def test_any_frame_round_trips_after_any_other(high: int, wide: int, seed: int, 
     symbols = random_symbols(high, wide, seed=seed)
     rng = np.random.default_rng(seed)
     before = np.clip(symbols.z_hat + rng.normal(0, spread, symbols.z_hat.shape), -127, 127).astype(np.int8)
-    packed = pack_symbols(symbols, FRAME_TABLES, qp=11, before=before)
+    packed = push_symbols(symbols, FRAME_TABLES, qp=11, before=before).payload()
     decoded = pop_symbols(Unpacker(packed), FRAME_TABLES, qp=11, height=high, width=wide, before=before)
     np.testing.assert_array_equal(decoded.z_hat, symbols.z_hat)
     np.testing.assert_array_equal(decoded.residual, symbols.residual)
@@ -154,7 +155,8 @@ def test_any_frame_round_trips_after_any_other(high: int, wide: int, seed: int, 
 def test_hyper_latents_beyond_their_range_are_refused() -> None:
     symbols = random_symbols(4, 4, seed=1, spread=0)
     high = np.full_like(symbols.z_hat, 127)
-    packed = pack_symbols(replace(symbols, z_hat=np.full_like(high, 7)), FRAME_TABLES, qp=11, before=high - 125)
+    other = replace(symbols, z_hat=np.full_like(high, 7))
+    packed = push_symbols(other, FRAME_TABLES, qp=11, before=high - 125).payload()
     with pytest.raises(FormatError, match="expected symbols of at most ±127"):
         pop_symbols(Unpacker(packed), FRAME_TABLES, qp=11, height=4, width=4, before=high)
 
@@ -212,7 +214,9 @@ def test_tables_of_frames_are_checked(still: int) -> None:
 def test_what_comes_first_is_read_first() -> None:
     symbols = random_symbols(9, 10, seed=5, spread=60)
     values = np.array([0, 3, -90, 1], dtype=np.int32)
-    packed = pack_symbols(symbols, TABLES, qp=11, first=[(TABLES.bank[7], values)])
+    packer = push_symbols(symbols, TABLES, qp=11)
+    packer.push([(TABLES.bank[7], values)])
+    packed = packer.payload()
     unpacker = Unpacker(packed)
     np.testing.assert_array_equal(unpacker.values(TABLES.bank[7], 4), values)
     decoded = pop_symbols(unpacker, TABLES, qp=11, height=9, width=10)
@@ -220,6 +224,14 @@ def test_what_comes_first_is_read_first() -> None:
     alone = Packer()
     alone.push([(TABLES.bank[7], values)])
     assert len(packed) < len(alone.payload()) + len(pack_symbols(symbols, TABLES, qp=11))
+
+
+def test_the_last_bytes_are_left_out_where_they_are_zero() -> None:
+    payloads = [pack_symbols(random_symbols(5, 6, seed=seed, spread=4), TABLES, qp=11) for seed in range(40)]
+    assert not any(payload.endswith(b"\0") for payload in payloads)
+    assert {(len(payload) - 1) % 4 for payload in payloads} == {0, 1, 2, 3}
+    with pytest.raises(FormatError, match="expected coded symbols, got bytes that no encoder ends with"):
+        unpack_symbols(payloads[0] + b"\0", TABLES, qp=11, height=5, width=6)
 
 
 PACKED = pack_symbols(random_symbols(12, 9, seed=2, spread=60), TABLES, qp=11)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ncodec
-from ncodec.entropy import Symbols, estimate_bits, pack_symbols, unpack_symbols, zero_certain
+from ncodec.entropy import Symbols, estimate_bits, pack_symbols, push_symbols, unpack_symbols, zero_certain
 from ncodec.errors import FormatError
 from ncodec.repeats import ABOVE, FRESH, LEFT, find_repeats, pack_kinds, unpack_kinds
 from ncodec.zoo import load_model
@@ -83,7 +83,7 @@ def test_a_picture_of_one_colour_is_small_and_right() -> None:
 
 def test_a_frame_after_another_repeats_no_cell() -> None:
     symbols, tables = plain_symbols(16, 16, seed=2, kinds=1), load_model().tables
-    packed = pack_symbols(symbols, tables, qp=QP, before=np.zeros_like(symbols.z_hat))
+    packed = push_symbols(symbols, tables, qp=QP, before=np.zeros_like(symbols.z_hat)).payload()
     assert len(packed) > len(pack_symbols(symbols, tables, qp=QP))
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ncodec.api import open_codec
+from ncodec.entropy import Packer, Tables, Unpacker
 from ncodec.errors import FormatError
 from ncodec.model import FRAME
 from ncodec.picture import Levels
@@ -18,11 +19,12 @@ from ncodec.rounding import (
     Rounding,
     cells_of,
     choose_shifts,
-    pack_shifts,
+    group_shifts,
+    pop_shifts,
     round_levels,
-    unpack_shifts,
 )
 from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder
+from ncodec.zoo import load_model
 
 Photo = npt.NDArray[np.uint8]
 
@@ -110,30 +112,31 @@ def test_a_clip_decodes_to_the_bit_with_other_libraries_and_threads(photo: Photo
             np.testing.assert_array_equal(decoder.decode(decoder.parse(frame)), pixels)
 
 
+def packed(values: list[int], tables: Tables, rounding: Rounding) -> Unpacker:
+    packer = Packer()
+    packer.push([group_shifts(np.array([values], dtype=np.int16), tables, rounding)])
+    return Unpacker(packer.payload())
+
+
 @given(st.lists(st.integers(-MAX_SHIFT, MAX_SHIFT), min_size=6, max_size=6))
-def test_shifts_survive_as_bytes(values: list[int]) -> None:
-    shifts = np.array(values, dtype=np.int16).reshape(2, 3)
+def test_shifts_survive_as_symbols(values: list[int]) -> None:
+    tables = load_model().tables
     for rounding in (INTRA_ROUNDING, PREDICTED_ROUNDING):
-        payload = pack_shifts(shifts, rounding)
-        np.testing.assert_array_equal(unpack_shifts(payload, 2, 3, rounding), shifts)
-        assert bool(payload) == any(values)
+        unpacker = packed(values, tables, rounding)
+        assert pop_shifts(unpacker, tables, rounding, high=2, wide=3).reshape(-1).tolist() == values
+        unpacker.finish()
 
 
-def test_shifts_are_coded_as_specified() -> None:
-    shifts = np.array([[0, -1, 1, -9]], dtype=np.int16)
-    # of 0, 1, 2 and 17: ones, a zero, and four bits
-    assert pack_shifts(shifts, INTRA_ROUNDING) == bytes([0b00000_000, 0b01_00010_1, 0b00001_000])
-    # ones and a zero
-    assert pack_shifts(shifts, PREDICTED_ROUNDING) == bytes([0b0_10_110_11, 0b11111111, 0b11111110])
+def test_shifts_of_predicted_frames_are_small_and_take_little() -> None:
+    tables = load_model().tables
+    packer = Packer()
+    packer.push([group_shifts(np.array([[0, 0, 1, 0, 0, -1, 0, 0] * 8], dtype=np.int16), tables, PREDICTED_ROUNDING)])
+    assert len(packer.payload()) <= 13, "64 cells, three quarters of whose shifts are none"
 
 
 @pytest.mark.parametrize("rounding", [INTRA_ROUNDING, PREDICTED_ROUNDING], ids=["intra", "predicted"])
-@pytest.mark.parametrize("payload", [b"\xff" * 9, b"\xff" * 128, b"\0" * 3 + b"\1", b"\0" * 4, b"\0" * 4000])
-def test_what_is_no_shift_is_refused(payload: bytes, rounding: Rounding) -> None:
-    with pytest.raises(FormatError, match="expected 4 shifts"):
-        unpack_shifts(payload, 2, 2, rounding)
-
-
-def test_a_field_that_is_too_long_is_not_unfolded() -> None:
-    with pytest.raises(FormatError, match="expected 1 shifts"):
-        unpack_shifts(bytes(2**26), 1, 1, INTRA_ROUNDING)
+@pytest.mark.parametrize("beyond", [-MAX_SHIFT - 1, MAX_SHIFT + 1, 30_000])
+def test_what_is_no_shift_is_refused(beyond: int, rounding: Rounding) -> None:
+    tables = load_model().tables
+    with pytest.raises(FormatError, match="expected shifts of at most 127 steps"):
+        pop_shifts(packed([0, 0, beyond, 0], tables, rounding), tables, rounding, high=2, wide=2)

@@ -191,7 +191,7 @@ def test_a_still_scene_costs_its_first_frame(tmp_path: Path, codecs: FrameCodecs
         tmp_path / "still.mkv", [np.ascontiguousarray(photo[:HEIGHT, :WIDTH])] * 60, codec="ffv1", pix_fmt="bgr0"
     )
     data, facts = encode(still, codecs, VideoOptions(quality=50))
-    first = len(places(data)[0][1].symbols)
+    first = len(places(data)[0][1].payload)
     assert facts.frames == 60
     assert facts.video_size < 1.15 * first + 60 * 10
 

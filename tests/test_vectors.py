@@ -10,27 +10,22 @@ from hypothesis import strategies as st
 from ncodec.entropy import Packer, Table, Tables, Unpacker
 from ncodec.errors import FormatError
 from ncodec.motion import MAX_VECTOR, Motion
-from ncodec.varint import ByteReader, pack_varint, unzigzag, zigzag
-from ncodec.vectors import pack_motion, unpack_motion
+from ncodec.varint import ByteReader, pack_varint
+from ncodec.vectors import group_motion, pop_motion
 from ncodec.zoo import load_model
 
 
 def pack(motion: Motion, tables: Tables) -> bytes:
-    """The common vector, then groups, as of a frame that has nothing else."""
-    packed = pack_motion(motion, tables)
+    """As of a frame that has nothing else."""
     packer = Packer()
-    packer.push(packed.groups)
-    return packed.common + (packer.payload() if packed.common else b"")
+    packer.push(group_motion(motion, tables))
+    return packer.payload()
 
 
 def unpack(data: bytes, tables: Tables, *, high: int, wide: int) -> Motion:
     """What `pack` was given, or FormatError."""
-    reader = ByteReader(data)
-    for _ in range(2 if data else 0):
-        reader.varint()
-    common = data[: reader.position]
-    unpacker = Unpacker(reader.rest() if data else b"\0")
-    motion = unpack_motion(common, unpacker, tables, high=high, wide=wide)
+    unpacker = Unpacker(data)
+    motion = pop_motion(unpacker, tables, high=high, wide=wide)
     unpacker.finish()
     return motion
 
@@ -73,10 +68,11 @@ def test_extremes_round_trip(tables: Tables) -> None:
     np.testing.assert_array_equal(again.vectors, motion.vectors)
 
 
-def test_no_motion_takes_no_bytes(tables: Tables) -> None:
+def test_no_motion_takes_a_symbol(tables: Tables) -> None:
     still = Motion(np.zeros((2, 23, 40), dtype=np.int16), np.ones((23, 40), dtype=bool))
-    assert pack(still, tables) == b""
-    again = unpack(b"", tables, high=23, wide=40)
+    packed = pack(still, tables)
+    assert len(packed) <= 4
+    again = unpack(packed, tables, high=23, wide=40)
     assert again.used.all()
     assert not again.vectors.any()
 
@@ -101,11 +97,14 @@ def test_an_object_in_a_still_scene_takes_little(tables: Tables) -> None:
 
 def test_damage_is_refused_or_decodes_to_motion(tables: Tables) -> None:
     data = pack(smooth(1), tables)
-    for length in range(1, len(data)):
+    for length in range(len(data)):
         with pytest.raises(FormatError):
             unpack(data[:length], tables, high=23, wide=40)
     with pytest.raises(FormatError):
         unpack(data, tables, high=23, wide=41)
+
+
+NUDGE = Motion(np.ones((2, 1, 1), dtype=np.int16), np.ones((1, 1), dtype=bool))
 
 
 @pytest.mark.parametrize("kind", [0, 3, 4, -4])
@@ -113,20 +112,27 @@ def test_kinds_that_a_block_cannot_have_are_refused(tables: Tables, kind: int) -
     of_first_stage = [count * 2**14 - (place == 1) for place, count in enumerate(KIND_COUNTS[2][5])] + [1]
     table = Table(np.array(of_first_stage, dtype=np.uint32))
     packer = Packer()
-    packer.push([(table, np.array([kind], dtype=np.int32))])
-    payload = b"\0\0" + packer.payload()
+    packer.push([*group_motion(NUDGE, tables)[:2], (table, np.array([kind], dtype=np.int32))])
     with pytest.raises(FormatError, match="expected a known kind of every block"):
-        unpack(payload, tables, high=1, wide=1)
+        unpack(packer.payload(), tables, high=1, wide=1)
 
 
-numbers = st.integers(-MAX_VECTOR, MAX_VECTOR)
+@pytest.mark.parametrize("moving", [-1, 2, -40])
+def test_something_moves_or_nothing_does(tables: Tables, moving: int) -> None:
+    first, *others = group_motion(NUDGE, tables)
+    packer = Packer()
+    packer.push([(first[0], np.array([moving], dtype=np.int32)), *others])
+    with pytest.raises(FormatError, match="expected 0 or 1 for whether anything moves"):
+        unpack(packer.payload(), tables, high=1, wide=1)
+
+
 words = st.lists(st.integers(0, 2**32 - 1), max_size=12)
 
 
 @settings(max_examples=150, deadline=None)
-@given(numbers, numbers, st.binary(max_size=6), words, st.integers(1, 9), st.integers(1, 9))
-def test_bytes_of_all_sorts(down: int, right: int, escapes: bytes, coded: list[int], high: int, wide: int) -> None:
-    head = pack_varint(zigzag(down)) + pack_varint(zigzag(right)) + pack_varint(2 * len(escapes)) + escapes
+@given(st.binary(max_size=6), words, st.integers(1, 9), st.integers(1, 9))
+def test_bytes_of_all_sorts(escapes: bytes, coded: list[int], high: int, wide: int) -> None:
+    head = pack_varint(2 * len(escapes)) + escapes
     try:
         motion = unpack(head + struct.pack(f"<{len(coded)}I", *coded), load_model().tables, high=high, wide=wide)
     except FormatError:
@@ -172,9 +178,10 @@ class PlainReader:
 
     def __init__(self, payload: bytes) -> None:
         reader = ByteReader(payload)
-        self.common = (unzigzag(reader.varint()), unzigzag(reader.varint()))
         self.escapes = ByteReader(reader.take(reader.varint() >> 1))
-        self.words = list(struct.unpack(f"<{(len(payload) - reader.position) // 4}I", reader.rest()))
+        words = reader.rest()
+        words += bytes(-len(words) % 4)
+        self.words = list(struct.unpack(f"<{len(words) // 4}I", words))
         self.state = 0
         for _ in range(2):
             self.refill()
@@ -216,6 +223,8 @@ def in_order_of_choice(around: list[Block], expected: Block) -> list[Block]:
 def read_plainly(payload: bytes, tables: Tables, high: int, wide: int) -> dict[Block, Block | None]:
     """The vector of each predicted block, as FORMAT.md says it."""
     reader = PlainReader(payload)
+    assert reader.symbol([1, 2**22, 3 * 2**22 - 2, 1]) == 1
+    down, right = (reader.symbol(tables.counts[36].tolist()) for _ in range(2))
     every = [(row, column) for row in range(high) for column in range(wide)]
     stages: list[tuple[int, list[Block], list[Block]]] = [(2, [b for b in every if b[0] % 8 == b[1] % 8 == 0], [])]
     for s in (4, 2, 1):
@@ -230,7 +239,7 @@ def read_plainly(payload: bytes, tables: Tables, high: int, wide: int) -> dict[B
         for block in blocks:
             around = [vectors[near] for near in blocks_around(block, offsets, high, wide)]
             rows, columns = (sorted(vector[axis] for vector in around) for axis in (0, 1))
-            expected[block], classes[block], choices[block] = reader.common, 5, []
+            expected[block], classes[block], choices[block] = (down, right), 5, []
             if around:
                 expected[block] = ((rows[1] + rows[2]) // 2, (columns[1] + columns[2]) // 2)
                 spread = rows[3] - rows[0] + columns[3] - columns[0]
@@ -243,8 +252,8 @@ def read_plainly(payload: bytes, tables: Tables, high: int, wide: int) -> dict[B
         for number, row in enumerate(ROWS_OF_CLASS[level]):
             moving = [b for b in blocks if classes[b] == number and kinds[b] == -1]
             counts = tables.counts[row].tolist()
-            down, right = ([reader.symbol(counts) for _ in moving] for _ in (0, 1))
-            for block, *apart in zip(moving, down, right, strict=True):
+            away = [[reader.symbol(counts) for _ in moving] for _ in range(2)]
+            for block, *apart in zip(moving, *away, strict=True):
                 vectors[block] = (expected[block][0] + apart[0], expected[block][1] + apart[1])
     return {b: vectors[b] if kinds[b] > -3 else None for b in every}
 
@@ -262,4 +271,4 @@ def test_bytes_of_a_pan(tables: Tables) -> None:
     vectors = np.repeat(np.array([3, -6], dtype=np.int16), 12).reshape(2, 3, 4)
     used = np.ones((3, 4), dtype=bool)
     used[1, 2] = False
-    assert pack(Motion(vectors, used), tables).hex(" ") == "06 0b 00 15 80 87 04"
+    assert pack(Motion(vectors, used), tables).hex(" ") == "00 07 bd ab 97 0d"
