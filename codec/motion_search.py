@@ -12,7 +12,18 @@ from ncodec.bitstream import PATCH, QP_COUNT
 from ncodec.entropy import SignedArray
 from ncodec.motion import MAX_VECTOR, PAD, HalfPixelPlanes, Indices, Mask, Motion, Vectors, average, half_pixels_of
 from ncodec.picture import Pixels
-from ncodec.vectors import FINEST, KIND_BITS, MOVES, UNUSED, Expected, expect, expect_from, most_common, stages_of
+from ncodec.vectors import (
+    FINEST,
+    KIND_BITS,
+    MOVES,
+    UNUSED,
+    Expected,
+    expect,
+    expect_from,
+    known_before,
+    most_common,
+    stages_of,
+)
 
 Plane = npt.NDArray[np.int16]
 Costs = npt.NDArray[np.int32]
@@ -26,7 +37,7 @@ _COARSE_REACH = 8
 SMOOTHNESS = 40
 """what one step away from the surrounding vectors costs while searching, in summed absolute differences"""
 OWN_VECTOR_BITS = np.array(
-    [[2.6, 2.0, 2.4, 2.7, 3.4, 4.1, 5.0], [4.0, 3.1, 2.8, 3.0, 3.3, 3.8, 4.7], [4.6, 4.2, 3.6, 3.2, 3.5, 4.6, 5.6]]
+    [[2.6, 2.1, 2.6, 2.7, 3.4, 4.1, 5.0], [4.5, 2.8, 2.8, 2.8, 3.5, 4.1, 4.8], [5.0, 3.8, 3.5, 3.4, 3.7, 4.8, 5.4]]
 )
 """about what a vector of its own costs beside its size, by the level and class of a block"""
 SWEEPS = 3
@@ -59,23 +70,24 @@ class MotionSearch:
         self.predictable = float(self._is_found(self._vectors).mean())
         """share of the blocks that find something in the last frame"""
 
-    def motion(self, *, qp: int) -> Motion:
-        """What is worth its bits at a qp.
+    def motion(self, *, qp: int, before: Vectors | None = None) -> Motion:
+        """What is worth its bits at a qp, given the vectors of the frame before if it was predicted.
 
-        Blocks take over vectors from the four beside them, every second one at a time; then again, in the order in
-        which they are coded, from those around them that are coded before.
+        Blocks take over those, or vectors of the four beside them, every second one at a time; then again, in the order
+        in which they are coded, those around them that are coded before.
         """
         price = bit_price(qp)
-        vectors = self._agree(self._vectors, price)
+        before = known_before(before, *self._vectors.shape[1:])
+        vectors = self._agree(self._vectors, before, price)
         common = most_common(vectors, self._is_found(vectors))
         for stage in stages_of(*vectors.shape[1:]):
             rows, columns = stage.points
-            expected = expect(stage, vectors, common)
+            expected = expect(stage, vectors, common, before)
             here = rows, columns
             vectors[:, rows, columns] = self._choose(here, vectors[:, rows, columns], _Prices(expected, price))
         return Motion(vectors, self._is_found(vectors))
 
-    def _agree(self, first: Vectors, price: float) -> Vectors:
+    def _agree(self, first: Vectors, before: Vectors, price: float) -> Vectors:
         """Vectors that are near those beside them where that is worth it."""
         vectors = first.copy()
         colours = np.add.outer(*map(np.arange, vectors.shape[1:])) & 1
@@ -84,7 +96,7 @@ class MotionSearch:
             here = stale & (colours == colour)
             if not here.any():
                 continue
-            expected = expect_from(_beside(vectors)[:, :, here], level=FINEST)
+            expected = expect_from(_beside(vectors)[:, :, here], before[:, here], level=FINEST)
             best = self._choose(here, vectors[:, here], _Prices(expected, price))
             changed = np.zeros_like(stale)
             changed[here] = (best != vectors[:, here]).any(axis=0)
@@ -93,7 +105,7 @@ class MotionSearch:
         return vectors
 
     def _choose(self, here: Place, own: Vectors, prices: "_Prices") -> Vectors:
-        """The cheapest of their own vectors, (2, n), what is expected, those around and none, of the blocks `here`."""
+        """The cheapest for blocks: their own vectors, (2, n), what is expected, what they may take over, or none."""
         expected = prices.expected
         best, total = own, self._matcher.squares(own, here) + prices.of(own)
         for candidate in (expected.vectors, *expected.around.transpose(1, 0, 2), np.zeros_like(own)):

@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from ncodec.entropy import TABLE_TOTAL, Group, Int32Array, SignedArray, Table, Tables, Unpacker
 from ncodec.errors import FormatError
-from ncodec.motion import MAX_VECTOR, Mask, Motion
+from ncodec.motion import MAX_VECTOR, Mask, Motion, Vectors
 
 COARSEST = 8
 """blocks from one point of the first lattice to the next"""
 UNUSED, FOLLOWS, MOVES, TAKES = -3, -2, -1, 0
 """kinds of blocks: not predicted; as those around it say together; with a vector of its own; as the nearest to what is
-expected of those around it, the second, third or fourth (0 to 3)"""
+expected of those around it and the one before, the second and so on to the fifth (0 to 4)"""
 LEAST_SPREADS = np.array([1, 2, 4, 8, 16, 32])
 """of the surrounding vectors, in quarter pixels, in classes 1 to 6"""
 FIRST_CLASS = 5
@@ -27,23 +27,23 @@ FINEST, FINE, COARSE = 0, 1, 2
 """levels: blocks that lie between neighbours on two sides; between the corners of a square of three; the others"""
 KINDS = (
     (
-        (3, 994, 23, 1, 1, 1, 1), (2, 746, 40, 233, 1, 1, 1), (2, 597, 72, 231, 112, 9, 1),
-        (6, 531, 113, 191, 124, 50, 9), (8, 417, 188, 202, 128, 66, 15), (21, 367, 242, 158, 112, 91, 33),
-        (85, 243, 316, 158, 111, 85, 26),
+        (3, 993, 20, 4, 1, 1, 1, 1), (2, 769, 30, 215, 5, 1, 1, 1), (3, 601, 60, 221, 120, 16, 2, 1),
+        (3, 530, 91, 178, 138, 65, 17, 2), (9, 414, 170, 170, 131, 85, 37, 8), (23, 321, 208, 149, 125, 114, 65, 19),
+        (76, 243, 281, 131, 132, 100, 45, 16),
     ),
     (
-        (4, 966, 50, 1, 1, 1, 1), (2, 742, 63, 214, 1, 1, 1), (3, 590, 105, 207, 109, 8, 2),
-        (3, 487, 182, 174, 115, 55, 8), (5, 365, 260, 168, 135, 72, 19), (21, 311, 376, 106, 116, 70, 24),
-        (46, 213, 470, 123, 102, 51, 19),
+        (4, 971, 30, 15, 1, 1, 1, 1), (2, 759, 51, 200, 9, 1, 1, 1), (3, 591, 88, 198, 118, 22, 3, 1),
+        (2, 493, 143, 153, 122, 87, 23, 1), (7, 384, 202, 121, 154, 101, 46, 9), (20, 267, 329, 95, 142, 109, 46, 16),
+        (44, 224, 421, 104, 100, 73, 34, 24),
     ),
     (
-        (4, 934, 82, 1, 1, 1, 1), (3, 721, 99, 198, 1, 1, 1), (3, 599, 143, 182, 90, 6, 1),
-        (4, 495, 244, 150, 96, 31, 4), (6, 388, 286, 171, 108, 55, 10), (7, 646, 313, 31, 18, 7, 2),
-        (41, 220, 498, 140, 83, 38, 4),
+        (4, 930, 61, 25, 1, 1, 1, 1), (2, 742, 76, 183, 18, 1, 1, 1), (3, 614, 126, 158, 90, 30, 2, 1),
+        (3, 507, 201, 135, 101, 62, 14, 1), (5, 406, 224, 143, 113, 99, 30, 4), (7, 642, 241, 87, 20, 18, 8, 1),
+        (36, 196, 426, 144, 110, 82, 27, 3),
     ),
 )  # fmt: skip
 """how many of 1,024 blocks are of each kind, by level and class"""
-VECTOR_ROWS = ((21, 20, 21, 23, 26, 30, 47), (22, 20, 22, 24, 27, 33, 47), (27, 25, 26, 24, 27, 33, 47))
+VECTOR_ROWS = ((20, 19, 21, 22, 27, 33, 47), (20, 21, 22, 24, 28, 33, 47), (27, 24, 26, 25, 27, 33, 47))
 """table of both differences from what was expected, by level and class"""
 
 FARTHEST = 8 * MAX_VECTOR
@@ -54,9 +54,10 @@ Classes = npt.NDArray[np.intp]
 
 
 def _kind_table(counts: tuple[int, ...]) -> Table:
-    of_total = np.array([*counts, 0], dtype=np.uint32) * (TABLE_TOTAL // 1024)
-    of_total[FOLLOWS - UNUSED] -= 1
-    of_total[-1] = 1
+    # Of −4, which is no kind, to 4, and an escape.
+    of_total = np.array([0, *counts, 0], dtype=np.uint32) * (TABLE_TOTAL // 1024)
+    of_total[1 + FOLLOWS - UNUSED] -= 2
+    of_total[[0, -1]] = 1
     return Table(of_total)
 
 
@@ -90,7 +91,7 @@ class Expected:
     classes: Classes
     """(n,)"""
     around: SignedArray
-    """(2, 4, n) what they may take over, of `_nearest_first`, or (2, 0, n)"""
+    """(2, m, n) what they may take over, of `_nearest_first`"""
     level: int
 
     def kinds(self, wanted: SignedArray, used: Mask) -> Int32Array:
@@ -144,46 +145,59 @@ def class_of_spread(spread: npt.NDArray[np.signedinteger]) -> Classes:
     return np.searchsorted(LEAST_SPREADS, spread, side="right")
 
 
-def expect(stage: Stage, vectors: SignedArray, common: SignedArray) -> Expected:
-    """What is known before a stage: of the vectors before it, (2, high, wide), and the most common one, (2,)."""
-    count = stage.points.shape[1]
+def expect(stage: Stage, vectors: SignedArray, common: SignedArray, before: SignedArray) -> Expected:
+    """What is known before a stage.
+
+    That is the vectors before it, (2, high, wide), the most common one, (2,), and those of the frame before.
+    """
+    there = before[:, stage.points[0], stage.points[1]]  # (2, n)
     if stage.around is None:
-        first = np.repeat(common[:, None], count, axis=1)
-        return Expected(first, np.full(count, FIRST_CLASS), np.empty((2, 0, count), dtype=np.int32), stage.level)
-    return expect_from(vectors[:, stage.around[0], stage.around[1]], level=stage.level)
+        first = np.repeat(common[:, None], there.shape[1], axis=1)
+        return Expected(first, np.full(there.shape[1], FIRST_CLASS), there[:, None], stage.level)
+    return expect_from(vectors[:, stage.around[0], stage.around[1]], there, level=stage.level)
 
 
-def expect_from(around: SignedArray, *, level: int) -> Expected:
-    """What four vectors around each block, (2, 4, n), say of it."""
+def expect_from(around: SignedArray, before: SignedArray, *, level: int) -> Expected:
+    """What four vectors around each block, (2, 4, n), and that of the frame before, (2, n), say of it."""
     ordered = np.sort(around, axis=1)
     vectors = (ordered[:, 1] + ordered[:, 2]) >> 1
     classes = class_of_spread((ordered[:, 3] - ordered[:, 0]).sum(axis=0))
-    return Expected(vectors, classes, _nearest_first(around, vectors), level)
+    known = np.concatenate([around, before[:, None]], axis=1)
+    return Expected(vectors, classes, _nearest_first(known, vectors), level)
 
 
-def _nearest_first(around: SignedArray, expected: SignedArray) -> SignedArray:
-    """The four vectors around each block, (2, 4, n), the nearest to what is expected, (2, n), first.
+def _nearest_first(known: SignedArray, expected: SignedArray) -> SignedArray:
+    """The vectors that a block may take over, (2, m, n), the nearest to what is expected, (2, n), first.
 
     Those that say nothing new stand last: equal to what is expected, or to one before.
     """
-    distances = np.abs(around - expected[:, None]).sum(axis=0)  # (4, n)
-    same = (around[:, :, None] == around[:, None]).all(axis=0)  # (4, 4, n)
-    repeats = np.array([same[i, :i].any(axis=0) for i in range(4)])
+    distances = np.abs(known - expected[:, None]).sum(axis=0)  # (m, n)
+    same = (known[:, :, None] == known[:, None]).all(axis=0)  # (m, m, n)
+    repeats = np.array([same[i, :i].any(axis=0) for i in range(len(distances))])
     distances[repeats | (distances == 0)] = FARTHEST
-    return np.take_along_axis(around, distances.argsort(axis=0, kind="stable")[None], axis=1)
+    return np.take_along_axis(known, distances.argsort(axis=0, kind="stable")[None], axis=1)
 
 
-def group_motion(motion: Motion, tables: Tables) -> list[Group]:
-    """Motion → the groups of symbols that it is coded as."""
+@dataclass(frozen=True, eq=False)
+class GroupedMotion:
+    """Motion as it is coded."""
+
+    groups: list[Group]
+    vectors: Vectors
+    """as a decoder knows them, those of blocks that are not predicted included"""
+
+
+def group_motion(motion: Motion, tables: Tables, *, before: Vectors | None = None) -> GroupedMotion:
+    """Motion → what is coded of it, given the vectors of the frame before if that was predicted."""
     if motion.used.all() and not motion.vectors.any():
-        return [(_ANY_TABLE, np.array([STILL], dtype=np.int32))]
+        return GroupedMotion([(_ANY_TABLE, np.array([STILL], dtype=np.int32))], motion.vectors)
     common = most_common(motion.vectors, motion.used)
     high, wide = motion.used.shape
-    known = np.empty((2, high, wide), dtype=np.int32)
+    known, before = np.empty((2, high, wide), dtype=np.int32), known_before(before, high, wide)
     groups: list[Group] = [(_ANY_TABLE, np.array([MOVING], dtype=np.int32)), (tables.bank[COMMON_ROW], common)]
     for stage in stages_of(high, wide):
         rows, columns = stage.points
-        expected = expect(stage, known, common)
+        expected = expect(stage, known, common, before)
         classes = expected.classes
         wanted = motion.vectors[:, rows, columns].astype(np.int32)
         kinds = expected.kinds(wanted, motion.used[rows, columns])
@@ -193,11 +207,19 @@ def group_motion(motion: Motion, tables: Tables) -> list[Group]:
             apart = (wanted - expected.vectors)[:, moves & (classes == c)]
             groups.append((tables.bank[VECTOR_ROWS[stage.level][c]], apart.reshape(-1)))
         known[:, rows, columns] = np.where(kinds > FOLLOWS, wanted, expected.vectors)
-    return groups
+    return GroupedMotion(groups, known.astype(np.int16))
 
 
-def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int) -> Motion:
-    """The motion of high × wide blocks, the next symbols of a payload; raises FormatError for what is not motion."""
+def known_before(before: Vectors | None, high: int, wide: int) -> Vectors:
+    """The vectors of the frame before; those of a frame that was not predicted are zero."""
+    return np.zeros((2, high, wide), dtype=np.int16) if before is None else before
+
+
+def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: Vectors | None = None) -> Motion:
+    """The motion of high × wide blocks, the next symbols of a payload; raises FormatError for what is not motion.
+
+    `before` is as for `group_motion`.
+    """
     (moving,) = unpacker.values(_ANY_TABLE, 1).tolist()
     if moving == STILL:
         return Motion(np.zeros((2, high, wide), dtype=np.int16), np.ones((high, wide), dtype=np.bool_))
@@ -206,10 +228,11 @@ def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int) -> M
         raise FormatError(msg)
     common = unpacker.values(tables.bank[COMMON_ROW], 2)
     _check(common)
+    before = known_before(before, high, wide)
     vectors, used = np.empty((2, high, wide), dtype=np.int32), np.empty((high, wide), dtype=np.bool_)
     for stage in stages_of(high, wide):
         rows, columns = stage.points
-        expected = expect(stage, vectors, common)
+        expected = expect(stage, vectors, common, before)
         moved, classes, around = expected.vectors, expected.classes, expected.around
         kinds = np.empty(len(rows), dtype=np.int32)
         for c in np.unique(classes):

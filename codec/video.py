@@ -9,7 +9,7 @@ from ncodec.bitstream import PATCH
 from ncodec.entropy import Group, Int8Array, Packer, Symbols, Unpacker, pop_symbols, push_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.image import ImageCodec, pad_to_patches
-from ncodec.motion import Motion, compensate
+from ncodec.motion import Motion, Vectors, compensate
 from ncodec.motion_search import MotionSearch
 from ncodec.picture import Levels, Pixels
 from ncodec.records import Frame, Tag
@@ -58,6 +58,18 @@ class Look:
     """of a predicted frame"""
 
 
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What of a predicted frame, repeated ones aside, the next one is coded given."""
+
+    hyper: Int8Array | None = None
+    """ẑ"""
+    vectors: Vectors | None = None
+
+
+NOTHING = Known()
+
+
 class FrameEncoder:
     """Codes frames of one size, one after the other, as a decoder will see them.
 
@@ -69,7 +81,7 @@ class FrameEncoder:
         self._worker = ThreadPoolExecutor(1)
         self._source: Pixels | None = None
         self._last: Pixels | None = None
-        self._hyper: Int8Array | None = None
+        self._known = NOTHING
 
     @property
     def last(self) -> Pixels:
@@ -107,14 +119,15 @@ class FrameEncoder:
             return Frame(Tag.COPY, pts)
         if look.search is None:
             return self._intra(look.pixels, pts=pts, qp=qp)
-        return self._predicted(pad_to_patches(look.pixels), look.search.motion(qp=qp), pts=pts, qp=qp)
+        motion = look.search.motion(qp=qp, before=self._known.vectors)
+        return self._predicted(pad_to_patches(look.pixels), motion, pts=pts, qp=qp)
 
     def _intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
         symbols = codec.analyze(pixels, qp=qp)
         tables = codec.model.tables
         pushing = self._worker.submit(push_symbols, symbols, tables, qp=qp)
-        self._hyper = None
+        self._known = NOTHING
         levels = codec.render(symbols, qp=qp)
         shifts = choose_shifts(levels, INTRA_ROUNDING)
         self._last = round_levels(levels, shifts, INTRA_ROUNDING)
@@ -125,15 +138,17 @@ class FrameEncoder:
     def _predicted(self, pixels: Pixels, motion: Motion, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.predicting()
         tables = codec.model.tables
-        moved = self._worker.submit(group_motion, motion, tables)
+        before = self._known
+        grouping = self._worker.submit(group_motion, motion, tables, before=before.vectors)
         predicted = compensate(self.last, motion)
         symbols, levels = codec.code(pixels, qp=qp, predicted=predicted)
-        before, self._hyper = self._hyper, symbols.z_hat
+        moved = grouping.result()
+        self._known = Known(symbols.z_hat, moved.vectors)
 
         def push() -> tuple[Packer, bool]:
             changed = zero_certain(symbols, tables, qp=qp)
-            packer = push_symbols(symbols, tables, qp=qp, before=before)
-            packer.push(moved.result())
+            packer = push_symbols(symbols, tables, qp=qp, before=before.hyper)
+            packer.push(moved.groups)
             return packer, changed
 
         def settle(levels: Levels) -> Group:
@@ -170,7 +185,7 @@ class FrameDecoder:
         self.height = height
         self.width = width
         self._last: Pixels | None = None
-        self._hyper: Int8Array | None = None
+        self._known = NOTHING
 
     def parse(self, frame: Frame) -> Parsed:
         """Decode the symbols of the next frame, without a network, from any intra frame on.
@@ -186,10 +201,10 @@ class FrameDecoder:
         unpacker = Unpacker(frame.payload)
         rounding = INTRA_ROUNDING if intra else PREDICTED_ROUNDING
         shifts = pop_shifts(unpacker, tables, rounding, high=cells_high, wide=cells_wide)
-        motion = None if intra else pop_motion(unpacker, tables, high=high, wide=wide)
-        before = None if intra else self._hyper
-        symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before)
-        self._hyper = None if intra else symbols.z_hat
+        before = NOTHING if intra else self._known
+        motion = None if intra else pop_motion(unpacker, tables, high=high, wide=wide, before=before.vectors)
+        symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before.hyper)
+        self._known = NOTHING if motion is None else Known(symbols.z_hat, motion.vectors)
         return Parsed(frame.tag, frame.pts, frame.qp, symbols, shifts, motion)
 
     def decode(self, parsed: Parsed) -> Pixels:
@@ -217,4 +232,4 @@ class FrameDecoder:
 
     def forget(self) -> None:
         """Decode nothing more before the next intra frame."""
-        self._last = self._hyper = None
+        self._last, self._known = None, NOTHING
