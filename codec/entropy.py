@@ -300,7 +300,7 @@ def _push_fresh(symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: in
 
 
 def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
-    """Bits of `pack_symbols` without a frame before, but for its last rounding: -log₂ of tables, and the escapes."""
+    """Bits of `pack_symbols`, but for its last rounding: -log₂ of tables, and the escapes."""
     kinds = find_repeats(symbols.z_hat, symbols.residual, side=HYPER_CELL)
     bits = _bits_of(symbols, tables, None, qp=qp)
     return bits if kinds is None else min(bits, 8 * len(pack_kinds(kinds)) + _bits_of(symbols, tables, kinds, qp=qp))

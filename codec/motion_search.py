@@ -79,13 +79,16 @@ class MotionSearch:
         price = bit_price(qp)
         before = known_before(before, *self._vectors.shape[1:])
         vectors = self._agree(self._vectors, before, price)
-        common = most_common(vectors, self._is_found(vectors))
-        for stage in stages_of(*vectors.shape[1:]):
-            rows, columns = stage.points
+        used = self._is_found(vectors)
+        common = most_common(vectors, used)
+        for stage in stages_of(*used.shape):
+            rows, columns = here = stage.points[0], stage.points[1]
             expected = expect(stage, vectors, common, before)
-            here = rows, columns
-            vectors[:, rows, columns] = self._choose(here, vectors[:, rows, columns], _Prices(expected, price))
-        return Motion(vectors, self._is_found(vectors))
+            best = self._choose(here, vectors[:, rows, columns], _Prices(expected, price))
+            used[here] = self._is_found(best, here)
+            # Those after see of a block that is not predicted what a decoder will.
+            vectors[:, rows, columns] = np.where(used[here], best, expected.vectors)
+        return Motion(vectors, used)
 
     def _agree(self, first: Vectors, before: Vectors, price: float) -> Vectors:
         """Vectors that are near those beside them where that is worth it."""
@@ -108,15 +111,15 @@ class MotionSearch:
         """The cheapest for blocks: their own vectors, (2, n), what is expected, what they may take over, or none."""
         expected = prices.expected
         best, total = own, self._matcher.squares(own, here) + prices.of(own)
-        for candidate in (expected.vectors, *expected.around.transpose(1, 0, 2), np.zeros_like(own)):
+        for candidate in (expected.vectors, *expected.choices.transpose(1, 0, 2), np.zeros_like(own)):
             priced = self._matcher.squares(candidate, here) + prices.of(candidate)
             better = priced < total
             best, total = np.where(better, candidate, best), np.where(better, priced, total)
         return best.astype(np.int16)
 
-    def _is_found(self, vectors: Vectors) -> Mask:
-        """(h, w) whether what a vector points to is closer to a block than its own mean is."""
-        found: Mask = self._matcher.costs(vectors) < self._activity
+    def _is_found(self, vectors: Vectors, here: Place = ...) -> Mask:
+        """Whether what vectors, (2, …), point to is closer to the blocks `here` than their own means are."""
+        found: Mask = self._matcher.costs(vectors, here) < self._activity[here]
         return found
 
 

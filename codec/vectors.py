@@ -1,7 +1,7 @@
 """The motion of a frame ↔ groups of symbols: from a coarse lattice of blocks to all of them.
 
-Each block is expected to move as the four around it that are already known, or else as one of them; the more these
-agree, the surer the table.
+Each block is expected to move as the four around it that are already known, or else as one of them, or as it did in the
+frame before; the more those around agree, the surer the table.
 """
 
 from dataclasses import dataclass
@@ -90,15 +90,15 @@ class Expected:
     """(2, n) what they are expected to be"""
     classes: Classes
     """(n,)"""
-    around: SignedArray
+    choices: SignedArray
     """(2, m, n) what they may take over, of `_nearest_first`"""
     level: int
 
     def kinds(self, wanted: SignedArray, used: Mask) -> Int32Array:
         """(n,) what says each vector, (2, n): what is expected, else a choice of those around, else itself."""
         kinds = np.full(used.shape, MOVES, dtype=np.int32)
-        for place in reversed(range(self.around.shape[1])):
-            kinds[(wanted == self.around[:, place]).all(axis=0)] = TAKES + place
+        for place in reversed(range(self.choices.shape[1])):
+            kinds[(wanted == self.choices[:, place]).all(axis=0)] = TAKES + place
         kinds[(wanted == self.vectors).all(axis=0)] = FOLLOWS
         kinds[~used] = UNUSED
         return kinds
@@ -233,15 +233,15 @@ def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, befo
     for stage in stages_of(high, wide):
         rows, columns = stage.points
         expected = expect(stage, vectors, common, before)
-        moved, classes, around = expected.vectors, expected.classes, expected.around
+        moved, classes, choices = expected.vectors, expected.classes, expected.choices
         kinds = np.empty(len(rows), dtype=np.int32)
         for c in np.unique(classes):
             kinds[classes == c] = unpacker.values(_KIND_TABLES[stage.level][c], int((classes == c).sum()))
-        if kinds.min() < UNUSED or kinds.max() >= TAKES + around.shape[1]:
+        if kinds.min() < UNUSED or kinds.max() >= TAKES + choices.shape[1]:
             msg = "expected a known kind of every block, got others: the file is damaged"
             raise FormatError(msg)
-        for place in range(around.shape[1]):
-            moved = np.where(kinds == TAKES + place, around[:, place], moved)
+        for place in range(choices.shape[1]):
+            moved = np.where(kinds == TAKES + place, choices[:, place], moved)
         moves = kinds == MOVES
         for c in np.unique(classes[moves]):
             here = moves & (classes == c)

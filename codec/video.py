@@ -65,6 +65,7 @@ class Known:
     hyper: Int8Array | None = None
     """ẑ"""
     vectors: Vectors | None = None
+    """as a decoder knows them, those of blocks that are not predicted included"""
 
 
 NOTHING = Known()

@@ -6,9 +6,12 @@ import pytest
 from PIL import Image
 from places import ROOT
 
-from ncodec.motion import GREY, MAX_VECTOR, Motion, compensate
+from ncodec.entropy import Packer
+from ncodec.motion import GREY, MAX_VECTOR, Motion, Vectors, compensate
 from ncodec.motion_search import ERROR_LASTS, MotionSearch, bit_price
+from ncodec.vectors import group_motion
 from ncodec.video import LEAST_PREDICTED
+from ncodec.zoo import load_model
 
 Photo = npt.NDArray[np.uint8]
 
@@ -57,6 +60,33 @@ def test_few_bits_buy_few_changes_of_vectors() -> None:
     search = MotionSearch(grain[0], grain[1])
     steps = [np.abs(np.diff(search.motion(qp=qp).vectors, axis=2)).sum() for qp in (0, 63)]
     assert steps[0] < steps[1] / 2, "each block of film grain is a little more like some other place"
+
+
+def test_vectors_are_chosen_for_what_they_cost() -> None:
+    """A noisy pan over a texture, with an object that moves against it: what is found takes few bits."""
+    noise = np.random.default_rng(5)
+    texture = noise.integers(60, 190, (40, 60, 3)).repeat(6, axis=0).repeat(6, axis=1)
+
+    def frame(step: int) -> Photo:
+        shown = texture[2 * step : 2 * step + 208, 3 * step : 3 * step + 320].copy()
+        shown[60:130, 200 - 5 * step : 280 - 5 * step] = texture[20:90, 30:110]
+        return np.clip(shown + noise.normal(0, 12, shown.shape), 0, 255).astype(np.uint8)
+
+    tables, frames = load_model().tables, [frame(step) for step in range(3)]
+
+    def size(motion: Motion, before: Vectors | None = None) -> int:
+        packer = Packer()
+        packer.push(group_motion(motion, tables, before=before).groups)
+        return len(packer.payload())
+
+    search = MotionSearch(frames[2], frames[1])
+    nearest = search.motion(qp=63)
+    chosen = search.motion(qp=5)
+    assert size(chosen) < 0.6 * size(nearest)
+    before = MotionSearch(frames[1], frames[0]).motion(qp=5).vectors
+    assert size(search.motion(qp=5, before=before), before) < size(search.motion(qp=5), before)
+    lost = [np.square(compensate(frames[1], motion) - frames[2].astype(float)).mean() for motion in (nearest, chosen)]
+    assert lost[1] < 1.1 * lost[0]
 
 
 def test_vectors_may_point_outside_as_far_as_they_go(scene: Photo) -> None:

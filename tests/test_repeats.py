@@ -8,8 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ncodec
-from ncodec.entropy import Symbols, estimate_bits, pack_symbols, push_symbols, unpack_symbols, zero_certain
+from ncodec.entropy import (
+    Symbols,
+    Unpacker,
+    _push_fresh,
+    estimate_bits,
+    pack_symbols,
+    pop_symbols,
+    push_symbols,
+    unpack_symbols,
+    zero_certain,
+)
 from ncodec.errors import FormatError
+from ncodec.model import FRAME
 from ncodec.repeats import ABOVE, FRESH, LEFT, find_repeats, pack_kinds, unpack_kinds
 from ncodec.zoo import load_model
 
@@ -85,6 +96,17 @@ def test_a_frame_after_another_repeats_no_cell() -> None:
     symbols, tables = plain_symbols(16, 16, seed=2, kinds=1), load_model().tables
     packed = push_symbols(symbols, tables, qp=QP, before=np.zeros_like(symbols.z_hat)).payload()
     assert len(packed) > len(pack_symbols(symbols, tables, qp=QP))
+
+
+def test_a_reader_takes_repeats_after_another_frame() -> None:
+    symbols, tables = plain_symbols(16, 16, seed=2, kinds=1), load_model(kind=FRAME).tables
+    zero_certain(symbols, tables, qp=QP)
+    before = np.ones_like(symbols.z_hat)
+    kinds = find_repeats(symbols.z_hat, symbols.residual, side=4)
+    payload = _push_fresh(symbols, tables, kinds, qp=QP, before=before).payload()
+    decoded = pop_symbols(Unpacker(payload), tables, qp=QP, height=16, width=16, before=before)
+    np.testing.assert_array_equal(decoded.z_hat, symbols.z_hat)
+    np.testing.assert_array_equal(decoded.residual, symbols.residual)
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,13 @@ def test_shifts_survive_as_symbols(values: list[int]) -> None:
         unpacker.finish()
 
 
+def test_shifts_are_coded_and_count_as_specified() -> None:
+    assert (INTRA_ROUNDING.step, PREDICTED_ROUNDING.step) == (2**-12, 2**-13)
+    for rounding, row in ((INTRA_ROUNDING, 47), (PREDICTED_ROUNDING, 13)):
+        tables = load_model().tables
+        assert packed([0, -1, 3], tables, rounding).values(tables.bank[row], 3).tolist() == [0, -1, 3]
+
+
 def test_shifts_of_predicted_frames_are_small_and_take_little() -> None:
     tables = load_model().tables
     packer = Packer()

@@ -5,12 +5,14 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import BinaryIO
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import ROOT
 
 from ncodec.chunks import read_chunk
+from ncodec.entropy import Table, Unpacker
 from ncodec.errors import FormatError, InputError
 from ncodec.records import (
     SYNC,
@@ -162,6 +164,10 @@ def test_the_worked_example_of_the_specification() -> None:
         writer.write(frame)
     writer.finish()
     assert sink.getvalue() == example
+    unpacker = Unpacker(bytes.fromhex("00 00 00 7a"))
+    made_up = Table(np.array([0x7A0000, 2**24 - 0x7A0000 - 2, 1, 1], dtype=np.uint32))
+    assert unpacker.values(made_up, 1).tolist() == [0]
+    unpacker.finish()
 
 
 def test_damage_in_the_header_is_refused() -> None:

@@ -231,12 +231,15 @@ def in_order_of_choice(around: list[Block], expected: Block) -> list[Block]:
     return sorted(new, key=lambda v: abs(v[0] - expected[0]) + abs(v[1] - expected[1])) + old
 
 
-def read_plainly(payload: bytes, tables: Tables, high: int, wide: int, before: Vectors) -> dict[Block, Block | None]:
-    """The vector of each predicted block, as FORMAT.md says it."""
+def read_plainly(
+    payload: bytes, tables: Tables, high: int, wide: int, before: Vectors
+) -> tuple[dict[Block, Block], set[Block]]:
+    """The vector of each block and which are predicted, as FORMAT.md says it."""
     reader = PlainReader(payload)
-    assert reader.symbol([1, 2**22, 3 * 2**22 - 2, 1]) == 1
-    down, right = (reader.symbol(tables.counts[36].tolist()) for _ in range(2))
     every = [(row, column) for row in range(high) for column in range(wide)]
+    if reader.symbol([1, 2**22, 3 * 2**22 - 2, 1]) == 0:
+        return dict.fromkeys(every, (0, 0)), set(every)
+    down, right = (reader.symbol(tables.counts[36].tolist()) for _ in range(2))
     stages: list[tuple[int, list[Block], list[Block]]] = [(2, [b for b in every if b[0] % 8 == b[1] % 8 == 0], [])]
     for s in (4, 2, 1):
         on = [b for b in every if b[0] % s == b[1] % s == 0]
@@ -267,17 +270,32 @@ def read_plainly(payload: bytes, tables: Tables, high: int, wide: int, before: V
             away = [[reader.symbol(counts) for _ in moving] for _ in range(2)]
             for block, *apart in zip(moving, *away, strict=True):
                 vectors[block] = (expected[block][0] + apart[0], expected[block][1] + apart[1])
-    return {b: vectors[b] if kinds[b] > -3 else None for b in every}
+    return vectors, {b for b in every if kinds[b] > -3}
 
 
 @pytest.mark.parametrize(("high", "wide"), [(1, 1), (1, 17), (17, 1), (2, 2), (9, 5), (20, 11)])
 def test_a_plain_reader_reads_the_same(tables: Tables, high: int, wide: int) -> None:
-    motion, before = smooth(4, high, wide), smooth(5, high, wide).vectors
-    before[:, ::2] = motion.vectors[:, ::2]
-    found = read_plainly(pack(motion, tables, before), tables, high, wide, before)
-    for block, vector in found.items():
-        assert (vector is not None) == motion.used[block]
-        assert vector is None or vector == tuple(motion.vectors[:, *block])
+    before = smooth(5, high, wide).vectors
+    for seed in (4, 6, 7):
+        motion = smooth(seed, high, wide)
+        motion.vectors[:, ::2] = before[:, ::2]
+        vectors, used = read_plainly(pack(motion, tables, before), tables, high, wide, before)
+        assert used == {(row, column) for row, column in np.argwhere(motion.used).tolist()}
+        assert all(vectors[block] == tuple(motion.vectors[:, *block]) for block in used)
+        before = group_motion(motion, tables, before=before).vectors
+        assert all(vectors[block] == tuple(before[:, *block]) for block in vectors), "of all that a decoder knows"
+
+
+def test_frames_one_after_the_other(tables: Tables) -> None:
+    """Each side goes on from the vectors that it knows itself, those of blocks that are not predicted too."""
+    still = Motion(np.zeros((2, 23, 40), dtype=np.int16), np.ones((23, 40), dtype=bool))
+    written: Vectors | None = None
+    read: Vectors | None = None
+    for motion in (smooth(1), smooth(2), still, smooth(3), smooth(1)):
+        packed = pack(motion, tables, written)
+        written = group_motion(motion, tables, before=written).vectors
+        read = unpack(packed, tables, high=23, wide=40, before=read).vectors
+        np.testing.assert_array_equal(read, written)
 
 
 def test_bytes_of_a_pan(tables: Tables) -> None:

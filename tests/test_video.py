@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ncodec.api import open_codec
 from ncodec.backends import open_backend
@@ -12,9 +14,11 @@ from ncodec.entropy import Symbols
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.image import ImageCodec
 from ncodec.model import Model
+from ncodec.motion import MAX_VECTOR
 from ncodec.picture import Levels, psnr
 from ncodec.records import Frame, Tag
-from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder
+from ncodec.rounding import MAX_SHIFT
+from ncodec.video import NOTHING, FrameCodecs, FrameDecoder, FrameEncoder, Known
 
 Photo = npt.NDArray[np.uint8]
 QP = 45
@@ -60,17 +64,44 @@ def test_a_decoder_sees_what_the_encoder_saw(
 
 
 def test_a_frame_is_coded_given_the_one_before(codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]]) -> None:
-    whole, alone = decoder(codecs), decoder(codecs)
+    decoding = decoder(codecs)
     for frame in coded[0][:6]:
-        whole.parse(frame)
-    read = whole.parse(coded[0][6]).symbols
+        decoding.parse(frame)
+    before, last = decoding._known, coded[0][6]
+    read = decoding.parse(last).symbols
+    assert read is not None
+    for partly in (NOTHING, Known(before.hyper, None), Known(None, before.vectors)):
+        decoding._known = partly
+        try:
+            misread = decoding.parse(last).symbols
+        except FormatError:
+            continue
+        assert misread is not None
+        assert (read.z_hat != misread.z_hat).any() or (read.residual != misread.residual).any()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["flip", "cut", "noise"]))
+def test_damaged_frames_are_refused_or_parsed(
+    codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]], seed: int, damage: str
+) -> None:
+    random = np.random.default_rng(seed)
+    decoding, frame = decoder(codecs), coded[0][int(random.choice([0, 1, 6]))]
+    decoding.parse(coded[0][5])
+    payload = np.frombuffer(frame.payload, np.uint8).copy()
+    if damage == "flip":
+        payload[random.integers(len(payload))] ^= 1 << int(random.integers(8))
+    elif damage == "cut":
+        payload = payload[: random.integers(len(payload))]
+    else:
+        payload = random.integers(0, 256, len(payload)).astype(np.uint8)
     try:
-        misread = alone.parse(coded[0][6]).symbols
+        parsed = decoding.parse(replace(frame, payload=payload.tobytes()))
     except FormatError:
         return
-    assert read is not None
-    assert misread is not None
-    assert (read.z_hat != misread.z_hat).any()
+    assert parsed.shifts is not None
+    assert np.abs(parsed.shifts).max() <= MAX_SHIFT
+    assert parsed.motion is None or np.abs(parsed.motion.vectors).max() <= MAX_VECTOR
 
 
 def test_symbols_that_a_decoder_will_not_see_leave_the_reference_too(

@@ -82,7 +82,7 @@ def _decode(data: bytes, *, most: float) -> Pixels | str:
 
 
 def predict(frames: Tensor, references: Tensor, qp: Tensor) -> Tensor:
-    """The prediction of each frame from what was decoded before it, as an encoder makes it.
+    """The prediction of each frame from what was decoded before it, as an encoder makes it after an intra frame.
 
     (B, H, W, 3) uint8 frames and references, and (B,) qp, → (B, H, W, 3) uint8.
     """

@@ -21,13 +21,13 @@ class RateDistortion:
     """λ·255²·MSE + bpp, unweighted"""
     bpp: Tensor
     mse: Tensor
-    """of values in 0…1"""
+    """of values in 0…1; of clips, of the samples of 4:2:0 per sample of Y"""
     lagrangian: Tensor
     """λ"""
 
     @property
     def psnr(self) -> Tensor:
-        """Peak signal-to-noise ratio in dB."""
+        """Of that error, in dB."""
         return -10 * torch.log10(self.mse)
 
 
