@@ -23,7 +23,7 @@ LOSS_FLOOR = 0.02
 class VideoTraining(ImageTraining):
     """Minimizes λ·255²·MSE + bpp of the predicted frames of sequences whose first frames a frozen image codec codes.
 
-    The error is that of samples of 4:2:0: as such clips are stored, shown and compared.
+    The error is that of Y, Cb and Cr in 4:2:0: as such clips are stored, shown and compared.
     """
 
     def __init__(self, model: FrameModel, intra: ImageModel, optimizer: OptimizerOptions, *, seed: int = 1) -> None:
