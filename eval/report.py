@@ -100,7 +100,7 @@ class Report:
                 m.codec.name: mean_curve(Measured(m.codec, {source.name: m.outcomes[source.name]}), [source], [metric])
                 for m in self.measured
             }
-            row: dict[str, float | str] = {"picture": source.name, "size": _size(source)}
+            row: dict[str, float | str] = {"name": source.name, "size": _size(source)}
             ours = curves.pop(NCODEC.name, None)
             if ours is None:
                 return []

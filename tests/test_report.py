@@ -67,7 +67,7 @@ def test_a_report_is_one_page_with_everything_inside(pictures: Path) -> None:
     }  # fmt: skip
     data = data_of(pictures / "page.html")
     assert data["measured"] == ["ncodec", "JPEG 4:2:0"]
-    assert [row["picture"] for row in data["pictures"]] == ["a.png", "b.png", "pictures/a.png"]
+    assert [row["name"] for row in data["pictures"]] == ["a.png", "b.png", "pictures/a.png"]
     assert "cut.png: cannot be read" in page
 
     again = call("pictures", "pictures/a.png", "-o", "again.html", "--json", *OPTIONS)

@@ -89,7 +89,7 @@ function drawRates() {
 
 function drawPictures(key, descending) {
   if (!at("per-picture")) return;
-  const columns = ["picture", "size", ...data.measured.filter((name) => name !== "ncodec")];
+  const columns = ["name", "size", ...data.measured.filter((name) => name !== "ncodec")];
   const head = document.createElement("tr");
   for (const column of columns) {
     const button = cell("button", column + (column === key ? (descending ? " ↓" : " ↑") : ""));
