@@ -79,9 +79,12 @@ class MotionSearch:
         price = bit_price(qp)
         before = known_before(before, *self._vectors.shape[1:])
         vectors = self._agree(self._vectors, before, price)
-        used = self._is_found(vectors)
+        used = np.zeros(vectors.shape[1:], dtype=np.bool_)
+        stages = stages_of(*used.shape)
+        first = stages[0].points[0], stages[0].points[1]
+        used[first] = self._is_found(vectors[:, first[0], first[1]], first)
         common = most_common(vectors, used)
-        for stage in stages_of(*used.shape):
+        for stage in stages:
             rows, columns = here = stage.points[0], stage.points[1]
             expected = expect(stage, vectors, common, before)
             best = self._choose(here, vectors[:, rows, columns], _Prices(expected, price))
