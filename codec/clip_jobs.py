@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 STREAM_SUFFIX = ".ncv"
 STREAM_MAGIC = b"\x9dNCV"
+PICTURE_MAGIC = b"\x9dNCI"
 VIDEO_MAGICS = (b"YUV4MPEG2", b"\x1aE\xdf\xa3")
 """of y4m and Matroska"""
 PICTURE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"})
@@ -169,16 +170,18 @@ def is_numbered(name: str) -> bool:
 
 
 def is_coded_clip(source: str) -> bool:
-    """Whether a file, or what stands in standard input, starts as a stream does."""
+    """Whether a file, or what stands in standard input, starts as a stream does; names tell where that does not."""
     if source == STDIO:
         return _peek(len(STREAM_MAGIC)) == STREAM_MAGIC
+    named = Path(source).suffix.lower() == STREAM_SUFFIX
     try:
-        if not Path(source).is_file():  # what can be read only once is told by its name
-            return Path(source).suffix.lower() == STREAM_SUFFIX
+        if not Path(source).is_file():  # it can be read only once
+            return named
         with Path(source).open("rb") as stream:
-            return stream.read(len(STREAM_MAGIC)) == STREAM_MAGIC
+            start = stream.read(len(STREAM_MAGIC))
     except OSError:
         return False
+    return start == STREAM_MAGIC or (named and start != PICTURE_MAGIC)
 
 
 def _peek(count: int) -> bytes:

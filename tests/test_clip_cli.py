@@ -234,6 +234,14 @@ def test_what_is_no_clip_is_a_sentence(folder: Path, stream: bytes) -> None:
     fails(call("decode", "other.ncv", "-o", "x.mkv"), "the file is damaged")
 
 
+def test_what_is_named_like_a_stream_is_refused_as_one(folder: Path, coded: bytes) -> None:
+    Path("noise.ncv").write_bytes(bytes(range(100)))
+    for arguments in (["decode", "noise.ncv", "-o", "a.mp4"], ["info", "noise.ncv"]):
+        fails(call(*arguments), "expected an ncodec video starting with 9d 4e 43 56, got 00 01 02 03")
+    Path("picture.ncv").write_bytes(coded)
+    assert call("decode", "picture.ncv", "-o", "a.png").exit_code == 0, "but what it starts with counts more"
+
+
 def test_a_model_that_is_not_installed_is_named(folder: Path) -> None:
     from ncodec.records import StreamHeader
     from ncodec.stream import StreamWriter
