@@ -20,9 +20,10 @@ from torch import nn
 
 from ncodec.errors import InputError, ModelError
 from ncodec.models.frame import FrameModel
-from ncodec.models.image import ImageModel
-from ncodec.training import run
-from ncodec.training.clips import ClipBank, ClipOptions, intra_qp, load_clips, move, predict
+from ncodec.models.image import ImageModel, Prediction
+from ncodec.training import run, video
+from ncodec.training.clips import ClipBank, ClipOptions, follow, intra_qp, load_clips, move, predict
+from ncodec.training.data import to_unit
 from ncodec.training.losses import RateDistortion
 from ncodec.training.pictures import PictureBank
 from ncodec.training.video import VideoTraining
@@ -33,7 +34,8 @@ TINY = [
     "--model.codec.encoder_depth=1", "--model.codec.entropy_width=16", "--model.codec.hyper_width=16",
     "--model.codec.body_width=16", "--model.codec.body_depth=1", "--model.codec.render_width=8",
     "--model.codec.render_depth=1", "--model.context_width=16", "--model.context_depth=1", "--clips.crop=64",
-    "--clips.batch=4", "--clips.held_out=1", "--validate_every=10", "--accelerator=cpu", "--optimizer.warmup=0.2",
+    "--clips.batch=4", "--clips.frames=5", "--clips.together=2", "--clips.held_out=1", "--validate_every=10",
+    "--accelerator=cpu", "--optimizer.warmup=0.2",
 ]  # fmt: skip
 SMALL = ClipOptions(crop=64, batch=4, frames=3)
 
@@ -42,12 +44,12 @@ def clip(photo: Photo, step: int, frames: int = 6) -> bytes:
     """A lossless clip of a photograph that pans `step` pixels a frame."""
     stream = io.BytesIO()
     with av.open(stream, "w", format="matroska") as container:
-        video = container.add_stream("ffv1", rate=Fraction(25))
-        video.width, video.height, video.pix_fmt = 128, 96, "bgr0"
+        pictures = container.add_stream("ffv1", rate=Fraction(25))
+        pictures.width, pictures.height, pictures.pix_fmt = 128, 96, "bgr0"
         for i in range(frames):
             pixels = np.ascontiguousarray(photo[20:116, i * step : i * step + 128])
-            container.mux(video.encode(av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format="bgr0")))
-        container.mux(video.encode(None))
+            container.mux(pictures.encode(av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format="bgr0")))
+        container.mux(pictures.encode(None))
     return stream.getvalue()
 
 
@@ -84,7 +86,7 @@ def test_photographs_that_move_can_be_followed(photo: Photo) -> None:
     errors, still = [], []
     for seed in range(8):
         sequence = move(picture, picture.flip(0), options=SMALL, generator=torch.Generator().manual_seed(seed))
-        predicted = predict(sequence[1:2], sequence[:1], torch.tensor([32.0]))
+        predicted, _ = predict(sequence[1:2], sequence[:1], torch.tensor([32.0]))
         errors.append((predicted.float() - sequence[1].float()).abs().mean().item())
         still.append((sequence[0].float() - sequence[1].float()).abs().mean().item())
     assert np.mean(errors) < 0.7 * np.mean(still)
@@ -149,7 +151,62 @@ def test_a_still_scene_pulls_as_hard_as_one_that_moves() -> None:
     assert float(pull[0]) == pytest.approx(float(pull[1]), rel=0.1)
 
 
-def test_first_frames_are_coded_better_by_up_to_what_encoders_choose() -> None:
-    qp = torch.tensor([10.0, 62.0])
-    assert intra_qp(qp).tolist() == [18, 63]
-    assert intra_qp(qp, share=torch.tensor([0.5, 0.0])).tolist() == [14, 62]
+def test_first_frames_are_coded_better_by_what_encoders_choose() -> None:
+    assert intra_qp(torch.tensor([10.0, 62.0])).tolist() == [18, 63]
+
+
+def test_motion_is_followed_with_a_gradient(photo: Photo) -> None:
+    frames = torch.from_numpy(np.stack([photo[20:84, 3 * i : 3 * i + 64] for i in range(2)]))
+    predicted, motions = predict(frames[1:], frames[:1], torch.tensor([32.0]))
+    motions[0].used[0, 0] = False
+    last = to_unit(frames[:1]).requires_grad_()
+    followed = follow(last, motions)
+    assert not followed[:, :, :16, :16].any()
+    error = (followed - to_unit(predicted)).abs()[:, :, 16:]
+    still = (last - to_unit(predicted)).abs()[:, :, 16:]
+    assert error.mean() < 0.2 * still.mean()
+    followed.sum().backward()
+    assert last.grad is not None
+    assert float(last.grad.sum()) == pytest.approx(3 * (64 * 64 - 16 * 16), rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def module() -> VideoTraining:
+    options = run.read_video_options(TINY)
+    torch.manual_seed(1)
+    intra, frames = ImageModel(options.model.codec), FrameModel(options.model)
+    return VideoTraining(frames, intra, options.optimizer, together=2).train()
+
+
+def test_a_step_goes_on_with_what_another_decoded(module: VideoTraining, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "BEGUN", 0.0)
+    crops = torch.randint(0, 256, (1, 4, 64, 64, 3), dtype=torch.uint8)
+    module.price(crops, torch.tensor([32.0]))
+    (before,) = module.under_way
+    there_and_back = [2, 3, 2, 1, 0, 1]
+    assert torch.equal(before.frames, crops[:, there_and_back])
+    _, seen = module.price(torch.zeros_like(crops), torch.tensor([0.0]))
+    (after,) = module.under_way
+    assert torch.equal(after.frames, before.frames.roll(-2, dims=1))
+    assert torch.equal(after.last, seen.pixels[1:])
+    assert after.qp == 32
+
+
+def test_sequences_under_way_are_few_and_change(module: VideoTraining, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "BEGUN", 1.0)
+    monkeypatch.setattr(video, "MOST_UNDER_WAY", 2)
+    module.under_way.clear()
+    for shade in range(4):
+        module.price(torch.full((1, 3, 64, 64, 3), shade, dtype=torch.uint8), torch.tensor([32.0]))
+    assert len(module.under_way) == 2
+    assert module.under_way[1].frames[0, 0, 0, 0, 0] == 3
+
+
+def test_a_frame_is_coded_for_those_after_it(module: VideoTraining) -> None:
+    made: list[Prediction] = []
+    hook = module.model.register_forward_hook(lambda *call: made.append(call[2]))
+    module.under_way.clear()
+    result, _ = module.price(torch.randint(0, 256, (1, 3, 64, 64, 3), dtype=torch.uint8), torch.tensor([32.0]))
+    hook.remove()
+    (pull,) = torch.autograd.grad(result.mse[1], made[0].pixels)
+    assert pull.any()

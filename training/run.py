@@ -187,7 +187,8 @@ def prepare_video(
         model.codec.load_state_dict(pictures.state_dict())
     else:
         load_weights(model, start_from)
-    module = VideoTraining(model, pictures, options.optimizer, seed=options.seed)
+    together = options.clips.together
+    module = VideoTraining(model, pictures, options.optimizer, together=together, seed=options.seed)
     clips = ClipData(data, options.clips, qp_count=options.model.qp_count)
     _tune(module, options)
     return module, clips

@@ -1,6 +1,7 @@
 """The Lightning module of predicted frames: each is priced on what its model made of the frames before it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -9,7 +10,16 @@ from torch import Tensor
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel, Prediction
 from ncodec.suffixes import CLIP_SUFFIXES
-from ncodec.training.clips import ClipBank, ClipOptions, centre_sequence, intra_qp, load_clips, predict, to_bytes
+from ncodec.training.clips import (
+    ClipBank,
+    ClipOptions,
+    centre_sequence,
+    follow,
+    intra_qp,
+    load_clips,
+    predict,
+    to_bytes,
+)
 from ncodec.training.data import Batches, StreamData, to_unit
 from ncodec.training.image import ImageTraining, OptimizerOptions
 from ncodec.training.losses import RateDistortion, mean_square_420, rate_distortion
@@ -18,35 +28,85 @@ from ncodec.training.sources import has_pictures, read_sources
 
 LOSS_FLOOR = 0.02
 """bits per pixel that do not matter"""
+BEGUN = 0.2
+"""share of the steps that begin sequences; the others go on with some, of which a mean one has had four steps"""
+MOST_UNDER_WAY = 16
+"""batches of sequences that wait to be gone on with"""
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Sequences of which some frames are decoded."""
+
+    frames: Tensor
+    """(B, T, H, W, 3) uint8: the last decoded one, then those to come"""
+    qp: Tensor
+    """(B,)"""
+    last: Tensor
+    """what the last decoded one was decoded to, (B, 3, H, W) in 0…1, unclipped"""
 
 
 class VideoTraining(ImageTraining):
     """Minimizes λ·255²·MSE + bpp of the predicted frames of sequences whose first frames a frozen image codec codes.
 
-    The error is that of Y, Cb and Cr in 4:2:0: as such clips are stored, shown and compared.
+    The error is that of Y, Cb and Cr in 4:2:0: as such clips are stored, shown and compared. A step prices a few frames
+    together, so that each is coded for those after it too, and they may be far from their intra frame, decoded by what
+    the model was some steps ago: errors that grow from frame to frame are seen.
     """
 
-    def __init__(self, model: FrameModel, intra: ImageModel, optimizer: OptimizerOptions, *, seed: int = 1) -> None:
+    def __init__(
+        self, model: FrameModel, intra: ImageModel, optimizer: OptimizerOptions, *, together: int = 3, seed: int = 1
+    ) -> None:
         super().__init__(model, optimizer, seed=seed)
         # In a tuple, so that it is no part of the module: neither trained, nor averaged, nor in its checkpoints.
         self._intra = (intra.requires_grad_(False).eval(),)
+        self._together = together
+        self.under_way: list[Sequences] = []
+        """sequences to be gone on with, in batches"""
 
     def price(self, crops: Tensor, qp: Tensor) -> tuple[RateDistortion, Prediction]:
-        """Rate and distortion of the frames after the first of (B, T, H, W, 3) uint8 sequences, (B·(T - 1),) each."""
+        """Rate and distortion of predicted frames of (B, T, H, W, 3) uint8 sequences, (B·t,) for t frames of each.
+
+        Those to be validated are priced whole, from their first frames; in training it may be others, under way.
+        """
+        if not self.training:
+            return self._predict(self._begin(crops, qp), count=crops.shape[1] - 1)[:2]
+        before, count = self._next(crops, qp), min(self._together, crops.shape[1] - 1)
+        result, seen, last = self._predict(before, count=count)
+        self.under_way.append(Sequences(before.frames.roll(-count, dims=1), before.qp, last))
+        return result, seen
+
+    def _next(self, crops: Tensor, qp: Tensor) -> Sequences:
+        """These from their first frames, there and back again without an end, or some of those under way."""
+        begins = not self.under_way or torch.rand(()) < BEGUN
+        if not begins or len(self.under_way) >= MOST_UNDER_WAY:
+            taken = self.under_way.pop(int(torch.randint(len(self.under_way), ())))
+            if not begins:
+                return taken
+        return self._begin(torch.cat([crops, crops[:, 1:-1].flip(1)], dim=1), qp)
+
+    def _begin(self, frames: Tensor, qp: Tensor) -> Sequences:
+        """Sequences whose first frames are coded as pictures."""
         (intra,) = self._intra
-        # Far from its intra frame, a frame is predicted from one no better than itself.
-        share = torch.rand(len(qp), device=qp.device) if self.training else 1.0
         with torch.no_grad():
-            last = to_bytes(intra.to(crops.device)(to_unit(crops[:, 0]), intra_qp(qp, share=share)).pixels)
-        seen, frames = [], crops[:, 1:].unbind(1)
+            return Sequences(frames, qp, intra.to(frames.device)(to_unit(frames[:, 0]), intra_qp(qp)).pixels)
+
+    def _predict(self, before: Sequences, *, count: int) -> tuple[RateDistortion, Prediction, Tensor]:
+        """Price the next frames, (B·count,) each, and what the last of them is decoded to."""
+        last, qp, seen = before.last, before.qp, []
+        frames = before.frames[:, 1 : 1 + count].unbind(1)
         for frame in frames:
-            seen.append(self.model(to_unit(frame), to_unit(predict(frame, last, qp)), qp))
-            last = to_bytes(seen[-1].pixels)
+            pixels, motions = predict(frame, to_bytes(last), qp)
+            # Rounding and interpolation of bytes have no gradient; that of about the same prediction stands in.
+            smooth = follow(last, motions)
+            seen.append(self.model(to_unit(frame), to_unit(pixels) + smooth - smooth.detach(), qp))
+            last = seen[-1].pixels
         together = Prediction(*(torch.cat([getattr(s, name) for s in seen]) for name in ("pixels", "y_bits", "z_bits")))
         originals, lagrangian = to_unit(torch.cat(frames)), self.model.config.lambda_of(qp).repeat(len(frames))
         mse = mean_square_420(together.pixels.float() - originals)
         bits = together.y_bits + together.z_bits
-        return rate_distortion(mse, bits, pixels=originals[0, 0].numel(), lagrangian=lagrangian), together
+        priced = rate_distortion(mse, bits, pixels=originals[0, 0].numel(), lagrangian=lagrangian)
+        return priced, together, last.detach()
 
     def objective(self, result: RateDistortion) -> Tensor:
         """Mean logarithm: a still scene counts as much as one that moves and takes fifty times its bits."""
