@@ -21,17 +21,20 @@ def read_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
     """
     worker = ThreadPoolExecutor(1)
     ahead: deque[Future[Any]] = deque(worker.submit(next, items, _END) for _ in range(DEPTH))
-    joined = True
+    interrupted = False
     try:
         while (item := ahead.popleft().result()) is not _END:
             ahead.append(worker.submit(next, items, _END))
             yield item
     except KeyboardInterrupt:
-        joined = False
+        interrupted = True
+        raise
+    except GeneratorExit as closed:
+        interrupted = isinstance(closed.__context__, KeyboardInterrupt)  # which came while the caller worked
         raise
     finally:
         for future in ahead:
             future.cancel()
-        if not joined:
+        if interrupted:
             wait(ahead, PATIENCE_S)
-        worker.shutdown(wait=joined)
+        worker.shutdown(wait=not interrupted)
