@@ -40,16 +40,18 @@ def test_closing_waits_for_the_item_in_the_making() -> None:
 
 def test_an_interrupt_of_the_caller_does_not_wait_for_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "PATIENCE_S", 0.05)
-    more = threading.Event()
+    begun, more = threading.Event(), threading.Event()
     finished = []
 
     def items() -> Iterator[int]:
         yield 0
+        begun.set()
         more.wait(10)
         finished.append(1)
 
     with pytest.raises(KeyboardInterrupt), closing(read_ahead(items())) as read:  # noqa: PT012
         assert next(read) == 0
+        begun.wait(10)
         raise KeyboardInterrupt
     assert not finished
     more.set()
