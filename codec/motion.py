@@ -29,6 +29,36 @@ _TAPS = (1, -5, 20, 20, -5, 1)
 _TAPS_BEFORE, _TAPS_AFTER = 2, 3
 """values that the taps reach for on either side"""
 
+_CHANNELS = 3
+_ROW = PATCH * _CHANNELS
+"""values of a row of a block"""
+_MIX_BITS = 6
+_MIX = np.arange(15, 0, -2, dtype=np.int16)
+"""weight of a neighbour, of 64, from the edge to it inwards"""
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """One of the four neighbours of a block."""
+
+    down: int
+    right: int
+    half: tuple[slice, slice]
+    """rows and values of the block's half beside it"""
+    weights: npt.NDArray[np.int16]
+    """of the neighbour there, broadcastable to (8, 48) or (16, 24)"""
+
+
+_ALL, _FIRST, _SECOND = slice(None), slice(PATCH // 2), slice(PATCH // 2, None)
+_LEFT, _RIGHT = slice(_ROW // 2), slice(_ROW // 2, None)
+_ACROSS = np.repeat(_MIX, _CHANNELS)
+_SIDES = (
+    _Side(-1, 0, (_FIRST, _ALL), _MIX[:, None]),
+    _Side(1, 0, (_SECOND, _ALL), _MIX[::-1, None]),
+    _Side(0, -1, (_ALL, _LEFT), _ACROSS),
+    _Side(0, 1, (_ALL, _RIGHT), _ACROSS[::-1]),
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Motion:
@@ -41,23 +71,57 @@ class Motion:
 
 
 def compensate(reference: Pixels, motion: Motion) -> Pixels:
-    """The prediction of a frame from the last one, both (H, W, 3) uint8 with H and W multiples of 16."""
-    height, width, channels = reference.shape
-    down, right = motion.vectors.astype(np.intp)
-    rows, columns = _block_grid(height, width)
-    tops, lefts = rows + PAD + (down >> 2), channels * (columns + PAD + (right >> 2))
+    """The prediction of a frame from the last one, both (H, W, 3) uint8 with H and W multiples of 16.
+
+    Beside a neighbour that moves otherwise, a block is mixed with what that one's vector would make of it: overlapped
+    block motion compensation, as in ITU-T H.263, annex F.
+    """
     planes = HalfPixelPlanes(reference)
-    blocks = np.full((*down.shape, PATCH, PATCH * channels), GREY, dtype=np.uint8)  # (h, w, 16, 48)
-    phases = np.where(motion.used, (down & 3) * 4 + (right & 3), -1)
-    for phase in np.unique(phases[motion.used]).tolist():
-        chosen = phases == phase
-        found = [
-            planes.windows(place)[tops[chosen] + (place[0] >> 1), lefts[chosen] + channels * (place[1] >> 1)]
-            for place in half_pixels_of(*divmod(phase, 4))
-        ]
-        blocks[chosen] = found[0] if len(found) == 1 else average(*found)
-    predicted: Pixels = blocks.transpose(0, 2, 1, 3).reshape(height, width, channels)  # copies, so contiguous
+    blocks = np.full((*motion.used.shape, PATCH, _ROW), GREY, dtype=np.uint8)  # (h, w, 16, 48)
+    blocks[motion.used] = _fetch(planes, motion.used, motion.vectors)
+    beside = [_neighbours(motion, side) for side in _SIDES]
+    mixed = np.logical_or.reduce([differs for _, differs in beside])
+    own = blocks[mixed].astype(np.int16)  # (n, 16, 48)
+    total = own << _MIX_BITS
+    for side, (vectors, differs) in zip(_SIDES, beside, strict=True):
+        part = (differs[mixed], *side.half)
+        total[part] += (_fetch(planes, differs, vectors, side.half) - own[part]) * side.weights
+    blocks[mixed] = (total + (1 << _MIX_BITS >> 1)) >> _MIX_BITS
+    predicted: Pixels = blocks.transpose(0, 2, 1, 3).reshape(reference.shape)  # copies, so contiguous
     return predicted
+
+
+def _neighbours(motion: Motion, side: _Side) -> tuple[Vectors, Mask]:
+    """The vector of the neighbour of each block on one side, and where both are predicted, but otherwise."""
+    here, there = (
+        tuple(slice(max(0, step), size + min(0, step)) for step, size in zip(steps, motion.used.shape, strict=True))
+        for steps in ((-side.down, -side.right), (side.down, side.right))
+    )
+    vectors, differs = motion.vectors.copy(), np.zeros_like(motion.used)
+    vectors[:, *here] = motion.vectors[:, *there]
+    differs[here] = motion.used[there] & motion.used[here] & (vectors != motion.vectors).any(0)[here]
+    return vectors, differs
+
+
+def _fetch(
+    planes: "HalfPixelPlanes", chosen: Mask, vectors: Vectors, part: tuple[slice, slice] = (slice(None), slice(None))
+) -> Pixels:
+    """A part of each chosen block, moved by its vector: (h, w) blocks and (2, h, w) vectors → (n, ≤ 16, ≤ 48) uint8."""
+    rows, columns = chosen.nonzero()
+    down, right = vectors[:, rows, columns].astype(np.intp)
+    tops, lefts = PATCH * rows + PAD + (down >> 2), PATCH * columns + PAD + (right >> 2)
+    phases = (down & 3) * 4 + (right & 3)
+    blocks = np.empty((len(rows), PATCH, _ROW), dtype=np.uint8)[:, *part]
+    for phase in np.unique(phases).tolist():
+        alike = phases == phase
+        found = [
+            planes.windows((row, column))[:, :, *part][
+                tops[alike] + (row >> 1), _CHANNELS * (lefts[alike] + (column >> 1))
+            ]
+            for row, column in half_pixels_of(*divmod(phase, 4))
+        ]
+        blocks[alike] = found[0] if len(found) == 1 else average(*found)
+    return blocks
 
 
 def half_pixels_of(row: int, column: int) -> list[tuple[int, int]]:
@@ -130,8 +194,3 @@ def _between(padded: npt.NDArray[np.uint8], *, axis: int) -> npt.NDArray[np.uint
     np.clip(total, 0, 255, out=total)
     between: npt.NDArray[np.uint8] = total.astype(np.uint8)
     return between
-
-
-def _block_grid(height: int, width: int) -> tuple[Indices, Indices]:
-    """Top and left of each block, (h, 1) and (1, w)."""
-    return np.arange(0, height, PATCH)[:, None], np.arange(0, width, PATCH)[None, :]

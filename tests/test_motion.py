@@ -144,9 +144,21 @@ def test_compensation_follows_the_format_word_by_word(scene: Photo) -> None:
     used = generator.random((4, 6)) < 0.9
     predicted = compensate(small, Motion(vectors, used))
     for y, x in zip(generator.integers(0, 64, 400), generator.integers(0, 96, 400), strict=True):
-        block = (y // 16, x // 16)
-        place = 4 * y + vectors[0][block], 4 * x + vectors[1][block]
-        expected = [sample(small[:, :, channel], *map(int, place)) for channel in range(3)]
+        block, i, j = (y // 16, x // 16), y % 16, x % 16
+        beside = {(-1, 0): i, (1, 0): 15 - i, (0, -1): j, (0, 1): 15 - j}
+        expected = []
+        for channel in range(3):
+
+            def moved(block: tuple[int, int], plane: Photo = small[:, :, channel], y: int = y, x: int = x) -> int:
+                down, right = map(int, vectors[:, *block])
+                return sample(plane, 4 * y + down, 4 * x + right)
+
+            total = 64 * moved(block)
+            for (down, right), distance in beside.items():
+                other = block[0] + down, block[1] + right
+                if 0 <= other[0] < 4 and 0 <= other[1] < 6 and used[other]:
+                    total += max(15 - 2 * distance, 0) * (moved(other) - moved(block))
+            expected.append((total + 32) // 64)
         assert predicted[y, x].tolist() == (expected if used[block] else [GREY] * 3)
 
 
