@@ -55,3 +55,19 @@ def test_symbols_pack_to_the_same_bytes(name: str, make: ModuleType) -> None:
 
 def test_every_golden_file_is_listed() -> None:
     assert sorted(path.stem for path in Path(GOLDEN).glob("*.nci")) == sorted(HASHES)
+
+
+def test_frames_are_exact(make: ModuleType) -> None:
+    """What frames are predicted from is the same everywhere, or errors would grow."""
+    decoded = np.asarray(make.decoded_frames(GOLDEN / "clip.ncv"))
+    np.testing.assert_array_equal(decoded, np.asarray(Image.open(GOLDEN / "clip.png")))
+
+
+def test_the_clip_has_frames_of_every_kind() -> None:
+    from ncodec.records import Frame, Tag
+    from ncodec.stream import StreamReader
+
+    with (GOLDEN / "clip.ncv").open("rb") as stream:
+        reader = StreamReader(stream)
+        frames = [record for record in reader.records() if isinstance(record, Frame)]
+    assert [frame.tag for frame in frames] == [Tag.INTRA, *[Tag.PREDICTED] * 3, Tag.INTRA, Tag.COPY]

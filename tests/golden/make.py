@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from PIL import Image
@@ -11,6 +12,7 @@ import ncodec
 from ncodec.bitstream import unpack
 from ncodec.entropy import Symbols
 from ncodec.image import read_symbols
+from ncodec.picture import TimedFrame
 from ncodec.zoo import load_model
 
 FOLDER = Path(__file__).parent
@@ -47,13 +49,36 @@ def symbols_hash(data: bytes) -> str:
     return digest.hexdigest()
 
 
+def clip_frames() -> list[Image.Image]:
+    """A picture that pans, a part of which moves against it, a cut, and a frame that is repeated."""
+    whole = Image.open(SOURCE)
+    frames = []
+    for step in range(4):
+        frame = whole.crop((330 + 3 * step, 90 + step, 330 + 3 * step + 98, 90 + step + 66))
+        frame.paste(whole.crop((200, 200, 230, 224)), (50 - 5 * step, 20))
+        frames.append(frame)
+    cut = whole.crop((100, 100, 198, 166))
+    return [*frames, cut, cut]
+
+
+def decoded_frames(stream: Path) -> Image.Image:
+    """All frames of a stream, one below the other."""
+    with ncodec.open_video(stream) as decoder:
+        return Image.fromarray(np.concatenate([r.pixels for r in decoder.records() if isinstance(r, TimedFrame)]))
+
+
 def main() -> None:
-    """Write one .nci, one decoded .png each, and the hashes of the symbols."""
+    """Write streams, what they decode to, and the hashes of the symbols of pictures."""
     hashes = {}
     for name, (picture, quality) in pictures().items():
         data = ncodec.encode(picture, FOLDER / f"{name}.nci", quality=quality)
         Image.fromarray(np.asarray(ncodec.decode(data))).save(FOLDER / f"{name}.png", optimize=True)
         hashes[name] = symbols_hash(data)
+    with TemporaryDirectory() as folder:
+        for number, frame in enumerate(clip_frames()):
+            frame.save(f"{folder}/{number}.png")
+        ncodec.encode_video(f"{folder}/%d.png", FOLDER / "clip.ncv", quality=60, overwrite=True)
+    decoded_frames(FOLDER / "clip.ncv").save(FOLDER / "clip.png", optimize=True)
     (FOLDER / "symbols.json").write_text(json.dumps(hashes, indent=1) + "\n", "utf-8")
 
 
