@@ -68,57 +68,92 @@ class Motion:
     """(2, h, w) rows and columns in quarter pixels, from a block to its place in the last frame"""
     used: Mask
     """(h, w) whether the block is predicted at all"""
+    golden: "Golden | None" = None
 
 
-def compensate(reference: Pixels, motion: Motion) -> Pixels:
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """Blocks that are predicted from the last intra frame instead: the golden frame of IETF RFC 6386."""
+
+    chosen: Mask
+    """(h, w)"""
+    vectors: Vectors
+    """(2, h, w) in quarter pixels, from each block to its place in the intra frame, as far as that is known"""
+
+
+@dataclass(frozen=True, eq=False)
+class _Sources:
+    """Where blocks are from."""
+
+    numbers: npt.NDArray[np.int8]
+    """(h, w) 0 for the last frame, 1 for the last intra frame, −1 for neither"""
+    vectors: Vectors
+    """(2, h, w)"""
+
+
+def compensate(reference: Pixels, motion: Motion, *, intra: "HalfPixelPlanes | None" = None) -> Pixels:
     """The prediction of a frame from the last one, both (H, W, 3) uint8 with H and W multiples of 16.
 
     Beside a neighbour that moves otherwise, a block is mixed with what that one's vector would make of it: overlapped
-    block motion compensation, as in ITU-T H.263, annex F.
+    block motion compensation, as in ITU-T H.263, annex F. `intra` is the last intra frame, for golden blocks.
     """
-    planes = HalfPixelPlanes(reference)
+    planes = (HalfPixelPlanes(reference), intra)
+    sources = _sources(motion)
     blocks = np.full((*motion.used.shape, PATCH, _ROW), GREY, dtype=np.uint8)  # (h, w, 16, 48)
-    blocks[motion.used] = _fetch(planes, motion.used, motion.vectors)
-    beside = [_neighbours(motion, side) for side in _SIDES]
+    predicted = sources.numbers >= 0
+    blocks[predicted] = _fetch(planes, predicted, sources)
+    beside = [_neighbours(sources, side) for side in _SIDES]
     mixed = np.logical_or.reduce([differs for _, differs in beside])
     own = blocks[mixed].astype(np.int16)  # (n, 16, 48)
     total = own << _MIX_BITS
-    for side, (vectors, differs) in zip(_SIDES, beside, strict=True):
+    for side, (neighbours, differs) in zip(_SIDES, beside, strict=True):
         part = (differs[mixed], *side.half)
-        total[part] += (_fetch(planes, differs, vectors, side.half) - own[part]) * side.weights
+        total[part] += (_fetch(planes, differs, neighbours, side.half) - own[part]) * side.weights
     blocks[mixed] = (total + (1 << _MIX_BITS >> 1)) >> _MIX_BITS
-    predicted: Pixels = blocks.transpose(0, 2, 1, 3).reshape(reference.shape)  # copies, so contiguous
-    return predicted
+    whole: Pixels = blocks.transpose(0, 2, 1, 3).reshape(reference.shape)  # copies, so contiguous
+    return whole
 
 
-def _neighbours(motion: Motion, side: _Side) -> tuple[Vectors, Mask]:
-    """The vector of the neighbour of each block on one side, and where both are predicted, but otherwise."""
+def _sources(motion: Motion) -> _Sources:
+    numbers = np.where(motion.used, 0, -1).astype(np.int8)
+    if motion.golden is None:
+        return _Sources(numbers, motion.vectors)
+    chosen = motion.golden.chosen
+    return _Sources(np.where(chosen, 1, numbers), np.where(chosen, motion.golden.vectors, motion.vectors))
+
+
+def _neighbours(own: _Sources, side: _Side) -> tuple[_Sources, Mask]:
+    """What the neighbours of blocks on one side are from, and where both are predicted, but otherwise."""
     here, there = (
-        tuple(slice(max(0, step), size + min(0, step)) for step, size in zip(steps, motion.used.shape, strict=True))
+        tuple(slice(max(0, step), size + min(0, step)) for step, size in zip(steps, own.numbers.shape, strict=True))
         for steps in ((-side.down, -side.right), (side.down, side.right))
     )
-    vectors, differs = motion.vectors.copy(), np.zeros_like(motion.used)
-    vectors[:, *here] = motion.vectors[:, *there]
-    differs[here] = motion.used[there] & motion.used[here] & (vectors != motion.vectors).any(0)[here]
-    return vectors, differs
+    numbers, vectors = np.full_like(own.numbers, -1), own.vectors.copy()
+    numbers[here], vectors[:, *here] = own.numbers[there], own.vectors[:, *there]
+    differs = (numbers != own.numbers) | (vectors != own.vectors).any(axis=0)
+    return _Sources(numbers, vectors), differs & (numbers >= 0) & (own.numbers >= 0)
 
 
 def _fetch(
-    planes: "HalfPixelPlanes", chosen: Mask, vectors: Vectors, part: tuple[slice, slice] = (slice(None), slice(None))
+    planes: tuple["HalfPixelPlanes | None", ...],
+    chosen: Mask,
+    sources: _Sources,
+    part: tuple[slice, slice] = (slice(None), slice(None)),
 ) -> Pixels:
-    """A part of each chosen block, moved by its vector: (h, w) blocks and (2, h, w) vectors → (n, ≤ 16, ≤ 48) uint8."""
+    """A part of what each chosen block, of (h, w), is from: (n, ≤ 16, ≤ 48) uint8."""
     rows, columns = chosen.nonzero()
-    down, right = vectors[:, rows, columns].astype(np.intp)
+    down, right = sources.vectors[:, rows, columns].astype(np.intp)
     tops, lefts = PATCH * rows + PAD + (down >> 2), PATCH * columns + PAD + (right >> 2)
-    phases = (down & 3) * 4 + (right & 3)
+    kinds = (sources.numbers[rows, columns] << 4) + (down & 3) * 4 + (right & 3)
     blocks = np.empty((len(rows), PATCH, _ROW), dtype=np.uint8)[:, *part]
-    for phase in np.unique(phases).tolist():
-        alike = phases == phase
+    for kind in np.unique(kinds).tolist():
+        alike, source = kinds == kind, planes[kind >> 4]
+        assert source is not None
         found = [
-            planes.windows((row, column))[:, :, *part][
+            source.windows((row, column))[:, :, *part][
                 tops[alike] + (row >> 1), _CHANNELS * (lefts[alike] + (column >> 1))
             ]
-            for row, column in half_pixels_of(*divmod(phase, 4))
+            for row, column in half_pixels_of(*divmod(kind & 15, 4))
         ]
         blocks[alike] = found[0] if len(found) == 1 else average(*found)
     return blocks

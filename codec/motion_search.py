@@ -55,9 +55,9 @@ class MotionSearch:
     """
 
     def __init__(self, frame: Pixels, reference: Pixels) -> None:
-        current, last = _luma(frame), _luma(reference)
+        current, last = luma(frame), luma(reference)
         with ThreadPoolExecutor(1) as worker:
-            quarters = worker.submit(_quarter_pixel_planes, last.astype(np.uint8))  # sixteen times the frame's luma
+            quarters = worker.submit(quarter_pixel_planes, last.astype(np.uint8))  # sixteen times the frame's luma
             vectors = _search(_smaller(current, _COARSE), _smaller(last, _COARSE))
             for factor in (2, 1):
                 plane = np.pad(_smaller(last, factor), PAD, mode="edge")
@@ -65,7 +65,9 @@ class MotionSearch:
             planes = quarters.result()
         vectors = _refine(current, planes[::2, ::2], vectors, SMOOTHNESS)
         self._vectors = _refine(current, planes, vectors, SMOOTHNESS)
-        self._matcher = _Matcher(current, planes)
+        self.current = current
+        """luma of the frame"""
+        self._matcher = Matcher(current, planes)
         self._activity = _activity(current)
         self.predictable = float(self._is_found(self._vectors).mean())
         """share of the blocks that find something in the last frame"""
@@ -92,6 +94,10 @@ class MotionSearch:
             # Those after see of a block that is not predicted what a decoder will.
             vectors[:, rows, columns] = np.where(used[here], best, expected.vectors)
         return Motion(vectors, used)
+
+    def errors(self, motion: Motion) -> Costs:
+        """Summed squared differences of blocks from where motion says, or from their own means, (h, w)."""
+        return np.where(motion.used, self._matcher.squares(motion.vectors), _variation(self.current))
 
     def _agree(self, first: Vectors, before: Vectors, price: float) -> Vectors:
         """Vectors that are near those beside them where that is worth it."""
@@ -170,7 +176,7 @@ def _next_to(blocks: Mask) -> Mask:
     return near
 
 
-class _Matcher:
+class Matcher:
     """Summed differences of blocks from where vectors say."""
 
     def __init__(self, current: Plane, planes: Plane | Pixels, *, side: int = PATCH) -> None:
@@ -199,7 +205,7 @@ class _Matcher:
         return apart
 
 
-def _quarter_pixel_planes(values: Pixels) -> Pixels:
+def quarter_pixel_planes(values: Pixels) -> Pixels:
     """(H, W) uint8 at each quarter of a pixel, (4, 4, H + 2·pad, W + 2·pad)."""
     halves = HalfPixelPlanes(values)
     planes = np.empty((4, 4, values.shape[0] + 2 * PAD, values.shape[1] + 2 * PAD), dtype=np.uint8)
@@ -214,7 +220,8 @@ def _quarter_pixel_planes(values: Pixels) -> Pixels:
     return planes
 
 
-def _luma(pixels: Pixels) -> Plane:
+def luma(pixels: Pixels) -> Plane:
+    """About the luma of RGB, (H, W, 3) uint8 → (H, W) int16."""
     wide = pixels.astype(np.int16)
     plane: Plane = (wide[:, :, 0] + 2 * wide[:, :, 1] + wide[:, :, 2]) >> 2
     return plane
@@ -255,7 +262,7 @@ def _refine(current: Plane, planes: Plane | Pixels, vectors: Vectors, smoothness
     """
     high, wide = vectors.shape[1:]
     side, steps = current.shape[0] // high, planes.shape[0]
-    matcher = _Matcher(current, planes, side=side)
+    matcher = Matcher(current, planes, side=side)
     limit = min(steps * (PAD - 1), MAX_VECTOR)
     start = (2 * vectors).astype(np.int16)
     around = _median(start)
@@ -284,6 +291,15 @@ def _median(vectors: Vectors) -> Vectors:
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
     middle: Vectors = np.median(windows, axis=(3, 4)).astype(np.int16)
     return middle
+
+
+def _variation(current: Plane) -> Costs:
+    """Summed squared difference of each block from its own mean."""
+    high, wide = current.shape[0] // PATCH, current.shape[1] // PATCH
+    blocks = current.reshape(high, PATCH, wide, PATCH).transpose(0, 2, 1, 3).astype(np.int32)
+    means = blocks.mean(axis=(2, 3), keepdims=True).astype(np.int32)
+    variation: Costs = np.square(blocks - means).sum(axis=(2, 3))
+    return variation
 
 
 def _activity(current: Plane) -> Costs:

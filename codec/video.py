@@ -1,15 +1,17 @@
 """Frames ↔ coded frames, with one decoded frame of state on either side."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ncodec.bitstream import PATCH
-from ncodec.entropy import Group, Int8Array, Packer, Symbols, Unpacker, pop_symbols, push_symbols, zero_certain
+from ncodec.entropy import Group, Int8Array, Packer, Symbols, Tables, Unpacker, pop_symbols, push_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
+from ncodec.golden_frame import group_golden, lead, pop_golden
+from ncodec.golden_search import GoldenSearch
 from ncodec.image import ImageCodec, pad_to_patches
-from ncodec.motion import Motion, Vectors, compensate
+from ncodec.motion import Golden, HalfPixelPlanes, Motion, Vectors, compensate
 from ncodec.motion_search import MotionSearch
 from ncodec.picture import Levels, Pixels
 from ncodec.records import Frame, Tag
@@ -66,6 +68,7 @@ class Known:
     """ẑ"""
     vectors: Vectors | None = None
     """as a decoder knows them, those of blocks that are not predicted included"""
+    golden: Golden | None = None
 
 
 NOTHING = Known()
@@ -83,6 +86,8 @@ class FrameEncoder:
         self._source: Pixels | None = None
         self._last: Pixels | None = None
         self._known = NOTHING
+        self._intra_pixels: Pixels | None = None
+        self._golden: GoldenSearch | None = None
 
     @property
     def last(self) -> Pixels:
@@ -121,6 +126,9 @@ class FrameEncoder:
         if look.search is None:
             return self._intra(look.pixels, pts=pts, qp=qp)
         motion = look.search.motion(qp=qp, before=self._known.vectors)
+        if self._known.golden is not None and self._intra_pixels is not None:
+            self._golden = self._golden or GoldenSearch(self._intra_pixels)
+            motion = self._golden.motion(look.search, motion, qp=qp, before=self._known.golden)
         return self._predicted(pad_to_patches(look.pixels), motion, pts=pts, qp=qp)
 
     def _intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
@@ -132,6 +140,7 @@ class FrameEncoder:
         levels = codec.render(symbols, qp=qp)
         shifts = choose_shifts(levels, INTRA_ROUNDING)
         self._last = round_levels(levels, shifts, INTRA_ROUNDING)
+        self._intra_pixels, self._golden = self._last, None  # looked into once a predicted frame follows another
         packer = pushing.result()
         packer.push([group_shifts(shifts, tables, INTRA_ROUNDING)])
         return Frame(Tag.INTRA, pts, qp, packer.payload())
@@ -141,15 +150,18 @@ class FrameEncoder:
         tables = codec.model.tables
         before = self._known
         grouping = self._worker.submit(group_motion, motion, tables, before=before.vectors)
-        predicted = compensate(self.last, motion)
+        predicted = compensate(self.last, motion, intra=self._golden.planes if self._golden else None)
         symbols, levels = codec.code(pixels, qp=qp, predicted=predicted)
         moved = grouping.result()
-        self._known = Known(symbols.z_hat, moved.vectors)
+        known = replace(motion, vectors=moved.vectors)
+        golden = motion.golden or lead(known, before.golden)
+        groups = [*moved.groups, *group_golden(golden, tables, motion=known, before=before.golden)]
+        self._known = Known(symbols.z_hat, moved.vectors, golden)
 
         def push() -> tuple[Packer, bool]:
             changed = zero_certain(symbols, tables, qp=qp)
             packer = push_symbols(symbols, tables, qp=qp, before=before.hyper)
-            packer.push(moved.groups)
+            packer.push(groups)
             return packer, changed
 
         def settle(levels: Levels) -> Group:
@@ -186,6 +198,7 @@ class FrameDecoder:
         self.height = height
         self.width = width
         self._last: Pixels | None = None
+        self._intra: HalfPixelPlanes | None = None
         self._known = NOTHING
 
     def parse(self, frame: Frame) -> Parsed:
@@ -203,9 +216,9 @@ class FrameDecoder:
         rounding = INTRA_ROUNDING if intra else PREDICTED_ROUNDING
         shifts = pop_shifts(unpacker, tables, rounding, high=cells_high, wide=cells_wide)
         before = NOTHING if intra else self._known
-        motion = None if intra else pop_motion(unpacker, tables, high=high, wide=wide, before=before.vectors)
+        motion = None if intra else _pop_motion(unpacker, tables, high=high, wide=wide, before=before)
         symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before.hyper)
-        self._known = NOTHING if motion is None else Known(symbols.z_hat, motion.vectors)
+        self._known = NOTHING if motion is None else Known(symbols.z_hat, motion.vectors, motion.golden)
         return Parsed(frame.tag, frame.pts, frame.qp, symbols, shifts, motion)
 
     def decode(self, parsed: Parsed) -> Pixels:
@@ -220,8 +233,10 @@ class FrameDecoder:
         """The whole padded frame."""
         if parsed.motion is None:
             levels = self.codecs.pictures.render(symbols, qp=parsed.qp)
-            return round_levels(levels, shifts, INTRA_ROUNDING)
-        predicted = compensate(self._reference(), parsed.motion)
+            pixels = round_levels(levels, shifts, INTRA_ROUNDING)
+            self._intra = HalfPixelPlanes(pixels)
+            return pixels
+        predicted = compensate(self._reference(), parsed.motion, intra=self._intra)
         levels = self.codecs.predicting().render(symbols, qp=parsed.qp, predicted=predicted)
         return round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
 
@@ -234,3 +249,8 @@ class FrameDecoder:
     def forget(self) -> None:
         """Decode nothing more before the next intra frame."""
         self._last, self._known = None, NOTHING
+
+
+def _pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: Known) -> Motion:
+    motion = pop_motion(unpacker, tables, high=high, wide=wide, before=before.vectors)
+    return replace(motion, golden=pop_golden(unpacker, tables, motion=motion, before=before.golden))

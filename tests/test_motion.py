@@ -7,7 +7,7 @@ from PIL import Image
 from places import ROOT
 
 from ncodec.entropy import Packer
-from ncodec.motion import GREY, MAX_VECTOR, Motion, Vectors, compensate
+from ncodec.motion import GREY, MAX_VECTOR, Golden, HalfPixelPlanes, Motion, Vectors, compensate
 from ncodec.motion_search import ERROR_LASTS, MotionSearch, bit_price
 from ncodec.vectors import group_motion
 from ncodec.video import LEAST_PREDICTED
@@ -142,24 +142,28 @@ def test_compensation_follows_the_format_word_by_word(scene: Photo) -> None:
     generator = np.random.default_rng(2)
     vectors = generator.integers(-MAX_VECTOR, MAX_VECTOR + 1, (2, 4, 6)).astype(np.int16)
     used = generator.random((4, 6)) < 0.9
-    predicted = compensate(small, Motion(vectors, used))
+    intra = np.ascontiguousarray(scene[64:128, 96:192])
+    golden = Golden(generator.random((4, 6)) < 0.3, vectors[::-1, ::-1])
+    known = used | golden.chosen
+    predicted = compensate(small, Motion(vectors, used, golden), intra=HalfPixelPlanes(intra))
     for y, x in zip(generator.integers(0, 64, 400), generator.integers(0, 96, 400), strict=True):
         block, i, j = (y // 16, x // 16), y % 16, x % 16
         beside = {(-1, 0): i, (1, 0): 15 - i, (0, -1): j, (0, 1): 15 - j}
         expected = []
         for channel in range(3):
 
-            def moved(block: tuple[int, int], plane: Photo = small[:, :, channel], y: int = y, x: int = x) -> int:
-                down, right = map(int, vectors[:, *block])
-                return sample(plane, 4 * y + down, 4 * x + right)
+            def moved(block: tuple[int, int], channel: int = channel, y: int = y, x: int = x) -> int:
+                picture, field = (intra, golden.vectors) if golden.chosen[block] else (small, vectors)
+                down, right = map(int, field[:, *block])
+                return sample(picture[:, :, channel], 4 * y + down, 4 * x + right)
 
             total = 64 * moved(block)
             for (down, right), distance in beside.items():
                 other = block[0] + down, block[1] + right
-                if 0 <= other[0] < 4 and 0 <= other[1] < 6 and used[other]:
+                if 0 <= other[0] < 4 and 0 <= other[1] < 6 and known[other]:
                     total += max(15 - 2 * distance, 0) * (moved(other) - moved(block))
             expected.append((total + 32) // 64)
-        assert predicted[y, x].tolist() == (expected if used[block] else [GREY] * 3)
+        assert predicted[y, x].tolist() == (expected if known[block] else [GREY] * 3)
 
 
 def test_one_row_of_blocks_moves_together_in_noise() -> None:

@@ -1,0 +1,103 @@
+"""Which blocks are predicted from the last intra frame, and from where in it, ↔ groups of symbols.
+
+Where blocks come from in the intra frame is followed from frame to frame, along their vectors; a block that is
+predicted from there says how far it really is from where that leads.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.bitstream import PATCH
+from ncodec.entropy import TABLE_TOTAL, Group, Int32Array, Table, Tables, Unpacker
+from ncodec.errors import FormatError
+from ncodec.motion import MAX_VECTOR, Golden, Mask, Motion
+from ncodec.vectors import Stage, stages_of
+
+SHARES = np.array([25, 115, 165, 320, 445, 290, 455, 595, 740, 915])
+"""how many of 1,024 blocks are golden, by class: as many as are of the four around, and 5 if the block was before"""
+FIRST_CLASSES = 2, 7
+"""of the blocks of the first lattice, which have none around"""
+DELTA_ROW = 12
+"""table of both differences from where vectors lead"""
+
+Classes = npt.NDArray[np.intp]
+
+
+def _table(ones: int) -> Table:
+    """Of 0 and 1, so many of 1,024 of them the latter."""
+    shares = np.array([1024 - ones, ones], dtype=np.uint32) * (TABLE_TOTAL // 1024) - 1
+    return Table(np.array([1, *shares, 1], dtype=np.uint32))
+
+
+_ANY_TABLE = _table(512)
+_TABLES = tuple(map(_table, SHARES.tolist()))
+
+
+def lead(motion: Motion, before: Golden | None) -> Golden:
+    """Where blocks come from in the intra frame by their vectors and what is known of the last frame; none is chosen.
+
+    `before` is None where the last frame is the intra frame.
+    """
+    nowhere = np.zeros_like(motion.used)
+    if before is None:
+        return Golden(nowhere, motion.vectors)
+    vectors = motion.vectors.astype(np.int32)
+    # Its middle came from this block of the last frame.
+    places = (np.indices(motion.used.shape) * PATCH + PATCH // 2 + (vectors >> 2)) // PATCH
+    rows, columns = (np.clip(p, 0, size - 1) for p, size in zip(places, motion.used.shape, strict=True))
+    led = np.clip(vectors + before.vectors[:, rows, columns], -MAX_VECTOR, MAX_VECTOR)
+    return Golden(nowhere, led.astype(np.int16))
+
+
+def classes_of(stage: Stage, chosen: Mask, before: Mask) -> Classes:
+    """How likely the blocks of a stage are golden, from those before it and those of the frame before."""
+    was = before[stage.points[0], stage.points[1]]
+    if stage.around is None:
+        return np.where(was, FIRST_CLASSES[1], FIRST_CLASSES[0])
+    classes: Classes = chosen[stage.around[0], stage.around[1]].sum(axis=0, dtype=np.intp) + 5 * was
+    return classes
+
+
+def group_golden(golden: Golden, tables: Tables, *, motion: Motion, before: Golden | None) -> list[Group]:
+    """Golden blocks → what is coded of them after the motion, as a decoder knows it; nothing where `before` is None."""
+    if before is None:
+        return []
+    chosen = golden.chosen
+    groups: list[Group] = [(_ANY_TABLE, np.array([chosen.any()], dtype=np.int32))]
+    if not chosen.any():
+        return groups
+    for stage in stages_of(*chosen.shape):
+        classes = classes_of(stage, chosen, before.chosen)
+        flags = chosen[stage.points[0], stage.points[1]].astype(np.int32)
+        groups += [(_TABLES[c], flags[classes == c]) for c in np.unique(classes)]
+    apart = golden.vectors.astype(np.int32) - lead(motion, before).vectors
+    return [*groups, (tables.bank[DELTA_ROW], apart[:, chosen].reshape(-1))]
+
+
+def pop_golden(unpacker: Unpacker, tables: Tables, *, motion: Motion, before: Golden | None) -> Golden:
+    """The next symbols of a payload → golden blocks; raises FormatError for what is none."""
+    led = lead(motion, before)
+    if before is None or not _flags(unpacker.values(_ANY_TABLE, 1)).any():
+        return led
+    chosen = led.chosen.copy()
+    for stage in stages_of(*chosen.shape):
+        classes = classes_of(stage, chosen, before.chosen)
+        flags = np.empty(len(classes), dtype=np.int32)
+        for c in np.unique(classes):
+            flags[classes == c] = unpacker.values(_TABLES[c], int((classes == c).sum()))
+        chosen[stage.points[0], stage.points[1]] = _flags(flags)
+    vectors = led.vectors.astype(np.int32)
+    vectors[:, chosen] += unpacker.values(tables.bank[DELTA_ROW], 2 * int(chosen.sum())).reshape(2, -1)
+    if np.abs(vectors).max() > MAX_VECTOR:
+        msg = f"expected vectors of at most {MAX_VECTOR} quarter pixels, got others: the file is damaged"
+        raise FormatError(msg)
+    return Golden(chosen, vectors.astype(np.int16))
+
+
+def _flags(values: Int32Array) -> Mask:
+    """Symbols → truths."""
+    if ((values != 0) & (values != 1)).any():
+        msg = "expected 0 or 1 for whether blocks are golden, got others: the file is damaged"
+        raise FormatError(msg)
+    flags: Mask = values == 1
+    return flags

@@ -1,0 +1,61 @@
+"""Which blocks of a frame are better predicted from the last intra frame."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ncodec.entropy import SignedArray
+from ncodec.golden_frame import SHARES, classes_of, lead
+from ncodec.motion import MAX_VECTOR, Golden, HalfPixelPlanes, Motion
+from ncodec.motion_search import Bits, Matcher, MotionSearch, bit_price, luma, quarter_pixel_planes
+from ncodec.picture import Pixels
+from ncodec.vectors import stages_of
+
+NEAR = 2.0
+"""times its error otherwise that a block may have where vectors lead, and still be looked for around there"""
+ROUNDS = 2
+"""of moving on to the nearest of the eight places around"""
+_AROUND = np.array([(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if r or c])[:, :, None]
+_CLASS_BITS = np.log2((1024 - SHARES) / SHARES)
+"""what a block takes to be golden, less what it takes not to be"""
+
+
+class GoldenSearch:
+    """Looks for blocks of frames in the intra frame before them, (H, W, 3) uint8 as decoded."""
+
+    def __init__(self, intra: Pixels) -> None:
+        self.planes = HalfPixelPlanes(intra)
+        """of the intra frame"""
+        self._luma = quarter_pixel_planes(luma(intra).astype(np.uint8))
+
+    def motion(self, search: MotionSearch, motion: Motion, *, qp: int, before: Golden) -> Motion:
+        """The same motion with the golden blocks that are worth their bits at a qp; `before` is of the frame before."""
+        price, led = bit_price(qp), lead(motion, before).vectors
+        matcher, errors = Matcher(search.current, self._luma), search.errors(motion)
+        costs = matcher.squares(led) + price * _bits(led, led)
+        near = costs < NEAR * errors
+        start = led[:, near]
+        best, least = start, costs[near]
+        for _ in range(ROUNDS):
+            middle = best
+            for step in _AROUND:
+                moved = np.clip(middle + step, -MAX_VECTOR, MAX_VECTOR)
+                priced = matcher.squares(moved, near) + price * _bits(moved, start)
+                better = priced < least
+                best, least = np.where(better, moved, best), np.where(better, priced, least)
+        gains = np.full(near.shape, -np.inf)
+        gains[near] = errors[near] - least
+        chosen = np.zeros_like(near)
+        for stage in stages_of(*near.shape):
+            classes = classes_of(stage, chosen, before.chosen)
+            rows, columns = stage.points
+            chosen[rows, columns] = gains[rows, columns] > price * _CLASS_BITS[classes]
+        found = led.copy()
+        found[:, near] = best
+        return replace(motion, golden=Golden(chosen, np.where(chosen, found, led)))
+
+
+def _bits(vectors: SignedArray, led: SignedArray) -> Bits:
+    """About what vectors cost a golden block, (2, …) → (…)."""
+    bits: Bits = (0.4 + 3.3 * np.log2(1 + np.abs(vectors - led))).sum(axis=0)
+    return bits
