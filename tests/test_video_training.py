@@ -20,10 +20,9 @@ from torch import nn
 
 from ncodec.errors import InputError, ModelError
 from ncodec.models.frame import FrameModel
-from ncodec.models.image import ImageModel, Prediction
+from ncodec.models.image import ImageModel
 from ncodec.training import run, video
-from ncodec.training.clips import ClipBank, ClipOptions, follow, intra_qp, load_clips, move, predict
-from ncodec.training.data import to_unit
+from ncodec.training.clips import ClipBank, ClipOptions, intra_qp, load_clips, move, predict, to_bytes
 from ncodec.training.losses import RateDistortion
 from ncodec.training.pictures import PictureBank
 from ncodec.training.video import VideoTraining
@@ -86,7 +85,7 @@ def test_photographs_that_move_can_be_followed(photo: Photo) -> None:
     errors, still = [], []
     for seed in range(8):
         sequence = move(picture, picture.flip(0), options=SMALL, generator=torch.Generator().manual_seed(seed))
-        predicted, _ = predict(sequence[1:2], sequence[:1], torch.tensor([32.0]))
+        predicted = predict(sequence[1:2], sequence[:1], torch.tensor([32.0]))
         errors.append((predicted.float() - sequence[1].float()).abs().mean().item())
         still.append((sequence[0].float() - sequence[1].float()).abs().mean().item())
     assert np.mean(errors) < 0.7 * np.mean(still)
@@ -152,22 +151,7 @@ def test_a_still_scene_pulls_as_hard_as_one_that_moves() -> None:
 
 
 def test_first_frames_are_coded_better_by_what_encoders_choose() -> None:
-    assert intra_qp(torch.tensor([10.0, 62.0])).tolist() == [18, 63]
-
-
-def test_motion_is_followed_with_a_gradient(photo: Photo) -> None:
-    frames = torch.from_numpy(np.stack([photo[20:84, 3 * i : 3 * i + 64] for i in range(2)]))
-    predicted, motions = predict(frames[1:], frames[:1], torch.tensor([32.0]))
-    motions[0].used[0, 0] = False
-    last = to_unit(frames[:1]).requires_grad_()
-    followed = follow(last, motions)
-    assert not followed[:, :, :16, :16].any()
-    error = (followed - to_unit(predicted)).abs()[:, :, 16:]
-    still = (last - to_unit(predicted)).abs()[:, :, 16:]
-    assert error.mean() < 0.2 * still.mean()
-    followed.sum().backward()
-    assert last.grad is not None
-    assert float(last.grad.sum()) == pytest.approx(3 * (64 * 64 - 16 * 16), rel=1e-3)
+    assert intra_qp(torch.tensor([10.0, 62.0])).tolist() == [24, 63]
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +172,7 @@ def test_a_step_goes_on_with_what_another_decoded(module: VideoTraining, monkeyp
     _, seen = module.price(torch.zeros_like(crops), torch.tensor([0.0]))
     (after,) = module.under_way
     assert torch.equal(after.frames, before.frames.roll(-2, dims=1))
-    assert torch.equal(after.last, seen.pixels[1:])
+    assert torch.equal(after.last, to_bytes(seen.pixels[1:]))
     assert after.qp == 32
 
 
@@ -200,13 +184,3 @@ def test_sequences_under_way_are_few_and_change(module: VideoTraining, monkeypat
         module.price(torch.full((1, 3, 64, 64, 3), shade, dtype=torch.uint8), torch.tensor([32.0]))
     assert len(module.under_way) == 2
     assert module.under_way[1].frames[0, 0, 0, 0, 0] == 3
-
-
-def test_a_frame_is_coded_for_those_after_it(module: VideoTraining) -> None:
-    made: list[Prediction] = []
-    hook = module.model.register_forward_hook(lambda *call: made.append(call[2]))
-    module.under_way.clear()
-    result, _ = module.price(torch.randint(0, 256, (1, 3, 64, 64, 3), dtype=torch.uint8), torch.tensor([32.0]))
-    hook.remove()
-    (pull,) = torch.autograd.grad(result.mse[1], made[0].pixels)
-    assert pull.any()

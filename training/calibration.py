@@ -119,7 +119,7 @@ def frame_examples(model: FrameModel, intra: ImageModel, clips: Sequence[Pixels]
         frames = torch.from_numpy(clip.copy())[:, None]  # (T, 1, H, W, 3)
         last = to_bytes(intra(to_unit(frames[0]), intra_qp(qp)).pixels)
         for frame in frames[1:]:
-            predicted = to_unit(predict(frame, last, qp)[0])
+            predicted = to_unit(predict(frame, last, qp))
             yield to_unit(frame), predicted
             last = to_bytes(model(to_unit(frame), predicted, qp).pixels)
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ncodec.bitstream import PATCH, QP_COUNT
+from ncodec.bitstream import QP_COUNT
 from ncodec.control import LEAST_BELOW
 from ncodec.errors import InputError
-from ncodec.motion import Motion, compensate
+from ncodec.motion import compensate
 from ncodec.motion_search import MotionSearch
 from ncodec.suffixes import CLIP_SUFFIXES
 from ncodec.training.pictures import CropOptions, Loaded, PictureBank, Pixels, split
@@ -33,7 +33,7 @@ class ClipOptions:
     frames: int = 16
     """frames of a sequence, the first of which is coded as a picture"""
     together: int = 3
-    """predicted frames that a step prices; with those after them a later step goes on"""
+    """predicted frames that a step prices; a later step goes on with those after them"""
     stride: int = 2
     """a sequence takes every frame of its clip, or every second one and so on up to this"""
     synthetic: float = 0.4
@@ -83,29 +83,15 @@ def _decode(data: bytes, *, most: float) -> Pixels | str:
         return f"cannot be read: {error}"
 
 
-def predict(frames: Tensor, references: Tensor, qp: Tensor) -> tuple[Tensor, list[Motion]]:
+def predict(frames: Tensor, references: Tensor, qp: Tensor) -> Tensor:
     """The prediction of each frame from what was decoded before it, as an encoder makes it after an intra frame.
 
-    (B, H, W, 3) uint8 frames and references, and (B,) qp, → (B, H, W, 3) uint8, and the motion of each.
+    (B, H, W, 3) uint8 frames and references, and (B,) qp, → (B, H, W, 3) uint8.
     """
-    predicted, motions = [], []
+    predicted = []
     for frame, reference, level in zip(frames.cpu().numpy(), references.cpu().numpy(), qp.tolist(), strict=True):
-        motions.append(MotionSearch(frame, reference).motion(qp=round(level)))
-        predicted.append(compensate(reference, motions[-1]))
-    return torch.from_numpy(np.stack(predicted)).to(frames.device), motions
-
-
-def follow(pixels: Tensor, motions: Sequence[Motion]) -> Tensor:
-    """About what `predict` makes of (B, 3, H, W) pixels, but differentiable, and zero where nothing is predicted."""
-    vectors = torch.stack([torch.from_numpy(motion.vectors) for motion in motions]).float() / 4  # (B, 2, h, w)
-    used = torch.stack([torch.from_numpy(motion.used) for motion in motions])
-    spread = F.interpolate(vectors, scale_factor=float(PATCH)).to(pixels.device)  # (B, 2, H, W)
-    mask = F.interpolate(used[:, None].float(), scale_factor=float(PATCH)).to(pixels.device)
-    height, width = pixels.shape[2:]
-    rows = torch.arange(height, device=pixels.device)[:, None] + spread[:, 0]
-    columns = torch.arange(width, device=pixels.device) + spread[:, 1]
-    grid = torch.stack([columns * (2 / (width - 1)) - 1, rows * (2 / (height - 1)) - 1], dim=-1)  # (B, H, W, 2)
-    return F.grid_sample(pixels, grid, padding_mode="border", align_corners=True) * mask
+        predicted.append(compensate(reference, MotionSearch(frame, reference).motion(qp=round(level))))
+    return torch.from_numpy(np.stack(predicted)).to(frames.device)
 
 
 def intra_qp(qp: Tensor) -> Tensor:

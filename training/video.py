@@ -10,16 +10,7 @@ from torch import Tensor
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel, Prediction
 from ncodec.suffixes import CLIP_SUFFIXES
-from ncodec.training.clips import (
-    ClipBank,
-    ClipOptions,
-    centre_sequence,
-    follow,
-    intra_qp,
-    load_clips,
-    predict,
-    to_bytes,
-)
+from ncodec.training.clips import ClipBank, ClipOptions, centre_sequence, intra_qp, load_clips, predict, to_bytes
 from ncodec.training.data import Batches, StreamData, to_unit
 from ncodec.training.image import ImageTraining, OptimizerOptions
 from ncodec.training.losses import RateDistortion, mean_square_420, rate_distortion
@@ -43,15 +34,15 @@ class Sequences:
     qp: Tensor
     """(B,)"""
     last: Tensor
-    """what the last decoded one was decoded to, (B, 3, H, W) in 0…1, unclipped"""
+    """what the last decoded one was decoded to, (B, H, W, 3) uint8"""
 
 
 class VideoTraining(ImageTraining):
     """Minimizes λ·255²·MSE + bpp of the predicted frames of sequences whose first frames a frozen image codec codes.
 
-    The error is that of Y, Cb and Cr in 4:2:0: as such clips are stored, shown and compared. A step prices a few frames
-    together, so that each is coded for those after it too, and they may be far from their intra frame, decoded by what
-    the model was some steps ago: errors that grow from frame to frame are seen.
+    The error is that of Y, Cb and Cr in 4:2:0: as such clips are stored, shown and compared. The frames of a step may
+    be far from their intra frames, predicted from what the model made some steps ago: errors that grow from frame to
+    frame are seen.
     """
 
     def __init__(
@@ -89,24 +80,22 @@ class VideoTraining(ImageTraining):
         """Sequences whose first frames are coded as pictures."""
         (intra,) = self._intra
         with torch.no_grad():
-            return Sequences(frames, qp, intra.to(frames.device)(to_unit(frames[:, 0]), intra_qp(qp)).pixels)
+            last = to_bytes(intra.to(frames.device)(to_unit(frames[:, 0]), intra_qp(qp)).pixels)
+        return Sequences(frames, qp, last)
 
     def _predict(self, before: Sequences, *, count: int) -> tuple[RateDistortion, Prediction, Tensor]:
         """Price the next frames, (B·count,) each, and what the last of them is decoded to."""
         last, qp, seen = before.last, before.qp, []
         frames = before.frames[:, 1 : 1 + count].unbind(1)
         for frame in frames:
-            pixels, motions = predict(frame, to_bytes(last), qp)
-            # Rounding and interpolation of bytes have no gradient; that of about the same prediction stands in.
-            smooth = follow(last, motions)
-            seen.append(self.model(to_unit(frame), to_unit(pixels) + smooth - smooth.detach(), qp))
-            last = seen[-1].pixels
+            seen.append(self.model(to_unit(frame), to_unit(predict(frame, last, qp)), qp))
+            last = to_bytes(seen[-1].pixels)
         together = Prediction(*(torch.cat([getattr(s, name) for s in seen]) for name in ("pixels", "y_bits", "z_bits")))
         originals, lagrangian = to_unit(torch.cat(frames)), self.model.config.lambda_of(qp).repeat(len(frames))
         mse = mean_square_420(together.pixels.float() - originals)
         bits = together.y_bits + together.z_bits
         priced = rate_distortion(mse, bits, pixels=originals[0, 0].numel(), lagrangian=lagrangian)
-        return priced, together, last.detach()
+        return priced, together, last
 
     def objective(self, result: RateDistortion) -> Tensor:
         """Mean logarithm: a still scene counts as much as one that moves and takes fifty times its bits."""
