@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from ncodec.transcode import VideoFacts, Watch
 
 STREAM_SUFFIX = ".ncv"
-STREAM_MAGIC = b"\x9dNCV"
-PICTURE_MAGIC = b"\x9dNCI"
 VIDEO_MAGICS = (b"YUV4MPEG2", b"\x1aE\xdf\xa3")
 """of y4m and Matroska"""
 PICTURE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"})
@@ -171,17 +169,19 @@ def is_numbered(name: str) -> bool:
 
 def is_coded_clip(source: str) -> bool:
     """Whether a file, or what stands in standard input, starts as a stream does; names tell where that does not."""
+    from ncodec import bitstream, records
+
     if source == STDIO:
-        return _peek(len(STREAM_MAGIC)) == STREAM_MAGIC
+        return _peek(len(records.MAGIC)) == records.MAGIC
     named = Path(source).suffix.lower() == STREAM_SUFFIX
     try:
         if not Path(source).is_file():  # it can be read only once
             return named
         with Path(source).open("rb") as stream:
-            start = stream.read(len(STREAM_MAGIC))
+            start = stream.read(len(records.MAGIC))
     except OSError:
         return False
-    return start == STREAM_MAGIC or (named and start != PICTURE_MAGIC)
+    return start == records.MAGIC or (named and start != bitstream.MAGIC)
 
 
 def _peek(count: int) -> bytes:

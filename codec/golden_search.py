@@ -6,7 +6,7 @@ import numpy as np
 
 from ncodec.entropy import SignedArray
 from ncodec.golden_frame import SHARES, classes_of, lead
-from ncodec.motion import MAX_VECTOR, Golden, HalfPixelPlanes, Motion
+from ncodec.motion import MAX_VECTOR, Golden, HalfPixelPlanes, Mask, Motion, Vectors
 from ncodec.motion_search import Bits, Matcher, MotionSearch, bit_price, luma, quarter_pixel_planes
 from ncodec.picture import Pixels
 from ncodec.vectors import stages_of
@@ -15,7 +15,7 @@ NEAR = 2.0
 """times its error otherwise that a block may have where vectors lead, and still be looked for around there"""
 ROUNDS = 2
 """of moving on to the nearest of the eight places around"""
-_AROUND = np.array([(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if r or c])[:, :, None]
+_AROUND = np.array([(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if r or c], dtype=np.int16)[:, :, None]
 _CLASS_BITS = np.log2((1024 - SHARES) / SHARES)
 """what a block takes to be golden, less what it takes not to be"""
 
@@ -30,29 +30,31 @@ class GoldenSearch:
 
     def motion(self, search: MotionSearch, motion: Motion, *, qp: int, before: Golden) -> Motion:
         """The same motion with the golden blocks that are worth their bits at a qp; `before` is of the frame before."""
-        price, led = bit_price(qp), lead(motion, before).vectors
-        matcher, errors = Matcher(search.current, self._luma), search.errors(motion)
-        costs = matcher.squares(led) + price * _bits(led, led)
+        price, led, errors = bit_price(qp), lead(motion, before).vectors, search.errors(motion)
+        matcher = Matcher(search.current, self._luma)
+        vectors, costs = led.copy(), matcher.squares(led) + price * _bits(led, led)
         near = costs < NEAR * errors
-        start = led[:, near]
-        best, least = start, costs[near]
-        for _ in range(ROUNDS):
-            middle = best
-            for step in _AROUND:
-                moved = np.clip(middle + step, -MAX_VECTOR, MAX_VECTOR)
-                priced = matcher.squares(moved, near) + price * _bits(moved, start)
-                better = priced < least
-                best, least = np.where(better, moved, best), np.where(better, priced, least)
-        gains = np.full(near.shape, -np.inf)
-        gains[near] = errors[near] - least
+        vectors[:, near], costs[near] = _nearest(matcher, near, led[:, near], costs[near], price)
+        gains = np.where(near, errors - costs, -np.inf)
         chosen = np.zeros_like(near)
         for stage in stages_of(*near.shape):
-            classes = classes_of(stage, chosen, before.chosen)
             rows, columns = stage.points
+            classes = classes_of(stage, chosen, before.chosen)
             chosen[rows, columns] = gains[rows, columns] > price * _CLASS_BITS[classes]
-        found = led.copy()
-        found[:, near] = best
-        return replace(motion, golden=Golden(chosen, np.where(chosen, found, led)))
+        return replace(motion, golden=Golden(chosen, np.where(chosen, vectors, led)))
+
+
+def _nearest(matcher: Matcher, here: Mask, led: Vectors, costs: Bits, price: float) -> tuple[Vectors, Bits]:
+    """The best vectors of blocks around where theirs lead, (2, n), and what they cost with their bits, (n,)."""
+    best = led
+    for _ in range(ROUNDS):
+        middle = best
+        for step in _AROUND:
+            moved = np.clip(middle + step, -MAX_VECTOR, MAX_VECTOR)
+            priced = matcher.squares(moved, here) + price * _bits(moved, led)
+            better = priced < costs
+            best, costs = np.where(better, moved, best), np.where(better, priced, costs)
+    return best, costs
 
 
 def _bits(vectors: SignedArray, led: SignedArray) -> Bits:

@@ -95,9 +95,10 @@ def compensate(reference: Pixels, motion: Motion, *, intra: "HalfPixelPlanes | N
     """The prediction of a frame from the last one, both (H, W, 3) uint8 with H and W multiples of 16.
 
     Beside a neighbour that moves otherwise, a block is mixed with what that one's vector would make of it: overlapped
-    block motion compensation, as in ITU-T H.263, annex F. `intra` is the last intra frame, for golden blocks.
+    block motion compensation, as in ITU-T H.263, annex F. `intra` is the last intra frame, where the last one is not.
     """
-    planes = (HalfPixelPlanes(reference), intra)
+    last = HalfPixelPlanes(reference)
+    planes = last, intra or last
     sources = _sources(motion)
     blocks = np.full((*motion.used.shape, PATCH, _ROW), GREY, dtype=np.uint8)  # (h, w, 16, 48)
     predicted = sources.numbers >= 0
@@ -135,7 +136,7 @@ def _neighbours(own: _Sources, side: _Side) -> tuple[_Sources, Mask]:
 
 
 def _fetch(
-    planes: tuple["HalfPixelPlanes | None", ...],
+    planes: tuple["HalfPixelPlanes", "HalfPixelPlanes"],
     chosen: Mask,
     sources: _Sources,
     part: tuple[slice, slice] = (slice(None), slice(None)),
@@ -148,7 +149,6 @@ def _fetch(
     blocks = np.empty((len(rows), PATCH, _ROW), dtype=np.uint8)[:, *part]
     for kind in np.unique(kinds).tolist():
         alike, source = kinds == kind, planes[kind >> 4]
-        assert source is not None
         found = [
             source.windows((row, column))[:, :, *part][
                 tops[alike] + (row >> 1), _CHANNELS * (lefts[alike] + (column >> 1))

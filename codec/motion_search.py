@@ -295,19 +295,20 @@ def _median(vectors: Vectors) -> Vectors:
 
 def _variation(current: Plane) -> Costs:
     """Summed squared difference of each block from its own mean."""
-    high, wide = current.shape[0] // PATCH, current.shape[1] // PATCH
-    blocks = current.reshape(high, PATCH, wide, PATCH).transpose(0, 2, 1, 3).astype(np.int32)
-    means = blocks.mean(axis=(2, 3), keepdims=True).astype(np.int32)
-    variation: Costs = np.square(blocks - means).sum(axis=(2, 3))
+    variation: Costs = np.square(_from_means(current)).sum(axis=(1, 3))
     return variation
 
 
 def _activity(current: Plane) -> Costs:
     """Summed absolute difference of each block from its own mean: what a block costs without prediction."""
+    # A flat block's mean is not free either, and a little motion is cheaper than a new texture.
+    costs: Costs = np.abs(_from_means(current)).sum(axis=(1, 3)) + 2 * PATCH**2
+    return costs
+
+
+def _from_means(current: Plane) -> npt.NDArray[np.int32]:
+    """Values less the mean of their block, (h, 16, w, 16)."""
     high, wide = current.shape[0] // PATCH, current.shape[1] // PATCH
     blocks = current.reshape(high, PATCH, wide, PATCH).astype(np.int32)
-    mean = blocks.sum(axis=(1, 3), keepdims=True) // PATCH**2
-    difference = np.abs(blocks - mean).sum(axis=(1, 3))
-    # A flat block's mean is not free either, and a little motion is cheaper than a new texture.
-    costs: Costs = difference + 2 * PATCH**2
-    return costs
+    blocks -= blocks.sum(axis=(1, 3), keepdims=True, dtype=np.int32) // PATCH**2
+    return blocks

@@ -140,11 +140,10 @@ def test_blocks_are_golden_or_not(tables: Tables, place: int, value: int) -> Non
 
 
 def test_vectors_beyond_their_range_are_refused(tables: Tables) -> None:
-    motion, before, golden = scene(1, 1, 1)
+    motion, before, _ = scene(1, 1, 1)
     far = Golden(~np.zeros((1, 1), dtype=bool), np.full((2, 1, 1), MAX_VECTOR + 1, dtype=np.int16))
     with pytest.raises(FormatError, match="expected vectors of at most 140"):
         unpack(pack(far, tables, motion=motion, before=before), tables, motion=motion, before=before)
-    assert golden.chosen.shape == (1, 1)
 
 
 def test_what_was_covered_is_found_in_the_intra_frame() -> None:

@@ -46,7 +46,7 @@ class VideoTraining(ImageTraining):
     """
 
     def __init__(
-        self, model: FrameModel, intra: ImageModel, optimizer: OptimizerOptions, *, together: int = 3, seed: int = 1
+        self, model: FrameModel, intra: ImageModel, optimizer: OptimizerOptions, *, together: int, seed: int = 1
     ) -> None:
         super().__init__(model, optimizer, seed=seed)
         # In a tuple, so that it is no part of the module: neither trained, nor averaged, nor in its checkpoints.
