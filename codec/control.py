@@ -10,7 +10,7 @@ from ncodec.bitstream import QP_COUNT
 from ncodec.errors import InputError
 from ncodec.records import Tag
 
-OCTAVES_PER_QP = 0.075
+OCTAVES_PER_QP = 0.089
 """by how much a step of qp changes the logarithm of a frame's bits, on average over the ladder"""
 INTRA_OVER_PREDICTED = 3.0
 """bits of an intra frame over those of a predicted one, before any was seen"""
@@ -18,9 +18,9 @@ MEMORY = 0.5
 """weight of the last frame of a kind in what the next one is expected to take"""
 LARGEST_STEP = 4
 """of the qp between one frame and the next, so that quality does not flicker"""
-LEAST_BELOW, MOST_BELOW = 14, 18
+LEAST_BELOW, MOST_BELOW = 12, 15
 """steps of qp from an intra frame to the predicted ones after it, which inherit its quality where little moves"""
-RISE = 24, 40
+RISE = 24, 37
 """qps of intra frames between which the steps grow from the least to the most"""
 SAVED_GROUPS = 2
 """groups whose bits the bucket holds at most"""

@@ -43,7 +43,7 @@ OWN_VECTOR_BITS = np.array(
 SWEEPS = 3
 ERROR_LASTS = 3.3
 """frames, about, in which an error of a prediction stays"""
-LAMBDA_MIN, LAMBDA_MAX = 0.0006, 0.25
+LAMBDA_MIN, LAMBDA_MAX = 0.0004, 0.5
 """of the models' λ·255²·MSE + bpp at the lowest and the highest qp"""
 
 

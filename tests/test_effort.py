@@ -78,7 +78,7 @@ def test_targets_are_met(codec: ImageCodec, crop: Photo) -> None:
 def test_a_psnr_that_only_the_plain_encoder_reaches_is_reached(codec: ImageCodec, photo: Photo) -> None:
     picture = from_array(np.ascontiguousarray(photo[:80, :120]))
     reached = psnr(picture.pixels, np.asarray(ncodec.decode(codec.encode(picture, qp=63).data)))
-    found = codec.encode_to(picture, Target(psnr=reached - 1e-6), effort=1)
+    found = codec.encode_to(picture, Target(psnr=reached - 1e-3), effort=1)
     assert psnr(picture.pixels, np.asarray(ncodec.decode(found.data))) >= reached - 0.01
 
 

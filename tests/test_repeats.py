@@ -20,16 +20,16 @@ from ncodec.entropy import (
     zero_certain,
 )
 from ncodec.errors import FormatError
-from ncodec.model import FRAME
+from ncodec.model import FRAME, PICTURE
 from ncodec.repeats import ABOVE, FRESH, LEFT, find_repeats, pack_kinds, unpack_kinds
 from ncodec.zoo import load_model
 
 QP = 32
 
 
-def plain_symbols(high: int, wide: int, *, seed: int, kinds: int = 3) -> Symbols:
-    """Symbols of the shipped model made of a few cells, in random places."""
-    tables = load_model().tables
+def plain_symbols(high: int, wide: int, *, seed: int, kinds: int = 3, kind: str = PICTURE) -> Symbols:
+    """Symbols of a shipped model made of a few cells, in random places."""
+    tables = load_model(kind=kind).tables
     rng = np.random.default_rng(seed)
     z_cells = rng.integers(-3, 4, (kinds, tables.z_rows.shape[1])).astype(np.int8)
     r_cells = rng.integers(-2, 3, (kinds, tables.bias.shape[1], 4, 4)).astype(np.int16)
@@ -99,7 +99,7 @@ def test_a_frame_after_another_repeats_no_cell() -> None:
 
 
 def test_a_reader_takes_repeats_after_another_frame() -> None:
-    symbols, tables = plain_symbols(16, 16, seed=2, kinds=1), load_model(kind=FRAME).tables
+    symbols, tables = plain_symbols(16, 16, seed=2, kinds=1, kind=FRAME), load_model(kind=FRAME).tables
     zero_certain(symbols, tables, qp=QP)
     before = np.ones_like(symbols.z_hat)
     kinds = find_repeats(symbols.z_hat, symbols.residual, side=4)

@@ -14,14 +14,13 @@ from PIL import Image
 pytest.importorskip("pytorch_lightning")
 
 import torch
-from safetensors.torch import save_file
 from tiny import log_losses
-from torch import nn
 
 from ncodec.errors import InputError, ModelError
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
 from ncodec.training import run, video
+from ncodec.training.checkpoint import save_weights
 from ncodec.training.clips import ClipBank, ClipOptions, intra_qp, load_clips, move, predict, to_bytes
 from ncodec.training.losses import RateDistortion
 from ncodec.training.pictures import PictureBank
@@ -32,7 +31,9 @@ TINY = [
     "--model.codec.latent=48", "--model.codec.hyper=8", "--model.codec.encoder_width=16",
     "--model.codec.encoder_depth=1", "--model.codec.entropy_width=16", "--model.codec.hyper_width=16",
     "--model.codec.body_width=16", "--model.codec.body_depth=1", "--model.codec.render_width=8",
-    "--model.codec.render_depth=1", "--model.context_width=16", "--model.context_depth=1", "--clips.crop=64",
+    "--model.codec.render_depth=1",
+    "--model.codec.lambda_min=6e-4", "--model.codec.lambda_max=0.25",
+    "--model.context_width=16", "--model.context_depth=1", "--clips.crop=64",
     "--clips.batch=4", "--clips.frames=5", "--clips.together=2", "--clips.held_out=1", "--validate_every=10",
     "--accelerator=cpu", "--optimizer.warmup=0.2",
 ]  # fmt: skip
@@ -107,8 +108,8 @@ def test_sharing_the_weights_is_refused(data: Path, tmp_path: Path) -> None:
         run.train_video([data], out=tmp_path, options=options, intra=tmp_path / "any")
 
 
-def exported(model: nn.Module, path: Path) -> Path:
-    save_file({name: value.half().contiguous() for name, value in model.state_dict().items()}, path)
+def exported(model: ImageModel | FrameModel, path: Path) -> Path:
+    save_weights(model, path)
     return path
 
 
@@ -122,6 +123,17 @@ def test_a_run_goes_on_from_exported_weights_of_predicted_frames(data: Path, tmp
         assert torch.equal(module.model.state_dict()[name], value.half().float()), name
     with pytest.raises(ModelError, match="expected weights of this architecture"):
         run.prepare_video([data], options=options, intra=intra, start_from=intra)
+    with pytest.raises(ModelError, match="expected exported weights of pictures"):
+        run.prepare_video([data], options=options, intra=start)
+
+
+def test_a_run_begins_as_pictures_of_its_architecture_alone(data: Path, tmp_path: Path) -> None:
+    options = run.read_video_options(TINY)
+    alike, other = ImageModel(options.model.codec), ImageModel(replace(options.model.codec, latent=32))
+    module, _ = run.prepare_video([data], options=options, intra=exported(alike, tmp_path / "a.safetensors"))
+    assert torch.equal(module.model.codec.means.first.weight, alike.means.first.weight.half().float())
+    with pytest.raises(InputError, match="name --start-from"):
+        run.prepare_video([data], options=options, intra=exported(other, tmp_path / "o.safetensors"))
 
 
 @pytest.mark.slow
@@ -151,7 +163,7 @@ def test_a_still_scene_pulls_as_hard_as_one_that_moves() -> None:
 
 
 def test_first_frames_are_coded_better_by_what_encoders_choose() -> None:
-    assert intra_qp(torch.tensor([10.0, 62.0])).tolist() == [24, 63]
+    assert intra_qp(torch.tensor([10.0, 62.0])).tolist() == [22, 63]
 
 
 @pytest.fixture(scope="module")

@@ -1,18 +1,22 @@
 """Checkpoints of training runs, and exported weights, as starting points."""
 
+import json
 import pickle
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 
 from ncodec.errors import ModelError
 from ncodec.models.frame import FrameConfig, FrameModel, frame_config
 from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.training.compressai import CompressAIConfig, CompressAIModel
+
+ARCHITECTURE = "architecture"
+"""what says in a file of weights which model they are of"""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -49,6 +53,24 @@ def check_resumable(path: Path, config: ImageConfig | FrameConfig | CompressAICo
         if found.get(name) != expected:
             msg = f"{path}: expected a model with {name} {expected}, got {found.get(name)}"
             raise ModelError(msg)
+
+
+def save_weights(model: ImageModel | FrameModel, path: Path) -> None:
+    """Write a model's weights in float16, and its architecture, as `image.safetensors`."""
+    state = {name: value.half().contiguous() for name, value in model.state_dict().items()}
+    save_file(state, path, metadata={ARCHITECTURE: json.dumps(asdict(model.config))})
+
+
+def load_picture_model(path: Path) -> ImageModel:
+    """Exported weights of pictures (`image.safetensors`) → their model; raises ModelError for anything else."""
+    try:
+        with safe_open(path, "pt") as file:
+            model = ImageModel(ImageConfig(**json.loads((file.metadata() or {})[ARCHITECTURE])))
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
+        msg = f"{path}: expected exported weights of pictures, got something else: {error}"
+        raise ModelError(msg) from error
+    load_weights(model, path)
+    return model
 
 
 def load_weights(model: ImageModel | FrameModel | CompressAIModel, path: Path) -> None:

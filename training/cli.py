@@ -182,9 +182,8 @@ def _examples(
     model: "ImageModel | FrameModel", data: tuple[str, ...], exclude: tuple[str, ...], intra: Path | None
 ) -> "Examples":
     from ncodec.models.frame import FrameModel
-    from ncodec.models.image import ImageModel
     from ncodec.training.calibration import frame_examples, picture_examples
-    from ncodec.training.checkpoint import load_weights
+    from ncodec.training.checkpoint import load_picture_model
     from ncodec.training.clips import calibration_clips
     from ncodec.training.data import calibration_pictures
 
@@ -199,6 +198,4 @@ def _examples(
     if intra is None:
         msg = "a model of predicted frames needs --intra with --data"
         raise click.UsageError(msg)
-    first = ImageModel(model.config.codec).eval()
-    load_weights(first, intra)
-    return frame_examples(model, first, calibration_clips(data))
+    return frame_examples(model, load_picture_model(intra).eval(), calibration_clips(data))

@@ -13,7 +13,6 @@ import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper
-from safetensors.torch import save_file
 from torch import nn
 
 from ncodec.entropy import Tables
@@ -24,6 +23,7 @@ from ncodec.models.frame import FrameModel, halo_of_frame, picture_codec
 from ncodec.models.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph
 from ncodec.models.image import ImageModel, halo_of
 from ncodec.training.calibration import Examples, calibrate
+from ncodec.training.checkpoint import save_weights
 from ncodec.training.tables import freeze_tables
 from ncodec.zoo import MANIFEST
 
@@ -136,7 +136,7 @@ def export_model(
     if examples is not None:
         tables = calibrate(model, tables, examples)
     state = {key: value.half().contiguous() for key, value in model.state_dict().items()}
-    save_file(state, folder / WEIGHTS_FILE)
+    save_weights(model, folder / WEIGHTS_FILE)
     save_tables(tables, folder / TABLES_FILE)
     offsets = _safetensors_offsets(folder / WEIGHTS_FILE)
     graphs = _export_graphs(model)

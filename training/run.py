@@ -23,7 +23,7 @@ from ncodec.errors import InputError
 from ncodec.models.blocks import use_bfloat16
 from ncodec.models.frame import FrameConfig, FrameModel
 from ncodec.models.image import ImageConfig, ImageModel
-from ncodec.training.checkpoint import check_resumable, load_weights
+from ncodec.training.checkpoint import check_resumable, load_picture_model, load_weights
 from ncodec.training.clips import ClipOptions
 from ncodec.training.compressai import CompressAIConfig, CompressAIModel
 from ncodec.training.data import PictureData, StreamData, patch_statistics
@@ -176,17 +176,19 @@ def prepare_video(
 ) -> tuple[VideoTraining, ClipData]:
     """The module and the data of a run of predicted frames.
 
-    `intra` is exported image weights, which code first frames; the model of predicted frames begins as them, or as the
-    exported weights of `start_from`.
+    `intra` is exported image weights, which code first frames; the model of predicted frames begins as them, where it
+    is of their architecture, or as the exported weights of `start_from`. Raises InputError and ModelError.
     """
     _seed(options)
-    pictures = ImageModel(options.model.codec)
-    load_weights(pictures, intra)
+    pictures = load_picture_model(intra)
     model = FrameModel(options.model)
-    if start_from is None:
+    if start_from is not None:
+        load_weights(model, start_from)
+    elif pictures.config == options.model.codec:
         model.codec.load_state_dict(pictures.state_dict())
     else:
-        load_weights(model, start_from)
+        msg = f"expected --model.codec as of {intra}, whose weights it would begin as, got another: name --start-from"
+        raise InputError(msg)
     together = options.clips.together
     module = VideoTraining(model, pictures, options.optimizer, together=together, seed=options.seed)
     clips = ClipData(data, options.clips, qp_count=options.model.qp_count)

@@ -25,8 +25,8 @@ from ncodec.models.image import Hints, ImageConfig, ImageModel, Prediction, halo
 class FrameConfig:
     """Widths of a model of predicted frames."""
 
-    codec: ImageConfig = field(default_factory=ImageConfig)
-    """the image codec inside it"""
+    codec: ImageConfig = field(default_factory=lambda: ImageConfig(latent=256, encoder_depth=4))
+    """the image codec inside it: less is left over of a frame than of a picture, and it has less time"""
     context_width: int = 192
     """channels of what is known from the prediction, at 1/16"""
     context_depth: int = 2

@@ -39,12 +39,12 @@ PATCH_VALUES = 3 * PATCH * PATCH
 class ImageConfig:
     """Widths and ranges of an image model; everything that a checkpoint's shape depends on."""
 
-    latent: int = 256
+    latent: int = 320
     """channels of y, at 1/16"""
     hyper: int = 96
     """channels of z, at 1/64"""
     encoder_width: int = 256
-    encoder_depth: int = 4
+    encoder_depth: int = 8
     entropy_width: int = 96
     """channels of the hyper and context networks at 1/16"""
     hyper_width: int = 192
@@ -56,8 +56,8 @@ class ImageConfig:
     render_depth: int = 2
     qp_count: int = 64
     knots: int = 8
-    lambda_min: float = 0.0006
-    lambda_max: float = 0.25
+    lambda_min: float = 0.0004
+    lambda_max: float = 0.5
 
     def lambda_of(self, qp: Tensor) -> Tensor:
         """Lagrangian of λ·255²·MSE + bpp at each qp, log-spaced from `lambda_min` to `lambda_max`."""
