@@ -23,7 +23,7 @@ from tiny import TINY, log_losses
 from ncodec.backends import open_backend
 from ncodec.errors import InputError, ModelError, TrainingError
 from ncodec.image import ImageCodec
-from ncodec.models.image import ImageConfig, ImageModel
+from ncodec.models.image import ImageConfig, ImageModel, Prediction
 from ncodec.picture import from_array
 from ncodec.training import run
 from ncodec.training.calibration import REACH, fitted_after, fitted_row, fitted_still, picture_examples
@@ -254,12 +254,15 @@ def test_patch_statistics_are_principal_components(photo: Photo) -> None:
 def test_the_loss_is_lambda_times_255_squared_mse_plus_bpp() -> None:
     result = rate_distortion(
         mean_square(torch.full((2, 3, 64, 64), 0.1)),
-        torch.tensor([4096.0, 8192.0]),
+        Prediction(
+            torch.empty(0), torch.tensor([4000.0, 9000.0]), torch.tensor([96.0, 1240.0]), torch.tensor([0.0, 2048.0])
+        ),
         pixels=64 * 64,
         lagrangian=torch.tensor([0.01, 0.02]),
     )
     torch.testing.assert_close(result.bpp, torch.tensor([1.0, 2.0]))
-    torch.testing.assert_close(result.loss, torch.tensor([6.5025 + 1, 13.005 + 2]))
+    torch.testing.assert_close(result.loss, torch.tensor([6.5025 + 1, 13.005 + 2.5]))
+    torch.testing.assert_close(result.true_loss, torch.tensor([6.5025 + 1, 13.005 + 2]))
     torch.testing.assert_close(result.psnr, torch.tensor([20.0, 20.0]))
     torch.testing.assert_close(
         balanced(torch.tensor([1.0, 1.0]), lagrangian=torch.tensor([1.0, 4.0]), pivot=1.0), torch.tensor(0.75)

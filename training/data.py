@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -42,25 +41,22 @@ class Batches(IterableDataset[Batch]):
 
     def __init__(
         self,
-        draw_crops: Callable[[torch.Generator], Tensor],
+        draw_one: Callable[[torch.Generator], Batch],
         *,
         device: torch.device,
         seed: int,
-        qp_count: int,
         first: int = 0,
     ) -> None:
-        self.draw_crops = draw_crops
+        self.draw_one = draw_one
         self.device = device
         self.seed = seed
-        self.qp_count = qp_count
         self.first = first
 
     def draw(self, position: int) -> Batch:
         """The batch of this process at a position of the stream."""
         rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
         generator = torch.Generator(self.device).manual_seed(step_seed(self.seed, rank, position))
-        crops = self.draw_crops(generator)
-        return crops, spread_qps(len(crops), self.qp_count, generator)
+        return self.draw_one(generator)
 
     def __iter__(self) -> Iterator[Batch]:
         return (self.draw(position) for position in count(self.first))
@@ -68,15 +64,15 @@ class Batches(IterableDataset[Batch]):
 
 def picture_batches(bank: PictureBank, options: CropOptions, *, qp_count: int, first: int = 0) -> Batches:
     """Batches of crops of pictures, (B, H, W, 3) uint8."""
-    crops = partial(bank.draw, options)
-    return Batches(crops, device=bank.pixels.device, seed=options.seed, qp_count=qp_count, first=first)
+
+    def draw(generator: torch.Generator) -> Batch:
+        return bank.draw(options, generator), spread_qps(options.batch, qp_count, generator)
+
+    return Batches(draw, device=bank.pixels.device, seed=options.seed, first=first)
 
 
 class StreamData(pl.LightningDataModule, ABC):
     """Batches of a stream that a resumed run continues, and held-out crops."""
-
-    held_out: list[Pixels]
-    """of equal shape"""
 
     def __init__(self, *, batch: int) -> None:
         super().__init__()
@@ -91,9 +87,13 @@ class StreamData(pl.LightningDataModule, ABC):
         """Batches on the training device."""
         return DataLoader(self.batches(self.first), batch_size=None)
 
+    @abstractmethod
+    def held_out_set(self) -> TensorDataset:
+        """What is priced to see how training goes."""
+
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """The held-out crops, (N, …, H, W, 3) uint8."""
-        return DataLoader(TensorDataset(torch.from_numpy(np.stack(self.held_out))), batch_size=self.batch)
+        """The held-out set in batches."""
+        return DataLoader(self.held_out_set(), batch_size=self.batch)
 
     def device(self) -> torch.device:
         """Where batches are drawn: where training happens, but for XLA, which would compile every crop."""
@@ -129,6 +129,10 @@ class PictureData(StreamData):
         self.pictures, held_out = split(loaded.pictures, held_out=options.held_out)
         self.held_out = [centre(p, options.crop) for p in held_out]
         self.bank: PictureBank | None = None
+
+    def held_out_set(self) -> TensorDataset:
+        """Crops, (N, H, W, 3) uint8."""
+        return TensorDataset(torch.from_numpy(np.stack(self.held_out)))
 
     def batches(self, first: int) -> Batches:
         """Crops of pictures, which are handed over to the training device."""

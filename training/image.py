@@ -87,8 +87,7 @@ class ImageTraining(pl.LightningModule):
         seen: Prediction = self.model(pixels, qp)
         lagrangian = self.model.config.lambda_of(qp)
         mse = mean_square(seen.pixels.float() - pixels)
-        bits = seen.y_bits + seen.z_bits
-        return rate_distortion(mse, bits, pixels=pixels[0, 0].numel(), lagrangian=lagrangian), seen
+        return rate_distortion(mse, seen, pixels=pixels[0, 0].numel(), lagrangian=lagrangian), seen
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Balanced loss of one batch."""
@@ -111,7 +110,7 @@ class ImageTraining(pl.LightningModule):
             result, seen = self.price(crops, torch.full((len(crops),), float(qp), device=crops.device))
             self._log_mean(f"val/bpp_{qp}", result.bpp)
             self._log_mean(f"val/psnr_{qp}", result.psnr)
-            log_losses.append(result.loss.log())
+            log_losses.append(result.true_loss.log())
             if batch_idx == 0:
                 self._show(f"val/picture_{qp}", crops[:SHOWN_PICTURES], seen.pixels[:SHOWN_PICTURES])
         self._log_mean("val/log_loss", torch.stack(log_losses), prog_bar=True)

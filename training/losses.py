@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ncodec.models.image import Prediction
+
 YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 """rows of Y, Cb and Cr of ITU-R BT.601 from RGB, all of full range"""
 
@@ -16,12 +18,20 @@ class RateDistortion:
     """Loss of a batch and its parts, each (B,)."""
 
     loss: Tensor
-    """λ·255²·MSE + bpp, unweighted"""
+    """λ·255²·MSE + bpp, unweighted, with what training counts and no file holds"""
     bpp: Tensor
+    """of a file"""
     mse: Tensor
     """of values in 0…1; of clips, of `mean_square_420`"""
     lagrangian: Tensor
     """λ"""
+    idle: Tensor
+    """bpp of noise around values whose table is certain: training counts it, no file holds it"""
+
+    @property
+    def true_loss(self) -> Tensor:
+        """The loss that a file has."""
+        return (self.loss - self.idle).clamp(min=0)
 
     @property
     def psnr(self) -> Tensor:
@@ -46,10 +56,11 @@ def mean_square_420(difference: Tensor) -> Tensor:
     return mean_square(planes[:, :1]) + 2 * mean_square(chroma)
 
 
-def rate_distortion(mse: Tensor, bits: Tensor, *, pixels: int, lagrangian: Tensor) -> RateDistortion:
-    """Price pictures of so many pixels; all (B,): errors of values in 0…1, bits, and λ as in λ·255²·MSE + bpp."""
-    bpp = bits / pixels
-    return RateDistortion(lagrangian * 255**2 * mse + bpp, bpp, mse, lagrangian)
+def rate_distortion(mse: Tensor, seen: Prediction, *, pixels: int, lagrangian: Tensor) -> RateDistortion:
+    """Price pictures of so many pixels; all (B,): errors of values in 0…1, and λ as in λ·255²·MSE + bpp."""
+    bpp = (seen.y_bits + seen.z_bits) / pixels
+    idle = torch.zeros_like(bpp) if seen.idle_bits is None else seen.idle_bits / pixels
+    return RateDistortion(lagrangian * 255**2 * mse + bpp, bpp - idle, mse, lagrangian, idle)
 
 
 def balanced(loss: Tensor, *, lagrangian: Tensor, pivot: float) -> Tensor:

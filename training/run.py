@@ -23,13 +23,13 @@ from ncodec.errors import InputError
 from ncodec.models.blocks import use_bfloat16
 from ncodec.models.frame import FrameConfig, FrameModel
 from ncodec.models.image import ImageConfig, ImageModel
-from ncodec.training.checkpoint import check_resumable, load_picture_model, load_weights
-from ncodec.training.clips import ClipOptions
+from ncodec.training.checkpoint import check_resumable, load_weights
 from ncodec.training.compressai import CompressAIConfig, CompressAIModel
 from ncodec.training.data import PictureData, StreamData, patch_statistics
 from ncodec.training.image import ImageTraining, OptimizerOptions, ShardedImageTraining
+from ncodec.training.pairs import PairData, PairOptions
 from ncodec.training.pictures import CropOptions
-from ncodec.training.video import ClipData, VideoTraining
+from ncodec.training.video import VideoTraining
 
 DEFAULTS = Path(__file__).parent / "configs" / "image.yaml"
 VIDEO_DEFAULTS = Path(__file__).parent / "configs" / "video.yaml"
@@ -74,7 +74,7 @@ class VideoRunOptions(TrainerOptions):
     """Everything about a run of a model of predicted frames but its data and its folder."""
 
     model: FrameConfig = field(default_factory=FrameConfig)
-    clips: ClipOptions = field(default_factory=ClipOptions)
+    pairs: PairOptions = field(default_factory=PairOptions)
 
 
 Options = TypeVar("Options", bound=TrainerOptions)
@@ -83,9 +83,7 @@ Options = TypeVar("Options", bound=TrainerOptions)
 _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, math.inf),
     "crops.seed": (0, math.inf),
-    "clips.seed": (0, math.inf),
-    "clips.frames": (2, 64),
-    "clips.synthetic": (0, 1),
+    "pairs.seed": (0, math.inf),
     "crops.downscale": (1, 16),
     "crops.gain": (0, 1),
     "ema_decay": (0, 1),
@@ -172,28 +170,16 @@ def prepare(
 
 
 def prepare_video(
-    data: Sequence[str | Path], *, options: VideoRunOptions, intra: Path, start_from: Path | None = None
-) -> tuple[VideoTraining, ClipData]:
-    """The module and the data of a run of predicted frames.
-
-    `intra` is exported image weights, which code first frames; the model of predicted frames begins as them, where it
-    is of their architecture, or as the exported weights of `start_from`. Raises InputError and ModelError.
-    """
+    pairs: Path, *, options: VideoRunOptions, start_from: Path | None = None
+) -> tuple[VideoTraining, PairData]:
+    """The module and the data of a run of predicted frames, from random weights or from exported ones."""
     _seed(options)
-    pictures = load_picture_model(intra)
     model = FrameModel(options.model)
     if start_from is not None:
         load_weights(model, start_from)
-    elif pictures.config == options.model.codec:
-        model.codec.load_state_dict(pictures.state_dict())
-    else:
-        msg = f"expected --model.codec as of {intra}, whose weights it would begin as, got another: name --start-from"
-        raise InputError(msg)
-    together = options.clips.together
-    module = VideoTraining(model, pictures, options.optimizer, together=together, seed=options.seed)
-    clips = ClipData(data, options.clips, qp_count=options.model.qp_count)
+    module = VideoTraining(model, options.optimizer, seed=options.seed)
     _tune(module, options)
-    return module, clips
+    return module, PairData(pairs, options.pairs, qp_count=options.model.qp_count)
 
 
 def _seed(options: TrainerOptions) -> None:
@@ -301,19 +287,17 @@ def train_image(
 
 
 def train_video(
-    data: Sequence[str | Path],
+    pairs: Path,
     *,
     out: Path,
     options: VideoRunOptions,
-    intra: Path,
     start_from: Path | None = None,
     resume: Path | None = None,
 ) -> Path:
     """Train a model of predicted frames, and return the path of the last checkpoint, with the averaged weights.
 
-    `data` holds clips, and photographs that are made to move; `intra` and `start_from` are weights as of
-    `prepare_video`, and `resume` continues the run that wrote a checkpoint. Raises InputError, ModelError, BackendError
-    and TrainingError.
+    `pairs` is a folder of `write_pair`, `start_from` exported weights of predicted frames or of pictures, and `resume`
+    continues the run that wrote a checkpoint. Raises InputError, ModelError, BackendError and TrainingError.
     """
     _check_start(resume, start_from)
     if is_sharded(options):
@@ -322,8 +306,8 @@ def train_video(
     if resume is not None:
         check_resumable(resume, options.model)
     trainer = _checkpointing_trainer(options, out)
-    module, clips = prepare_video(data, options=options, intra=intra, start_from=start_from)
-    return _fit(trainer, module, clips, out=out, resume=resume)
+    module, data = prepare_video(pairs, options=options, start_from=start_from)
+    return _fit(trainer, module, data, out=out, resume=resume)
 
 
 def _check_start(resume: Path | None, start_from: Path | None) -> None:

@@ -100,7 +100,7 @@ class FrameModel(nn.Module):
     def forward(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> Prediction:
         """Training pass over frames and predictions, (B, 3, H, W) in 0…1 with H and W multiples of 64."""
         seen: Prediction = self.codec(pixels - predicted + 0.5, qp, self.context(predicted, qp))
-        return Prediction(seen.pixels - 0.5 + predicted, seen.y_bits, seen.z_bits)
+        return Prediction(seen.pixels - 0.5 + predicted, seen.y_bits, seen.z_bits, seen.idle_bits)
 
 
 def picture_codec(model: ImageModel | FrameModel) -> ImageModel:

@@ -30,9 +30,11 @@ from ncodec.models.blocks import (
     activate,
     compress_range,
 )
-from ncodec.models.likelihood import SCALE_STEP, gaussian_bits, scale_of_index
+from ncodec.models.likelihood import SCALE_STEP, noisy_bits, scale_of_index
 
 PATCH_VALUES = 3 * PATCH * PATCH
+CODED = 0.5
+"""table index from which values are coded: below it they are zero"""
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ class Prediction:
     """(B,) estimated bits of r"""
     z_bits: Tensor
     """(B,) estimated bits of ẑ"""
+    idle_bits: Tensor | None = None
+    """(B,) bits among these of the noise around values whose table is certain: no file holds them"""
     penalty: Tensor | None = None
     """() what some models add to the loss"""
 
@@ -113,6 +117,11 @@ class Prediction:
 def plus(x: Tensor, hint: Tensor | None) -> Tensor:
     """The sum, or x alone where there is no hint: an addition of nothing would stay in the exported graph."""
     return x if hint is None else x + hint
+
+
+def sum_each(values: Tensor) -> Tensor:
+    """(B, …) → (B,)."""
+    return values.flatten(1).sum(1)
 
 
 def round_through(x: Tensor) -> Tensor:
@@ -326,9 +335,9 @@ class ImageModel(nn.Module):
         self, y: Tensor, z: Tensor, qp: Tensor, hints: Hints = NO_HINTS
     ) -> tuple[Tensor, Tensor, Tensor]:
         """y in units of its step and z → ẑ, r and ŷ."""
-        z_coded = (self.z_index(qp) >= 0.5).to(y.dtype)
+        z_coded = (self.z_index(qp) >= CODED).to(y.dtype)
         z_hat = z.round().clamp(-Z_LIMIT, Z_LIMIT) * z_coded
-        coded = (self.table_index(z_hat, qp, y) >= 0.5).to(y.dtype)
+        coded = (self.table_index(z_hat, qp, y) >= CODED).to(y.dtype)
         half = self.first_half(y)
         features = self.means.features(z_hat, qp, y, hints.means)
         mu_first = self.means.pass_one(features)
@@ -362,9 +371,11 @@ class ImageModel(nn.Module):
         mu = mu_first * half + mu_second * (1 - half)
         residual = y - mu
         y_hat = round_through(residual) + mu
-        y_bits = gaussian_bits(residual, scale_of_index(self.table_index(z_hat, qp, y)))
-        z_bits = gaussian_bits(z, scale_of_index(self.z_index(qp)))
-        return Prediction(self.render(y_hat, qp, hints) + 0.5, y_bits, z_bits)
+        index, z_index = self.table_index(z_hat, qp, y), self.z_index(qp).expand_as(z)
+        y_bits = noisy_bits(residual, scale_of_index(index))  # (B, latent, h, w)
+        z_bits = noisy_bits(z, scale_of_index(z_index))
+        idle = sum_each(y_bits.detach() * (index < CODED)) + sum_each(z_bits.detach() * (z_index < CODED))
+        return Prediction(self.render(y_hat, qp, hints) + 0.5, sum_each(y_bits), sum_each(z_bits), idle)
 
 
 def halo_of(config: ImageConfig) -> int:

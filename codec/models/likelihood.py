@@ -42,12 +42,12 @@ def scale_of_index(index: Tensor) -> Tensor:
     return SCALE_MIN * torch.exp(SCALE_STEP * _Hold.apply(index))  # type: ignore[no-untyped-call]
 
 
-def gaussian_bits(value: Tensor, scale: Tensor) -> Tensor:
-    """Bits of `value` plus unit uniform noise under N(0, scale²) convolved with that noise; summed to (B,).
+def noisy_bits(value: Tensor, scale: Tensor) -> Tensor:
+    """Bits of each value plus unit uniform noise under N(0, scale²) convolved with that noise.
 
     Ballé et al. 2018, appendix 6.2.
     """
-    return bits_of(value.float() + torch.rand_like(value) - 0.5, scale.float()).flatten(1).sum(1)
+    return bits_of(value.float() + torch.rand_like(value) - 0.5, scale.float())
 
 
 def bits_of(value: Tensor, scale: Tensor) -> Tensor:
