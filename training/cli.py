@@ -21,6 +21,7 @@ SOURCES = "Folder of pictures or tar shards, one shard, a glob pattern, or a URL
 _NEEDED = ("torch", "pytorch_lightning", "jsonargparse", "onnx")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER_OUT = click.Path(path_type=Path)
+CAPTURED = click.option("--captured", is_flag=True, help="Each step as one CUDA graph, on one GPU, without Lightning.")
 FOLDER_IN = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
@@ -35,6 +36,13 @@ def _or_usage_error(read: "Callable[[], Options]") -> "Options":
         return read()
     except InputError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _check_captured(**others: object) -> None:
+    for name, value in others.items():
+        if value is not None:
+            msg = f"--captured and --{name.replace('compressai', 'model')} do not go together"
+            raise click.UsageError(msg)
 
 
 @click.group()
@@ -60,6 +68,7 @@ def train() -> None:
     help="Exported weights (image.safetensors), or a checkpoint of CompressAI's for one of its models, to start from.",
 )
 @click.option("--model", "compressai", help="Train an architecture of CompressAI's, such as compressai:mbt2018-mean:4.")
+@CAPTURED
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def image(
     data: tuple[str, ...],
@@ -69,26 +78,34 @@ def image(
     resume: Path | None,
     start_from: Path | None,
     compressai: str | None,
+    captured: bool,
     overrides: tuple[str, ...],
 ) -> None:
     """Train an image model; single options are overridden as --optimizer.minutes 60 or --crops.batch 16."""
     require_modules(*_NEEDED, extra="train")
     from ncodec.training.compressai import parse_compressai
-    from ncodec.training.run import train_image
+    from ncodec.training.run import train_captured_image, train_image
 
-    last = train_image(
-        data,
-        out=out,
-        options=_options(overrides, config),
-        resume=resume,
-        start_from=start_from,
-        exclude=exclude,
-        compressai=parse_compressai(compressai) if compressai else None,
-    )
-    if os.environ.get("LOCAL_RANK", "0") != "0":
-        return
-    exportable = "" if compressai else f"; `ncodec export {last}` makes a model of them"
-    click.echo(f"{last}: the averaged weights{exportable}")
+    options = _options(overrides, config)
+    if captured:
+        _check_captured(resume=resume, compressai=compressai)
+        last = train_captured_image(data, out=out, options=options, start_from=start_from, exclude=exclude)
+    else:
+        last = train_image(
+            data,
+            out=out,
+            options=options,
+            resume=resume,
+            start_from=start_from,
+            exclude=exclude,
+            compressai=parse_compressai(compressai) if compressai else None,
+        )
+    _say_where(last, exportable=compressai is None)
+
+
+def _say_where(last: Path, *, exportable: bool) -> None:
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        click.echo(f"{last}: the averaged weights" + (f"; `ncodec export {last}` makes a model of them" * exportable))
 
 
 @train.command()
@@ -122,6 +139,7 @@ def pairs(data: tuple[str, ...], out: Path, count: int, crop: int, synthetic: fl
 @click.option("--config", type=FILE, help="YAML that overrides the defaults in ncodec/training/configs/video.yaml.")
 @click.option("--resume", type=FILE, help="Checkpoint to continue from, optimizer and budget included.")
 @click.option("--start-from", type=FILE, help="Exported weights of predicted frames, or of pictures, to start from.")
+@CAPTURED
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def video(
     pairs: Path,
@@ -129,16 +147,20 @@ def video(
     config: Path | None,
     resume: Path | None,
     start_from: Path | None,
+    captured: bool,
     overrides: tuple[str, ...],
 ) -> None:
     """Train a model of predicted frames, on frames beside what an encoder predicted them as."""
     require_modules(*_NEEDED, extra="train")
-    from ncodec.training.run import read_video_options, train_video
+    from ncodec.training.run import read_video_options, train_captured_video, train_video
 
     options = _or_usage_error(lambda: read_video_options(overrides, config=config))
-    last = train_video(pairs, out=out, options=options, start_from=start_from, resume=resume)
-    if os.environ.get("LOCAL_RANK", "0") == "0":
-        click.echo(f"{last}: the averaged weights; `ncodec export {last}` makes a model of them")
+    if captured:
+        _check_captured(resume=resume)
+        last = train_captured_video(pairs, out=out, options=options, start_from=start_from)
+    else:
+        last = train_video(pairs, out=out, options=options, start_from=start_from, resume=resume)
+    _say_where(last, exportable=True)
 
 
 @train.command(name="bench", context_settings={"ignore_unknown_options": True})

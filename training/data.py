@@ -78,6 +78,8 @@ class StreamData(pl.LightningDataModule, ABC):
         super().__init__()
         self.batch = batch
         self.first = 0
+        self.place = torch.device("cpu")
+        """where batches are drawn without a trainer"""
 
     @abstractmethod
     def batches(self, first: int) -> Batches:
@@ -97,7 +99,7 @@ class StreamData(pl.LightningDataModule, ABC):
 
     def device(self) -> torch.device:
         """Where batches are drawn: where training happens, but for XLA, which would compile every crop."""
-        device = self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+        device = self.trainer.strategy.root_device if self.trainer else self.place
         return torch.device("cpu") if device.type == "xla" else device
 
     def state_dict(self) -> dict[str, int]:

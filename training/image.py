@@ -1,7 +1,7 @@
 """The Lightning module of the image codec."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from ncodec.training.losses import RateDistortion, balanced, budget_factor, mean
 from ncodec.training.soap import MAX_SIDE, spread_soap
 
 VALIDATION_QPS = (8, 20, 32, 44, 56)
+LOG_LOSS = "val/log_loss"
 SHOWN_PICTURES = 4
 """held-out crops that are drawn into the log beside their originals"""
 LARGEST_FAILURES = 20
@@ -102,21 +103,23 @@ class ImageTraining(pl.LightningModule):
         """What a step makes smaller."""
         return balanced(result.loss, lagrangian=result.lagrangian, pivot=self._pivot)
 
-    def validation_step(self, batch: tuple[Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
         """Log bpp and PSNR of each ladder qp, and the mean log loss that says how training goes."""
-        crops = batch[0]
-        log_losses = []
+        for name, values in self.measure(batch, show=batch_idx == 0).items():
+            prog_bar = name == LOG_LOSS
+            self.log(name, values.mean(), batch_size=values.shape[-1], prog_bar=prog_bar, sync_dist=True)
+
+    def measure(self, batch: tuple[Tensor, ...], *, show: bool = False) -> dict[str, Tensor]:
+        """What is known of held-out crops, (…, B) by name; `show` draws some into the log."""
+        (crops,) = batch
+        measured, log_losses = {}, []
         for qp in VALIDATION_QPS if self.model.config.qp_count > 1 else (0,):
             result, seen = self.price(crops, torch.full((len(crops),), float(qp), device=crops.device))
-            self._log_mean(f"val/bpp_{qp}", result.bpp)
-            self._log_mean(f"val/psnr_{qp}", result.psnr)
+            measured[f"val/bpp_{qp}"], measured[f"val/psnr_{qp}"] = result.bpp, result.psnr
             log_losses.append(result.true_loss.log())
-            if batch_idx == 0:
+            if show:
                 self._show(f"val/picture_{qp}", crops[:SHOWN_PICTURES], seen.pixels[:SHOWN_PICTURES])
-        self._log_mean("val/log_loss", torch.stack(log_losses), prog_bar=True)
-
-    def _log_mean(self, name: str, values: Tensor, *, prog_bar: bool = False) -> None:
-        self.log(name, values.mean(), batch_size=values.shape[-1], prog_bar=prog_bar, sync_dist=True)
+        return {**measured, LOG_LOSS: torch.stack(log_losses)}
 
     def _show(self, name: str, crops: Tensor, pixels: Tensor) -> None:
         """Draw crops, (B, H, W, 3) uint8, above their reconstructions, (B, 3, H, W) in 0…1, into TensorBoard."""
@@ -190,12 +193,17 @@ class ImageTraining(pl.LightningModule):
         msg = f"expected finite gradients, got none in {int(self._longest)} steps in a row; the last batch is in {path}"
         raise TrainingError(msg)
 
+    def rated_parameters(self) -> Iterator[tuple[torch.nn.Parameter, float, bool]]:
+        """Every parameter, the factor of its rate, and whether it is a matrix for SOAP."""
+        for name, parameter in self.model.named_parameters():
+            factor = next((f for part, f in RATE_FACTORS.items() if part in name), 1.0)
+            yield parameter, factor, name.endswith(".weight")
+
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The chosen optimizer over all parameters, the parts of `RATE_FACTORS` at their own rates."""
         groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
-        for name, parameter in self.model.named_parameters():
-            factor = next((f for part, f in RATE_FACTORS.items() if part in name), 1.0)
-            groups.setdefault((factor, name.endswith(".weight")), []).append(parameter)
+        for parameter, factor, matrix in self.rated_parameters():
+            groups.setdefault((factor, matrix), []).append(parameter)
         if self.options.name == "soap":
             if not self._fused:
                 msg = "SOAP runs on whole matrices, on a GPU or CPU: take --optimizer.name adamw for fsdp or a TPU"

@@ -4,7 +4,7 @@ import math
 import re
 from argparse import ArgumentError
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import timedelta
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -23,6 +23,7 @@ from ncodec.errors import InputError
 from ncodec.models.blocks import use_bfloat16
 from ncodec.models.frame import FrameConfig, FrameModel
 from ncodec.models.image import ImageConfig, ImageModel
+from ncodec.training.captured import train_captured
 from ncodec.training.checkpoint import check_resumable, load_weights
 from ncodec.training.compressai import CompressAIConfig, CompressAIModel
 from ncodec.training.data import PictureData, StreamData, patch_statistics
@@ -34,6 +35,8 @@ from ncodec.training.video import VideoTraining
 DEFAULTS = Path(__file__).parent / "configs" / "image.yaml"
 VIDEO_DEFAULTS = Path(__file__).parent / "configs" / "video.yaml"
 LAST = "last.ckpt"
+AVERAGE_EVERY = 10
+"""steps between updates of the averaged weights by `ema_decay`"""
 
 
 @dataclass(frozen=True)
@@ -250,12 +253,39 @@ def _averaging(options: TrainerOptions) -> list[pl.Callback]:
         return []
     # Kept on the host of an XLA device: on the device, every update would be another program to compile.
     device = "cpu" if options.accelerator == "tpu" else None
-    return [EMAWeightAveraging(device, decay=options.ema_decay, update_every_n_steps=10)]
+    return [EMAWeightAveraging(device, decay=options.ema_decay, update_every_n_steps=AVERAGE_EVERY)]
 
 
 def _loggers(out: Path) -> list[Logger]:
     csv = CSVLogger(out, name="csv")
     return [csv, TensorBoardLogger(out, name="tensorboard")] if find_spec("tensorboard") else [csv]
+
+
+def train_captured_image(
+    data: Sequence[str | Path],
+    *,
+    out: Path,
+    options: RunOptions,
+    start_from: Path | None = None,
+    exclude: Sequence[str | Path] = (),
+) -> Path:
+    """The same as `train_image` on one device, as of `train_captured`; a run cannot be resumed."""
+    module, pictures = prepare(data, options=replace(options, compile="no"), exclude=exclude)
+    _begin(module, pictures, start_from)
+    return _captured(module, pictures, out=out, options=options)
+
+
+def train_captured_video(pairs: Path, *, out: Path, options: VideoRunOptions, start_from: Path | None = None) -> Path:
+    """The same as `train_video`, as of `train_captured`."""
+    module, data = prepare_video(pairs, options=replace(options, compile="no"), start_from=start_from)
+    return _captured(module, data, out=out, options=options)
+
+
+def _captured(module: ImageTraining, data: StreamData, *, out: Path, options: TrainerOptions) -> Path:
+    device = torch.device("cuda" if on_cuda(options) else "cpu")
+    compiled = options.compile == "yes" or (options.compile == "auto" and on_cuda(options))
+    average = options.ema_decay ** (1 / AVERAGE_EVERY)
+    return train_captured(module, data, out=out, average=average, device=device, compiled=compiled)
 
 
 def train_image(
@@ -279,10 +309,8 @@ def train_image(
         check_resumable(resume, compressai or options.model)
     trainer = _checkpointing_trainer(options, out)
     module, pictures = prepare(data, options=options, exclude=exclude, compressai=compressai)
-    if start_from is not None:
-        load_weights(module.model, start_from)
-    elif resume is None and isinstance(module.model, ImageModel):
-        module.model.start_from(patch_statistics(pictures.pictures, options.model))
+    if resume is None:
+        _begin(module, pictures, start_from)
     return _fit(trainer, module, pictures, out=out, resume=resume)
 
 
@@ -308,6 +336,14 @@ def train_video(
     trainer = _checkpointing_trainer(options, out)
     module, data = prepare_video(pairs, options=options, start_from=start_from)
     return _fit(trainer, module, data, out=out, resume=resume)
+
+
+def _begin(module: ImageTraining, pictures: PictureData, start_from: Path | None) -> None:
+    """Start from exported weights, or from the pictures' principal components."""
+    if start_from is not None:
+        load_weights(module.model, start_from)
+    elif isinstance(module.model, ImageModel):
+        module.model.start_from(patch_statistics(pictures.pictures, module.model.config))
 
 
 def _check_start(resume: Path | None, start_from: Path | None) -> None:

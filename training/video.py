@@ -4,7 +4,7 @@ from torch import Tensor
 
 from ncodec.models.image import Prediction
 from ncodec.training.data import to_unit
-from ncodec.training.image import ImageTraining
+from ncodec.training.image import LOG_LOSS, ImageTraining
 from ncodec.training.losses import RateDistortion, mean_square_420, rate_distortion
 
 LOSS_FLOOR = 0.02
@@ -29,12 +29,10 @@ class VideoTraining(ImageTraining):
         """Logarithm's gradient: a still scene counts as much as one that moves and takes fifty times its bits."""
         return (result.loss / (result.true_loss.detach() + LOSS_FLOOR)).mean()
 
-    def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
-        """Log bpp and PSNR of held-out pairs at their own qps, and the mean log loss that says how training goes."""
+    def measure(self, batch: tuple[Tensor, ...], *, show: bool = False) -> dict[str, Tensor]:
+        """What is known of held-out pairs at their own qps, (B,) by name; `show` draws them into the log."""
         crops, qp = batch
         result, seen = self.price(crops, qp)
-        self._log_mean("val/bpp", result.bpp)
-        self._log_mean("val/psnr", result.psnr)
-        self._log_mean("val/log_loss", (result.true_loss + LOSS_FLOOR).log(), prog_bar=True)
-        if batch_idx == 0:
+        if show:
             self._show("val/picture", crops[:, 0], seen.pixels)
+        return {"val/bpp": result.bpp, "val/psnr": result.psnr, LOG_LOSS: (result.true_loss + LOSS_FLOOR).log()}

@@ -22,6 +22,7 @@ from ncodec.bitstream import PATCH
 from ncodec.entropy import HYPER_CELL, RESIDUAL_LIMIT, SCALE_MIN, SHIFT, Z_LIMIT
 from ncodec.models.blocks import (
     Block,
+    Depthwise,
     GatedFfn,
     PatchConv,
     Pointwise,
@@ -234,7 +235,7 @@ class RenderBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
+        self.depthwise = Depthwise(channels)
         self.ffn = GatedFfn(channels, hidden=3 * channels // 2)
 
     def forward(self, x: Tensor) -> Tensor:

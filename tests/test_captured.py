@@ -1,0 +1,161 @@
+"""Steps captured in one graph, and their optimizer, learn as those of the trainer do; here without a GPU."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+pytest.importorskip("pytorch_lightning")
+
+import torch
+from tiny import TINY
+from torch import nn
+
+from ncodec.models.blocks import Depthwise, use_shifts
+from ncodec.training import run
+from ncodec.training.captured import CapturedStep
+from ncodec.training.checkpoint import load_checkpoint, save_weights
+from ncodec.training.cli import train
+from ncodec.training.soap import Soap
+from ncodec.training.stacked_soap import StackedSoap, eigenvectors
+
+Photo = npt.NDArray[np.uint8]
+STEPS = 800
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory, photo: Photo) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    for i in range(3):
+        Image.fromarray(np.roll(photo, 37 * i, axis=0)).save(folder / f"{i}.png")
+    return folder
+
+
+class Regression:
+    """Two matrices that imitate two others, from inputs whose directions differ in size by a thousand."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(1)
+        self.teacher = nn.Sequential(nn.Linear(24, 32), nn.GELU(), nn.Linear(32, 8))
+        self.network = nn.Sequential(nn.Linear(24, 32), nn.GELU(), nn.Linear(32, 8))
+        self.spread = torch.logspace(-2, 1, 24)[:, None] * torch.linalg.qr(torch.randn(24, 24))[0]
+
+    def loss(self) -> torch.Tensor:
+        x = torch.randn(128, 24) @ self.spread
+        return (self.network(x) - self.teacher(x).detach()).square().mean()
+
+    def weights(self) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+        found = list(self.network.parameters())
+        return [p for p in found if p.ndim > 1], [p for p in found if p.ndim == 1]
+
+
+def rate_at(step: int) -> float:
+    return 3e-3 * (1 - step / STEPS)
+
+
+def learned_stacked(*, turning: bool) -> float:
+    task = Regression()
+    matrices, vectors = task.weights()
+    soap = StackedSoap([(p, 1.0, turning) for p in matrices] + [(p, 1.0, False) for p in vectors])
+    losses = []
+    for step in range(STEPS):
+        loss = task.loss()
+        found = dict(zip(matrices + vectors, torch.autograd.grad(loss, matrices + vectors), strict=True))
+        if step == 10:
+            soap.begin()
+        rate = torch.tensor(rate_at(step) if step > 10 else 0.0)
+        soap.update(found, rate=rate, scale=torch.tensor(1.0))
+        soap.after_step()
+        if soap._search is not None:
+            soap._search._thread.join()
+        losses.append(loss.item())
+    return float(np.mean(losses[-20:]))
+
+
+def learned_plain() -> float:
+    task = Regression()
+    matrices, vectors = task.weights()
+    soap = Soap([{"params": matrices, "max_side": 512}, {"params": vectors, "max_side": 0}])
+    losses = []
+    for step in range(STEPS):
+        soap.param_groups[0]["lr"] = soap.param_groups[1]["lr"] = rate_at(step)
+        soap.zero_grad()
+        loss = task.loss()
+        loss.backward()
+        soap.step()
+        losses.append(loss.item())
+    return float(np.mean(losses[-20:]))
+
+
+def test_stacks_learn_what_single_matrices_learn_and_bases_help() -> None:
+    turned = learned_stacked(turning=True)
+    assert turned < 1.3 * learned_plain()
+    assert turned < 0.8 * learned_stacked(turning=False)
+
+
+def test_moments_without_full_rank_have_bases_all_the_same() -> None:
+    torch.manual_seed(1)
+    thin = torch.randn(200, 3)
+    basis = eigenvectors(thin @ thin.T * 1e-20)
+    assert basis is not None
+    torch.testing.assert_close(basis.T @ basis, torch.eye(200), atol=1e-3, rtol=0)
+    inside = basis[:, :3] @ (basis[:, :3].T @ thin)
+    torch.testing.assert_close(inside, thin, atol=1e-2, rtol=0)
+    assert eigenvectors(torch.zeros(4, 4)) is None
+    assert eigenvectors(torch.full((4, 4), torch.nan)) is None
+
+
+@pytest.mark.parametrize("kernel", [3, 5])
+def test_shifts_are_the_convolution(kernel: int) -> None:
+    torch.manual_seed(1)
+    convolution, x = Depthwise(6, kernel=kernel), torch.randn(2, 6, 7, 5)
+    expected = convolution(x)
+    use_shifts(convolution, True)
+    torch.testing.assert_close(convolution(x), expected)
+
+
+@pytest.mark.slow
+def test_a_captured_run_learns_and_leaves_a_checkpoint(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ncodec.training.captured.REPORT_S", 0.0)
+    options = run.read_options([*TINY, "--optimizer.steps=41", "--optimizer.name=soap"])
+    last = run.train_captured_image([pictures], out=tmp_path, options=options)
+    with (tmp_path / "log.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [int(row["step"]) for row in rows] == [0, 20, 40]
+    assert float(rows[-1]["val/log_loss"]) < float(rows[0]["val/log_loss"])
+    model, facts = load_checkpoint(last)
+    assert facts["steps"] == 41
+    save_weights(model, tmp_path / "start")
+    again = run.read_options([*TINY, "--optimizer.steps=1", "--optimizer.peak=1e-12"])
+    second = run.train_captured_image([pictures], out=tmp_path / "b", options=again, start_from=tmp_path / "start")
+    for name, value in load_checkpoint(second)[0].state_dict().items():
+        torch.testing.assert_close(value, model.state_dict()[name].half().float(), msg=name)
+
+
+def test_a_step_without_a_finite_gradient_changes_nothing(pictures: Path) -> None:
+    module, data = run.prepare([pictures], options=run.read_options(TINY))
+    module.train()
+    step = CapturedStep(module, data.batches(0).draw(0), average=0.9, compiled=False)
+    step.rate.fill_(1e-3)
+    crops, qp = data.batches(0).draw(1)
+    before = [p.detach().clone() for p in step.parameters]
+    step((crops, qp * torch.nan))
+    assert int(step.skipped) == 1
+    assert all(torch.equal(b, p) for b, p in zip(before, step.parameters, strict=True))
+    step((crops, qp))
+    assert int(step.skipped) == 1
+    assert not all(torch.equal(b, p) for b, p in zip(before, step.parameters, strict=True))
+
+
+def test_captured_runs_are_not_resumed(pictures: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "last.ckpt"
+    checkpoint.write_bytes(b"any")
+    result = CliRunner().invoke(train, ["image", "--data", str(pictures), "--captured", "--resume", str(checkpoint)])
+    assert result.exit_code == 2
+    assert "--captured and --resume do not go together" in result.output

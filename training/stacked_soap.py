@@ -1,0 +1,207 @@
+"""SOAP over stacks of equally shaped matrices: few large operations, which a CUDA graph can hold."""
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ncodec.training.soap import as_matrix
+
+MAX_SIDE = 768
+"""sides of a matrix longer than this keep their own axes"""
+BETA1, BETA2 = 0.95, 0.95
+EPSILON = 1e-8
+LARGEST_CHANGE = 4.0
+"""of a coordinate in one step, in units of the rate: after a turn, squares may be far too small"""
+RIDGE = 1e-6
+"""of the mean eigenvalue, so that what has no gradient has eigenvectors"""
+LEAST_STEPS = 20
+"""between turns of the bases"""
+WORKERS = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """Running second moment of the gradients along one side of a stack, and its eigenvectors."""
+
+    value: Tensor
+    """(n, length, length)"""
+    basis: Tensor
+    """(n, length, length)"""
+
+
+class Stack:
+    """Parameters of one shape and one factor of the rate, as n matrices of rows × columns."""
+
+    def __init__(self, parameters: list[nn.Parameter], *, factor: float, turned: bool) -> None:
+        """`turned` says whether the matrices have bases; others get plain Adam."""
+        self.parameters = parameters
+        self.factor = factor
+        self.shape = as_matrix(parameters[0]).shape if turned else torch.Size([1, parameters[0].numel()])
+        like = parameters[0].new_zeros(len(parameters), *self.shape)
+        self.mean, self.square = like.clone(), like.clone()
+        self.sides: dict[int, Moment] = {}
+        """axis, 0 for rows and 1 for columns, → moment"""
+        if turned and min(self.shape) > 1:
+            self.sides = {axis: _moment(like, side) for axis, side in enumerate(self.shape) if side <= MAX_SIDE}
+
+    def rotate(self, value: Tensor) -> Tensor:
+        """(n, rows, columns) → the same in the bases."""
+        if 0 in self.sides:
+            value = self.sides[0].basis.mT @ value
+        return value @ self.sides[1].basis if 1 in self.sides else value
+
+    def rotate_back(self, value: Tensor) -> Tensor:
+        """The inverse."""
+        if 0 in self.sides:
+            value = self.sides[0].basis @ value
+        return value @ self.sides[1].basis.mT if 1 in self.sides else value
+
+    def update(self, gradients: list[Tensor], *, rate: Tensor, scale: Tensor, count: Tensor) -> None:
+        """One step with gradients that are multiplied by `scale`; `count` is that of the step, from 1."""
+        gradient = torch.stack([g.reshape(self.shape) for g in gradients]) * scale
+        gradient = torch.where(gradient.isfinite(), gradient, 0.0)
+        if 0 in self.sides:
+            self.sides[0].value.lerp_(gradient @ gradient.mT, 1 - BETA2)
+        if 1 in self.sides:
+            self.sides[1].value.lerp_(gradient.mT @ gradient, 1 - BETA2)
+        turned = self.rotate(gradient)
+        self.mean.lerp_(turned, 1 - BETA1)
+        self.square.lerp_(turned.square(), 1 - BETA2)
+        size = (self.square / (1 - BETA2**count)).sqrt() + EPSILON
+        change = (self.mean / (1 - BETA1**count) / size).clamp(-LARGEST_CHANGE, LARGEST_CHANGE)
+        changes = (self.rotate_back(change) * (rate * self.factor)).unbind(0)
+        values = [p.data for p in self.parameters]
+        torch._foreach_sub_(values, [c.view(v.shape) for c, v in zip(changes, values, strict=True)])
+
+    def turn(self, bases: dict[int, Tensor]) -> None:
+        """Take new bases, axis → (n, length, length): means follow them, squares as if coordinates were independent."""
+        mean = self.rotate_back(self.mean)
+        for axis, basis in bases.items():
+            overlap = (self.sides[axis].basis.mT @ basis).square()
+            overlap /= overlap.sum(1, keepdim=True)
+            self.square.copy_(overlap.mT @ self.square if axis == 0 else self.square @ overlap)
+            self.sides[axis].basis.copy_(basis)
+        self.mean.copy_(self.rotate(mean))
+        self.square.copy_(torch.maximum(self.square, self.mean.square()))
+
+    def forget(self) -> None:
+        """Begin with means and squares of nothing, in the bases as they are."""
+        self.mean.zero_()
+        self.square.zero_()
+
+
+def _moment(like: Tensor, side: int) -> Moment:
+    return Moment(like.new_zeros(len(like), side, side), torch.eye(side, device=like.device).repeat(len(like), 1, 1))
+
+
+class StackedSoap:
+    """SOAP of Vyas et al. 2024 whose bases are found on the host while steps go on, as often as it manages to."""
+
+    def __init__(self, parameters: Iterable[tuple[nn.Parameter, float, bool]]) -> None:
+        """Parameters, each with a factor of the rate and whether it is a matrix that has bases."""
+        self._all = list(parameters)
+        groups: dict[tuple[float, bool, torch.Size], list[nn.Parameter]] = {}
+        for parameter, factor, turned in self._all:
+            groups.setdefault((factor, turned, parameter.shape), []).append(parameter)
+        self.stacks = [Stack(found, factor=key[0], turned=key[1]) for key, found in groups.items()]
+        self.count = torch.zeros((), device=self._all[0][0].device)
+        self.turns = 0
+        self._pool = ThreadPoolExecutor(WORKERS)
+        self._search: _Search | None = None
+        self._steps = 0
+
+    @torch.no_grad()
+    def update(self, gradients: dict[nn.Parameter, Tensor], *, rate: Tensor, scale: Tensor) -> None:
+        """One step on the device alone."""
+        self.count += 1
+        for stack in self.stacks:
+            stack.update([gradients[p] for p in stack.parameters], rate=rate, scale=scale, count=self.count)
+
+    def after_step(self) -> None:
+        """Take bases that are found, and have others looked for."""
+        self._steps += 1
+        if self._search is None:
+            self._search = _Search(self.stacks, self._pool)
+            self._steps = 0
+        elif self._steps >= LEAST_STEPS and self._search.done:
+            self._take(self._search)
+            self._search = None
+
+    @torch.no_grad()
+    def begin(self) -> None:
+        """Bases of the moments so far, and no other memory."""
+        self._take(_Search(self.stacks, self._pool))
+        for stack in self.stacks:
+            stack.forget()
+        self.count.zero_()
+
+    @torch.no_grad()
+    def _take(self, search: "_Search") -> None:
+        for stack, found in zip(self.stacks, search.bases(), strict=True):
+            if found:
+                stack.turn(found)
+        self.turns += 1
+
+
+class _Search:
+    """Eigenvectors of all moments as they are now, looked for in threads of the host."""
+
+    def __init__(self, stacks: list[Stack], pool: ThreadPoolExecutor) -> None:
+        self._stacks = stacks
+        self._found: list[dict[int, list[Tensor | None]]] = []
+        copies = [{axis: _to_host(side.value) for axis, side in stack.sides.items()} for stack in stacks]
+        copied = torch.cuda.Event() if stacks[0].mean.is_cuda else None  # type: ignore[no-untyped-call]
+        if copied is not None:
+            copied.record()
+        self._thread = threading.Thread(target=self._look, args=(copies, copied, pool), daemon=True)
+        self._thread.start()
+
+    def _look(self, copies: list[dict[int, Tensor]], copied: torch.cuda.Event | None, pool: ThreadPoolExecutor) -> None:
+        if copied is not None:
+            copied.synchronize()
+        self._found = [{axis: list(pool.map(eigenvectors, values)) for axis, values in c.items()} for c in copies]
+
+    @property
+    def done(self) -> bool:
+        """Whether they are found."""
+        return not self._thread.is_alive()
+
+    def bases(self) -> list[dict[int, Tensor]]:
+        """For each stack, axis → (n, length, length); where none was found, the old one."""
+        self._thread.join()
+        return [
+            {axis: _to_device(stack.sides[axis].basis, bases) for axis, bases in found.items()}
+            for stack, found in zip(self._stacks, self._found, strict=True)
+        ]
+
+
+def _to_host(value: Tensor) -> Tensor:
+    if not value.is_cuda:
+        return value.clone()
+    return torch.empty(value.shape, pin_memory=True).copy_(value, non_blocking=True)
+
+
+def _to_device(old: Tensor, found: list[Tensor | None]) -> Tensor:
+    basis = old.clone()
+    for place, new in zip(basis, found, strict=True):
+        if new is not None:
+            # From pinned memory, or the host would wait for all steps before.
+            place.copy_(new.pin_memory() if old.is_cuda else new, non_blocking=True)
+    return basis
+
+
+def eigenvectors(moment: Tensor) -> Tensor | None:
+    """Orthonormal columns for a symmetric matrix, largest first; None where there are none, as of zeros."""
+    size = moment.diagonal().mean()
+    if not (moment.isfinite().all() and size > 0):
+        return None
+    identity = torch.eye(len(moment))
+    for kind in (torch.float32, torch.float64):  # in float32 it fails at times, without saying so
+        basis: Tensor = torch.linalg.eigh((moment / size + RIDGE * identity).to(kind))[1].flip(1).float()
+        if (basis.T @ basis - identity).abs().max() < 1e-3:
+            return basis
+    return None
