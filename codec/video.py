@@ -88,8 +88,6 @@ class FrameEncoder:
         self._known = NOTHING
         self._intra_pixels: Pixels | None = None
         self._golden: GoldenSearch | None = None
-        self.prediction: Pixels | None = None
-        """what the last predicted frame was predicted as, sides rounded up to multiples of 16"""
 
     @property
     def last(self) -> Pixels:
@@ -153,7 +151,6 @@ class FrameEncoder:
         before = self._known
         grouping = self._worker.submit(group_motion, motion, tables, before=before.vectors)
         predicted = compensate(self.last, motion, intra=self._golden.planes if self._golden else None)
-        self.prediction = predicted
         symbols, levels = codec.code(pixels, qp=qp, predicted=predicted)
         moved = grouping.result()
         known = replace(motion, vectors=moved.vectors)

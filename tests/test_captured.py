@@ -15,6 +15,7 @@ import torch
 from tiny import TINY
 from torch import nn
 
+from ncodec.errors import InputError
 from ncodec.models.blocks import Depthwise, use_shifts
 from ncodec.training import run
 from ncodec.training.captured import CapturedStep
@@ -159,3 +160,9 @@ def test_captured_runs_are_not_resumed(pictures: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(train, ["image", "--data", str(pictures), "--captured", "--resume", str(checkpoint)])
     assert result.exit_code == 2
     assert "--captured and --resume do not go together" in result.output
+
+
+@pytest.mark.parametrize("option", ["--optimizer.name=adamw", "--devices=2"])
+def test_other_ways_are_refused(pictures: Path, tmp_path: Path, option: str) -> None:
+    with pytest.raises(InputError, match="expected one device and the optimizer soap"):
+        run.train_captured_image([pictures], out=tmp_path, options=run.read_options([*TINY, option]))

@@ -3,7 +3,6 @@
 import io
 from dataclasses import replace
 from fractions import Fraction
-from itertools import islice
 from pathlib import Path
 
 import av
@@ -17,25 +16,13 @@ pytest.importorskip("pytorch_lightning")
 import torch
 from tiny import log_losses
 
-from ncodec.clip_api import open_frame_codecs
 from ncodec.errors import InputError, ModelError
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
-from ncodec.training import run
-from ncodec.training.checkpoint import load_picture_model, save_weights
-from ncodec.training.clips import ClipBank, ClipOptions, load_clips, move, predict
+from ncodec.training import run, video
+from ncodec.training.checkpoint import save_weights
+from ncodec.training.clips import ClipBank, ClipOptions, intra_qp, load_clips, move, predict, to_bytes
 from ncodec.training.losses import RateDistortion
-from ncodec.training.pairs import (
-    HELD_OUT,
-    QP_SPREAD,
-    TRAINED,
-    Pair,
-    PairData,
-    PairOptions,
-    make_pairs,
-    read_pairs,
-    write_pair,
-)
 from ncodec.training.pictures import PictureBank
 from ncodec.training.video import VideoTraining
 
@@ -46,7 +33,8 @@ TINY = [
     "--model.codec.body_width=16", "--model.codec.body_depth=1", "--model.codec.render_width=8",
     "--model.codec.render_depth=1",
     "--model.codec.lambda_min=6e-4", "--model.codec.lambda_max=0.25",
-    "--model.context_width=16", "--model.context_depth=1", "--pairs.batch=4", "--validate_every=10",
+    "--model.context_width=16", "--model.context_depth=1", "--clips.crop=64",
+    "--clips.batch=4", "--clips.frames=5", "--clips.together=2", "--clips.held_out=1", "--validate_every=10",
     "--accelerator=cpu", "--optimizer.warmup=0.2",
 ]  # fmt: skip
 SMALL = ClipOptions(crop=64, batch=4, frames=3)
@@ -68,8 +56,8 @@ def clip(photo: Photo, step: int, frames: int = 6) -> bytes:
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory, photo: Photo) -> Path:
     folder = tmp_path_factory.mktemp("data")
-    for i, step in enumerate((3, 0, 8)):
-        (folder / f"{i}.mkv").write_bytes(clip(photo, step))
+    for step in (0, 3, 8):
+        (folder / f"{step}.mkv").write_bytes(clip(photo, step))
     for i in range(2):
         Image.fromarray(np.roll(photo, 31 * i, axis=0)).save(folder / f"{i}.png")
     (folder / "broken.mp4").write_bytes(b"not a clip")
@@ -114,107 +102,61 @@ def test_a_batch_mixes_both(photo: Photo) -> None:
     assert 0.25 < real < 0.75
 
 
-@pytest.fixture(scope="module")
-def pairs(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("pairs")
-    options = ClipOptions(crop=64, batch=2, frames=5, synthetic=0.3, held_out=1)
-    for index, pair in enumerate(islice(make_pairs([data], open_frame_codecs(threads=1), options=options), 16)):
-        write_pair(pair, folder, index=index)
-    return folder
-
-
-def test_pairs_are_frames_and_what_they_were_predicted_as(pairs: Path) -> None:
-    (held_out, first_qps), (trained, qps) = (read_pairs(pairs / name) for name in (HELD_OUT, TRAINED))
-    assert held_out.shape == (4, 2, 64, 64, 3), "all but the first frame of one clip of five"
-    assert len(set(first_qps.tolist())) == 1
-    assert trained.shape == (12, 2, 64, 64, 3)
-    assert len(set(qps.tolist())) > 1
-    error = (held_out[:, 0].float() - held_out[:, 1].float()).abs().mean()
-    unlike = (held_out[:, 0].float() - trained[:4, 1].float()).abs().mean()
-    assert 0 < error < 0.5 * unlike
-
-
-def test_the_same_seed_makes_the_same_pairs(data: Path) -> None:
-    def made(seed: int) -> list[Pair]:
-        options = ClipOptions(crop=64, batch=2, frames=3, synthetic=0.3, held_out=1)
-        return list(islice(make_pairs([data], open_frame_codecs(threads=1), options=options, seed=seed), 4))
-
-    for first, second in zip(made(1), made(1), strict=True):
-        np.testing.assert_array_equal(first.both, second.both)
-        assert first.qp == second.qp
-    assert any(a.qp != b.qp for a, b in zip(made(1), made(2), strict=True))
-
-
-def test_pairs_are_drawn_turned_over_at_qps_near_their_own(pairs: Path) -> None:
-    data = PairData(pairs, PairOptions(batch=64), qp_count=64)
-    crops, qp = data.batches(0).draw(0)
-    both, qps = data.trained
-    turned = torch.stack([both.flip(axes) for axes in ((), (2,), (3,), (2, 3))])  # (4, N, 2, H, W, 3)
-    for crop, level in zip(crops, qp, strict=True):
-        same = (turned == crop).flatten(2).all(2)  # (4, N)
-        assert same.any()
-        assert (qps[same.any(0)] - level).abs().min() <= QP_SPREAD
-    assert not torch.equal(qp, data.batches(1).draw(1)[1])
-    assert torch.equal(qp, data.batches(0).draw(0)[1])
-
-
-def test_other_pictures_are_no_pairs(data: Path, pairs: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="expected pairs of `ncodec train pairs`, got other pictures"):
-        read_pairs(data)
-    for name, source in (("0-10.avif", next((pairs / TRAINED).iterdir())), ("1-10.png", data / "0.png")):
-        (tmp_path / name).write_bytes(source.read_bytes())
-    with pytest.raises(InputError, match="expected pairs of one size"):
-        read_pairs(tmp_path)
-
-
-def test_sharing_the_weights_is_refused(pairs: Path, tmp_path: Path) -> None:
+def test_sharing_the_weights_is_refused(data: Path, tmp_path: Path) -> None:
     options = run.read_video_options([*TINY, "--strategy=fsdp", "--devices=2"])
     with pytest.raises(InputError, match="expected the strategy ddp"):
-        run.train_video(pairs, out=tmp_path, options=options)
+        run.train_video([data], out=tmp_path, options=options, intra=tmp_path / "any")
 
 
-def test_a_run_goes_on_from_exported_weights(pairs: Path, tmp_path: Path) -> None:
+def exported(model: ImageModel | FrameModel, path: Path) -> Path:
+    save_weights(model, path)
+    return path
+
+
+def test_a_run_goes_on_from_exported_weights_of_predicted_frames(data: Path, tmp_path: Path) -> None:
     options = run.read_video_options(TINY)
-    frames, pictures = FrameModel(options.model), ImageModel(options.model.codec)
-    other = ImageModel(replace(options.model.codec, latent=32))
-    for model, name in ((frames, "f"), (pictures, "i"), (other, "o")):
-        save_weights(model, tmp_path / name)
-    module, _ = run.prepare_video(pairs, options=options, start_from=tmp_path / "f")
+    intra = exported(ImageModel(options.model.codec), tmp_path / "i.safetensors")
+    frames = FrameModel(options.model)
+    start = exported(frames, tmp_path / "f.safetensors")
+    module, _ = run.prepare_video([data], options=options, intra=intra, start_from=start)
     for name, value in frames.state_dict().items():
         assert torch.equal(module.model.state_dict()[name], value.half().float()), name
-    module, _ = run.prepare_video(pairs, options=options, start_from=tmp_path / "i")
-    for name, value in pictures.state_dict().items():
-        assert torch.equal(module.model.codec.state_dict()[name], value.half().float()), name
     with pytest.raises(ModelError, match="expected weights of this architecture"):
-        run.prepare_video(pairs, options=options, start_from=tmp_path / "o")
-
-
-def test_weights_say_of_which_pictures_they_are(tmp_path: Path) -> None:
-    options = run.read_video_options(TINY)
-    model = ImageModel(options.model.codec)
-    save_weights(model, tmp_path / "i")
-    save_weights(FrameModel(options.model), tmp_path / "f")
-    assert load_picture_model(tmp_path / "i").config == model.config
+        run.prepare_video([data], options=options, intra=intra, start_from=intra)
     with pytest.raises(ModelError, match="expected exported weights of pictures"):
-        load_picture_model(tmp_path / "f")
+        run.prepare_video([data], options=options, intra=start)
+
+
+def test_a_run_begins_as_pictures_of_its_architecture_alone(data: Path, tmp_path: Path) -> None:
+    options = run.read_video_options(TINY)
+    alike, other = ImageModel(options.model.codec), ImageModel(replace(options.model.codec, latent=32))
+    module, _ = run.prepare_video([data], options=options, intra=exported(alike, tmp_path / "a.safetensors"))
+    assert torch.equal(module.model.codec.means.first.weight, alike.means.first.weight.half().float())
+    with pytest.raises(InputError, match="name --start-from"):
+        run.prepare_video([data], options=options, intra=exported(other, tmp_path / "o.safetensors"))
 
 
 @pytest.mark.slow
-def test_train_and_resume(pairs: Path, tmp_path: Path) -> None:
+def test_train_and_resume(data: Path, tmp_path: Path) -> None:
+    options = run.read_video_options([*TINY, "--optimizer.steps=30"])
     torch.manual_seed(1)
+    intra = exported(ImageModel(options.model.codec), tmp_path / "i.safetensors")
     out = tmp_path / "run"
-    first = run.train_video(pairs, out=out, options=run.read_video_options([*TINY, "--optimizer.steps=30"]))
+    first = run.train_video([data], out=out, options=options, intra=intra)
     losses = log_losses(out)
     assert losses[-1] < losses[0], "the held-out loss falls"
-    assert torch.load(first, weights_only=True)["config"]["codec"]["latent"] == 48
+    checkpoint = torch.load(first, weights_only=True)
+    assert checkpoint["config"]["codec"]["latent"] == 48
+    assert not any("intra" in name for name in checkpoint["state_dict"])
     longer = run.read_video_options([*TINY, "--optimizer.steps=34"])
-    second = run.train_video(pairs, out=out, options=longer, resume=first)
-    assert torch.load(second, weights_only=True)["PairData"]["first"] == 34
+    second = run.train_video([data], out=out, options=longer, intra=intra, resume=first)
+    assert torch.load(second, weights_only=True)["ClipData"]["first"] == 34
 
 
 def test_a_still_scene_pulls_as_hard_as_one_that_moves() -> None:
-    loss = torch.tensor([0.3 + 0.15, 6.0 + 0.15], requires_grad=True)
-    unused, idle = torch.ones(2), torch.full((2,), 0.15)
+    idle = torch.full((2,), 0.15)
+    loss = (torch.tensor([0.3, 6.0]) + idle).requires_grad_()
+    unused = torch.ones(2)
     result = RateDistortion(loss, unused, unused, unused, idle)
     VideoTraining.objective(None, result).backward()  # type: ignore[arg-type]
     assert loss.grad is not None
@@ -222,14 +164,37 @@ def test_a_still_scene_pulls_as_hard_as_one_that_moves() -> None:
     assert float(pull[0]) == pytest.approx(float(pull[1]), rel=0.1)
 
 
-def test_noise_around_certain_values_is_no_part_of_a_file() -> None:
+def test_first_frames_are_coded_better_by_what_encoders_choose() -> None:
+    assert intra_qp(torch.tensor([10.0, 62.0])).tolist() == [22, 63]
+
+
+@pytest.fixture(scope="module")
+def module() -> VideoTraining:
     options = run.read_video_options(TINY)
-    module = VideoTraining(FrameModel(options.model), options.optimizer)
-    with torch.no_grad():
-        module.model.codec.table_index.weight.zero_()
-        module.model.codec.table_index.bias.knots.fill_(-1)
-        module.model.codec.z_index.knots.fill_(-1)
-    crops = torch.full((2, 2, 64, 64, 3), 128, dtype=torch.uint8)
-    result, _ = module.price(crops, torch.tensor([20.0, 40.0]))
-    torch.testing.assert_close(result.bpp, torch.zeros(2), atol=1e-6, rtol=0)
-    assert (result.loss > result.true_loss + 0.01).all()
+    torch.manual_seed(1)
+    intra, frames = ImageModel(options.model.codec), FrameModel(options.model)
+    return VideoTraining(frames, intra, options.optimizer, together=2).train()
+
+
+def test_a_step_goes_on_with_what_another_decoded(module: VideoTraining, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "BEGUN", 0.0)
+    crops = torch.randint(0, 256, (1, 4, 64, 64, 3), dtype=torch.uint8)
+    module.price(crops, torch.tensor([32.0]))
+    (before,) = module.under_way
+    there_and_back = [2, 3, 2, 1, 0, 1]
+    assert torch.equal(before.frames, crops[:, there_and_back])
+    _, seen = module.price(torch.zeros_like(crops), torch.tensor([0.0]))
+    (after,) = module.under_way
+    assert torch.equal(after.frames, before.frames.roll(-2, dims=1))
+    assert torch.equal(after.last, to_bytes(seen.pixels[1:]))
+    assert after.qp == 32
+
+
+def test_sequences_under_way_are_few_and_change(module: VideoTraining, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "BEGUN", 1.0)
+    monkeypatch.setattr(video, "MOST_UNDER_WAY", 2)
+    module.under_way.clear()
+    for shade in range(4):
+        module.price(torch.full((1, 3, 64, 64, 3), shade, dtype=torch.uint8), torch.tensor([32.0]))
+    assert len(module.under_way) == 2
+    assert module.under_way[1].frames[0, 0, 0, 0, 0] == 3

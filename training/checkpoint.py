@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from ncodec.errors import ModelError
-from ncodec.models.frame import FrameConfig, FrameModel, frame_config, picture_codec
+from ncodec.models.frame import FrameConfig, FrameModel, frame_config
 from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.training.compressai import CompressAIConfig, CompressAIModel
 
@@ -76,16 +76,13 @@ def load_picture_model(path: Path) -> ImageModel:
 def load_weights(model: ImageModel | FrameModel | CompressAIModel, path: Path) -> None:
     """Give a model exported weights (`image.safetensors`), or one of CompressAI's a checkpoint of theirs.
 
-    One of predicted frames takes those of pictures too: it codes what prediction leaves over as they code a picture.
     Raises ModelError when they are not of its architecture.
     """
     if isinstance(model, CompressAIModel):
         model.load_published(path)
         return
     try:
-        state = {name: value.float() for name, value in load_file(path).items()}
-        of_pictures = isinstance(model, FrameModel) and not any(name.startswith("codec.") for name in state)
-        (picture_codec(model) if of_pictures else model).load_state_dict(state)
+        model.load_state_dict({name: value.float() for name, value in load_file(path).items()})
     except (OSError, SafetensorError) as error:
         msg = f"{path}: expected exported weights, got something else: {error}"
         raise ModelError(msg) from error

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ncodec.console import require_modules, step_progress
+from ncodec.console import require_modules
 from ncodec.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ _NEEDED = ("torch", "pytorch_lightning", "jsonargparse", "onnx")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER_OUT = click.Path(path_type=Path)
 CAPTURED = click.option("--captured", is_flag=True, help="Each step as one CUDA graph, on one GPU, without Lightning.")
-FOLDER_IN = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
 def _options(overrides: tuple[str, ...], config: Path | None) -> "RunOptions":
@@ -108,58 +107,31 @@ def _say_where(last: Path, *, exportable: bool) -> None:
         click.echo(f"{last}: the averaged weights" + (f"; `ncodec export {last}` makes a model of them" * exportable))
 
 
-@train.command()
-@click.option("--data", multiple=True, required=True, help=f"{SOURCES} Clips, and photographs that are made to move.")
-@click.option("--out", type=FOLDER_OUT, default=Path("runs/pairs"), show_default=True, help="Folder for the pairs.")
-@click.option("--count", type=click.IntRange(2), default=3000, show_default=True, help="Pairs to make.")
-@click.option("--crop", type=click.IntRange(64), default=192, show_default=True, help="Side, a multiple of 64.")
-@click.option("--synthetic", type=click.FloatRange(0, 1), default=0.2, show_default=True, help="Share of photographs.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True)
-def pairs(data: tuple[str, ...], out: Path, count: int, crop: int, synthetic: float, seed: int) -> None:
-    """Code clips with the installed models, and keep frames beside their predictions for `train video`."""
-    require_modules(*_NEEDED, extra="train")
-    from ncodec.clip_api import open_frame_codecs
-    from ncodec.training.clips import ClipOptions
-    from ncodec.training.pairs import make_pairs, write_pair
-
-    if crop % 64:
-        msg = f"expected a --crop that is a multiple of 64, got {crop}"
-        raise click.UsageError(msg)
-    made = make_pairs(data, open_frame_codecs(), options=ClipOptions(crop=crop, synthetic=synthetic), seed=seed)
-    with step_progress("Coding", shown=True) as advance:
-        for index in range(count):
-            write_pair(next(made), out, index=index)
-            advance(index + 1, count)
-    click.echo(f"{out}: {count} pairs of {crop}×{crop}")
-
-
 @train.command(context_settings={"ignore_unknown_options": True})
-@click.option("--pairs", type=FOLDER_IN, required=True, help="Folder of `ncodec train pairs`.")
+@click.option("--data", multiple=True, required=True, help=f"{SOURCES} Clips, and photographs that are made to move.")
 @click.option("--out", type=FOLDER_OUT, default=Path("runs/video"), show_default=True, help="As of `image`.")
 @click.option("--config", type=FILE, help="YAML that overrides the defaults in ncodec/training/configs/video.yaml.")
 @click.option("--resume", type=FILE, help="Checkpoint to continue from, optimizer and budget included.")
-@click.option("--start-from", type=FILE, help="Exported weights of predicted frames, or of pictures, to start from.")
-@CAPTURED
+@click.option("--intra", type=FILE, required=True, help="Exported image weights, which code first frames.")
+@click.option(
+    "--start-from", type=FILE, help="Exported weights of predicted frames to start from (default: those of --intra)."
+)
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def video(
-    pairs: Path,
+    data: tuple[str, ...],
     out: Path,
     config: Path | None,
     resume: Path | None,
+    intra: Path,
     start_from: Path | None,
-    captured: bool,
     overrides: tuple[str, ...],
 ) -> None:
-    """Train a model of predicted frames, on frames beside what an encoder predicted them as."""
+    """Train a model of predicted frames, on what image weights and itself made of the frames before them."""
     require_modules(*_NEEDED, extra="train")
-    from ncodec.training.run import read_video_options, train_captured_video, train_video
+    from ncodec.training.run import read_video_options, train_video
 
     options = _or_usage_error(lambda: read_video_options(overrides, config=config))
-    if captured:
-        _check_captured(resume=resume)
-        last = train_captured_video(pairs, out=out, options=options, start_from=start_from)
-    else:
-        last = train_video(pairs, out=out, options=options, start_from=start_from, resume=resume)
+    last = train_video(data, out=out, options=options, intra=intra, start_from=start_from, resume=resume)
     _say_where(last, exportable=True)
 
 
@@ -197,7 +169,7 @@ def bench_training(data: tuple[str, ...], config: Path | None, steps: int, overr
 )
 @click.option("--data", multiple=True, help="Training pictures, or clips, that the tables are fitted to.")
 @click.option("--exclude", multiple=True, help="Picture to leave out, as in training; may be repeated.")
-@click.option("--intra", type=FILE, help="Exported image weights that code first frames.")
+@click.option("--intra", type=FILE, help="Exported image weights that frames were trained after, as of `train video`.")
 @click.option("--summary", default="", help="A line about the training for `ncodec models`.")
 def export(
     checkpoint: Path,

@@ -26,20 +26,23 @@ from ncodec.training.sources import read_sources
 class ClipOptions:
     """How batches of sequences are drawn."""
 
-    crop: int = 192
+    crop: int = 256
     """side of a sequence's frames in pixels, a multiple of 64"""
     batch: int = 4
-    """sequences drawn at a time"""
+    """sequences a step, of each process"""
     frames: int = 16
     """frames of a sequence, the first of which is coded as a picture"""
+    together: int = 3
+    """predicted frames that a step prices; a later step goes on with those after them"""
     stride: int = 2
     """a sequence takes every frame of its clip, or every second one and so on up to this"""
-    synthetic: float = 0.2
+    synthetic: float = 0.4
     """share of the sequences that are photographs made to move, where there are photographs"""
     held_out: int = 16
     """clips kept for validation, spread evenly over the list; at most one in eight"""
     memory_gb: float = 8.0
     """memory for clips, and as much again for photographs"""
+    seed: int = 1
 
 
 def load_clips(files: Iterable[tuple[str, bytes]], *, options: ClipOptions) -> Loaded:

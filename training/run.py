@@ -24,13 +24,13 @@ from ncodec.models.blocks import use_bfloat16
 from ncodec.models.frame import FrameConfig, FrameModel
 from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.training.captured import train_captured
-from ncodec.training.checkpoint import check_resumable, load_weights
+from ncodec.training.checkpoint import check_resumable, load_picture_model, load_weights
+from ncodec.training.clips import ClipOptions
 from ncodec.training.compressai import CompressAIConfig, CompressAIModel
 from ncodec.training.data import PictureData, StreamData, patch_statistics
 from ncodec.training.image import ImageTraining, OptimizerOptions, ShardedImageTraining
-from ncodec.training.pairs import PairData, PairOptions
 from ncodec.training.pictures import CropOptions
-from ncodec.training.video import VideoTraining
+from ncodec.training.video import ClipData, VideoTraining
 
 DEFAULTS = Path(__file__).parent / "configs" / "image.yaml"
 VIDEO_DEFAULTS = Path(__file__).parent / "configs" / "video.yaml"
@@ -77,7 +77,7 @@ class VideoRunOptions(TrainerOptions):
     """Everything about a run of a model of predicted frames but its data and its folder."""
 
     model: FrameConfig = field(default_factory=FrameConfig)
-    pairs: PairOptions = field(default_factory=PairOptions)
+    clips: ClipOptions = field(default_factory=ClipOptions)
 
 
 Options = TypeVar("Options", bound=TrainerOptions)
@@ -86,7 +86,9 @@ Options = TypeVar("Options", bound=TrainerOptions)
 _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, math.inf),
     "crops.seed": (0, math.inf),
-    "pairs.seed": (0, math.inf),
+    "clips.seed": (0, math.inf),
+    "clips.frames": (2, 64),
+    "clips.synthetic": (0, 1),
     "crops.downscale": (1, 16),
     "crops.gain": (0, 1),
     "ema_decay": (0, 1),
@@ -173,16 +175,28 @@ def prepare(
 
 
 def prepare_video(
-    pairs: Path, *, options: VideoRunOptions, start_from: Path | None = None
-) -> tuple[VideoTraining, PairData]:
-    """The module and the data of a run of predicted frames, from random weights or from exported ones."""
+    data: Sequence[str | Path], *, options: VideoRunOptions, intra: Path, start_from: Path | None = None
+) -> tuple[VideoTraining, ClipData]:
+    """The module and the data of a run of predicted frames.
+
+    `intra` is exported image weights, which code first frames; the model of predicted frames begins as them, where it
+    is of their architecture, or as the exported weights of `start_from`. Raises InputError and ModelError.
+    """
     _seed(options)
+    pictures = load_picture_model(intra)
     model = FrameModel(options.model)
     if start_from is not None:
         load_weights(model, start_from)
-    module = VideoTraining(model, options.optimizer, seed=options.seed)
+    elif pictures.config == options.model.codec:
+        model.codec.load_state_dict(pictures.state_dict())
+    else:
+        msg = f"expected --model.codec as of {intra}, whose weights it would begin as, got another: name --start-from"
+        raise InputError(msg)
+    together = options.clips.together
+    module = VideoTraining(model, pictures, options.optimizer, together=together, seed=options.seed)
+    clips = ClipData(data, options.clips, qp_count=options.model.qp_count)
     _tune(module, options)
-    return module, PairData(pairs, options.pairs, qp_count=options.model.qp_count)
+    return module, clips
 
 
 def _seed(options: TrainerOptions) -> None:
@@ -269,23 +283,20 @@ def train_captured_image(
     start_from: Path | None = None,
     exclude: Sequence[str | Path] = (),
 ) -> Path:
-    """The same as `train_image` on one device, as of `train_captured`; a run cannot be resumed."""
+    """The same as `train_image` on one device, as of `train_captured`; a run cannot be resumed.
+
+    Raises InputError for more devices and other optimizers than SOAP.
+    """
+    if options.devices * options.nodes > 1 or options.optimizer.name != "soap":
+        got = f"{options.devices * options.nodes} and {options.optimizer.name}"
+        msg = f"expected one device and the optimizer soap for a captured run, got {got}"
+        raise InputError(msg)
     module, pictures = prepare(data, options=replace(options, compile="no"), exclude=exclude)
     _begin(module, pictures, start_from)
-    return _captured(module, pictures, out=out, options=options)
-
-
-def train_captured_video(pairs: Path, *, out: Path, options: VideoRunOptions, start_from: Path | None = None) -> Path:
-    """The same as `train_video`, as of `train_captured`."""
-    module, data = prepare_video(pairs, options=replace(options, compile="no"), start_from=start_from)
-    return _captured(module, data, out=out, options=options)
-
-
-def _captured(module: ImageTraining, data: StreamData, *, out: Path, options: TrainerOptions) -> Path:
     device = torch.device("cuda" if on_cuda(options) else "cpu")
     compiled = options.compile == "yes" or (options.compile == "auto" and on_cuda(options))
     average = options.ema_decay ** (1 / AVERAGE_EVERY)
-    return train_captured(module, data, out=out, average=average, device=device, compiled=compiled)
+    return train_captured(module, pictures, out=out, average=average, device=device, compiled=compiled)
 
 
 def train_image(
@@ -315,17 +326,19 @@ def train_image(
 
 
 def train_video(
-    pairs: Path,
+    data: Sequence[str | Path],
     *,
     out: Path,
     options: VideoRunOptions,
+    intra: Path,
     start_from: Path | None = None,
     resume: Path | None = None,
 ) -> Path:
     """Train a model of predicted frames, and return the path of the last checkpoint, with the averaged weights.
 
-    `pairs` is a folder of `write_pair`, `start_from` exported weights of predicted frames or of pictures, and `resume`
-    continues the run that wrote a checkpoint. Raises InputError, ModelError, BackendError and TrainingError.
+    `data` holds clips, and photographs that are made to move; `intra` and `start_from` are weights as of
+    `prepare_video`, and `resume` continues the run that wrote a checkpoint. Raises InputError, ModelError, BackendError
+    and TrainingError.
     """
     _check_start(resume, start_from)
     if is_sharded(options):
@@ -334,8 +347,8 @@ def train_video(
     if resume is not None:
         check_resumable(resume, options.model)
     trainer = _checkpointing_trainer(options, out)
-    module, data = prepare_video(pairs, options=options, start_from=start_from)
-    return _fit(trainer, module, data, out=out, resume=resume)
+    module, clips = prepare_video(data, options=options, intra=intra, start_from=start_from)
+    return _fit(trainer, module, clips, out=out, resume=resume)
 
 
 def _begin(module: ImageTraining, pictures: PictureData, start_from: Path | None) -> None:

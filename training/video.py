@@ -1,38 +1,139 @@
-"""The Lightning module of predicted frames: each is priced beside what an encoder predicted it as."""
+"""The Lightning module of predicted frames: each is priced on what its model made of the frames before it."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
 from torch import Tensor
+from torch.utils.data import TensorDataset
 
-from ncodec.models.image import Prediction
-from ncodec.training.data import to_unit
-from ncodec.training.image import LOG_LOSS, ImageTraining
+from ncodec.models.frame import FrameModel
+from ncodec.models.image import ImageModel, Prediction
+from ncodec.suffixes import CLIP_SUFFIXES
+from ncodec.training.clips import ClipBank, ClipOptions, centre_sequence, intra_qp, load_clips, predict, to_bytes
+from ncodec.training.data import Batch, Batches, StreamData, spread_qps, to_unit
+from ncodec.training.image import ImageTraining, OptimizerOptions
 from ncodec.training.losses import RateDistortion, mean_square_420, rate_distortion
+from ncodec.training.pictures import PictureBank, load_pictures, split
+from ncodec.training.sources import has_pictures, read_sources
 
 LOSS_FLOOR = 0.02
 """bits per pixel that do not matter"""
+BEGUN = 0.2
+"""share of the steps that begin sequences; the others go on with some, of which a mean one has had four steps"""
+MOST_UNDER_WAY = 16
+"""batches of sequences that wait to be gone on with"""
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Sequences of which some frames are decoded."""
+
+    frames: Tensor
+    """(B, T, H, W, 3) uint8: the last decoded one, then those to come"""
+    qp: Tensor
+    """(B,)"""
+    last: Tensor
+    """what the last decoded one was decoded to, (B, H, W, 3) uint8"""
 
 
 class VideoTraining(ImageTraining):
-    """Minimizes λ·255²·MSE + bpp of predicted frames, given the predictions that an encoder made far into its clips.
+    """Minimizes λ·255²·MSE + bpp of the predicted frames of sequences whose first frames a frozen image codec codes.
 
-    The error is that of Y, Cb and Cr in 4:2:0: as such clips are stored, shown and compared.
+    The error is that of Y, Cb and Cr in 4:2:0: as such clips are stored, shown and compared. The frames of a step may
+    be far from their intra frames, predicted from what the model made some steps ago: errors that grow from frame to
+    frame are seen.
     """
 
+    def __init__(
+        self, model: FrameModel, intra: ImageModel, optimizer: OptimizerOptions, *, together: int, seed: int = 1
+    ) -> None:
+        super().__init__(model, optimizer, seed=seed)
+        # In a tuple, so that it is no part of the module: neither trained, nor averaged, nor in its checkpoints.
+        self._intra = (intra.requires_grad_(False).eval(),)
+        self._together = together
+        self.under_way: list[Sequences] = []
+        """sequences to be gone on with, in batches"""
+
     def price(self, crops: Tensor, qp: Tensor) -> tuple[RateDistortion, Prediction]:
-        """Rate and distortion of frames beside their predictions, (B, 2, H, W, 3) uint8, at (B,) qp."""
-        pixels = to_unit(crops[:, 0])
-        seen: Prediction = self.model(pixels, to_unit(crops[:, 1]), qp)
-        lagrangian = self.model.config.lambda_of(qp)
-        mse = mean_square_420(seen.pixels.float() - pixels)
-        return rate_distortion(mse, seen, pixels=pixels[0, 0].numel(), lagrangian=lagrangian), seen
+        """Rate and distortion of predicted frames of (B, T, H, W, 3) uint8 sequences, (B·t,) for t frames of each.
+
+        Those to be validated are priced whole, from their first frames; in training it may be others, under way.
+        """
+        if not self.training:
+            return self._predict(self._begin(crops, qp), count=crops.shape[1] - 1)[:2]
+        before, count = self._next(crops, qp), min(self._together, crops.shape[1] - 1)
+        result, seen, last = self._predict(before, count=count)
+        self.under_way.append(Sequences(before.frames.roll(-count, dims=1), before.qp, last))
+        return result, seen
+
+    def _next(self, crops: Tensor, qp: Tensor) -> Sequences:
+        """These from their first frames, there and back again without an end, or some of those under way."""
+        begins = not self.under_way or torch.rand(()) < BEGUN
+        if not begins or len(self.under_way) >= MOST_UNDER_WAY:
+            taken = self.under_way.pop(int(torch.randint(len(self.under_way), ())))
+            if not begins:
+                return taken
+        return self._begin(torch.cat([crops, crops[:, 1:-1].flip(1)], dim=1), qp)
+
+    def _begin(self, frames: Tensor, qp: Tensor) -> Sequences:
+        """Sequences whose first frames are coded as pictures."""
+        (intra,) = self._intra
+        with torch.no_grad():
+            last = to_bytes(intra.to(frames.device)(to_unit(frames[:, 0]), intra_qp(qp)).pixels)
+        return Sequences(frames, qp, last)
+
+    def _predict(self, before: Sequences, *, count: int) -> tuple[RateDistortion, Prediction, Tensor]:
+        """Price the next frames, (B·count,) each, and what the last of them is decoded to."""
+        last, qp, seen = before.last, before.qp, []
+        frames = before.frames[:, 1 : 1 + count].unbind(1)
+        for frame in frames:
+            seen.append(self.model(to_unit(frame), to_unit(predict(frame, last, qp)), qp))
+            last = to_bytes(seen[-1].pixels)
+        names = ("pixels", "y_bits", "z_bits", "idle_bits")
+        together = Prediction(*(torch.cat([getattr(s, name) for s in seen]) for name in names))
+        originals, lagrangian = to_unit(torch.cat(frames)), self.model.config.lambda_of(qp).repeat(len(frames))
+        mse = mean_square_420(together.pixels.float() - originals)
+        priced = rate_distortion(mse, together, pixels=originals[0, 0].numel(), lagrangian=lagrangian)
+        return priced, together, last
 
     def objective(self, result: RateDistortion) -> Tensor:
         """Logarithm's gradient: a still scene counts as much as one that moves and takes fifty times its bits."""
         return (result.loss / (result.true_loss.detach() + LOSS_FLOOR)).mean()
 
-    def measure(self, batch: tuple[Tensor, ...], *, show: bool = False) -> dict[str, Tensor]:
-        """What is known of held-out pairs at their own qps, (B,) by name; `show` draws them into the log."""
-        crops, qp = batch
-        result, seen = self.price(crops, qp)
-        if show:
-            self._show("val/picture", crops[:, 0], seen.pixels)
-        return {"val/bpp": result.bpp, "val/psnr": result.psnr, LOG_LOSS: (result.true_loss + LOSS_FLOOR).log()}
+    def _show(self, name: str, crops: Tensor, pixels: Tensor) -> None:
+        """Draw second frames above what was made of them."""
+        super()._show(name, crops[:, 1], pixels[: len(crops)])
+
+
+class ClipData(StreamData):
+    """Sequences of clips and moving photographs, and fixed held-out sequences of other clips."""
+
+    def __init__(self, sources: Sequence[str | Path], options: ClipOptions, *, qp_count: int) -> None:
+        super().__init__(batch=options.batch)
+        self.options = options
+        self.qp_count = qp_count
+        loaded = load_clips(read_sources(sources, suffixes=CLIP_SUFFIXES), options=options)
+        loaded.report()
+        clips, held_out = split(loaded.pictures, held_out=options.held_out)
+        self.held_out = [centre_sequence(clip, options) for clip in held_out]
+        photographs = None
+        if options.synthetic > 0 and has_pictures(sources):
+            found = load_pictures(read_sources(sources), smallest=options.crop, memory_gb=options.memory_gb)
+            found.report()
+            photographs = PictureBank(found.pictures)
+        self.bank = ClipBank(clips, photographs)
+
+    def held_out_set(self) -> TensorDataset:
+        """Sequences, (N, T, H, W, 3) uint8."""
+        return TensorDataset(torch.from_numpy(np.stack(self.held_out)))
+
+    def batches(self, first: int) -> Batches:
+        """Sequences, drawn on the CPU, where motion is searched."""
+
+        def draw(generator: torch.Generator) -> Batch:
+            return self.bank.draw(self.options, generator), spread_qps(self.options.batch, self.qp_count, generator)
+
+        return Batches(draw, device=torch.device("cpu"), seed=self.options.seed, first=first)
