@@ -19,6 +19,15 @@ def photo() -> npt.NDArray[np.uint8]:
 
 
 @pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory, photo: npt.NDArray[np.uint8]) -> Path:
+    """A folder of photographs to train on."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for i in range(4):
+        Image.fromarray(np.roll(photo, 37 * i, axis=0)).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def coded(photo: npt.NDArray[np.uint8]) -> bytes:
     import ncodec
 

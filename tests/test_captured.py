@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 
 pytest.importorskip("pytorch_lightning")
 
@@ -26,14 +25,6 @@ from ncodec.training.stacked_soap import StackedSoap, eigenvectors
 
 Photo = npt.NDArray[np.uint8]
 STEPS = 800
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory, photo: Photo) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
-    for i in range(3):
-        Image.fromarray(np.roll(photo, 37 * i, axis=0)).save(folder / f"{i}.png")
-    return folder
 
 
 class Regression:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image
 
 pytest.importorskip("pytorch_lightning")
 
@@ -53,15 +52,6 @@ def train(folder: Path, out: Path, *options: str) -> list[float]:
     arguments = [*command, "--optimizer.steps=60", "--ema_decay=0.5", *options]
     subprocess.run(arguments, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     return log_losses(out)
-
-
-@pytest.fixture
-def pictures(tmp_path: Path, photo: Photo) -> Path:
-    folder = tmp_path / "pictures"
-    folder.mkdir()
-    for i in range(4):
-        Image.fromarray(np.roll(photo, 37 * i, axis=0)).save(folder / f"{i}.png")
-    return folder
 
 
 @pytest.mark.slow

@@ -41,14 +41,6 @@ from ncodec.zoo import load_model, load_model_folder
 Photo = npt.NDArray[np.uint8]
 
 
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory, photo: Photo) -> Path:
-    folder = tmp_path_factory.mktemp("pictures")
-    for i in range(4):
-        Image.fromarray(np.roll(photo, 37 * i, axis=0)).save(folder / f"{i}.png")
-    return folder
-
-
 @pytest.mark.slow
 def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo) -> None:
     out = tmp_path / "run"
