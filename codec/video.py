@@ -154,7 +154,7 @@ class FrameEncoder:
         symbols, levels = codec.code(pixels, qp=qp, predicted=predicted)
         moved = grouping.result()
         known = replace(motion, vectors=moved.vectors)
-        golden = motion.golden or lead(known, before.golden)
+        golden = _as_decoded(motion.golden, lead(known, before.golden))
         groups = [*moved.groups, *group_golden(golden, tables, motion=known, before=before.golden)]
         self._known = Known(symbols.z_hat, moved.vectors, golden)
 
@@ -249,6 +249,16 @@ class FrameDecoder:
     def forget(self) -> None:
         """Decode nothing more before the next intra frame."""
         self._last, self._known = None, NOTHING
+
+
+def _as_decoded(searched: Golden | None, led: Golden) -> Golden:
+    """What a decoder knows of golden blocks: vectors of those that are not chosen follow from the motion it decodes.
+
+    The search led them by vectors of its own, which for blocks that are not predicted may be others.
+    """
+    if searched is None:
+        return led
+    return Golden(searched.chosen, np.where(searched.chosen, searched.vectors, led.vectors))
 
 
 def _pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: Known) -> Motion:
