@@ -5,13 +5,12 @@ predicted from there says how far it really is from where that leads.
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from ncodec.bitstream import PATCH
 from ncodec.entropy import TABLE_TOTAL, Group, Int32Array, Table, Tables, Unpacker
 from ncodec.errors import FormatError
 from ncodec.motion import MAX_VECTOR, Golden, Mask, Motion
-from ncodec.vectors import Stage, stages_of
+from ncodec.vectors import Classes, Stage, check_vectors, pop_of_classes, stages_of
 
 SHARES = np.array([25, 115, 165, 320, 445, 290, 455, 595, 740, 915])
 """how many of 1,024 blocks are golden, by class: as many as are of the four around, and 5 if the block was before"""
@@ -19,8 +18,6 @@ FIRST_CLASSES = 2, 7
 """of the blocks of the first lattice, which have none around"""
 DELTA_ROW = 12
 """table of both differences from where vectors lead"""
-
-Classes = npt.NDArray[np.intp]
 
 
 def _table(ones: int) -> Table:
@@ -82,15 +79,10 @@ def pop_golden(unpacker: Unpacker, tables: Tables, *, motion: Motion, before: Go
     chosen = led.chosen.copy()
     for stage in stages_of(*chosen.shape):
         classes = classes_of(stage, chosen, before.chosen)
-        flags = np.empty(len(classes), dtype=np.int32)
-        for c in np.unique(classes):
-            flags[classes == c] = unpacker.values(_TABLES[c], int((classes == c).sum()))
-        chosen[stage.points[0], stage.points[1]] = _flags(flags)
+        chosen[stage.points[0], stage.points[1]] = _flags(pop_of_classes(unpacker, _TABLES, classes))
     vectors = led.vectors.astype(np.int32)
     vectors[:, chosen] += unpacker.values(tables.bank[DELTA_ROW], 2 * int(chosen.sum())).reshape(2, -1)
-    if np.abs(vectors).max() > MAX_VECTOR:
-        msg = f"expected vectors of at most {MAX_VECTOR} quarter pixels, got others: the file is damaged"
-        raise FormatError(msg)
+    check_vectors(vectors)
     return Golden(chosen, vectors.astype(np.int16))
 
 

@@ -12,7 +12,7 @@ from ncodec.picture import Pixels
 from ncodec.vectors import stages_of
 
 NEAR = 2.0
-"""times its error otherwise that a block may have where vectors lead, and still be looked for around there"""
+"""a block is looked for around where vectors lead if what it costs there is below so many times its error otherwise"""
 ROUNDS = 2
 """of moving on to the nearest of the eight places around"""
 _AROUND = np.array([(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if r or c], dtype=np.int16)[:, :, None]

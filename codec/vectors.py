@@ -4,6 +4,7 @@ Each block is expected to move as the four around it that are already known, or 
 frame before; the more those around agree, the surer the table.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -227,16 +228,14 @@ def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, befo
         msg = f"expected {STILL} or {MOVING} for whether anything moves, got {moving}: the file is damaged"
         raise FormatError(msg)
     common = unpacker.values(tables.bank[COMMON_ROW], 2)
-    _check(common)
+    check_vectors(common)
     before = known_before(before, high, wide)
     vectors, used = np.empty((2, high, wide), dtype=np.int32), np.empty((high, wide), dtype=np.bool_)
     for stage in stages_of(high, wide):
         rows, columns = stage.points
         expected = expect(stage, vectors, common, before)
         moved, classes, choices = expected.vectors, expected.classes, expected.choices
-        kinds = np.empty(len(rows), dtype=np.int32)
-        for c in np.unique(classes):
-            kinds[classes == c] = unpacker.values(_KIND_TABLES[stage.level][c], int((classes == c).sum()))
+        kinds = pop_of_classes(unpacker, _KIND_TABLES[stage.level], classes)
         if kinds.min() < UNUSED or kinds.max() >= TAKES + choices.shape[1]:
             msg = "expected a known kind of every block, got others: the file is damaged"
             raise FormatError(msg)
@@ -248,12 +247,21 @@ def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, befo
             moved[:, here] += unpacker.values(tables.bank[VECTOR_ROWS[stage.level][c]], 2 * int(here.sum())).reshape(
                 2, -1
             )
-        _check(moved)
+        check_vectors(moved)
         vectors[:, rows, columns], used[rows, columns] = moved, kinds != UNUSED
     return Motion(vectors.astype(np.int16), used)
 
 
-def _check(vectors: npt.NDArray[np.signedinteger]) -> None:
+def pop_of_classes(unpacker: Unpacker, tables: Sequence[Table], classes: Classes) -> Int32Array:
+    """One symbol of each block by the table of its class, those of a class together, in ascending order: (n,)."""
+    values = np.empty(len(classes), dtype=np.int32)
+    for c in np.unique(classes):
+        values[classes == c] = unpacker.values(tables[c], int((classes == c).sum()))
+    return values
+
+
+def check_vectors(vectors: SignedArray) -> None:
+    """Raise FormatError for any beyond `MAX_VECTOR`."""
     if np.abs(vectors).max() > MAX_VECTOR:
         msg = f"expected vectors of at most {MAX_VECTOR} quarter pixels, got others: the file is damaged"
         raise FormatError(msg)

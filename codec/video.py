@@ -1,4 +1,4 @@
-"""Frames ↔ coded frames, with one decoded frame of state on either side."""
+"""Frames ↔ coded frames; either side keeps the last frame, the last intra frame and what the next one is coded on."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -87,7 +87,7 @@ class FrameEncoder:
         self._last: Pixels | None = None
         self._known = NOTHING
         self._intra_pixels: Pixels | None = None
-        self._golden: GoldenSearch | None = None
+        self._golden_search: GoldenSearch | None = None
 
     @property
     def last(self) -> Pixels:
@@ -120,18 +120,18 @@ class FrameEncoder:
 
     def encode(self, look: Look, *, pts: int, qp: int) -> Frame:
         """Code the frame that was looked at last."""
-        self._source = look.pixels
+        self._source = look.pixels.copy()  # the caller may fill the array anew
         if look.tag == Tag.COPY:
             return Frame(Tag.COPY, pts)
         if look.search is None:
-            return self._intra(look.pixels, pts=pts, qp=qp)
+            return self._encode_intra(look.pixels, pts=pts, qp=qp)
         motion = look.search.motion(qp=qp, before=self._known.vectors)
         if self._known.golden is not None and self._intra_pixels is not None:
-            self._golden = self._golden or GoldenSearch(self._intra_pixels)
-            motion = self._golden.motion(look.search, motion, qp=qp, before=self._known.golden)
-        return self._predicted(pad_to_patches(look.pixels), motion, pts=pts, qp=qp)
+            self._golden_search = self._golden_search or GoldenSearch(self._intra_pixels)
+            motion = self._golden_search.motion(look.search, motion, qp=qp, before=self._known.golden)
+        return self._encode_predicted(pad_to_patches(look.pixels), motion, pts=pts, qp=qp)
 
-    def _intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
+    def _encode_intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
         symbols = codec.analyze(pixels, qp=qp)
         tables = codec.model.tables
@@ -140,17 +140,17 @@ class FrameEncoder:
         levels = codec.render(symbols, qp=qp)
         shifts = choose_shifts(levels, INTRA_ROUNDING)
         self._last = round_levels(levels, shifts, INTRA_ROUNDING)
-        self._intra_pixels, self._golden = self._last, None  # looked into once a predicted frame follows another
+        self._intra_pixels, self._golden_search = self._last, None  # looked into once a predicted frame follows another
         packer = pushing.result()
         packer.push([group_shifts(shifts, tables, INTRA_ROUNDING)])
         return Frame(Tag.INTRA, pts, qp, packer.payload())
 
-    def _predicted(self, pixels: Pixels, motion: Motion, *, pts: int, qp: int) -> Frame:
+    def _encode_predicted(self, pixels: Pixels, motion: Motion, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.predicting()
         tables = codec.model.tables
         before = self._known
         grouping = self._worker.submit(group_motion, motion, tables, before=before.vectors)
-        predicted = compensate(self.last, motion, intra=self._golden.planes if self._golden else None)
+        predicted = compensate(self.last, motion, intra=self._golden_search.planes if self._golden_search else None)
         symbols, levels = codec.code(pixels, qp=qp, predicted=predicted)
         moved = grouping.result()
         known = replace(motion, vectors=moved.vectors)
@@ -200,16 +200,20 @@ class FrameDecoder:
         self._last: Pixels | None = None
         self._intra: HalfPixelPlanes | None = None
         self._known = NOTHING
+        self._begun = False
+        """whether an intra frame was parsed"""
 
     def parse(self, frame: Frame) -> Parsed:
         """Decode the symbols of the next frame, without a network, from any intra frame on.
 
         Frames are parsed in their order, however far ahead of `decode`. Raises FormatError for damage.
         """
-        if frame.tag == Tag.COPY:
+        if frame.tag == Tag.COPY and self._begun:
             return Parsed(frame.tag, frame.pts)
         intra = frame.tag == Tag.INTRA
         tables = (self.codecs.pictures if intra else self.codecs.predicting()).model.tables
+        if not (intra or self._begun):
+            raise _no_intra_frame()
         high, wide = -(-self.height // PATCH), -(-self.width // PATCH)
         cells_high, cells_wide = cells_of(high * PATCH, wide * PATCH)
         unpacker = Unpacker(frame.payload)
@@ -219,6 +223,7 @@ class FrameDecoder:
         motion = None if intra else _pop_motion(unpacker, tables, high=high, wide=wide, before=before)
         symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before.hyper)
         self._known = NOTHING if motion is None else Known(symbols.z_hat, motion.vectors, motion.golden)
+        self._begun = True
         return Parsed(frame.tag, frame.pts, frame.qp, symbols, shifts, motion)
 
     def decode(self, parsed: Parsed) -> Pixels:
@@ -242,13 +247,17 @@ class FrameDecoder:
 
     def _reference(self) -> Pixels:
         if self._last is None:
-            msg = "expected an intra frame first, got one that needs the frame before it"
-            raise FormatError(msg)
+            raise _no_intra_frame()
         return self._last
 
     def forget(self) -> None:
         """Decode nothing more before the next intra frame."""
-        self._last, self._known = None, NOTHING
+        self._last = self._intra = None
+        self._known, self._begun = NOTHING, False
+
+
+def _no_intra_frame() -> FormatError:
+    return FormatError("expected an intra frame first, got one that needs the frame before it")
 
 
 def _as_decoded(searched: Golden | None, led: Golden) -> Golden:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from ncodec.model import Model
 from ncodec.picture import TimedFrame, psnr
 from ncodec.records import END_BYTES, End, Frame, Media, Tag
 from ncodec.sequence import VideoDecoder
-from ncodec.stream import StreamReader
+from ncodec.stream import StreamReader, StreamWriter
 from ncodec.transcode import VideoFacts, VideoOptions, decode_clip, encode_clip
 from ncodec.video import FrameCodecs
 
@@ -61,8 +62,8 @@ def stream(clip: Path, codecs: FrameCodecs) -> bytes:
 
 
 def decode(data: bytes, codecs: FrameCodecs, *, conceal: bool = False) -> tuple[list[TimedFrame], list[str]]:
-    decoder = VideoDecoder(StreamReader(io.BytesIO(data)), codecs, conceal=conceal)
-    return [r for r in decoder.records() if isinstance(r, TimedFrame)], decoder.notices
+    with closing(VideoDecoder(StreamReader(io.BytesIO(data)), codecs, conceal=conceal)) as decoder:
+        return [r for r in decoder.records() if isinstance(r, TimedFrame)], decoder.notices
 
 
 def places(data: bytes) -> list[tuple[int, Frame]]:
@@ -170,6 +171,20 @@ def test_lost_packets_are_refused_or_passed_over(stream: bytes, codecs: FrameCod
     found, notices = decode(lost, codecs, conceal=True)
     assert [f.pts for f in found] == [whole[i].pts for i in (0, 1, *range(4, 12))]
     assert "frames are missing" in notices[0]
+
+
+def test_what_precedes_the_first_intra_frame_is_refused_or_passed_over(stream: bytes, codecs: FrameCodecs) -> None:
+    whole, _ = decode(stream, codecs)
+    sink = io.BytesIO()
+    writer = StreamWriter(sink, StreamReader(io.BytesIO(stream)).header)
+    for _, frame in places(stream)[1:]:
+        writer.write(frame)
+    writer.finish()
+    with pytest.raises(FormatError, match="expected an intra frame first"):
+        decode(sink.getvalue(), codecs)
+    found, notices = decode(sink.getvalue(), codecs, conceal=True)
+    assert [f.pts for f in found] == [f.pts for f in whole[4:]]
+    assert "expected an intra frame first" in notices[0]
 
 
 @pytest.mark.parametrize("mutate", [lambda d, i: d[:i], lambda d, i: d[:i] + bytes([d[i] ^ 0x10]) + d[i + 1 :]])

@@ -88,7 +88,8 @@ def test_damaged_frames_are_refused_or_parsed(
 ) -> None:
     random = np.random.default_rng(seed)
     decoding, frame = decoder(codecs), coded[0][int(random.choice([0, 1, 6]))]
-    decoding.parse(coded[0][5])
+    for whole in (coded[0][2], coded[0][3], coded[0][5]):
+        decoding.parse(whole)
     payload = np.frombuffer(frame.payload, np.uint8).copy()
     if damage == "flip":
         payload[random.integers(len(payload))] ^= 1 << int(random.integers(8))
@@ -133,12 +134,14 @@ def test_decoding_starts_at_any_intra_frame(codecs: FrameCodecs, coded: tuple[li
         np.testing.assert_array_equal(decoding.decode(decoding.parse(frame)), expected)
     for frame in (frames[1], frames[4]):
         with pytest.raises(FormatError, match="expected an intra frame first"):
+            decoder(codecs).parse(frame)
+        with pytest.raises(FormatError, match="expected an intra frame first"):
             decoder(codecs).decode(decoding.parse(frame))
     decoding = decoder(codecs)
     decoding.decode(decoding.parse(frames[0]))
     decoding.forget()
     with pytest.raises(FormatError, match="expected an intra frame first"):
-        decoding.decode(decoding.parse(frames[1]))
+        decoding.parse(frames[1])
 
 
 def test_without_a_model_of_frames_all_are_intra(codecs: FrameCodecs, scene: list[Photo], coded: object) -> None:
@@ -165,15 +168,24 @@ def test_a_size_that_changes_is_refused(codecs: FrameCodecs, scene: list[Photo])
         encoder.look(scene[1][:, 1:])
 
 
+def test_a_caller_may_fill_its_array_anew(codecs: FrameCodecs, scene: list[Photo]) -> None:
+    encoder, buffer = FrameEncoder(codecs), scene[0].copy()
+    encoder.encode(encoder.look(buffer), pts=0, qp=QP)
+    buffer[:] = scene[1]
+    assert encoder.look(buffer).tag == Tag.PREDICTED
+
+
 def test_frames_that_no_encoder_makes_are_refused(codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]]) -> None:
-    second = coded[0][1]
+    first, second = coded[0][:2]
     for broken in (
         replace(second, payload=b"\xff" + second.payload[1:]),
         replace(second, payload=second.payload + b"\0"),
         replace(second, payload=b""),
     ):
-        with pytest.raises(FormatError):
-            decoder(codecs).parse(broken)
+        decoding = decoder(codecs)
+        decoding.parse(first)
+        with pytest.raises(FormatError, match=r"damaged|truncated"):
+            decoding.parse(broken)
 
 
 def strips_and_a_visitor(seed: int) -> list[Photo]:
