@@ -8,12 +8,12 @@ import numpy as np
 from ncodec.bitstream import PATCH
 from ncodec.entropy import Group, Int8Array, Packer, Symbols, Tables, Unpacker, pop_symbols, push_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
-from ncodec.golden_frame import group_golden, lead, pop_golden
-from ncodec.golden_search import GoldenSearch
+from ncodec.golden_frame import group_golden, pop_golden
 from ncodec.image import ImageCodec, pad_to_patches
 from ncodec.motion import Golden, HalfPixelPlanes, Motion, Vectors, compensate
 from ncodec.motion_search import MotionSearch
 from ncodec.picture import Levels, Pixels
+from ncodec.predictor import FramePredictor
 from ncodec.records import Frame, Tag
 from ncodec.rounding import (
     INTRA_ROUNDING,
@@ -62,7 +62,7 @@ class Look:
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What of a predicted frame, repeated ones aside, the next one is coded given."""
+    """What a decoder has of a predicted frame, repeated ones aside, that the next one is coded given."""
 
     hyper: Int8Array | None = None
     """ẑ"""
@@ -85,9 +85,9 @@ class FrameEncoder:
         self._worker = ThreadPoolExecutor(1)
         self._source: Pixels | None = None
         self._last: Pixels | None = None
-        self._known = NOTHING
-        self._intra_pixels: Pixels | None = None
-        self._golden_search: GoldenSearch | None = None
+        self._predictor: FramePredictor | None = None
+        self._hyper: Int8Array | None = None
+        """ẑ of the last frame, repeated ones aside, where that was predicted"""
 
     @property
     def last(self) -> Pixels:
@@ -123,44 +123,40 @@ class FrameEncoder:
         self._source = look.pixels.copy()  # the caller may fill the array anew
         if look.tag == Tag.COPY:
             return Frame(Tag.COPY, pts)
-        if look.search is None:
+        if look.search is None or self._predictor is None:
             return self._encode_intra(look.pixels, pts=pts, qp=qp)
-        motion = look.search.motion(qp=qp, before=self._known.vectors)
-        if self._known.golden is not None and self._intra_pixels is not None:
-            self._golden_search = self._golden_search or GoldenSearch(self._intra_pixels)
-            motion = self._golden_search.motion(look.search, motion, qp=qp, before=self._known.golden)
-        return self._encode_predicted(pad_to_patches(look.pixels), motion, pts=pts, qp=qp)
+        return self._encode_predicted(pad_to_patches(look.pixels), look.search, self._predictor, pts=pts, qp=qp)
 
     def _encode_intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
         symbols = codec.analyze(pixels, qp=qp)
         tables = codec.model.tables
         pushing = self._worker.submit(push_symbols, symbols, tables, qp=qp)
-        self._known = NOTHING
         levels = codec.render(symbols, qp=qp)
         shifts = choose_shifts(levels, INTRA_ROUNDING)
         self._last = round_levels(levels, shifts, INTRA_ROUNDING)
-        self._intra_pixels, self._golden_search = self._last, None  # looked into once a predicted frame follows another
+        self._predictor, self._hyper = FramePredictor(self._last), None
         packer = pushing.result()
         packer.push([group_shifts(shifts, tables, INTRA_ROUNDING)])
         return Frame(Tag.INTRA, pts, qp, packer.payload())
 
-    def _encode_predicted(self, pixels: Pixels, motion: Motion, *, pts: int, qp: int) -> Frame:
+    def _encode_predicted(
+        self, pixels: Pixels, search: MotionSearch, predictor: FramePredictor, *, pts: int, qp: int
+    ) -> Frame:
         codec = self.codecs.predicting()
         tables = codec.model.tables
-        before = self._known
-        grouping = self._worker.submit(group_motion, motion, tables, before=before.vectors)
-        predicted = compensate(self.last, motion, intra=self._golden_search.planes if self._golden_search else None)
+        motion = predictor.choose(search, qp=qp)
+        grouping = self._worker.submit(group_motion, motion, tables, before=predictor.vectors)
+        predicted = predictor.compensate(self.last, motion)
         symbols, levels = codec.code(pixels, qp=qp, predicted=predicted)
         moved = grouping.result()
-        known = replace(motion, vectors=moved.vectors)
-        golden = _as_decoded(motion.golden, lead(known, before.golden))
-        groups = [*moved.groups, *group_golden(golden, tables, motion=known, before=before.golden)]
-        self._known = Known(symbols.z_hat, moved.vectors, golden)
+        known, before = replace(motion, vectors=moved.vectors), predictor.golden
+        groups = [*moved.groups, *group_golden(predictor.follow(known), tables, motion=known, before=before)]
+        hyper, self._hyper = self._hyper, symbols.z_hat
 
         def push() -> tuple[Packer, bool]:
             changed = zero_certain(symbols, tables, qp=qp)
-            packer = push_symbols(symbols, tables, qp=qp, before=before.hyper)
+            packer = push_symbols(symbols, tables, qp=qp, before=hyper)
             packer.push(groups)
             return packer, changed
 
@@ -258,16 +254,6 @@ class FrameDecoder:
 
 def _no_intra_frame() -> FormatError:
     return FormatError("expected an intra frame first, got one that needs the frame before it")
-
-
-def _as_decoded(searched: Golden | None, led: Golden) -> Golden:
-    """What a decoder knows of golden blocks: vectors of those that are not chosen follow from the motion it decodes.
-
-    The search led them by vectors of its own, which for blocks that are not predicted may be others.
-    """
-    if searched is None:
-        return led
-    return Golden(searched.chosen, np.where(searched.chosen, searched.vectors, led.vectors))
 
 
 def _pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: Known) -> Motion:

@@ -17,6 +17,7 @@ LAYERS = [
     {"stream", "vectors", "tracks"},
     {"backends", "zoo", "models", "motion_search", "golden_frame"},
     {"golden_search", "image"},
+    {"predictor"},
     {"video"},
     {"control", "ahead"},
     {"sequence"},

@@ -21,7 +21,7 @@ from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
 from ncodec.training import run, video
 from ncodec.training.checkpoint import save_weights
-from ncodec.training.clips import ClipBank, ClipOptions, intra_qp, load_clips, move, predict, to_bytes
+from ncodec.training.clips import ClipBank, ClipOptions, Predictors, intra_qp, load_clips, move, to_bytes
 from ncodec.training.losses import RateDistortion
 from ncodec.training.pictures import PictureBank
 from ncodec.training.video import VideoTraining
@@ -86,11 +86,21 @@ def test_photographs_that_move_can_be_followed(photo: Photo) -> None:
     errors, still = [], []
     for seed in range(8):
         sequence = move(picture, picture.flip(0), options=SMALL, generator=torch.Generator().manual_seed(seed))
-        predicted = predict(sequence[1:2], sequence[:1], torch.tensor([32.0]))
+        predicted = Predictors(sequence[:1]).predict(sequence[1:2], sequence[:1], torch.tensor([32.0]))
         errors.append((predicted.float() - sequence[1].float()).abs().mean().item())
         still.append((sequence[0].float() - sequence[1].float()).abs().mean().item())
     assert np.mean(errors) < 0.7 * np.mean(still)
     assert min(still) < 4 < max(still), "some stand still, some do not"
+
+
+def test_what_is_clearer_in_the_intra_frame_comes_from_there(photo: Photo) -> None:
+    still = torch.from_numpy(photo[:128, :128].copy())[None]
+    noisy = (still + 20 * torch.randn(still.shape, generator=torch.Generator().manual_seed(1))).clamp(0, 255).byte()
+    predictors, qp = Predictors(still), torch.tensor([32.0])
+    predictors.predict(still, still, qp)
+    assert (predictors.predict(still, noisy, qp).float() - still).abs().mean() < 2
+    without = Predictors(still).predict(still, noisy, qp)
+    assert (without.float() - still).abs().mean() > 10, "the first frame after it has no choice"
 
 
 def test_a_batch_mixes_both(photo: Photo) -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ncodec.entropy import HYPER_CELL, ROWS, TABLE_TOTAL, Int8Array, RowArray, Tables
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
-from ncodec.training.clips import intra_qp, predict, to_bytes
+from ncodec.training.clips import Predictors, intra_qp, to_bytes
 from ncodec.training.data import to_unit
 from ncodec.training.pictures import Pixels
 
@@ -118,8 +118,9 @@ def frame_examples(model: FrameModel, intra: ImageModel, clips: Sequence[Pixels]
     def predicted_frames(clip: Pixels, qp: Tensor) -> Iterator[tuple[Tensor, ...]]:
         frames = torch.from_numpy(clip.copy())[:, None]  # (T, 1, H, W, 3)
         last = to_bytes(intra(to_unit(frames[0]), intra_qp(qp)).pixels)
+        predictors = Predictors(last)
         for frame in frames[1:]:
-            predicted = to_unit(predict(frame, last, qp))
+            predicted = to_unit(predictors.predict(frame, last, qp))
             yield to_unit(frame), predicted
             last = to_bytes(model(to_unit(frame), predicted, qp).pixels)
 

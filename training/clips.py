@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from torch.nn import functional as F
 from ncodec.bitstream import QP_COUNT
 from ncodec.control import LEAST_BELOW
 from ncodec.errors import InputError
-from ncodec.motion import compensate
 from ncodec.motion_search import MotionSearch
+from ncodec.predictor import FramePredictor
 from ncodec.suffixes import CLIP_SUFFIXES
 from ncodec.training.pictures import CropOptions, Loaded, PictureBank, Pixels, split
 from ncodec.training.sources import read_sources
@@ -83,15 +84,26 @@ def _decode(data: bytes, *, most: float) -> Pixels | str:
         return f"cannot be read: {error}"
 
 
-def predict(frames: Tensor, references: Tensor, qp: Tensor) -> Tensor:
-    """The prediction of each frame from what was decoded before it, as an encoder makes it after an intra frame.
+class Predictors:
+    """Predicts the next frames of sequences from what was decoded of those before, as an encoder does."""
 
-    (B, H, W, 3) uint8 frames and references, and (B,) qp, → (B, H, W, 3) uint8.
-    """
-    predicted = []
-    for frame, reference, level in zip(frames.cpu().numpy(), references.cpu().numpy(), qp.tolist(), strict=True):
-        predicted.append(compensate(reference, MotionSearch(frame, reference).motion(qp=round(level))))
-    return torch.from_numpy(np.stack(predicted)).to(frames.device)
+    def __init__(self, intra: Tensor) -> None:
+        """`intra` is what the first frames were decoded to, (B, H, W, 3) uint8."""
+        self._each = [FramePredictor(pixels) for pixels in intra.cpu().numpy()]
+
+    def predict(self, frames: Tensor, last: Tensor, qp: Tensor) -> Tensor:
+        """(B, H, W, 3) uint8 of the next frames, and of the last ones as decoded, and (B,) qp → (B, H, W, 3) uint8."""
+        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+            inputs = self._each, frames.cpu().numpy(), last.cpu().numpy(), qp.tolist()
+            predicted = list(pool.map(_predict, *inputs))
+        return torch.from_numpy(np.stack(predicted)).to(frames.device)
+
+
+def _predict(predictor: FramePredictor, frame: Pixels, last: Pixels, qp: float) -> Pixels:
+    motion = predictor.choose(MotionSearch(frame, last), qp=round(qp))
+    predicted = predictor.compensate(last, motion)
+    predictor.follow(motion)
+    return predicted
 
 
 def intra_qp(qp: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """The Lightning module of predicted frames: each is priced on what its model made of the frames before it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel, Prediction
 from ncodec.suffixes import CLIP_SUFFIXES
-from ncodec.training.clips import ClipBank, ClipOptions, centre_sequence, intra_qp, load_clips, predict, to_bytes
+from ncodec.training.clips import ClipBank, ClipOptions, Predictors, centre_sequence, intra_qp, load_clips, to_bytes
 from ncodec.training.data import Batch, Batches, StreamData, spread_qps, to_unit
 from ncodec.training.image import ImageTraining, OptimizerOptions
 from ncodec.training.losses import RateDistortion, mean_square_420, rate_distortion
@@ -21,8 +21,8 @@ from ncodec.training.sources import has_pictures, read_sources
 
 LOSS_FLOOR = 0.02
 """bits per pixel that do not matter"""
-BEGUN = 0.2
-"""share of the steps that begin sequences; the others go on with some, of which a mean one has had four steps"""
+BEGUN = 0.1
+"""share of the steps that begin sequences; the others go on with some, of which a mean one has had nine steps"""
 MOST_UNDER_WAY = 16
 """batches of sequences that wait to be gone on with"""
 
@@ -37,6 +37,7 @@ class Sequences:
     """(B,)"""
     last: Tensor
     """what the last decoded one was decoded to, (B, H, W, 3) uint8"""
+    predictors: Predictors
 
 
 class VideoTraining(ImageTraining):
@@ -66,7 +67,7 @@ class VideoTraining(ImageTraining):
             return self._predict(self._begin(crops, qp), count=crops.shape[1] - 1)[:2]
         before, count = self._next(crops, qp), min(self._together, crops.shape[1] - 1)
         result, seen, last = self._predict(before, count=count)
-        self.under_way.append(Sequences(before.frames.roll(-count, dims=1), before.qp, last))
+        self.under_way.append(replace(before, frames=before.frames.roll(-count, dims=1), last=last))
         return result, seen
 
     def _next(self, crops: Tensor, qp: Tensor) -> Sequences:
@@ -83,14 +84,14 @@ class VideoTraining(ImageTraining):
         (intra,) = self._intra
         with torch.no_grad():
             last = to_bytes(intra.to(frames.device)(to_unit(frames[:, 0]), intra_qp(qp)).pixels)
-        return Sequences(frames, qp, last)
+        return Sequences(frames, qp, last, Predictors(last))
 
     def _predict(self, before: Sequences, *, count: int) -> tuple[RateDistortion, Prediction, Tensor]:
         """Price the next frames, (B·count,) each, and what the last of them is decoded to."""
         last, qp, seen = before.last, before.qp, []
         frames = before.frames[:, 1 : 1 + count].unbind(1)
         for frame in frames:
-            seen.append(self.model(to_unit(frame), to_unit(predict(frame, last, qp)), qp))
+            seen.append(self.model(to_unit(frame), to_unit(before.predictors.predict(frame, last, qp)), qp))
             last = to_bytes(seen[-1].pixels)
         names = ("pixels", "y_bits", "z_bits", "idle_bits")
         together = Prediction(*(torch.cat([getattr(s, name) for s in seen]) for name in names))
