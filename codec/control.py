@@ -22,6 +22,8 @@ LEAST_BELOW, MOST_BELOW = 14, 17
 """steps of qp from an intra frame to the predicted ones after it, which inherit its quality where little moves"""
 RISE = 24, 37
 """qps of intra frames between which the steps grow from the least to the most"""
+TWICE_FROM = 50
+"""level of a constant quality from which each is two steps of qp"""
 SAVED_GROUPS = 2
 """groups whose bits the bucket holds at most"""
 FIRST_QP = 32
@@ -52,13 +54,22 @@ class Control(Protocol):
 
 @dataclass(frozen=True)
 class ConstantQuality:
-    """The same qp for every intra frame, and a lower one for every predicted frame."""
+    """The same qp for every intra frame, and a lower one for every predicted frame.
+
+    At the top of the levels both rise twice as fast, intra frames up to where they end: predicted frames alone have
+    qps left there.
+    """
 
     level: int
 
     def qp(self, tag: Tag, *, left: int) -> int:
-        """The level, or what is left of it for a predicted frame."""
-        return max(0, self.level - round(steps_below(self.level))) if tag == Tag.PREDICTED else self.level
+        """The level of a frame that stands alone; else what the level means, or what is left of it if predicted."""
+        if tag == Tag.INTRA and left == 1:
+            return self.level
+        level = max(self.level, 2 * self.level - TWICE_FROM)
+        if tag == Tag.INTRA:
+            return min(level, QP_COUNT - 1)
+        return max(0, level - round(steps_below(level)))
 
     def spend(self, tag: Tag, qp: int, bits: int) -> None:
         """Nothing to learn."""

@@ -68,7 +68,16 @@ def test_constant_quality_is_constant() -> None:
     assert ConstantQuality(3).qp(Tag.PREDICTED, left=1) == 0
 
 
-@pytest.mark.parametrize("intra", [16, 24, 30, 36, 40, 60])
+def test_the_best_quality_is_that_of_predicted_frames_too() -> None:
+    best = ConstantQuality(63)
+    assert [best.qp(Tag.INTRA, left=1), best.qp(Tag.INTRA, left=9), best.qp(Tag.PREDICTED, left=8)] == [63, 63, 59]
+    levels = [ConstantQuality(level) for level in range(64)]
+    for tag in (Tag.INTRA, Tag.PREDICTED):
+        qps = [control.qp(tag, left=2) for control in levels]
+        assert qps == sorted(qps)
+
+
+@pytest.mark.parametrize("intra", [16, 24, 30, 36, 40, 48])
 def test_predicted_frames_are_further_below_intra_frames_at_higher_qps(intra: int) -> None:
     predicted = ConstantQuality(intra).qp(Tag.PREDICTED, left=1)
     assert LEAST_BELOW <= intra - predicted <= MOST_BELOW
