@@ -63,7 +63,7 @@ def learned_stacked(*, turning: bool) -> float:
         soap.update(found, rate=rate, scale=torch.tensor(1.0))
         soap.after_step()
         if soap._search is not None:
-            soap._search._thread.join()
+            soap._search.bases()
         losses.append(loss.item())
     return float(np.mean(losses[-20:]))
 
@@ -92,13 +92,16 @@ def test_stacks_learn_what_single_matrices_learn_and_bases_help() -> None:
 def test_moments_without_full_rank_have_bases_all_the_same() -> None:
     torch.manual_seed(1)
     thin = torch.randn(200, 3)
-    basis = eigenvectors(thin @ thin.T * 1e-20)
-    assert basis is not None
+    moments = torch.stack([thin @ thin.T * 1e-20, torch.zeros(200, 200), torch.full((200, 200), torch.nan)])
+    bases = eigenvectors(moments)
+    assert bases.found.flatten().tolist() == [True, False, False]
+    basis = bases.value[0]
     torch.testing.assert_close(basis.T @ basis, torch.eye(200), atol=1e-3, rtol=0)
     inside = basis[:, :3] @ (basis[:, :3].T @ thin)
     torch.testing.assert_close(inside, thin, atol=1e-2, rtol=0)
-    assert eigenvectors(torch.zeros(4, 4)) is None
-    assert eigenvectors(torch.full((4, 4), torch.nan)) is None
+    old = torch.full((3, 200, 200), 7.0)
+    assert torch.equal(bases.over(old)[1:], old[1:])
+    assert torch.equal(bases.over(old)[0], basis)
 
 
 @pytest.mark.parametrize("kernel", [3, 5])

@@ -1,6 +1,5 @@
 """SOAP over stacks of equally shaped matrices: few large operations, which a CUDA graph can hold."""
 
-import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ LARGEST_CHANGE = 4.0
 """of a coordinate in one step, in units of the rate: after a turn, squares may be far too small"""
 RIDGE = 1e-6
 """of the mean eigenvalue, so that what has no gradient has eigenvectors"""
-LEAST_STEPS = 20
+LEAST_STEPS = 60
 """between turns of the bases"""
 WORKERS = 12
 
@@ -147,34 +146,48 @@ class StackedSoap:
         self.turns += 1
 
 
+@dataclass(frozen=True, eq=False)
+class Bases:
+    """Eigenvectors of a stack of moments."""
+
+    value: Tensor
+    """(n, length, length), orthonormal columns, those of the largest eigenvalues first"""
+    found: Tensor
+    """(n, 1, 1) whether there are any: not of zeros, nor of what is not finite"""
+
+    def over(self, old: Tensor) -> Tensor:
+        """On the device of the old ones, which stay where none was found."""
+        # From pinned memory, or the host would wait for all steps before.
+        value, found = (t.pin_memory() if old.is_cuda else t for t in (self.value, self.found))
+        return torch.where(found.to(old.device, non_blocking=True), value.to(old.device, non_blocking=True), old)
+
+
 class _Search:
     """Eigenvectors of all moments as they are now, looked for in threads of the host."""
 
     def __init__(self, stacks: list[Stack], pool: ThreadPoolExecutor) -> None:
         self._stacks = stacks
-        self._found: list[dict[int, list[Tensor | None]]] = []
         copies = [{axis: _to_host(side.value) for axis, side in stack.sides.items()} for stack in stacks]
         copied = torch.cuda.Event() if stacks[0].mean.is_cuda else None  # type: ignore[no-untyped-call]
         if copied is not None:
             copied.record()
-        self._thread = threading.Thread(target=self._look, args=(copies, copied, pool), daemon=True)
-        self._thread.start()
 
-    def _look(self, copies: list[dict[int, Tensor]], copied: torch.cuda.Event | None, pool: ThreadPoolExecutor) -> None:
-        if copied is not None:
-            copied.synchronize()
-        self._found = [{axis: list(pool.map(eigenvectors, values)) for axis, values in c.items()} for c in copies]
+        def look(values: Tensor) -> Bases:
+            if copied is not None:
+                copied.synchronize()
+            return eigenvectors(values)
+
+        self._found = [{axis: pool.submit(look, values) for axis, values in c.items()} for c in copies]
 
     @property
     def done(self) -> bool:
         """Whether they are found."""
-        return not self._thread.is_alive()
+        return all(future.done() for found in self._found for future in found.values())
 
     def bases(self) -> list[dict[int, Tensor]]:
-        """For each stack, axis → (n, length, length); where none was found, the old one."""
-        self._thread.join()
+        """For each stack, axis → (n, length, length); where none was found, the old one. Raises what a thread did."""
         return [
-            {axis: _to_device(stack.sides[axis].basis, bases) for axis, bases in found.items()}
+            {axis: future.result().over(stack.sides[axis].basis) for axis, future in found.items()}
             for stack, found in zip(self._stacks, self._found, strict=True)
         ]
 
@@ -185,23 +198,27 @@ def _to_host(value: Tensor) -> Tensor:
     return torch.empty(value.shape, pin_memory=True).copy_(value, non_blocking=True)
 
 
-def _to_device(old: Tensor, found: list[Tensor | None]) -> Tensor:
-    basis = old.clone()
-    for place, new in zip(basis, found, strict=True):
-        if new is not None:
-            # From pinned memory, or the host would wait for all steps before.
-            place.copy_(new.pin_memory() if old.is_cuda else new, non_blocking=True)
+def eigenvectors(moments: Tensor) -> Bases:
+    """Of symmetric matrices, (n, length, length), all at once: many calls would hold Python, which starts steps."""
+    size = moments.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
+    found = moments.isfinite().flatten(1).all(1)[:, None, None] & (size > 0)
+    identity = torch.eye(moments.shape[-1])
+    scaled = torch.where(found, moments / size + RIDGE * identity, identity)
+    value = _orthonormal(scaled)
+    for i in _wrong(value).nonzero().flatten().tolist():  # in float32 it fails at times, without saying so
+        value[i] = _orthonormal(scaled[i : i + 1].double())[0]
+    return Bases(value, found & ~_wrong(value)[:, None, None])
+
+
+def _orthonormal(matrices: Tensor) -> Tensor:
+    """(n, length, length), or zeros where the library gives up."""
+    try:
+        basis: Tensor = torch.linalg.eigh(matrices)[1].flip(2).float()
+    except RuntimeError:
+        return torch.zeros_like(matrices, dtype=torch.float32)
     return basis
 
 
-def eigenvectors(moment: Tensor) -> Tensor | None:
-    """Orthonormal columns for a symmetric matrix, largest first; None where there are none, as of zeros."""
-    size = moment.diagonal().mean()
-    if not (moment.isfinite().all() and size > 0):
-        return None
-    identity = torch.eye(len(moment))
-    for kind in (torch.float32, torch.float64):  # in float32 it fails at times, without saying so
-        basis: Tensor = torch.linalg.eigh((moment / size + RIDGE * identity).to(kind))[1].flip(1).float()
-        if (basis.T @ basis - identity).abs().max() < 1e-3:
-            return basis
-    return None
+def _wrong(bases: Tensor) -> Tensor:
+    """(n,) whether columns are not orthonormal."""
+    return ~((bases.mT @ bases - torch.eye(bases.shape[-1])).abs().amax((1, 2)) < 1e-3)
