@@ -18,11 +18,11 @@ MEMORY = 0.5
 """weight of the last frame of a kind in what the next one is expected to take"""
 LARGEST_STEP = 4
 """of the qp between one frame and the next, so that quality does not flicker"""
-LEAST_BELOW, MOST_BELOW = 14, 17
+LEAST_BELOW, MOST_BELOW = 15, 19
 """steps of qp from an intra frame to the predicted ones after it, which inherit its quality where little moves"""
 RISE = 24, 37
 """qps of intra frames between which the steps grow from the least to the most"""
-TWICE_FROM = 50
+TWICE_FROM = 48
 """level of a constant quality from which each is two steps of qp"""
 SAVED_GROUPS = 2
 """groups whose bits the bucket holds at most"""

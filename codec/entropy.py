@@ -1,41 +1,38 @@
-"""Symbols ↔ bits: integer probability tables, integer table choice, and stack ANS over symbols grouped by table.
+"""Symbols ↔ bits: stack ANS over symbols grouped by table. `FORMAT.md` states the same arithmetic in words."""
 
-Nothing in this module is decided by a float: the choice of a table is the product of an int8 matrix with integers
-that are already decoded, and the tables are integers too. `FORMAT.md` states the same arithmetic in words.
-"""
-
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import constriction
 import numpy as np
 import numpy.typing as npt
 
+from ncodec.activity import PARTS, Activity, measure
 from ncodec.errors import FormatError
 from ncodec.repeats import FRESH, Kinds, fill_repeats, find_repeats, pack_kinds, unpack_kinds
+from ncodec.tables import (
+    HYPER_CELL,
+    RESIDUAL_LIMIT,
+    ROWS,
+    TABLE_TOTAL,
+    Z_LIMIT,
+    Int8Array,
+    Int16Array,
+    Int32Array,
+    RowArray,
+    SignedArray,
+    Table,
+    Tables,
+    magnitudes,
+)
 from ncodec.varint import ByteReader, pack_varint
 
-Int8Array = npt.NDArray[np.int8]
-Int16Array = npt.NDArray[np.int16]
-Int32Array = npt.NDArray[np.int32]
-SignedArray = npt.NDArray[np.signedinteger]
-RowArray = npt.NDArray[np.uint8]
 IndexArray = npt.NDArray[np.intp]
 
-ROWS = 64
-"""rows of the probability bank; row 0 is certain: its symbols are zero and cost nothing"""
-SCALE_MIN, SCALE_MAX = 0.11, 256.0
-"""standard deviations of the first and the last row, in quantization steps; log-spaced between"""
-TABLE_TOTAL = 2**24
-SHIFT = 4
-"""fraction bits of the table index"""
-HYPER_CELL = 4
-"""latents per hyper-latent, along each side"""
+HYPER, RESIDUAL = 0, 1
+"""kinds of symbols, of which each has its activity"""
 BAND_CELLS = 1024
 """hyper-latents coded together, at most (but at least one row of them)"""
-Z_LIMIT = 127
-RESIDUAL_LIMIT = 2**15 - 1
 
 
 @dataclass(frozen=True)
@@ -49,111 +46,22 @@ class Symbols:
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
-    """Probabilities of whole numbers."""
+class Past:
+    """What the symbols of a predicted frame tell of those of the one after it."""
 
-    counts: npt.NDArray[np.uint32]
-    """(2T + 2,) counts of -T…T and escape, each ≥ 1, summing to 2²⁴"""
+    z_hat: Int8Array
+    """(C_z, ⌈h/4⌉, ⌈w/4⌉)"""
+    activity: tuple[Activity, Activity]
+    """of its hyper-latents and of its residuals, each with half of that of the frame before it"""
 
-    @property
-    def limit(self) -> int:
-        """T, the largest magnitude that is coded without an escape."""
-        return len(self.counts) // 2 - 1
-
-    @cached_property
-    def model(self) -> object:
-        """The coder's form, built when first asked for."""
-        # `perfect=True` takes whole multiples of 2⁻²⁴ exactly as they are; the default would not.
-        return constriction.stream.model.Categorical(self.counts / TABLE_TOTAL, perfect=True)
-
-
-@dataclass(frozen=True)
-class Tables:
-    """The integers of a model that the entropy coder needs."""
-
-    counts: tuple[npt.NDArray[np.uint32], ...]
-    """row → (2T + 2,) counts of -T…T and escape, each ≥ 1, summing to 2²⁴"""
-    weight: Int8Array
-    """(16·C_y, C_z), from one hyper-latent to the 4×4 latents under it; row (c·4 + i)·4 + j is channel c at (i, j)"""
-    bias: Int32Array
-    """(qps, C_y), rounding half included"""
-    z_rows: RowArray
-    """(qps, C_z) table of each hyper-latent channel"""
-    shift: int
-    """fraction bits of the index"""
-    after: tuple[npt.NDArray[np.uint32], ...] = ()
-    """of models of frames, by the magnitude of a hyper-latent of the frame before, from 1: counts of how far beyond it,
-    away from zero, that of this frame is; the last are for larger ones too"""
-    still: int = 0
-    """rows by which the table of a hyper-latent is lower where that of the frame before is 0"""
-
-    def validate(self) -> None:
-        """Raise ValueError unless every table is decodable and every index fits float32 exactly."""
-        if len(self.counts) != ROWS:
-            msg = f"expected {ROWS} tables, got {len(self.counts)}"
-            raise ValueError(msg)
-        if len(self.after) > Z_LIMIT or not 0 <= self.still < (ROWS if self.after else 1):
-            msg = (
-                f"expected at most {Z_LIMIT} tables after others and a row of them, got {len(self.after)}, {self.still}"
-            )
-            raise ValueError(msg)
-        for row, counts in enumerate((*self.counts, *self.after)):
-            if counts.sum(dtype=np.int64) != TABLE_TOTAL or counts.min() < 1 or len(counts) % 2:
-                msg = f"expected an even number of counts ≥ 1 with sum {TABLE_TOTAL}, got otherwise in row {row}"
-                raise ValueError(msg)
-        channels = self.bias.shape[1]
-        if (
-            self.weight.shape != (16 * channels, self.z_rows.shape[1])
-            or self.z_rows.max() >= ROWS
-            or self.shift != SHIFT
-        ):
-            msg = f"expected W, b and z rows that fit each other and a shift of {SHIFT}, got {self.weight.shape}, "
-            msg += f"{self.bias.shape}, {self.z_rows.shape} and {self.shift}"
-            raise ValueError(msg)
-        # Every partial sum of W·ẑ stays below this, so a float32 matrix product is exact in any order.
-        largest = int(np.abs(self.weight.astype(np.int64)).sum(axis=1).max()) * Z_LIMIT
-        largest += int(np.abs(self.bias.astype(np.int64)).max())
-        if largest >= 2**24:
-            msg = f"expected |W·ẑ + b| < 2²⁴, got up to {largest}"
-            raise ValueError(msg)
-
-    @cached_property
-    def exact_weight(self) -> npt.NDArray[np.float32]:
-        """W as float32, whose matrix product is exact within the proven bound and much faster than int32's."""
-        return self.weight.astype(np.float32)
-
-    @cached_property
-    def bank(self) -> tuple[Table, ...]:
-        """The table of each row; those of `after` follow the others."""
-        return tuple(map(Table, (*self.counts, *self.after)))
-
-    def hyper_rows(self, shape: tuple[int, ...], before: Int8Array | None, *, qp: int) -> RowArray:
-        """Table of each hyper-latent, (C_z, …), given those of the frame before where they are known."""
-        rows: RowArray = np.broadcast_to(self.z_rows[qp][:, None, None], shape)
-        if before is None or not self.after:
-            return rows
-        size = np.minimum(_magnitudes(before), len(self.after))
-        found = np.where(size > 0, ROWS - 1 + size, np.maximum(rows.astype(np.int16) - self.still, 1))
-        return np.where(rows > 0, found, 0).astype(np.uint8)
-
-    def residual_rows(self, z_hat: Int8Array, *, qp: int, height: int, width: int) -> RowArray:
-        """Table of each residual: I = clip((W·ẑ + b[qp]) >> shift, 0, 63), (C_y, height, width)."""
-        channels, cells_high, cells_wide = z_hat.shape
-        flat = z_hat.reshape(channels, -1).astype(np.float32)
-        index = (self.exact_weight @ flat).astype(np.int32)  # (16·C_y, cells)
-        index += np.repeat(self.bias[qp], HYPER_CELL * HYPER_CELL)[:, None]
-        rows: RowArray = np.clip(index >> self.shift, 0, ROWS - 1).astype(np.uint8)
-        cells = rows.reshape(-1, HYPER_CELL, HYPER_CELL, cells_high, cells_wide)
-        grid: RowArray = cells.transpose(0, 3, 1, 4, 2).reshape(-1, cells_high * HYPER_CELL, cells_wide * HYPER_CELL)
-        return grid[:, :height, :width]
+    def band(self, band: slice, height: int) -> "Past":
+        """Of some rows of hyper-latents, the last of which may not be whole."""
+        z_activity, r_activity = self.activity
+        return Past(self.z_hat[:, band], (z_activity.rows(band), r_activity.rows(_latent_rows(band, height))))
 
 
 Group = tuple[Table, Int32Array]
 """a table and the values that are coded by it, one after the other"""
-
-
-def _magnitudes(z_hat: Int8Array) -> Int16Array:
-    return np.abs(z_hat.astype(np.int16))
 
 
 def _turned(z_hat: SignedArray, before: Int8Array | None, rows: RowArray) -> SignedArray:
@@ -163,7 +71,7 @@ def _turned(z_hat: SignedArray, before: Int8Array | None, rows: RowArray) -> Sig
 
 def _expected(before: Int8Array | None, rows: RowArray) -> SignedArray:
     """What is taken off turned hyper-latents."""
-    return np.zeros(1, dtype=np.int16) if before is None else np.where(rows >= ROWS, _magnitudes(before), 0)
+    return np.zeros(1, dtype=np.int16) if before is None else np.where(rows >= ROWS, magnitudes(before), 0)
 
 
 def _groups(rows: RowArray) -> Iterator[tuple[int, IndexArray]]:
@@ -221,20 +129,76 @@ def _fresh(rows: RowArray, kinds: Kinds | None, band: slice, *, side: int) -> Ro
     return left
 
 
-def _band_groups(
-    symbols: Symbols, tables: Tables, band: slice, kinds: Kinds | None, *, qp: int, before: Int8Array | None
-) -> Iterator[Group]:
-    """The symbols of one band in decoding order: ẑ, then r."""
-    z_hat = symbols.z_hat[:, band]
-    residual = symbols.residual[:, _latent_rows(band, symbols.residual.shape[1])]
-    known = None if before is None else before[:, band]
-    z_rows = tables.hyper_rows(z_hat.shape, known, qp=qp)
-    beyond = _turned(z_hat.astype(np.int16), known, z_rows) - _expected(known, z_rows)
-    r_rows = tables.residual_rows(z_hat, qp=qp, height=residual.shape[1], width=residual.shape[2])
-    for values, rows, side in ((beyond, z_rows, 1), (residual, r_rows, HYPER_CELL)):
+def _parts(
+    values: SignedArray, rows: RowArray, tables: Tables, past: Past | None, *, kind: int
+) -> Iterator[tuple[SignedArray, RowArray]]:
+    """Symbols that are coded together, and their tables, as those before them say; what is yielded may be filled."""
+    if tables.adapted is None:
+        yield values, rows
+        return
+    seen = Activity.none(*rows.shape[1:]) if past is None else past.activity[kind].halved()
+    for first in range(PARTS):
+        part = slice(first, None, PARTS)
+        yield values[part], tables.adapted[kind][rows[part], seen.contexts()]
+        seen += measure(values[part], rows[part], tables.expected)
+
+
+def _band_parts(
+    symbols: Symbols, tables: Tables, band: slice, kinds: Kinds | None, *, qp: int, before: Past | None
+) -> Iterator[tuple[int, SignedArray, RowArray]]:
+    """The parts of one band in decoding order, ẑ, then r: which of them, the symbols, their tables."""
+    past = None if before is None else before.band(band, symbols.residual.shape[1])
+    coded = _BandRows(symbols, tables, band, qp=qp, past=past)
+    for kind, values, rows, side in (
+        (HYPER, coded.beyond, coded.z_rows, 1),
+        (RESIDUAL, coded.residual, coded.r_rows, HYPER_CELL),
+    ):
+        for part, part_rows in _parts(values, _fresh(rows, kinds, band, side=side), tables, past, kind=kind):
+            yield kind, part, part_rows
+
+
+def _band_groups(parts: Iterator[tuple[int, SignedArray, RowArray]], tables: Tables) -> Iterator[Group]:
+    """The symbols of a band in decoding order."""
+    for _, values, rows in parts:
         flat = values.reshape(-1)
-        for row, positions in _groups(_fresh(rows, kinds, band, side=side)):
+        for row, positions in _groups(rows):
             yield tables.bank[row], flat[positions].astype(np.int32)
+
+
+def parts_of(
+    symbols: Symbols, tables: Tables, *, qp: int, before: Past | None
+) -> Iterator[tuple[int, SignedArray, RowArray]]:
+    """All that is coded of a picture, in decoding order: `HYPER` or `RESIDUAL`, symbols, and their tables."""
+    for band in _bands(symbols.z_hat.shape):
+        yield from _band_parts(symbols, tables, band, None, qp=qp, before=before)
+
+
+class _BandRows:
+    """The symbols of a band as they are coded, and the tables that they have before activity changes them."""
+
+    def __init__(self, symbols: Symbols, tables: Tables, band: slice, *, qp: int, past: Past | None) -> None:
+        z_hat = symbols.z_hat[:, band]
+        known = None if past is None else past.z_hat
+        self.residual = symbols.residual[:, _latent_rows(band, symbols.residual.shape[1])]
+        self.z_rows = tables.hyper_rows(z_hat.shape, known, qp=qp)
+        self.beyond = _turned(z_hat.astype(np.int16), known, self.z_rows) - _expected(known, self.z_rows)
+        _, height, width = self.residual.shape
+        self.r_rows = tables.residual_rows(z_hat, qp=qp, height=height, width=width)
+
+
+def follow(symbols: Symbols, tables: Tables, *, qp: int, before: Past | None) -> Past:
+    """What a predicted frame's symbols tell of the next one's, given what those of the frame before it told."""
+    z_seen, r_seen = [], []
+    for band in _bands(symbols.z_hat.shape):
+        past = None if before is None else before.band(band, symbols.residual.shape[1])
+        coded = _BandRows(symbols, tables, band, qp=qp, past=past)
+        z_seen.append(measure(coded.beyond, coded.z_rows, tables.expected))
+        r_seen.append(measure(coded.residual, coded.r_rows, tables.expected))
+    z_activity, r_activity = Activity.stacked(z_seen), Activity.stacked(r_seen)
+    if before is not None:
+        z_before, r_before = before.activity
+        z_activity, r_activity = z_activity + z_before.halved(), r_activity + r_before.halved()
+    return Past(symbols.z_hat, (z_activity, r_activity))
 
 
 def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> bool:
@@ -274,14 +238,16 @@ class Packer:
         return pack_varint(2 * len(escapes) + bool(repeats)) + escapes + repeats + words.rstrip(b"\0")
 
 
-def push_symbols(symbols: Symbols, tables: Tables, *, qp: int, before: Int8Array | None = None) -> Packer:
-    """Push a picture's symbols; what else belongs to the payload can be pushed after them, and is decoded first.
+def push_symbols(
+    symbols: Symbols, tables: Tables, *, qp: int, before: Past | None = None, last: Sequence[Group] = ()
+) -> Packer:
+    """Push a picture's symbols, and what is decoded after them; what is decoded before them can be pushed then.
 
-    `before` is ẑ of the frame before, where it was predicted by the same model.
+    `before` is of the frame before, where it was predicted by the same model.
     """
     kinds = find_repeats(symbols.z_hat, symbols.residual, side=HYPER_CELL) if before is None else None
     pushed = [
-        _push_fresh(symbols, tables, option, qp=qp, before=before)
+        _push_fresh(symbols, tables, option, qp=qp, before=before, last=last)
         for option in ((None,) if kinds is None else (None, kinds))
     ]
     return min(pushed, key=lambda packer: len(packer.payload())) if len(pushed) > 1 else pushed[0]
@@ -292,10 +258,13 @@ def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int) -> bytes:
     return push_symbols(symbols, tables, qp=qp).payload()
 
 
-def _push_fresh(symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int, before: Int8Array | None) -> Packer:
+def _push_fresh(
+    symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int, before: Past | None, last: Sequence[Group]
+) -> Packer:
     packer = Packer(kinds)
+    packer.push(last)
     for band in reversed(_bands(symbols.z_hat.shape)):
-        packer.push(_band_groups(symbols, tables, band, kinds, qp=qp, before=before))
+        packer.push(_band_groups(_band_parts(symbols, tables, band, kinds, qp=qp, before=before), tables))
     return packer
 
 
@@ -308,8 +277,8 @@ def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
 
 def _bits_of(symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int) -> float:
     bands = _bands(symbols.z_hat.shape)
-    groups = (group for band in bands for group in _band_groups(symbols, tables, band, kinds, qp=qp, before=None))
-    return sum(_bits(_run(*group)) for group in groups)
+    parts = (part for band in bands for part in _band_parts(symbols, tables, band, kinds, qp=qp, before=None))
+    return sum(_bits(_run(*group)) for group in _band_groups(parts, tables))
 
 
 def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
@@ -380,30 +349,36 @@ def unpack_symbols(payload: bytes, tables: Tables, *, qp: int, height: int, widt
 
     No network runs: this is exact on every machine.
     """
-    return pop_symbols(Unpacker(payload), tables, qp=qp, height=height, width=width)
+    unpacker = Unpacker(payload)
+    symbols = pop_symbols(unpacker, tables, qp=qp, height=height, width=width)
+    unpacker.finish()
+    return symbols
 
 
 def pop_symbols(
-    unpacker: Unpacker, tables: Tables, *, qp: int, height: int, width: int, before: Int8Array | None = None
+    unpacker: Unpacker, tables: Tables, *, qp: int, height: int, width: int, before: Past | None = None
 ) -> Symbols:
-    """The same of what is left of a payload; `before` is as for `push_symbols`."""
+    """The next symbols of a payload; `before` is as for `push_symbols`."""
     cells_high, cells_wide = -(-height // HYPER_CELL), -(-width // HYPER_CELL)
     z_hat = np.zeros((tables.z_rows.shape[1], cells_high, cells_wide), dtype=np.int8)
     residual = np.zeros((tables.bias.shape[1], height, width), dtype=np.int16)
     kinds = unpacker.take_kinds(cells_high, cells_wide)
     for band in _bands(z_hat.shape):
         z_band, r_band = z_hat[:, band], residual[:, _latent_rows(band, height)]
-        known = None if before is None else before[:, band]
+        past = None if before is None else before.band(band, height)
+        known = None if past is None else past.z_hat
         rows = _fresh(tables.hyper_rows(z_band.shape, known, qp=qp), kinds, band, side=1)
         beyond = np.zeros(z_band.shape, dtype=np.int32)
-        unpacker.fill(beyond, rows, tables)
+        for values, part_rows in _parts(beyond, rows, tables, past, kind=HYPER):
+            unpacker.fill(values, part_rows, tables)
         z_band[...] = _within(_turned(beyond + _expected(known, rows), known, rows), Z_LIMIT)
         cell_rows = range(band.start, band.stop)
         if kinds is not None:
             fill_repeats(z_hat, kinds, cell_rows, side=1)
         rows = tables.residual_rows(z_band, qp=qp, height=r_band.shape[1], width=r_band.shape[2])
-        unpacker.fill(r_band, _fresh(rows, kinds, band, side=HYPER_CELL), tables)
+        rows = _fresh(rows, kinds, band, side=HYPER_CELL)
+        for values, part_rows in _parts(r_band, rows, tables, past, kind=RESIDUAL):
+            unpacker.fill(values, part_rows, tables)
         if kinds is not None:
             fill_repeats(residual, kinds, cell_rows, side=HYPER_CELL)
-    unpacker.finish()
     return Symbols(z_hat, residual)

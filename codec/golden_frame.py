@@ -7,9 +7,10 @@ predicted from there says how far it really is from where that leads.
 import numpy as np
 
 from ncodec.bitstream import PATCH
-from ncodec.entropy import TABLE_TOTAL, Group, Int32Array, Table, Tables, Unpacker
-from ncodec.errors import FormatError
+from ncodec.entropy import Group, Unpacker
+from ncodec.flags import as_flags, flag_table
 from ncodec.motion import MAX_VECTOR, Golden, Mask, Motion
+from ncodec.tables import Tables
 from ncodec.vectors import Classes, Stage, check_vectors, pop_of_classes, stages_of
 
 SHARES = np.array([25, 115, 165, 320, 445, 290, 455, 595, 740, 915])
@@ -19,15 +20,8 @@ FIRST_CLASSES = 2, 7
 DELTA_ROW = 12
 """table of both differences from where vectors lead"""
 
-
-def _table(ones: int) -> Table:
-    """Of 0 and 1, so many of 1,024 of them the latter."""
-    shares = np.array([1024 - ones, ones], dtype=np.uint32) * (TABLE_TOTAL // 1024) - 1
-    return Table(np.array([1, *shares, 1], dtype=np.uint32))
-
-
-_ANY_TABLE = _table(512)
-_TABLES = tuple(map(_table, SHARES.tolist()))
+_ANY_TABLE = flag_table(512)
+_TABLES = tuple(map(flag_table, SHARES.tolist()))
 
 
 def lead(motion: Motion, before: Golden | None) -> Golden:
@@ -74,22 +68,13 @@ def group_golden(golden: Golden, tables: Tables, *, motion: Motion, before: Gold
 def pop_golden(unpacker: Unpacker, tables: Tables, *, motion: Motion, before: Golden | None) -> Golden:
     """The next symbols of a payload → golden blocks; raises FormatError for what is none."""
     led = lead(motion, before)
-    if before is None or not _flags(unpacker.values(_ANY_TABLE, 1)).any():
+    if before is None or not as_flags(unpacker.values(_ANY_TABLE, 1)).any():
         return led
     chosen = led.chosen.copy()
     for stage in stages_of(*chosen.shape):
         classes = classes_of(stage, chosen, before.chosen)
-        chosen[stage.points[0], stage.points[1]] = _flags(pop_of_classes(unpacker, _TABLES, classes))
+        chosen[stage.points[0], stage.points[1]] = as_flags(pop_of_classes(unpacker, _TABLES, classes))
     vectors = led.vectors.astype(np.int32)
     vectors[:, chosen] += unpacker.values(tables.bank[DELTA_ROW], 2 * int(chosen.sum())).reshape(2, -1)
     check_vectors(vectors)
     return Golden(chosen, vectors.astype(np.int16))
-
-
-def _flags(values: Int32Array) -> Mask:
-    """Symbols → truths."""
-    if ((values != 0) & (values != 1)).any():
-        msg = "expected 0 or 1 for whether blocks are golden, got others: the file is damaged"
-        raise FormatError(msg)
-    flags: Mask = values == 1
-    return flags

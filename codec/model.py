@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ncodec.entropy import Tables
 from ncodec.errors import ModelError
+from ncodec.tables import Tables
 
 TABLES_FILE = "tables.npz"
 PICTURE, FRAME = "picture", "frame"
@@ -49,6 +49,7 @@ class Model:
                     shift=int(stored["shift"]),
                     after=tuple(np.atleast_2d(stored["after"])) if "after" in stored else (),
                     still=int(stored["still"]) if "still" in stored else 0,
+                    adapted=(stored["z_adapted"], stored["r_adapted"]) if "z_adapted" in stored else None,
                 )
             tables.validate()
         except (OSError, KeyError, ValueError) as error:

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.bitstream import PATCH, QP_COUNT
-from ncodec.entropy import SignedArray
 from ncodec.motion import MAX_VECTOR, PAD, HalfPixelPlanes, Indices, Mask, Motion, Vectors, average, half_pixels_of
 from ncodec.picture import Pixels
+from ncodec.tables import SignedArray
 from ncodec.vectors import (
     FINEST,
     KIND_BITS,

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.entropy import Group, Tables, Unpacker
+from ncodec.entropy import Group, Unpacker
 from ncodec.errors import FormatError
 from ncodec.picture import Levels, Pixels
+from ncodec.tables import Tables
 
 Shifts = npt.NDArray[np.int16]
 
@@ -42,7 +43,7 @@ class Rounding:
 CELL = 64
 """pixels along each side of what is shifted together"""
 INTRA_ROUNDING = Rounding(step=2**-12, error=120e-6, growth=0.8e-6, spread=0, centre=127.5, row=47)
-PREDICTED_ROUNDING = Rounding(step=2**-13, error=80e-6, growth=1e-6, spread=1e-6, centre=0, row=28)
+PREDICTED_ROUNDING = Rounding(step=2**-13, error=80e-6, growth=1e-6, spread=1e-6, centre=0, row=31)
 _REACH = 2
 """steps on either side of the nearest that one value can refuse"""
 _SPARSE = 4
@@ -112,14 +113,14 @@ def round_levels(levels: Levels, shifts: Shifts, rounding: Rounding, *, predicte
 
 
 def group_shifts(shifts: Shifts, tables: Tables, rounding: Rounding) -> Group:
-    """Shifts → the symbols that they are coded as."""
+    """Shifts, of any shape, → the symbols that they are coded as."""
     return tables.bank[rounding.row], shifts.reshape(-1).astype(np.int32)
 
 
-def pop_shifts(unpacker: Unpacker, tables: Tables, rounding: Rounding, *, high: int, wide: int) -> Shifts:
-    """The shifts of high × wide cells, the next symbols of a payload; raises FormatError for what is not that."""
-    shifts = unpacker.values(tables.bank[rounding.row], high * wide)
-    if np.abs(shifts).max() > MAX_SHIFT:
+def pop_shifts(unpacker: Unpacker, tables: Tables, rounding: Rounding, count: int) -> Shifts:
+    """So many shifts, the next symbols of a payload, (count,); raises FormatError for what is none."""
+    shifts = unpacker.values(tables.bank[rounding.row], count)
+    if np.abs(shifts).max(initial=0) > MAX_SHIFT:
         msg = f"expected shifts of at most {MAX_SHIFT} steps, got others: the file is damaged"
         raise FormatError(msg)
-    return shifts.reshape(high, wide).astype(np.int16)
+    return shifts.astype(np.int16)

@@ -11,9 +11,10 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.entropy import TABLE_TOTAL, Group, Int32Array, SignedArray, Table, Tables, Unpacker
+from ncodec.entropy import Group, Unpacker
 from ncodec.errors import FormatError
 from ncodec.motion import MAX_VECTOR, Mask, Motion, Vectors
+from ncodec.tables import TABLE_TOTAL, Int32Array, SignedArray, Table, Tables
 
 COARSEST = 8
 """blocks from one point of the first lattice to the next"""

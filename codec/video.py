@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ncodec.bitstream import PATCH
-from ncodec.entropy import Group, Int8Array, Packer, Symbols, Tables, Unpacker, pop_symbols, push_symbols, zero_certain
+from ncodec.entropy import Past, Symbols, Unpacker, follow, pop_symbols, push_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.golden_frame import group_golden, pop_golden
 from ncodec.image import ImageCodec, pad_to_patches
+from ncodec.kept import Kept, choose_kept, group_kept, keep, pop_kept, possible_cells
 from ncodec.motion import Golden, HalfPixelPlanes, Motion, Vectors, compensate
 from ncodec.motion_search import MotionSearch
-from ncodec.picture import Levels, Pixels
+from ncodec.picture import Pixels
 from ncodec.predictor import FramePredictor
 from ncodec.records import Frame, Tag
 from ncodec.rounding import (
@@ -25,6 +26,7 @@ from ncodec.rounding import (
     pop_shifts,
     round_levels,
 )
+from ncodec.tables import Tables
 from ncodec.vectors import group_motion, pop_motion
 
 LEAST_PREDICTED = 0.6
@@ -64,8 +66,9 @@ class Look:
 class Known:
     """What a decoder has of a predicted frame, repeated ones aside, that the next one is coded given."""
 
-    hyper: Int8Array | None = None
-    """ẑ"""
+    past: Past | None = None
+    """its symbols"""
+    kept: Kept | None = None
     vectors: Vectors | None = None
     """as a decoder knows them, those of blocks that are not predicted included"""
     golden: Golden | None = None
@@ -77,7 +80,7 @@ NOTHING = Known()
 class FrameEncoder:
     """Codes frames of one size, one after the other, as a decoder will see them.
 
-    Symbols are packed in a thread of their own while what a decoder will see is made of them.
+    Symbols are packed in a thread of their own.
     """
 
     def __init__(self, codecs: FrameCodecs) -> None:
@@ -86,8 +89,8 @@ class FrameEncoder:
         self._source: Pixels | None = None
         self._last: Pixels | None = None
         self._predictor: FramePredictor | None = None
-        self._hyper: Int8Array | None = None
-        """ẑ of the last frame, repeated ones aside, where that was predicted"""
+        self._known = NOTHING
+        """of the last frame but its motion, which the predictor has"""
 
     @property
     def last(self) -> Pixels:
@@ -129,16 +132,15 @@ class FrameEncoder:
 
     def _encode_intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
-        symbols = codec.analyze(pixels, qp=qp)
-        tables = codec.model.tables
-        pushing = self._worker.submit(push_symbols, symbols, tables, qp=qp)
+        symbols, tables = codec.analyze(pixels, qp=qp), codec.model.tables
         levels = codec.render(symbols, qp=qp)
         shifts = choose_shifts(levels, INTRA_ROUNDING)
+        pushing = self._worker.submit(
+            push_symbols, symbols, tables, qp=qp, last=[group_shifts(shifts, tables, INTRA_ROUNDING)]
+        )
         self._last = round_levels(levels, shifts, INTRA_ROUNDING)
-        self._predictor, self._hyper = FramePredictor(self._last), None
-        packer = pushing.result()
-        packer.push([group_shifts(shifts, tables, INTRA_ROUNDING)])
-        return Frame(Tag.INTRA, pts, qp, packer.payload())
+        self._predictor, self._known = FramePredictor(self._last), NOTHING
+        return Frame(Tag.INTRA, pts, qp, pushing.result().payload())
 
     def _encode_predicted(
         self, pixels: Pixels, search: MotionSearch, predictor: FramePredictor, *, pts: int, qp: int
@@ -149,28 +151,24 @@ class FrameEncoder:
         grouping = self._worker.submit(group_motion, motion, tables, before=predictor.vectors)
         predicted = predictor.compensate(self.last, motion)
         symbols, levels = codec.code(pixels, qp=qp, predicted=predicted)
+        if zero_certain(symbols, tables, qp=qp):
+            levels = codec.render(symbols, qp=qp, predicted=predicted)
+        kept = choose_kept(pixels, predicted, levels, possible_cells(symbols.residual, motion))
+        keep(levels, kept)
+        shifts = choose_shifts(levels, PREDICTED_ROUNDING, predicted=predicted)
+        before = self._known
+        last = [
+            *group_kept(kept, before=before.kept),
+            group_shifts(shifts[~kept.chosen], tables, PREDICTED_ROUNDING),
+        ]
+        pushing = self._worker.submit(push_symbols, symbols, tables, qp=qp, before=before.past, last=last)
+        self._last = round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
         moved = grouping.result()
-        known, before = replace(motion, vectors=moved.vectors), predictor.golden
-        groups = [*moved.groups, *group_golden(predictor.follow(known), tables, motion=known, before=before)]
-        hyper, self._hyper = self._hyper, symbols.z_hat
-
-        def push() -> tuple[Packer, bool]:
-            changed = zero_certain(symbols, tables, qp=qp)
-            packer = push_symbols(symbols, tables, qp=qp, before=hyper)
-            packer.push(groups)
-            return packer, changed
-
-        def settle(levels: Levels) -> Group:
-            shifts = choose_shifts(levels, PREDICTED_ROUNDING, predicted=predicted)
-            self._last = round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
-            return group_shifts(shifts, tables, PREDICTED_ROUNDING)
-
-        pushing = self._worker.submit(push)
-        shifts = settle(levels)
-        packer, changed = pushing.result()
-        if changed:
-            shifts = settle(codec.render(symbols, qp=qp, predicted=predicted))
-        packer.push([shifts])
+        known, golden = replace(motion, vectors=moved.vectors), predictor.golden
+        groups = [*moved.groups, *group_golden(predictor.follow(known), tables, motion=known, before=golden)]
+        self._known = Known(follow(symbols, tables, qp=qp, before=before.past), kept)
+        packer = pushing.result()
+        packer.push(groups)
         return Frame(Tag.PREDICTED, pts, qp, packer.payload())
 
 
@@ -184,6 +182,7 @@ class Parsed:
     symbols: Symbols | None = None
     shifts: Shifts | None = None
     motion: Motion | None = None
+    kept: Kept | None = None
 
 
 class FrameDecoder:
@@ -211,16 +210,22 @@ class FrameDecoder:
         if not (intra or self._begun):
             raise _no_intra_frame()
         high, wide = -(-self.height // PATCH), -(-self.width // PATCH)
-        cells_high, cells_wide = cells_of(high * PATCH, wide * PATCH)
         unpacker = Unpacker(frame.payload)
-        rounding = INTRA_ROUNDING if intra else PREDICTED_ROUNDING
-        shifts = pop_shifts(unpacker, tables, rounding, high=cells_high, wide=cells_wide)
         before = NOTHING if intra else self._known
         motion = None if intra else _pop_motion(unpacker, tables, high=high, wide=wide, before=before)
-        symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before.hyper)
-        self._known = NOTHING if motion is None else Known(symbols.z_hat, motion.vectors, motion.golden)
+        symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before.past)
+        shifts = np.zeros(cells_of(high * PATCH, wide * PATCH), dtype=np.int16)
+        self._known, kept = NOTHING, None
+        if motion is None:
+            shifts[...] = pop_shifts(unpacker, tables, INTRA_ROUNDING, shifts.size).reshape(shifts.shape)
+        else:
+            kept = pop_kept(unpacker, possible_cells(symbols.residual, motion), before=before.kept)
+            shifts[~kept.chosen] = pop_shifts(unpacker, tables, PREDICTED_ROUNDING, int((~kept.chosen).sum()))
+            past = follow(symbols, tables, qp=frame.qp, before=before.past)
+            self._known = Known(past, kept, motion.vectors, motion.golden)
+        unpacker.finish()
         self._begun = True
-        return Parsed(frame.tag, frame.pts, frame.qp, symbols, shifts, motion)
+        return Parsed(frame.tag, frame.pts, frame.qp, symbols, shifts, motion, kept)
 
     def decode(self, parsed: Parsed) -> Pixels:
         """The next frame → (height, width, 3) uint8; raises FormatError where it needs one that was not decoded."""
@@ -232,13 +237,16 @@ class FrameDecoder:
 
     def _rendered(self, parsed: Parsed, symbols: Symbols, shifts: Shifts) -> Pixels:
         """The whole padded frame."""
-        if parsed.motion is None:
+        if parsed.motion is None or parsed.kept is None:
             levels = self.codecs.pictures.render(symbols, qp=parsed.qp)
             pixels = round_levels(levels, shifts, INTRA_ROUNDING)
             self._intra = HalfPixelPlanes(pixels)
             return pixels
         predicted = compensate(self._reference(), parsed.motion, intra=self._intra)
+        if parsed.kept.chosen.all():
+            return predicted
         levels = self.codecs.predicting().render(symbols, qp=parsed.qp, predicted=predicted)
+        keep(levels, parsed.kept)
         return round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
 
     def _reference(self) -> Pixels:

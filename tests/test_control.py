@@ -64,7 +64,7 @@ def test_repeated_frames_leave_their_bits_to_others() -> None:
 
 def test_constant_quality_is_constant() -> None:
     control = ConstantQuality(30)
-    assert [control.qp(tag, left=1) for tag in (Tag.INTRA, Tag.PREDICTED, Tag.INTRA)] == [30, 15, 30]
+    assert [control.qp(tag, left=1) for tag in (Tag.INTRA, Tag.PREDICTED, Tag.INTRA)] == [30, 13, 30]
     assert ConstantQuality(3).qp(Tag.PREDICTED, left=1) == 0
 
 

@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -7,12 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncodec import entropy
+from ncodec.activity import Activity
 from ncodec.entropy import (
     Packer,
+    Past,
     Symbols,
-    Tables,
     Unpacker,
     estimate_bits,
+    follow,
     pack_symbols,
     pop_symbols,
     push_symbols,
@@ -20,6 +23,7 @@ from ncodec.entropy import (
     zero_certain,
 )
 from ncodec.errors import FormatError
+from ncodec.tables import Tables
 from ncodec.zoo import load_model
 
 TOTAL = 2**24
@@ -47,7 +51,18 @@ def small_tables() -> Tables:
 
 
 TABLES = small_tables()
-FRAME_TABLES = replace(TABLES, after=(gaussian_row(9), gaussian_row(12)), still=6)
+
+
+def frame_tables() -> Tables:
+    """The same of frames: tables after others, and other tables in every context."""
+    rng = np.random.default_rng(8)
+    of_z, of_r = (rng.integers(1, known, (known, 16)).astype(np.uint8) for known in (66, 64))
+    of_z[0] = of_r[0] = 0
+    return replace(TABLES, after=(gaussian_row(9), gaussian_row(12)), still=6, adapted=(of_z, of_r))
+
+
+FRAME_TABLES = frame_tables()
+RATIOS = [128, 169, 223, 294, 388, 512, 676, 891, 1176, 1552, 2048, 2702, 3566, 4705, 6208]
 
 
 def random_hyper(high: int, wide: int, rng: np.random.Generator) -> np.ndarray:
@@ -64,15 +79,24 @@ def random_symbols(high: int, wide: int, *, seed: int, spread: float = 4) -> Sym
 
 
 def reference_words(
-    symbols: Symbols, *, qp: int, before: np.ndarray | None = None
+    symbols: Symbols, tables: Tables, *, qp: int, before: Past | None = None
 ) -> tuple[list[int], list[tuple[int, int]]]:
     """FORMAT.md's arithmetic in plain Python: the words of a one-band picture without escapes, and (row, value)s."""
     z_hat, residual = symbols.z_hat.astype(int), symbols.residual.astype(int)
-    of_z = {at: hyper_row(int(z_hat[at]), before, at, qp) for at in np.ndindex(z_hat.shape)}
+    known = None if before is None else before.z_hat
+    of_z = {at: hyper_row(int(z_hat[at]), known, at, qp) for at in np.ndindex(z_hat.shape)}
     of_r = {at: (residual_row(z_hat, *at, qp), int(residual[at])) for at in np.ndindex(residual.shape)}
+    if tables.adapted is None:
+        parts = [list(of_z.values()), list(of_r.values())]
+    else:
+        parts = [
+            part
+            for kind, coded in enumerate((of_z, of_r))
+            for part in reference_parts(coded, tables, kind, before and before.activity[kind])
+        ]
     # Sorting is stable, and positions are in raster order.
-    sequence = [pair for part in (of_z, of_r) for pair in sorted(part.values(), key=lambda pair: pair[0]) if pair[0]]
-    bank = [*FRAME_TABLES.counts, *FRAME_TABLES.after]
+    sequence = [pair for part in parts for pair in sorted(part, key=lambda pair: pair[0]) if pair[0]]
+    bank = [*tables.counts, *tables.after]
     state, words = 0, []
     for row, value in reversed(sequence):
         counts = bank[row].astype(int).tolist()
@@ -86,6 +110,31 @@ def reference_words(
         words.append(state & 0xFFFFFFFF)
         state >>= 32
     return words, sequence
+
+
+def reference_parts(
+    coded: dict[tuple[int, ...], tuple[int, int]], tables: Tables, kind: int, past: Activity | None
+) -> Iterator[list[tuple[int, int]]]:
+    """The same (row, value)s by parts, rows as the activity of their places changes them."""
+    assert tables.adapted is not None
+    places = {at[1:] for at in coded}
+    found = {p: 0 if past is None else int(past.found[p]) // 2 for p in places}
+    expected = {p: 0 if past is None else int(past.expected[p]) // 2 for p in places}
+    for part in range(4):
+        here = {at: pair for at, pair in coded.items() if at[0] % 4 == part}
+        context = {p: sum(r * (expected[p] + 1024) <= (found[p] + 1024) * 1024 for r in RATIOS) for p in places}
+        yield [(int(tables.adapted[kind][row, context[at[1:]]]), value) for at, (row, value) in here.items()]
+        for at, (row, value) in here.items():
+            if row:
+                found[at[1:]] += 4096 * min(abs(value), 15)
+                expected[at[1:]] += expected_size(tables, row)
+
+
+def expected_size(tables: Tables, row: int) -> int:
+    counts = [*tables.counts, *tables.after][row].astype(int).tolist()
+    limit = len(counts) // 2 - 1
+    sizes = [*(abs(v) for v in range(-limit, limit + 1)), limit + 1]
+    return sum(min(size, 15) * count for size, count in zip(sizes, counts, strict=True)) // 4096
 
 
 def hyper_row(value: int, before: np.ndarray | None, at: tuple[int, ...], qp: int) -> tuple[int, int]:
@@ -121,21 +170,57 @@ def test_round_trip_of_any_size(high: int, wide: int, seed: int, spread: float) 
 
 def test_words_are_those_of_the_specification() -> None:
     symbols = random_symbols(9, 10, seed=1, spread=0.4)
-    words, sequence = reference_words(symbols, qp=11)
+    words, sequence = reference_words(symbols, TABLES, qp=11)
     assert all(abs(value) < len(TABLES.counts[row]) // 2 for row, value in sequence), "the example must not escape"
     assert pack_symbols(symbols, TABLES, qp=11) == b"\0" + np.array(words, dtype="<u4").tobytes().rstrip(b"\0")
 
 
-def test_words_after_another_frame_are_those_of_the_specification() -> None:
+def quiet_past(z_hat: np.ndarray, high: int, wide: int) -> Past:
+    """A frame of which only ẑ is known."""
+    return Past(z_hat, (Activity.none(*z_hat.shape[1:]), Activity.none(high, wide)))
+
+
+def busy_past(z_hat: np.ndarray, high: int, wide: int, rng: np.random.Generator) -> Past:
+    """A frame that was more active than expected in some places, and less in others."""
+    pairs = [rng.integers(0, 2**17, (2, *shape)) for shape in (z_hat.shape[1:], (high, wide))]
+    return Past(z_hat, (Activity(*pairs[0]), Activity(*pairs[1])))
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_words_of_frames_are_those_of_the_specification(first: bool) -> None:
     rng = np.random.default_rng(4)
     before = rng.choice(np.array([0, 0, 1, -1, 2, -2, 5], dtype=np.int8), (2, 3, 3))
-    symbols = Symbols((before + rng.integers(-1, 2, before.shape)).astype(np.int8), np.zeros((3, 9, 10), np.int16))
-    words, sequence = reference_words(symbols, qp=LOW_ROWS_QP, before=before)
+    z_hat = (before + rng.integers(-1, 2, before.shape)).astype(np.int8)
+    if first:
+        z_hat = np.sign(z_hat)
+    symbols = Symbols(z_hat, np.rint(rng.normal(0, 0.7, (3, 9, 10))).astype(np.int16))
+    zero_certain(symbols, TABLES, qp=LOW_ROWS_QP)
+    past = None if first else busy_past(before, 9, 10, rng)
+    words, sequence = reference_words(symbols, FRAME_TABLES, qp=LOW_ROWS_QP, before=past)
     bank = [*FRAME_TABLES.counts, *FRAME_TABLES.after]
     assert all(abs(value) < len(bank[row]) // 2 for row, value in sequence), "the example must not escape"
-    assert {1, 3, 64, 65} <= {row for row, _ in sequence}, "the example must use what it is for"
-    packed = push_symbols(symbols, FRAME_TABLES, qp=LOW_ROWS_QP, before=before).payload()
+    assert len({row for row, _ in sequence}) > 25, "the example must use what it is for"
+    packed = push_symbols(symbols, FRAME_TABLES, qp=LOW_ROWS_QP, before=past).payload()
     assert packed == b"\0" + np.array(words, dtype="<u4").tobytes().rstrip(b"\0")
+
+
+def test_what_one_frame_tells_of_the_next_is_as_specified() -> None:
+    symbols, rng = random_symbols(9, 10, seed=6), np.random.default_rng(6)
+    before = busy_past(random_hyper(9, 10, rng), 9, 10, rng)
+    told = follow(symbols, FRAME_TABLES, qp=11, before=before)
+    of_r = {
+        at: (residual_row(symbols.z_hat.astype(int), *at, 11), int(v)) for at, v in np.ndenumerate(symbols.residual)
+    }
+    of_z = {at: hyper_row(int(v), before.z_hat, at, 11) for at, v in np.ndenumerate(symbols.z_hat)}
+    for kind, coded in enumerate((of_z, of_r)):
+        found, expected = before.activity[kind].found // 2, before.activity[kind].expected // 2
+        for at, (row, value) in coded.items():
+            if row:
+                found[at[1:]] += 4096 * min(abs(value), 15)
+                expected[at[1:]] += expected_size(FRAME_TABLES, row)
+        np.testing.assert_array_equal(told.activity[kind].found, found)
+        np.testing.assert_array_equal(told.activity[kind].expected, expected)
+    np.testing.assert_array_equal(told.z_hat, symbols.z_hat)
 
 
 @settings(max_examples=40, deadline=None)
@@ -145,20 +230,38 @@ def test_words_after_another_frame_are_those_of_the_specification() -> None:
 def test_any_frame_round_trips_after_any_other(high: int, wide: int, seed: int, spread: float) -> None:
     symbols = random_symbols(high, wide, seed=seed)
     rng = np.random.default_rng(seed)
-    before = np.clip(symbols.z_hat + rng.normal(0, spread, symbols.z_hat.shape), -127, 127).astype(np.int8)
-    packed = push_symbols(symbols, FRAME_TABLES, qp=11, before=before).payload()
-    decoded = pop_symbols(Unpacker(packed), FRAME_TABLES, qp=11, height=high, width=wide, before=before)
+    z_hat = np.clip(symbols.z_hat + rng.normal(0, spread, symbols.z_hat.shape), -127, 127).astype(np.int8)
+    before = busy_past(z_hat, high, wide, rng)
+    last = [(TABLES.bank[5], np.array([1, 0, -1], dtype=np.int32))]
+    packed = push_symbols(symbols, FRAME_TABLES, qp=11, before=before, last=last).payload()
+    unpacker = Unpacker(packed)
+    decoded = pop_symbols(unpacker, FRAME_TABLES, qp=11, height=high, width=wide, before=before)
     np.testing.assert_array_equal(decoded.z_hat, symbols.z_hat)
     np.testing.assert_array_equal(decoded.residual, symbols.residual)
+    assert unpacker.values(TABLES.bank[5], 3).tolist() == [1, 0, -1]
+    unpacker.finish()
+
+
+def test_bands_of_a_frame_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(entropy, "BAND_CELLS", 8)
+    symbols, rng = random_symbols(37, 19, seed=3), np.random.default_rng(3)
+    before = busy_past(random_hyper(37, 19, rng), 37, 19, rng)
+    packed = push_symbols(symbols, FRAME_TABLES, qp=11, before=before).payload()
+    decoded = pop_symbols(Unpacker(packed), FRAME_TABLES, qp=11, height=37, width=19, before=before)
+    np.testing.assert_array_equal(decoded.residual, symbols.residual)
+    whole = follow(symbols, FRAME_TABLES, qp=11, before=before)
+    monkeypatch.undo()
+    again = follow(symbols, FRAME_TABLES, qp=11, before=before)
+    np.testing.assert_array_equal(whole.activity[1].found, again.activity[1].found)
 
 
 def test_hyper_latents_beyond_their_range_are_refused() -> None:
     symbols = random_symbols(4, 4, seed=1, spread=0)
     high = np.full_like(symbols.z_hat, 127)
     other = replace(symbols, z_hat=np.full_like(high, 7))
-    packed = push_symbols(other, FRAME_TABLES, qp=11, before=high - 125).payload()
+    packed = push_symbols(other, FRAME_TABLES, qp=11, before=quiet_past(high - 125, 4, 4)).payload()
     with pytest.raises(FormatError, match="expected symbols of at most ±127"):
-        pop_symbols(Unpacker(packed), FRAME_TABLES, qp=11, height=4, width=4, before=high)
+        pop_symbols(Unpacker(packed), FRAME_TABLES, qp=11, height=4, width=4, before=quiet_past(high, 4, 4))
 
 
 def test_bands_of_a_wide_picture_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,6 +312,15 @@ def test_tables_of_frames_are_checked(still: int) -> None:
         replace(TABLES, still=1).validate()
     with pytest.raises(ValueError, match="in row 64"):
         replace(FRAME_TABLES, after=(gaussian_row(3) // 2,)).validate()
+
+
+@pytest.mark.parametrize(("row", "value"), [(0, 1), (3, 0), (3, 64)])
+def test_tables_of_contexts_are_checked(row: int, value: int) -> None:
+    FRAME_TABLES.validate()
+    of_z, of_r = (rows.copy() for rows in FRAME_TABLES.adapted or ())
+    of_r[row, 5] = value
+    with pytest.raises(ValueError, match=r"expected rows of \(64, 16\)"):
+        replace(FRAME_TABLES, adapted=(of_z, of_r)).validate()
 
 
 def test_what_comes_first_is_read_first() -> None:

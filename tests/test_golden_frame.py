@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ncodec.entropy import Packer, Table, Tables, Unpacker
+from ncodec.entropy import Packer, Unpacker
 from ncodec.errors import FormatError
 from ncodec.golden_frame import group_golden, lead, pop_golden
 from ncodec.golden_search import GoldenSearch
 from ncodec.motion import MAX_VECTOR, Golden, Motion, Vectors, compensate
 from ncodec.motion_search import MotionSearch
+from ncodec.tables import Table, Tables
 from ncodec.vectors import stages_of
 from ncodec.zoo import load_model
 
@@ -135,7 +136,7 @@ def test_blocks_are_golden_or_not(tables: Tables, place: int, value: int) -> Non
     groups[place] = groups[place][0], np.array([value], dtype=np.int32)
     packer = Packer()
     packer.push(groups)
-    with pytest.raises(FormatError, match="expected 0 or 1"):
+    with pytest.raises(FormatError, match="expected flags of 0 or 1"):
         unpack(packer.payload(), tables, motion=motion, before=before)
 
 

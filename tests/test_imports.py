@@ -10,11 +10,14 @@ from places import ROOT
 
 LAYERS = [
     {"errors"},
-    {"varint", "picture", "suffixes", "effort", "repeats"},
+    {"varint", "picture", "suffixes", "effort", "repeats", "activity"},
     {"chunks"},
+    {"tables"},
     {"bitstream", "entropy"},
     {"model", "motion", "records", "rounding"},
+    {"flags"},
     {"stream", "vectors", "tracks"},
+    {"kept"},
     {"backends", "zoo", "models", "motion_search", "golden_frame"},
     {"golden_search", "image"},
     {"predictor"},

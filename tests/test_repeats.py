@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ncodec
+from ncodec.activity import Activity
 from ncodec.entropy import (
+    Past,
     Symbols,
     Unpacker,
     _push_fresh,
@@ -92,18 +94,24 @@ def test_a_picture_of_one_colour_is_small_and_right() -> None:
     assert np.abs(np.asarray(ncodec.decode(data)).astype(int) - pixels).mean() < 1
 
 
+def past(z_hat: np.ndarray) -> Past:
+    """A frame of which only ẑ, of whole cells, is known."""
+    _, high, wide = z_hat.shape
+    return Past(z_hat, (Activity.none(high, wide), Activity.none(4 * high, 4 * wide)))
+
+
 def test_a_frame_after_another_repeats_no_cell() -> None:
     symbols, tables = plain_symbols(16, 16, seed=2, kinds=1), load_model().tables
-    packed = push_symbols(symbols, tables, qp=QP, before=np.zeros_like(symbols.z_hat)).payload()
+    packed = push_symbols(symbols, tables, qp=QP, before=past(np.zeros_like(symbols.z_hat))).payload()
     assert len(packed) > len(pack_symbols(symbols, tables, qp=QP))
 
 
 def test_a_reader_takes_repeats_after_another_frame() -> None:
     symbols, tables = plain_symbols(16, 16, seed=2, kinds=1, kind=FRAME), load_model(kind=FRAME).tables
     zero_certain(symbols, tables, qp=QP)
-    before = np.ones_like(symbols.z_hat)
+    before = past(np.ones_like(symbols.z_hat))
     kinds = find_repeats(symbols.z_hat, symbols.residual, side=4)
-    payload = _push_fresh(symbols, tables, kinds, qp=QP, before=before).payload()
+    payload = _push_fresh(symbols, tables, kinds, qp=QP, before=before, last=[]).payload()
     decoded = pop_symbols(Unpacker(payload), tables, qp=QP, height=16, width=16, before=before)
     np.testing.assert_array_equal(decoded.z_hat, symbols.z_hat)
     np.testing.assert_array_equal(decoded.residual, symbols.residual)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from places import ROOT
 
 from ncodec.chunks import read_chunk
-from ncodec.entropy import Table, Unpacker
+from ncodec.entropy import Unpacker
 from ncodec.errors import FormatError, InputError
 from ncodec.records import (
     SYNC,
@@ -29,6 +29,7 @@ from ncodec.records import (
     unpack_record,
 )
 from ncodec.stream import StreamReader, StreamWriter
+from ncodec.tables import Table
 from ncodec.varint import ByteReader
 
 HEADER = StreamHeader(

@@ -19,7 +19,7 @@ from ncodec.motion import MAX_VECTOR
 from ncodec.picture import Levels, psnr
 from ncodec.records import Frame, Tag
 from ncodec.rounding import MAX_SHIFT
-from ncodec.video import NOTHING, FrameCodecs, FrameDecoder, FrameEncoder, Known
+from ncodec.video import NOTHING, FrameCodecs, FrameDecoder, FrameEncoder
 
 Photo = npt.NDArray[np.uint8]
 QP = 45
@@ -71,7 +71,12 @@ def test_a_frame_is_coded_given_the_one_before(codecs: FrameCodecs, coded: tuple
     before, last = decoding._known, coded[0][6]
     read = decoding.parse(last).symbols
     assert read is not None
-    for partly in (NOTHING, Known(before.hyper, None), Known(None, before.vectors)):
+    assert before.past is not None
+    z_activity, r_activity = before.past.activity
+    livelier = replace(r_activity, found=r_activity.found + 5000)
+    other = replace(before.past, activity=(z_activity, livelier))
+    parts = (replace(before, past=None), replace(before, vectors=None), replace(before, past=other))
+    for partly in (NOTHING, *parts):
         decoding._known = partly
         try:
             misread = decoding.parse(last).symbols

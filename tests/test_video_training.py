@@ -175,7 +175,7 @@ def test_a_still_scene_pulls_as_hard_as_one_that_moves() -> None:
 
 
 def test_first_frames_are_coded_better_by_what_encoders_choose() -> None:
-    assert intra_qp(torch.tensor([10.0, 62.0])).tolist() == [24, 63]
+    assert intra_qp(torch.tensor([10.0, 62.0])).tolist() == [25, 63]
 
 
 @pytest.fixture(scope="module")

@@ -12,16 +12,18 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from ncodec.entropy import HYPER_CELL, ROWS, TABLE_TOTAL, Int8Array, RowArray, Tables
+from ncodec.entropy import Symbols
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
+from ncodec.tables import ROWS, TABLE_TOTAL, Int8Array, Int16Array, RowArray, Tables
+from ncodec.training.adapting import Coded, Sequences, fitted_adapted
 from ncodec.training.clips import Predictors, intra_qp, to_bytes
 from ncodec.training.data import to_unit
 from ncodec.training.pictures import Pixels
 
 Counts = npt.NDArray[np.int64]
-Sequences = Iterator[Iterator[tuple[Tensor, ...]]]
-Examples = Callable[[Tensor], Sequences]
+Units = Iterator[Iterator[tuple[Tensor, ...]]]
+Examples = Callable[[Tensor], Units]
 """qp, (1,) → sequences of what a model encodes at it: pictures, or frames and their predictions, (1, 3, H, W) in 0…1"""
 
 QPS = tuple(range(3, 64, 8))
@@ -46,11 +48,11 @@ class Counted:
     after: Counts
     """(`AFTER`, 2T + 2) how far ẑ is beyond that of the frame before, -T…T and others, by the magnitude of that"""
 
-    def add_residual(self, residual: npt.NDArray[np.float32], rows: RowArray) -> None:
+    def add_residual(self, residual: Int16Array, rows: RowArray) -> None:
         """Count r by its tables."""
         for row in np.unique(rows).tolist():
             counts = self.magnitudes[row]
-            found = np.minimum(np.abs(residual[rows == row]), len(counts) - 1).astype(np.int64)
+            found = np.minimum(np.abs(residual[rows == row]), len(counts) - 1)
             counts += np.bincount(found, minlength=len(counts))
 
     def add_hyper(self, z_hat: Int8Array, before: Int8Array, rows: RowArray) -> None:
@@ -65,24 +67,35 @@ class Counted:
 
 
 @torch.no_grad()
-def count_symbols(model: ImageModel | FrameModel, tables: Tables, examples: Examples) -> Counted:
-    """What a model codes of examples, over a ladder of qps."""
-    magnitudes = [np.zeros(tables.bank[row].limit + 2, dtype=np.int64) for row in range(ROWS)]
-    still = np.zeros((ROWS, REACH + 2), dtype=np.int64)
-    counted = Counted(magnitudes, still, np.zeros((AFTER, 2 * REACH + 2), dtype=np.int64))
+def code_examples(model: ImageModel | FrameModel, examples: Examples) -> list[list[Coded]]:
+    """What a model codes of examples, over a ladder of qps: sequences of frames, or of one picture each."""
     encode: Callable[..., tuple[Tensor, Tensor]] = model.encode
+    sequences = []
     for qp in QPS:
         step = torch.tensor([float(qp)])
         for sequence in examples(step):
-            before: Int8Array | None = None
+            coded = []
             for units in sequence:
-                z_float, residual = (t[0].numpy() for t in encode(*units, step))
-                z_hat: Int8Array = z_float.astype(np.int8)
-                high, wide = (HYPER_CELL * side for side in z_hat.shape[1:])
-                counted.add_residual(residual, tables.residual_rows(z_hat, qp=qp, height=high, width=wide))
-                if before is not None:
-                    counted.add_hyper(z_hat, before, tables.hyper_rows(z_hat.shape, None, qp=qp))
-                before = z_hat
+                z_hat, residual = (t[0].numpy() for t in encode(*units, step))
+                coded.append(Coded(Symbols(z_hat.astype(np.int8), residual.astype(np.int16)), qp))
+            sequences.append(coded)
+    return sequences
+
+
+def count_symbols(sequences: Sequences, tables: Tables) -> Counted:
+    """How often symbols of each kind are coded."""
+    magnitudes = [np.zeros(tables.bank[row].limit + 2, dtype=np.int64) for row in range(ROWS)]
+    still = np.zeros((ROWS, REACH + 2), dtype=np.int64)
+    counted = Counted(magnitudes, still, np.zeros((AFTER, 2 * REACH + 2), dtype=np.int64))
+    for sequence in sequences:
+        before: Int8Array | None = None
+        for coded in sequence:
+            z_hat, residual, qp = coded.symbols.z_hat, coded.symbols.residual, coded.qp
+            _, height, width = residual.shape
+            counted.add_residual(residual, tables.residual_rows(z_hat, qp=qp, height=height, width=width))
+            if before is not None:
+                counted.add_hyper(z_hat, before, tables.hyper_rows(z_hat.shape, None, qp=qp))
+            before = z_hat
     return counted
 
 
@@ -103,7 +116,7 @@ def fitted_row(row: npt.NDArray[np.uint32], counted: Counts) -> npt.NDArray[np.u
 def picture_examples(pictures: Sequence[Pixels]) -> Examples:
     """Pictures, (H, W, 3) uint8 with sides that are multiples of 64, at any qp."""
 
-    def examples(qp: Tensor) -> Sequences:
+    def examples(qp: Tensor) -> Units:
         return (iter([(to_unit(torch.from_numpy(picture.copy())[None]),)]) for picture in pictures)
 
     return examples
@@ -152,12 +165,14 @@ def fitted_still(tables: Tables, counted: Counts) -> int:
 
 
 def calibrate(model: ImageModel | FrameModel, tables: Tables, examples: Examples) -> Tables:
-    """The same tables with their rows fitted to the symbols of these examples, and those of ẑ to how it goes on."""
-    counted = count_symbols(model, tables, examples)
+    """The same tables, fitted to the symbols of these examples, and those of frames to how they go on."""
+    sequences = code_examples(model, examples)
+    counted = count_symbols(sequences, tables)
     rows = tuple(fitted_row(row, c) for row, c in zip(tables.counts, counted.magnitudes, strict=True))
     fitted = replace(tables, counts=rows)
     if counted.still.any():
         after = tuple(map(fitted_after, counted.after))
         fitted = replace(fitted, after=after, still=fitted_still(fitted, counted.still))
+        fitted = replace(fitted, adapted=fitted_adapted(sequences, fitted))
     fitted.validate()
     return fitted

@@ -15,13 +15,13 @@ import torch
 from onnx import TensorProto, helper
 from torch import nn
 
-from ncodec.entropy import Tables
 from ncodec.errors import ModelError
 from ncodec.model import FRAME, PICTURE, TABLES_FILE
 from ncodec.models.complexity import decode_kmac, encode_kmac
 from ncodec.models.frame import FrameModel, halo_of_frame, picture_codec
 from ncodec.models.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph
 from ncodec.models.image import ImageModel, halo_of
+from ncodec.tables import Tables
 from ncodec.training.calibration import Examples, calibrate
 from ncodec.training.checkpoint import save_weights
 from ncodec.training.tables import freeze_tables
@@ -41,7 +41,11 @@ def _round_to_half(model: nn.Module) -> None:
 
 def save_tables(tables: Tables, path: Path) -> None:
     """Write the integer tables as `ncodec.model` reads them."""
-    of_frames: dict[str, Any] = {"after": np.stack(tables.after), "still": tables.still} if tables.after else {}
+    of_frames: dict[str, Any] = {}
+    if tables.adapted is not None:
+        z_adapted, r_adapted = tables.adapted
+        of_frames = {"after": np.stack(tables.after), "still": tables.still}
+        of_frames |= {"z_adapted": z_adapted, "r_adapted": r_adapted}
     np.savez_compressed(
         path,
         counts=np.concatenate(tables.counts),
@@ -113,7 +117,7 @@ def _share_weights(proto: onnx.ModelProto, offsets: dict[str, tuple[int, int]], 
 def model_id(tables: Tables, state: dict[str, torch.Tensor]) -> str:
     """Eight hex digits of the SHA-256 over what decides a decoded picture: integer tables and decoder weights."""
     digest = hashlib.sha256()
-    for array in (*tables.counts, tables.weight, tables.bias, tables.z_rows, *tables.after):
+    for array in (*tables.counts, tables.weight, tables.bias, tables.z_rows, *tables.after, *(tables.adapted or ())):
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(bytes([tables.still] if tables.after else []))
     for name in sorted(name for name in state if name.removeprefix("codec.").startswith(DECODER_PARTS)):

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ncodec.entropy import ROWS, SHIFT, TABLE_TOTAL, Tables
 from ncodec.models.image import ImageModel
 from ncodec.models.likelihood import scale_of_index
+from ncodec.tables import ROWS, SHIFT, TABLE_TOTAL, Tables
 
 REACH = 5.0
 """deviations that a table covers on each side before it escapes"""

@@ -6,9 +6,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ncodec.bitstream import PATCH
-from ncodec.entropy import HYPER_CELL
 from ncodec.models.frame import FrameModel, picture_codec
 from ncodec.models.image import ImageModel
+from ncodec.tables import HYPER_CELL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

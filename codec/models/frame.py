@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from ncodec.bitstream import PATCH
-from ncodec.entropy import HYPER_CELL
 from ncodec.models.blocks import RENDER_PATCH, Block, PatchConv, Pointwise, QpVector, Trunk
 from ncodec.models.image import Hints, ImageConfig, ImageModel, Prediction, halo_of
+from ncodec.tables import HYPER_CELL
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ncodec.bitstream import PATCH
-from ncodec.entropy import HYPER_CELL, RESIDUAL_LIMIT, SCALE_MIN, SHIFT, Z_LIMIT
 from ncodec.models.blocks import (
     Block,
     Depthwise,
@@ -32,6 +31,7 @@ from ncodec.models.blocks import (
     compress_range,
 )
 from ncodec.models.likelihood import SCALE_STEP, noisy_bits, scale_of_index
+from ncodec.tables import HYPER_CELL, RESIDUAL_LIMIT, SCALE_MIN, SHIFT, Z_LIMIT
 
 PATCH_VALUES = 3 * PATCH * PATCH
 CODED = 0.5

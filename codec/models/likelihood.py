@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ncodec.entropy import ROWS, SCALE_MAX, SCALE_MIN
+from ncodec.tables import ROWS, SCALE_MAX, SCALE_MIN
 
 SCALE_STEP = math.log(SCALE_MAX / SCALE_MIN) / (ROWS - 1)
 """ln σ between neighbouring rows"""
