@@ -18,7 +18,14 @@ from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel, Prediction
 from ncodec.training.compressai import CompressAIModel
 from ncodec.training.data import step_seed, to_unit
-from ncodec.training.losses import RateDistortion, balanced, budget_factor, mean_square, rate_distortion
+from ncodec.training.losses import (
+    RateDistortion,
+    balanced,
+    budget_factor,
+    lack_of_structure,
+    mean_square,
+    rate_distortion,
+)
 from ncodec.training.soap import MAX_SIDE, spread_soap
 
 VALIDATION_QPS = (8, 20, 32, 44, 56)
@@ -29,6 +36,7 @@ LARGEST_FAILURES = 20
 """steps in a row without a finite gradient after which training stops"""
 CHECK_EVERY = 50
 """steps between looks at values that live on the device"""
+Distortion = Literal["mse", "ms-ssim"]
 CLOCK_EVERY = 10
 """steps between agreements of the processes on the time that is spent"""
 FAILED_BATCH = "nonfinite.pt"
@@ -63,15 +71,21 @@ class OptimizerOptions:
 
 
 class ImageTraining(pl.LightningModule):
-    """Minimizes λ·255²·MSE + bpp of a model at a random qp for each crop."""
+    """Minimizes λ·255²·MSE + bpp of a model at a random qp for each crop, or the same of what MS-SSIM lacks."""
 
     sharded = False
     """whether the weights are split over the processes"""
 
     def __init__(
-        self, model: ImageModel | FrameModel | CompressAIModel, optimizer: OptimizerOptions, *, seed: int = 1
+        self,
+        model: ImageModel | FrameModel | CompressAIModel,
+        optimizer: OptimizerOptions,
+        *,
+        distortion: Distortion = "mse",
+        seed: int = 1,
     ) -> None:
         super().__init__()
+        self.distortion = distortion
         self.model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.options = optimizer
         self.seed = seed
@@ -87,8 +101,9 @@ class ImageTraining(pl.LightningModule):
         pixels = to_unit(crops)
         seen: Prediction = self.model(pixels, qp)
         lagrangian = self.model.config.lambda_of(qp)
-        mse = mean_square(seen.pixels.float() - pixels)
-        return rate_distortion(mse, seen, pixels=pixels[0, 0].numel(), lagrangian=lagrangian), seen
+        made = seen.pixels.float()
+        error = mean_square(made - pixels) if self.distortion == "mse" else lack_of_structure(made, pixels)
+        return rate_distortion(error, seen, pixels=pixels[0, 0].numel(), lagrangian=lagrangian), seen
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Balanced loss of one batch."""

@@ -4,11 +4,17 @@ import math
 from dataclasses import dataclass
 
 import torch
+from pytorch_msssim import ms_ssim
 from torch import Tensor
 from torch.nn import functional as F
 
 from ncodec.models.image import Prediction
 
+STRUCTURE = 1260 / 255**2
+"""what a lack of MS-SSIM weighs as a mean square: λ·255²·`STRUCTURE` is about what CompressAI's models for MS-SSIM were
+trained with where those for MSE were trained with λ"""
+LEAST_STRUCTURE = 161
+"""pixels that MS-SSIM needs along each side"""
 YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 """rows of Y, Cb and Cr of ITU-R BT.601 from RGB, all of full range"""
 
@@ -22,7 +28,7 @@ class RateDistortion:
     bpp: Tensor
     """of a file"""
     mse: Tensor
-    """of values in 0…1; of clips, of `mean_square_420`"""
+    """of values in 0…1; of clips, of `mean_square_420`; for MS-SSIM, `lack_of_structure`"""
     lagrangian: Tensor
     """λ"""
     idle: Tensor
@@ -44,6 +50,12 @@ def mean_square(difference: Tensor) -> Tensor:
     return difference.square().flatten(1).mean(1)
 
 
+def lack_of_structure(seen: Tensor, original: Tensor) -> Tensor:
+    """1 - MS-SSIM (Wang et al. 2003) in units of mean squares: two times (B, 3, H, W) in 0…1, sides ≥ 161, → (B,)."""
+    similarity: Tensor = ms_ssim(seen, original, data_range=1.0, size_average=False)
+    return STRUCTURE * (1 - similarity)
+
+
 def mean_square_420(difference: Tensor) -> Tensor:
     """Sum of the mean squares of Y, Cb and Cr in 4:2:0: (B, 3, H, W) RGB, even sides, → (B,).
 
@@ -57,7 +69,7 @@ def mean_square_420(difference: Tensor) -> Tensor:
 
 
 def rate_distortion(mse: Tensor, seen: Prediction, *, pixels: int, lagrangian: Tensor) -> RateDistortion:
-    """Price pictures of so many pixels; all (B,): errors of values in 0…1, and λ as in λ·255²·MSE + bpp."""
+    """Price pictures of so many pixels; all (B,): mean square errors of values in 0…1, and λ as in λ·255²·MSE + bpp."""
     bpp = (seen.y_bits + seen.z_bits) / pixels
     idle = torch.zeros_like(bpp) if seen.idle_bits is None else seen.idle_bits / pixels
     return RateDistortion(lagrangian * 255**2 * mse + bpp, bpp - idle, mse, lagrangian, idle)

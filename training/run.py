@@ -28,7 +28,8 @@ from ncodec.training.checkpoint import check_resumable, load_picture_model, load
 from ncodec.training.clips import ClipOptions
 from ncodec.training.compressai import CompressAIConfig, CompressAIModel
 from ncodec.training.data import PictureData, StreamData, patch_statistics
-from ncodec.training.image import ImageTraining, OptimizerOptions, ShardedImageTraining
+from ncodec.training.image import Distortion, ImageTraining, OptimizerOptions, ShardedImageTraining
+from ncodec.training.losses import LEAST_STRUCTURE
 from ncodec.training.pictures import CropOptions
 from ncodec.training.video import ClipData, VideoTraining
 
@@ -70,6 +71,8 @@ class RunOptions(TrainerOptions):
 
     model: ImageConfig = field(default_factory=ImageConfig)
     crops: CropOptions = field(default_factory=CropOptions)
+    distortion: Distortion = "mse"
+    """what is weighed against bits: mean square errors, or what MS-SSIM lacks"""
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,9 @@ def _check(options: TrainerOptions) -> None:
             limit = f" and at most {most:g}" if most < math.inf else ""
             msg = f"expected {name} of at least {least:g}{limit}, got {value}"
             raise InputError(msg)
+        if name == "crops.crop" and getattr(options, "distortion", "mse") == "ms-ssim" and value < LEAST_STRUCTURE:
+            msg = f"expected crops.crop of at least {LEAST_STRUCTURE} for MS-SSIM, got {value}"
+            raise InputError(msg)
         if name.endswith(".crop") and value % 64:
             msg = f"expected {name} to be a multiple of 64, got {value}"
             raise InputError(msg)
@@ -169,7 +175,7 @@ def prepare(
     model = CompressAIModel(compressai) if compressai else ImageModel(options.model)
     pictures = PictureData(data, options.crops, qp_count=model.config.qp_count, exclude=exclude)
     kind = ShardedImageTraining if is_sharded(options) else ImageTraining
-    module = kind(model, options.optimizer, seed=options.seed)
+    module = kind(model, options.optimizer, distortion=options.distortion, seed=options.seed)
     _tune(module, options)
     return module, pictures
 
