@@ -22,7 +22,6 @@ from ncodec.clip_jobs import (
     info_job,
     is_clip,
     is_coded_clip,
-    is_numbered,
     parse_clip_target,
 )
 from ncodec.console import (
@@ -38,6 +37,7 @@ from ncodec.console import (
 )
 from ncodec.effort import MAX_EFFORT
 from ncodec.errors import NcodecError
+from ncodec.suffixes import is_numbered
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

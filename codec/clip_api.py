@@ -20,6 +20,7 @@ from ncodec.picture import Picture, TimedFrame
 from ncodec.records import NO_MODEL, End, Frame, Media, StreamHeader, Tag
 from ncodec.sequence import VideoDecoder
 from ncodec.stream import StreamReader
+from ncodec.suffixes import is_numbered
 from ncodec.transcode import (
     FRAME_OVERHEAD,
     Tally,
@@ -136,7 +137,7 @@ def encode_video(
         with ExitStack() as stack:
             clip = stack.enter_context(open_input(STDIO)) if source == STDIO else source
             reader = stack.enter_context(ClipReader(clip, rate=rate))
-            sink = stack.enter_context(open_output(path, overwrite=overwrite))
+            sink = stack.enter_context(open_output(path, overwrite=overwrite, source=source))
             facts = encode_clip(reader, sink, codecs, options=options, measure=measure, watch=watch)
             if size is not None and (facts.size or 0) > size:
                 raise _TooLargeError(facts)
@@ -196,7 +197,10 @@ def decode_video(
     """
     wanted = suffix or (".y4m" if path == STDIO else Path(path).suffix)
     check_clip_suffix(wanted, lossless=lossless)
-    with open_video(source, **options) as decoder, open_output(path, overwrite=overwrite) as sink:
+    with (
+        open_video(source, **options) as decoder,
+        open_output(path, overwrite=overwrite, source=source) as sink,
+    ):
         return decode_clip(decoder, sink, suffix=wanted, lossless=lossless, watch=watch)
 
 
@@ -248,7 +252,7 @@ def decode_frames(
 def number_name(pattern: str, number: int) -> str:
     """The name of a numbered file; raises InputError for a pattern that gives all of them one name."""
     try:
-        name, other = pattern % number, pattern % (number + 1)
+        name, other = (pattern % n if is_numbered(pattern) else pattern for n in (number, number + 1))
     except (TypeError, ValueError):
         name = other = pattern
     if name == other:
@@ -261,8 +265,11 @@ def number_name(pattern: str, number: int) -> str:
 def open_video(source: Name, **options: Unpack[OpenOptions]) -> Iterator[VideoDecoder]:
     """A .ncv file to decode frame by frame: `records()` gives frames and packets, `frame_at(pts)` one frame.
 
-    Raises InputError, FormatError, ModelError or BackendError.
+    Raises InputError, FormatError, ModelError or BackendError, and TypeError for options that are none.
     """
+    if unknown := options.keys() - OpenOptions.__annotations__.keys():
+        msg = f"unexpected option {min(unknown)}"
+        raise TypeError(msg)
     with open_input(source) as stream:
         reader = StreamReader(stream)
         header = reader.header

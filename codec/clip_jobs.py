@@ -1,7 +1,7 @@
 """What the command does with clips: their options, one file at a time, and a bar with frames a second."""
 
 import io
-import re
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ import click
 
 from ncodec.console import STDIO, is_stream, parse_suffix, say, shows_progress
 from ncodec.errors import InputError, TruncatedError
-from ncodec.suffixes import CLIP_SUFFIXES
+from ncodec.suffixes import CLIP_SUFFIXES, is_numbered
 
 if TYPE_CHECKING:
     from ncodec.transcode import VideoFacts, Watch
@@ -37,7 +37,7 @@ class Amount(click.ParamType[float]):
             return value
         factor = {"k": 1e3, "M": 1e6}.get(value[-1:], 1.0)
         try:
-            number = float(value.rstrip("kM")) * factor
+            number = float(value if factor == 1 else value[:-1]) * factor
         except ValueError:
             number = 0.0
         if not 0 < number < 1e12:
@@ -57,7 +57,7 @@ class Seconds(click.ParamType[float]):
         seconds = 0.0
         try:
             for part in value.removesuffix("s").split(":"):
-                seconds = 60 * seconds + float(part)
+                seconds = 60 * seconds + float(part) if not part.startswith("-") else float("nan")
         except ValueError:
             seconds = float("nan")
         if not 0 <= seconds < 1e9:
@@ -99,6 +99,9 @@ class ClipOptions:
             raise click.UsageError(msg)
         if clips and self.fps is not None and not numbered:
             msg = "--fps is for numbered pictures: clips have their own"
+            raise click.UsageError(msg)
+        if any(value is not None and math.isnan(value) for value in (quality, self.fps)):
+            msg = "expected a number for -q and --fps, got none"
             raise click.UsageError(msg)
         if self.intra_only and self.gop is not None:
             msg = "--intra-only and --gop exclude each other"
@@ -160,11 +163,6 @@ def is_clip(source: str, output: str | None) -> bool:
         start = _peek(12)
         return start.startswith(VIDEO_MAGICS) or (start[4:8] == b"ftyp" and start[8:] not in PICTURE_BRANDS)
     return Path(source).suffix.lower() in CLIP_SUFFIXES or is_numbered(source)
-
-
-def is_numbered(name: str) -> bool:
-    """Whether a name stands for a row of pictures, as "frame-%04d.png" does."""
-    return re.search(r"%0?\d*d", Path(name).name) is not None and not Path(name).exists()
 
 
 def is_coded_clip(source: str) -> bool:

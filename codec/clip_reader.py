@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,14 @@ MAX_HELD = 3000
 JUMP_S = 1
 """seconds by which a clock that is set back differs from one that stumbles"""
 _UNSPECIFIED = 2
+_FINEST = Fraction(1, 100_000)
+_MPEG = Fraction(1, 90_000)
+"""the time base in place of any below `_FINEST`, in whose units hours have more digits than time stamps"""
+_LISTS = {"concat", "dash", "hls", "lavfi", "rtsp", "sdp", "webm_dash_manifest"}
+"""FFmpeg's names of what names other files, or devices and servers: a clip must not open what it likes"""
+_DEMUXERS = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS))}
+_MISSING_S = 0.5
+"""seconds that a clip may be shorter than it says"""
 
 
 @dataclass(frozen=True)
@@ -66,9 +75,9 @@ class ClipReader:
         self.notices: list[str] = []
         try:
             self._container: InputContainer = av.open(
-                source,
+                source if rate is not None or isinstance(source, io.IOBase) else f"file:{source}",
                 "r",
-                options={} if rate is None else {"framerate": str(rate)},
+                options=_DEMUXERS if rate is None else {"framerate": str(rate)},
                 metadata_errors="replace",
             )
         except (av.FFmpegError, OSError, ValueError) as error:
@@ -101,6 +110,12 @@ class ClipReader:
     @property
     def time_base(self) -> Fraction:
         """Seconds of one unit of a time stamp."""
+        own = self._own_time_base
+        return own if own >= _FINEST else _MPEG
+
+    @property
+    def _own_time_base(self) -> Fraction:
+        """The file's."""
         return self._video.time_base or Fraction(1, 25)
 
     @property
@@ -145,6 +160,27 @@ class ClipReader:
                     yield from map(self._frame, packet.decode())  # type: ignore[arg-type]
                 elif packet.stream.index in places:
                     yield self._packet(packet, places[packet.stream.index])
+            self._look_for_the_end()
+
+    def _look_for_the_end(self) -> None:
+        """Say so where frames end long before the file says that they do."""
+        said, last = self._said_end(), self._clock.last
+        if said is None or last is None:
+            return
+        end = float(last * self.time_base + 1 / self.rate)
+        if said - end > _MISSING_S:
+            self._notice(f"the file may be cut: it says that it ends at {said:.1f} s, its last frame at {end:.1f} s")
+
+    def _said_end(self) -> float | None:
+        """Seconds at which the video ends, as its stream says, or in Matroska a tag of it."""
+        if self._video.duration is not None:
+            return float(((self._video.start_time or 0) + self._video.duration) * self._own_time_base)
+        tag = re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", self._video.metadata.get("DURATION", ""))
+        return (
+            None
+            if tag is None
+            else sum(float(part) * unit for part, unit in zip(tag.groups(), (3600, 60, 1), strict=True))
+        )
 
     def measure(self) -> ClipSize:
         """Count packets up to the end; raises InputError."""
@@ -193,6 +229,8 @@ class ClipReader:
             self._notice("samples of more than 8 bits were reduced to 8")
         if any(component.is_alpha for component in frame.format.components):
             self._notice("transparency was left out")
+        if frame.is_corrupt:
+            self._notice("the file is damaged: frames of it are not as they were")
         quarter_turns, rest = divmod(round(frame.rotation), 90)
         if rest:
             self._notice(f"a rotation of {frame.rotation}° was not applied")
@@ -203,11 +241,12 @@ class ClipReader:
         last = self._clock.last
         step = max(1, round(1 / (self.rate * self.time_base)))
         following = 0 if last is None else last + step
-        pts = following if frame.pts is None else frame.pts + self._clock.offset(frame.pts, following=following)
+        own = None if frame.pts is None else round(frame.pts * self._own_time_base / self.time_base)
+        pts = following if own is None else own + self._clock.offset(own, following=following)
         if last is not None and pts <= last:
             pts = last + 1
         self._clock.last = pts
-        if frame.pts is not None and pts != frame.pts:
+        if own is not None and pts != own:
             self._notice("time stamps that ran backwards were moved on")
         return pts
 

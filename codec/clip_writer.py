@@ -132,9 +132,9 @@ class ClipWriter:
             return
         self._last_dts[media.track] = media.dts
         packet = av.Packet(media.data)
-        packet.pts, packet.dts, packet.duration = media.pts, media.dts, media.duration
-        packet.time_base, packet.is_keyframe, packet.stream = time_base, media.key, stream
         with self._writable():
+            packet.pts, packet.dts, packet.duration = media.pts, media.dts, media.duration
+            packet.time_base, packet.is_keyframe, packet.stream = time_base, media.key, stream
             self._container.mux(packet)
 
     def _notice(self, sentence: str) -> None:

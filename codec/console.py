@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ncodec.image import Target
 
 STDIO = "-"
+NO_THREAD = "can't start new thread"
+"""what Python says of a lack of memory or of threads"""
 INTERRUPTED = 130
 """exit code of what Ctrl-C ended"""
 
@@ -122,7 +124,9 @@ def work_through(pairs: list[tuple[str, str]], verb: str, work: Callable[[str, s
         for source, target in pairs:
             try:
                 work(source, target)
-            except (NcodecError, MemoryError, OSError) as error:
+            except (NcodecError, MemoryError, OSError, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and str(error) != NO_THREAD:
+                    raise
                 failed += 1
                 _report(error, source, target, as_json=as_json)
             except KeyboardInterrupt:
@@ -136,7 +140,7 @@ def work_through(pairs: list[tuple[str, str]], verb: str, work: Callable[[str, s
 
 
 def _report(error: Exception, source: str, target: str, *, as_json: bool) -> None:
-    sentence = "not enough memory" if isinstance(error, MemoryError) else str(error)
+    sentence = "not enough memory" if isinstance(error, MemoryError | RuntimeError) else str(error)
     if not sentence.startswith((f"{source}:", f"{target}:")):
         sentence = f"{'standard input' if source == STDIO else source}: {sentence}"
     click.echo(f"ncodec: {sentence}", err=True)

@@ -296,13 +296,18 @@ def write_bytes(data: bytes | memoryview, name: str | os.PathLike[str], *, overw
 
 
 @contextmanager
-def open_output(name: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[BinaryIO]:
-    """A file to write, as of `write_bytes`: what an exception interrupts leaves nothing behind; raises OutputError."""
+def open_output(
+    name: str | os.PathLike[str], *, overwrite: bool = False, source: str | os.PathLike[str] | None = None
+) -> Iterator[BinaryIO]:
+    """A file to write, as of `write_bytes`: what an exception interrupts leaves nothing behind; raises OutputError.
+
+    Where it is its own `source` too.
+    """
     if name == STDIO:
         with _open_stdout() as stream:
             yield stream
         return
-    check_output(name, overwrite=overwrite)
+    check_output(name, overwrite=overwrite, source=source)
     path = Path(name)
     try:
         with path.open("wb") if path.exists() and not path.is_file() else _open_atomic(path) as stream:

@@ -237,9 +237,6 @@ def unpack_record(code: int, payload: bytes, *, last_pts: int = 0) -> Record | N
         stamp = unzigzag(pts)
         return Media(track, stamp, stamp + unzigzag(ahead), duration, bool(reader.byte()), reader.rest())
     if code == Tag.INDEX:
-        if len(payload) > MAX_INDEX:
-            msg = f"expected an index of at most {MAX_INDEX} bytes, got {len(payload)}: the file is damaged"
-            raise FormatError(msg)
         return _unpack_index(reader)
     if code == Tag.END:
         return End(*_END.unpack(reader.take(_END.size)))
@@ -264,8 +261,10 @@ def _unpack_frame(tag: Tag, reader: ByteReader, last_pts: int) -> Frame:
 def _unpack_tracks(reader: ByteReader) -> Tracks:
     form, count = reader.byte(), reader.varint()
     terms = [(reader.varint(), reader.varint()) for _ in range(min(count, MAX_TRACKS + 1))]
-    if form >= len(TEMPLATE_FORMATS) or count > MAX_TRACKS or 0 in (term for pair in terms for term in pair):
-        msg = f"expected at most {MAX_TRACKS} tracks in a known format, got {count} in format {form}"
+    whole = all(0 < term < 2**31 for pair in terms for term in pair)
+    if form >= len(TEMPLATE_FORMATS) or count > MAX_TRACKS or not whole:
+        msg = f"expected at most {MAX_TRACKS} tracks in a known format with time bases of 31 bits, got {count} in "
+        msg += f"format {form}"
         raise FormatError(msg)
     return Tracks(TEMPLATE_FORMATS[form], tuple(Fraction(*pair) for pair in terms), reader.rest())
 

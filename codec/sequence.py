@@ -3,7 +3,10 @@
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from ncodec.ahead import read_ahead
+from ncodec.bitstream import MAX_SIDE
 from ncodec.control import Control
 from ncodec.errors import FormatError, InputError, TruncatedError
 from ncodec.picture import Pixels, TimedFrame
@@ -27,6 +30,17 @@ class Grouping:
             raise InputError(msg)
 
 
+def check_frame(pixels: Pixels) -> None:
+    """Raise InputError for what is no frame: (H, W, 3) uint8 with sides of 1 to 16384."""
+    is_array = isinstance(pixels, np.ndarray)
+    is_rgb = is_array and pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
+    if is_rgb and min(pixels.shape) > 0 and max(pixels.shape) <= MAX_SIDE:
+        return
+    got = f"{pixels.shape} {pixels.dtype}" if is_array else type(pixels).__name__
+    msg = f"expected (H, W, 3) uint8 pixels with sides of 1 to {MAX_SIDE}, got {got}"
+    raise InputError(msg)
+
+
 class VideoEncoder:
     """Codes a sequence: `for frame in encoder.encode(frames)`, or frame by frame."""
 
@@ -43,7 +57,8 @@ class VideoEncoder:
         return map(self.encode_frame, frames)
 
     def encode_frame(self, frame: TimedFrame) -> Frame:
-        """Code the next frame."""
+        """Code the next frame; raises InputError for pixels that are not (H, W, 3) uint8."""
+        check_frame(frame.pixels)
         self._size = frame.pixels.shape[:2]
         look = self._coder.look(frame.pixels, intra=self._since_intra >= self.grouping.gop)
         if look.tag == Tag.INTRA:
@@ -80,6 +95,7 @@ class VideoDecoder:
         header = reader.header
         self._coder = FrameDecoder(codecs, height=header.height, width=header.width)
         self._ahead: Generator[Parsed | Tracks | Media, None, None] | None = None
+        self._closed = False
         self._skips = 0
         self._first_skip = ""
 
@@ -92,7 +108,11 @@ class VideoDecoder:
         return [f"{self._first_skip}{more}"]
 
     def close(self) -> None:
-        """Read no further."""
+        """Read no further; raises InputError from whoever asks for more."""
+        self._closed = True
+        self._stop()
+
+    def _stop(self) -> None:
         if self._ahead is not None:
             self._ahead.close()
             self._ahead = None
@@ -103,6 +123,7 @@ class VideoDecoder:
         Raises FormatError for damage, or skips to the next intra frame where that is to be concealed; TruncatedError
         where the stream ends too soon, after everything that it holds.
         """
+        self._check_open()
         if self._ahead is None:
             self._ahead = read_ahead(self._parsed())
         for record in self._ahead:
@@ -114,8 +135,9 @@ class VideoDecoder:
         Decoding starts at the intra frame before it where the file can seek. Raises InputError beyond the last frame,
         which lasts as long as the one before it.
         """
+        self._check_open()
         if self.reader.can_seek:
-            self.close()
+            self._stop()
             self._coder.forget()
             self.reader.seek_before(pts)
         shown: TimedFrame | None = None
@@ -137,6 +159,11 @@ class VideoDecoder:
             msg = f"expected a time inside the clip, got {float(pts * base):.3f} s: {end}"
             raise InputError(msg)
         return shown
+
+    def _check_open(self) -> None:
+        if self._closed:
+            msg = "expected an open decoder, got one that was closed"
+            raise InputError(msg)
 
     def _parsed(self) -> Iterator[Parsed | Tracks | Media]:
         while True:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from ncodec.chunks import CRC_SIZE, check_seal
-from ncodec.errors import FormatError, TruncatedError
+from ncodec.errors import FormatError, InputError, TruncatedError
 from ncodec.records import (
     END_BYTES,
     HEADER_BYTES,
@@ -55,6 +55,9 @@ class StreamWriter:
     def write(self, record: Frame | Tracks | Media) -> int:
         """Write a record and return how many bytes it took; raises InputError for numbers beyond the format."""
         if isinstance(record, Frame):
+            if self.frames and record.pts <= self._last_pts:
+                msg = f"expected a time stamp after {self._last_pts}, got {record.pts}"
+                raise InputError(msg)
             record = replace(record, number=self.frames % NUMBERS)
         chunk = pack_record(record, last_pts=self._last_pts)
         if isinstance(record, Frame):
@@ -255,9 +258,11 @@ class StreamReader:
     def seek_before(self, pts: int) -> None:
         """Go to the last intra frame that is not after a time stamp, or the first; nowhere where that cannot be."""
         index = self.index()
+        if index is not None and not _is_intra_frame(self._source.stream, _place_before(index, pts)):
+            index = self._found_index()
         if index is None or not index.places:
             return
-        offset = max((place for place in index.places if place[0] <= pts), default=index.places[0])[1]
+        offset = _place_before(index, pts)
         self._source.stream.seek(offset)
         self._source = _Source(self._source.stream, offset)
         self._number = self._pending = self._frames = self._last_pts = None
@@ -297,9 +302,24 @@ def _stored_index(stream: BinaryIO) -> Index | None:
     try:
         stream.seek(_read_end(stream).index_offset)
         found = unpack_record(*_read_chunk(_Source(stream)))
-    except (FormatError, OSError, OverflowError):
+    except (FormatError, OSError, OverflowError, ValueError):
         return None
     return found if isinstance(found, Index) else None
+
+
+def _place_before(index: Index, pts: int) -> int:
+    """Where the last intra frame that is not after a time stamp is, or the first; -1 where there is none."""
+    first = index.places[0] if index.places else (0, -1)
+    return max((place for place in index.places if place[0] <= pts), default=first)[1]
+
+
+def _is_intra_frame(stream: BinaryIO, offset: int) -> bool:
+    """Whether an intra frame stands there."""
+    try:
+        stream.seek(offset)
+        return stream.read(len(SYNC) + 1) == SYNC + bytes([Tag.INTRA])
+    except (OSError, OverflowError, ValueError):
+        return False
 
 
 def _read_chunk(source: _Source) -> tuple[int, bytes]:
@@ -314,8 +334,9 @@ def _read_chunk(source: _Source) -> tuple[int, bytes]:
         msg = f"expected a sync mark before an intra frame alone, got otherwise at byte {start}: the file is damaged"
         raise FormatError(msg)
     packed, length = source.varint()
-    if length > MAX_CHUNK:
-        msg = f"expected at most {MAX_CHUNK} bytes in the chunk at byte {start}, got {length}: the file is damaged"
+    most = MAX_INDEX if first[0] == Tag.INDEX else MAX_CHUNK
+    if length > most:
+        msg = f"expected at most {most} bytes in the chunk at byte {start}, got {length}: the file is damaged"
         raise FormatError(msg)
     payload = source.exactly(length)
     check_seal(first + packed + payload, source.exactly(CRC_SIZE), f"chunk at byte {start}")

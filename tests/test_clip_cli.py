@@ -20,7 +20,9 @@ from PIL import Image
 from test_cli import call, fails, ncodec_command
 from test_clip_reader import write
 
+import ncodec
 from ncodec.cli import cli
+from ncodec.errors import OutputError
 
 Photo = npt.NDArray[np.uint8]
 
@@ -204,10 +206,14 @@ def test_damage_fails_or_is_passed_over(folder: Path, stream: bytes) -> None:
         (["encode", "a.mp4", "--gop", "3", "--intra-only"], "--intra-only and --gop exclude each other"),
         (["encode", "a.mp4", "--bitrate", "fast"], "expected a positive number such as 800k"),
         (["encode", "a.mp4", "--bitrate", "-3"], "expected a positive number"),
+        (["encode", "a.mp4", "--bitrate", "800kM"], "expected a positive number"),
+        (["encode", "a.mp4", "-q", "nan"], "expected a number for -q"),
         (["decode", "a.nci", "--at", "3"], "--at is for clips"),
         (["decode", "clip.ncv", "-o", "x.jpg"], "--at or a numbered name"),
         (["decode", "clip.ncv", "--to", "wmv"], "expected an output suffix among .mp4"),
         (["decode", "clip.ncv", "--at", "noon"], "expected a time such as 12.5s"),
+        (["decode", "clip.ncv", "--at", "1:-1"], "expected a time such as 12.5s"),
+        (["decode", "clip.ncv", "-o", "x-%0999999999d.png"], "--at or a numbered name"),
         (["decode", "clip.ncv", "--at", "0", "--lossless", "-o", "x.png"], "--lossless is for clips"),
         (["decode", "clip.ncv", "--lossless", "-o", "x.y4m"], "y4m, which cannot hold RGB"),
         (["decode", "clip.ncv", "-o", "-", "--to", "mp4"], "expected y4m or mkv for standard output"),
@@ -217,6 +223,32 @@ def test_damage_fails_or_is_passed_over(folder: Path, stream: bytes) -> None:
 def test_wrong_command_lines_exit_2(folder: Path, stream: bytes, arguments: list[str], sentence: str) -> None:
     Path("clip.ncv").write_bytes(stream)
     fails(call(*arguments), sentence, code=2)
+
+
+def test_a_clip_is_never_written_over_itself(clip: Path, stream: bytes) -> None:
+    before = clip.read_bytes()
+    with pytest.raises(OutputError, match="is the input itself"):
+        ncodec.encode_video(clip, clip, overwrite=True)
+    assert clip.read_bytes() == before
+    Path("coded.mkv").write_bytes(stream)
+    with pytest.raises(OutputError, match="is the input itself"):
+        ncodec.decode_video("coded.mkv", "coded.mkv", overwrite=True)
+    assert Path("coded.mkv").read_bytes() == stream
+
+
+def test_options_that_are_none_are_refused(folder: Path, stream: bytes) -> None:
+    Path("clip.ncv").write_bytes(stream)
+    with pytest.raises(TypeError, match="unexpected option concealed"):
+        ncodec.decode_video("clip.ncv", "x.mkv", concealed=True)  # type: ignore[call-arg]
+
+
+def test_a_machine_without_threads_left_is_a_sentence(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(self: threading.Thread) -> None:
+        msg = "can't start new thread"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    fails(call("encode", clip.name, "-f"), "not enough memory")
 
 
 def test_what_is_no_clip_is_a_sentence(folder: Path, stream: bytes) -> None:

@@ -194,3 +194,47 @@ def test_a_cut_clip_gives_what_is_there(tmp_path: Path, frames: list[Photo]) -> 
 def test_unsaid_colours_are_unknown(tmp_path: Path, frames: list[Photo]) -> None:
     with ClipReader(write(tmp_path / "clip.mp4", frames)) as reader:
         assert reader.colour == Colour()
+
+
+@pytest.mark.parametrize("name", ["12:30.mkv", "concat:in.mkv", "http:clip.mp4"])
+def test_any_name_is_that_of_a_file(tmp_path: Path, frames: list[Photo], name: str) -> None:
+    write(tmp_path / "clip.mkv", frames).rename(tmp_path / name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        with ClipReader(name) as reader:
+            assert len([r for r in reader.records() if isinstance(r, TimedFrame)]) == 5
+
+
+@pytest.mark.parametrize("text", ["ffconcat version 1.0\nfile 'clip.mkv'\n", "#EXTM3U\n#EXTINF:1,\nclip.mkv\n"])
+def test_lists_of_other_files_are_refused(tmp_path: Path, frames: list[Photo], text: str) -> None:
+    write(tmp_path / "clip.mkv", frames)
+    for name in ("list.mp4", "list.m3u8"):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(InputError, match="cannot be read"):
+            ClipReader(tmp_path / name)
+
+
+def test_clips_with_the_finest_clocks_last_for_hours(tmp_path: Path, frames: list[Photo]) -> None:
+    path = tmp_path / "fine.mp4"
+    with av.open(path, "w", options={"video_track_timescale": "10000000"}) as container:
+        video = container.add_stream("libx264", rate=Fraction(25))
+        video.height, video.width, video.pix_fmt = 96, 128, "yuv420p"
+        video.time_base = video.codec_context.time_base = Fraction(1, 10_000_000)
+        for i, pixels in enumerate(frames):
+            picture = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            picture.pts, picture.time_base = 10_000_000 * 100 * i, Fraction(1, 10_000_000)
+            container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+    with ClipReader(path) as reader:
+        assert reader.time_base == Fraction(1, 90_000)
+        stamps = [r.pts for r in reader.records() if isinstance(r, TimedFrame)]
+    assert stamps == [90_000 * 100 * i for i in range(5)]
+
+
+def test_a_clip_that_ends_too_soon_is_noticed(tmp_path: Path, frames: list[Photo]) -> None:
+    path = write(tmp_path / "clip.mkv", frames * 12, codec="ffv1", pix_fmt="bgr0")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 3])
+    with ClipReader(path) as reader:
+        read = [r for r in reader.records() if isinstance(r, TimedFrame)]
+        assert 10 < len(read) < 30
+        assert any("may be cut: it says that it ends at 2.4 s" in notice for notice in reader.notices)

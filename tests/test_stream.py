@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import ROOT
 
-from ncodec.chunks import read_chunk
 from ncodec.entropy import Unpacker
 from ncodec.errors import FormatError, InputError
 from ncodec.records import (
@@ -25,12 +24,11 @@ from ncodec.records import (
     StreamHeader,
     Tag,
     Tracks,
+    pack_header,
     pack_record,
-    unpack_record,
 )
 from ncodec.stream import StreamReader, StreamWriter
 from ncodec.tables import Table
-from ncodec.varint import ByteReader
 
 HEADER = StreamHeader(
     0x01020304, 0x0A0B0C0D, 640, 361, Fraction(1, 90000), Fraction(30000, 1001), Fraction(4, 3), Colour(1, 9, 16, True)
@@ -224,24 +222,23 @@ def test_frames_that_the_end_counts_must_be_there() -> None:
 
 
 def test_time_stamps_must_rise() -> None:
+    with pytest.raises(InputError, match="expected a time stamp after 5, got 5"):
+        written([Frame(Tag.INTRA, 5, 1), Frame(Tag.INTRA, 5, 1)])
+    whole = [SYNC + pack_record(Frame(Tag.INTRA, 5, 1, number=number)) for number in (0, 1)]
     with pytest.raises(FormatError, match="expected a time stamp after 5, got 5"):
-        read(written([Frame(Tag.INTRA, 5, 1), Frame(Tag.INTRA, 5, 1)]))
+        read(pack_header(HEADER) + b"".join(whole))
 
 
 def test_an_index_beyond_its_limit_is_thinned_and_refused() -> None:
     places = tuple((100000 * i, 100000 * i) for i in range(300_000))
-    with pytest.raises(FormatError, match="expected an index of at most"):
-        unpack_record(*_read_packed(pack_record(Index(places))))
+    with pytest.raises(FormatError, match="expected at most 1048576 bytes in the chunk"):
+        read(pack_header(HEADER) + pack_record(Index(places)))
     sink = io.BytesIO()
     writer = StreamWriter(sink, HEADER)
     writer._places = list(places)
     writer.finish()
     index = StreamReader(io.BytesIO(sink.getvalue())).index()
     assert index == Index(places[::2])
-
-
-def _read_packed(chunk: bytes) -> tuple[int, bytes]:
-    return read_chunk(chunk, ByteReader(chunk))
 
 
 def test_who_reads_a_pipe_sees_what_was_written() -> None:
@@ -309,3 +306,26 @@ def test_a_frame_that_repeats_the_last_one_takes_eight_bytes() -> None:
     writer = StreamWriter(io.BytesIO(), HEADER)
     writer.write(Frame(Tag.INTRA, 0, 1))
     assert writer.write(Frame(Tag.COPY, 1)) == 8
+
+
+@pytest.mark.parametrize("offset", [2**63, 2**63 - 1, 2**40, 3])
+def test_an_index_that_is_elsewhere_is_found_by_reading(offset: int) -> None:
+    data = written()
+    end = pack_record(End(offset, 5))
+    reader = StreamReader(io.BytesIO(data[: -len(end)] + end))
+    assert reader.index() == StreamReader(io.BytesIO(data)).index()
+
+
+def test_an_index_that_points_elsewhere_is_not_believed() -> None:
+    body = written(whole=False)
+    index = pack_record(Index(((-3, 1), (6, len(body) - 2))))
+    data = body + index + pack_record(End(len(body), 5))
+    reader = StreamReader(io.BytesIO(data))
+    reader.seek_before(7)
+    assert reader.read() == replace(RECORDS[5], number=3)  # type: ignore[type-var]
+
+
+def test_time_bases_of_tracks_are_of_31_bits() -> None:
+    tracks = pack_record(Tracks("nut", (Fraction(1, 2**31),), b"a NUT file"))
+    with pytest.raises(FormatError, match="time bases of 31 bits"):
+        read(pack_header(HEADER) + tracks)

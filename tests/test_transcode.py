@@ -16,12 +16,13 @@ from ncodec.api import open_codec
 from ncodec.backends import open_backend
 from ncodec.clip_api import open_frame_codecs
 from ncodec.clip_reader import ClipReader
+from ncodec.control import ConstantQuality
 from ncodec.errors import FormatError, InputError, NcodecError, TruncatedError
 from ncodec.image import ImageCodec
 from ncodec.model import Model
 from ncodec.picture import TimedFrame, psnr
 from ncodec.records import END_BYTES, End, Frame, Media, Tag
-from ncodec.sequence import VideoDecoder
+from ncodec.sequence import Grouping, VideoDecoder, VideoEncoder
 from ncodec.stream import StreamReader, StreamWriter
 from ncodec.transcode import VideoFacts, VideoOptions, decode_clip, encode_clip
 from ncodec.video import FrameCodecs
@@ -121,6 +122,29 @@ def test_a_decoder_goes_on_and_seeks_in_between(stream: bytes, codecs: FrameCode
         assert next(rest, None) is None or number < 11
     with pytest.raises(ValueError, match="read-only"):
         found[0].pixels[:] = 0
+
+
+def test_a_decoder_that_was_closed_gives_nothing_more(stream: bytes, codecs: FrameCodecs) -> None:
+    decoder = VideoDecoder(StreamReader(io.BytesIO(stream)), codecs)
+    next(decoder.records())
+    decoder.close()
+    for ask in (lambda: next(decoder.records()), lambda: decoder.frame_at(0)):
+        with pytest.raises(InputError, match="expected an open decoder"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.zeros((0, 8, 3), np.uint8), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8),
+        np.zeros((8, 8, 3), np.float32), np.zeros((1, 16385, 3), np.uint8), [[0, 0, 0]], None,
+    ],
+    ids=["empty", "grey", "alpha", "float", "wide", "list", "none"],
+)  # fmt: skip
+def test_what_is_no_frame_is_refused(pixels: Photo, codecs: FrameCodecs) -> None:
+    encoder = VideoEncoder(codecs, control=ConstantQuality(30), grouping=Grouping(9))
+    with pytest.raises(InputError, match=r"expected \(H, W, 3\) uint8 pixels with sides of 1 to 16384"):
+        encoder.encode_frame(TimedFrame(0, pixels))
 
 
 def test_seeking_decodes_one_group(stream: bytes, codecs: FrameCodecs, monkeypatch: pytest.MonkeyPatch) -> None:
