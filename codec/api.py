@@ -21,6 +21,8 @@ Source = str | os.PathLike[str] | Bytes | npt.NDArray[np.uint8] | Image.Image
 """a path, "-" for standard input, the bytes of a file, (H, W[, 1, 3 or 4]) uint8 pixels, or a Pillow image"""
 
 DEFAULT_QUALITY = 50.0
+TUNES: dict[str, str | None] = {"psnr": None, "ssim": "ssim"}
+"""what pictures can be tuned for → the name of the model that is, or None for the default one"""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,20 @@ def open_encoder(model: str | None, *, effort: int, backend: str, threads: int |
     return open_codec(model, backend="torch" if effort else backend, threads=threads)
 
 
+def tuned_model(tune: str, *, model: str | None, effort: int) -> str | None:
+    """The name of the model that is tuned for "psnr" or "ssim"; raises InputError where other options name another."""
+    if tune not in TUNES:
+        msg = f"expected a picture to be tuned for {' or '.join(TUNES)}, got {tune}"
+        raise InputError(msg)
+    wanted = TUNES[tune]
+    if wanted is None:
+        return model
+    if model is not None or effort:
+        msg = f"what is tuned for {tune} has a model of its own and no effort, which is made for PSNR: name one of them"
+        raise InputError(msg)
+    return wanted
+
+
 def load_picture(source: Source, *, allow_large: bool = False) -> Picture:
     """Anything that `encode` takes → Picture; raises InputError."""
     if isinstance(source, np.ndarray):
@@ -108,6 +124,7 @@ def encode(
     size: int | None = None,
     psnr: float | None = None,
     effort: int = 0,
+    tune: str = "psnr",
     model: str | None = None,
     backend: str = "onnx",
     threads: int | None = None,
@@ -117,11 +134,12 @@ def encode(
 
     At most one of: `quality` 0…100 (default 50); `bpp` or `size`, the largest file in bits per pixel or bytes;
     `psnr`, the least PSNR over RGB in dB. An `effort` of 1 to 9 searches longer and longer for a better file of about
-    this size, with PyTorch. `allow_large` takes what Pillow calls a decompression bomb.
+    this size, with PyTorch. `tune` "ssim" takes the model that is best by MS-SSIM instead of PSNR. `allow_large` takes
+    what Pillow calls a decompression bomb.
     Raises InputError, ModelError, BackendError or OutputError.
     """
     target = make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
-    codec = open_encoder(model, effort=effort, backend=backend, threads=threads)
+    codec = open_encoder(tuned_model(tune, model=model, effort=effort), effort=effort, backend=backend, threads=threads)
     data = codec.encode_to(load_picture(source, allow_large=allow_large), target, effort=effort).data
     if path is not None:
         write_bytes(data, path, overwrite=True)

@@ -31,6 +31,7 @@ from ncodec.console import (
     name_outputs,
     parse_suffix,
     parse_target,
+    parse_tune,
     say,
     step_progress,
     work_through,
@@ -144,6 +145,13 @@ def _encoding_line(facts: dict[str, Any]) -> str:
     show_default=True,
     help="Search longer and longer for a better file of about this size, with PyTorch (0: do not).",
 )
+@click.option(
+    "--tune",
+    type=click.Choice(["psnr", "ssim"]),
+    default="psnr",
+    show_default=True,
+    help="What pictures are best by: errors, or structure as of MS-SSIM.",
+)
 @click.option("--bitrate", type=Amount(), help="Clips: bits a second of the frames on average, such as 800k.")
 @click.option("--gop", type=click.IntRange(1), help="Clips: most frames from one intra frame to the next.")
 @click.option("--intra-only", is_flag=True, help="Clips: predict no frame from another.")
@@ -160,6 +168,7 @@ def encode(
     size: int | None,
     psnr: float | None,
     effort: int,
+    tune: str,
     bitrate: float | None,
     gop: int | None,
     intra_only: bool,
@@ -182,15 +191,17 @@ def encode(
     names = expand_inputs(inputs)
     clips = {name for name in names if is_clip(name, output)}
     clip_options = ClipOptions(bitrate, gop, intra_only, fps)
+    tuned = {"--tune": None if tune == "psnr" else tune}
     clip_options.check(
         pictures=len(names) - len(clips),
         clips=len(clips),
         numbered=any(is_numbered(name) for name in names),
         quality=quality,
         size=size,
-        for_pictures={"--bpp": bpp, "--psnr": psnr, "--effort": effort or None, "--model": model},
+        for_pictures={"--bpp": bpp, "--psnr": psnr, "--effort": effort or None, "--model": model, **tuned},
     )
     wanted = parse_target(quality, bpp, size, psnr) if len(clips) < len(names) else None
+    model = parse_tune(tune, model, effort) if len(clips) < len(names) else None
     if output is None and any(is_numbered(name) for name in names):
         msg = "numbered pictures need a name for their clip as -o"
         raise click.UsageError(msg)

@@ -100,7 +100,7 @@ class ClipOptions:
         if clips and self.fps is not None and not numbered:
             msg = "--fps is for numbered pictures: clips have their own"
             raise click.UsageError(msg)
-        if any(value is not None and math.isnan(value) for value in (quality, self.fps)):
+        if clips and any(value is not None and math.isnan(value) for value in (quality, self.fps)):
             msg = "expected a number for -q and --fps, got none"
             raise click.UsageError(msg)
         if self.intra_only and self.gop is not None:

@@ -153,6 +153,15 @@ def is_stream(target: str) -> bool:
     return target == STDIO or (Path(target).exists() and not Path(target).is_file())
 
 
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Turn what does not fit together into a wrong command line."""
+    try:
+        yield
+    except NcodecError as error:
+        raise click.UsageError(str(error)) from error
+
+
 def parse_target(quality: float | None, bpp: float | None, size: int | None, psnr: float | None) -> "Target":
     """The target that the options name; raises UsageError where they conflict or are out of range."""
     if sum(option is not None for option in (quality, bpp, size, psnr)) > 1:
@@ -160,10 +169,16 @@ def parse_target(quality: float | None, bpp: float | None, size: int | None, psn
         raise click.UsageError(msg)
     from ncodec.api import make_target
 
-    try:
+    with _usage_errors():
         return make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
-    except NcodecError as error:
-        raise click.UsageError(str(error)) from error
+
+
+def parse_tune(tune: str, model: str | None, effort: int) -> str | None:
+    """The name of the model that the options ask for; raises UsageError where they conflict."""
+    from ncodec.api import tuned_model
+
+    with _usage_errors():
+        return tuned_model(tune, model=model, effort=effort)
 
 
 def parse_suffix(target: str, to: str | None) -> str:
@@ -171,8 +186,6 @@ def parse_suffix(target: str, to: str | None) -> str:
     from ncodec.files import check_suffix
 
     suffix = f".{to.lstrip('.')}" if to is not None else "" if target == STDIO else Path(target).suffix
-    try:
+    with _usage_errors():
         check_suffix(suffix or ".png")
-    except NcodecError as error:
-        raise click.UsageError(str(error)) from error
     return suffix or ".png"

@@ -30,11 +30,12 @@ from ncodec.eval.codecs import (
 )
 from ncodec.eval.metrics import LARGEST_DB, Metric
 from ncodec.image import quality_to_qp
+from ncodec.model import FRAME
 from ncodec.picture import Pixels, TimedFrame
 from ncodec.records import pack_record
 from ncodec.sequence import Grouping, VideoEncoder
 from ncodec.video import FrameCodecs, FrameDecoder
-from ncodec.zoo import list_models
+from ncodec.zoo import load_model
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
@@ -146,7 +147,7 @@ class NcodecClips(Codec[Clip]):
 
     def version(self) -> str:
         """Of the package, of what runs its networks, and of the models' files."""
-        return ncodec_version(count=len(list_models()))
+        return ncodec_version(load_model().name, load_model(kind=FRAME).name)
 
     def run(self, content: Clip, quality: float) -> Coded[Clip]:
         """As an application would: RGB in, RGB out."""

@@ -19,10 +19,12 @@ import numpy as np
 from PIL import AvifImagePlugin, Image, features
 
 import ncodec
+from ncodec.api import TUNES
 from ncodec.clip_reader import SCALING
 from ncodec.errors import InputError
 from ncodec.eval import ffmpeg
 from ncodec.picture import Pixels
+from ncodec.zoo import load_model
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
@@ -170,11 +172,12 @@ def encoder_version(encoder: str) -> str:
     return f"av {version('av')} ({encoder}, libavcodec {library})"
 
 
-def ncodec_version(*, count: int) -> str:
-    """Version of the package, of what runs its networks, and a hash of every file of the first models."""
+def ncodec_version(*models: str) -> str:
+    """Version of the package, of what runs its networks, and a hash of every file of these models."""
     from ncodec.zoo import list_models
 
-    hashes = "".join(value for entry in list_models()[:count] for value in entry["sha256"].values())
+    entries = {entry["name"]: entry for entry in list_models()}
+    hashes = "".join(value for name in models for value in entries[name]["sha256"].values())
     model = hashlib.sha256(hashes.encode()).hexdigest()[:8]
     return f"ncodec {ncodec.__version__} (files {model}, onnxruntime {version('onnxruntime')})"
 
@@ -279,13 +282,15 @@ class VvcCodec(PictureCodec):
 class NcodecCodec(PictureCodec):
     """This project's codec, through its public API, on one thread."""
 
+    tune: str = "psnr"
+
     def version(self) -> str:
         """Of the package, of what runs its networks, and of the model's files."""
-        return ncodec_version(count=1)
+        return ncodec_version(load_model(TUNES[self.tune]).name)
 
     def encode(self, pixels: Pixels, quality: float) -> bytes:
         """(H, W, 3) uint8 RGB → file bytes."""
-        return ncodec.encode(pixels, quality=quality, threads=1)
+        return ncodec.encode(pixels, quality=quality, tune=self.tune, threads=1)
 
     def decode(self, data: bytes) -> Pixels:
         """File bytes → (H, W, 3) uint8 RGB."""
@@ -295,6 +300,7 @@ class NcodecCodec(PictureCodec):
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 else greets on standard error at every picture
 
 NCODEC = NcodecCodec("ncodec", (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100), "defaults")
+NCODEC_SSIM = NcodecCodec("ncodec ssim", NCODEC.qualities, "--tune ssim", tune="ssim")
 
 _JPEG_QUALITIES = (5, 10, 20, 40, 65, 85, 95)
 JPEG_420 = PillowCodec(
@@ -359,7 +365,8 @@ VVC = VvcCodec(
 CODECS: dict[str, PictureCodec] = {
     codec.name: codec
     for codec in (
-        NCODEC, JPEG_420, JPEG_444, WEBP, JPEG_2000, AVIF_444, AVIF_420, JPEG_XL, HEIC, H264, H265, VVC, AV1, VP9,
+        NCODEC, NCODEC_SSIM, JPEG_420, JPEG_444, WEBP, JPEG_2000, AVIF_444, AVIF_420, JPEG_XL, HEIC, H264, H265, VVC,
+        AV1, VP9,
     )
 }  # fmt: skip
 """every codec of pictures, by name"""

@@ -1,5 +1,6 @@
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 import ncodec
+from ncodec.errors import InputError
 from ncodec.picture import from_array, psnr
 
 Photo = npt.NDArray[np.uint8]
@@ -130,3 +132,26 @@ def test_a_grey_picture_is_decoded_in_integers(photo: Photo) -> None:
 def test_streams_are_not_paths() -> None:
     with pytest.raises((ncodec.InputError, TypeError)):
         ncodec.decode(io.BytesIO(b""))  # type: ignore[arg-type]
+
+
+def test_a_tuned_picture_names_its_model_and_keeps_more_structure(photo: np.ndarray) -> None:
+    ms_ssim = pytest.importorskip("pytorch_msssim").ms_ssim
+    torch = pytest.importorskip("torch")
+    pixels = np.ascontiguousarray(np.tile(photo, (2, 1, 1))[:256, :192])
+    like, tuned = ncodec.encode(pixels, quality=20), ncodec.encode(pixels, quality=30, tune="ssim")
+    assert ncodec.info(tuned).model == "ssim"
+    assert ncodec.info(like).model == ncodec.info(ncodec.encode(pixels, tune="psnr")).model == "base"
+    planes = [
+        torch.from_numpy(np.asarray(p).transpose(2, 0, 1)[None].astype(np.float32))
+        for p in (pixels, ncodec.decode(like), ncodec.decode(tuned))
+    ]
+    assert len(tuned) < len(like)
+    assert ms_ssim(planes[0], planes[2]) > ms_ssim(planes[0], planes[1])
+
+
+@pytest.mark.parametrize(
+    "options", [{"tune": "vmaf"}, {"tune": "ssim", "effort": 1}, {"tune": "ssim", "model": "base"}]
+)
+def test_tunings_that_do_not_fit_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="tuned for"):
+        ncodec.encode(np.zeros((8, 8, 3), np.uint8), **options)

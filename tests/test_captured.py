@@ -14,12 +14,13 @@ import torch
 from tiny import TINY
 from torch import nn
 
-from ncodec.errors import InputError
+from ncodec.errors import InputError, ModelError, TrainingError
 from ncodec.models.blocks import Depthwise, use_shifts
 from ncodec.training import run
 from ncodec.training.captured import CapturedStep
 from ncodec.training.checkpoint import load_checkpoint, save_weights
 from ncodec.training.cli import train
+from ncodec.training.image import ImageTraining
 from ncodec.training.soap import Soap
 from ncodec.training.stacked_soap import StackedSoap, eigenvectors
 
@@ -60,7 +61,7 @@ def learned_stacked(*, turning: bool) -> float:
         if step == 10:
             soap.begin()
         rate = torch.tensor(rate_at(step) if step > 10 else 0.0)
-        soap.update(found, rate=rate, scale=torch.tensor(1.0))
+        soap.update(found, rate=rate, scale=torch.tensor(1.0), keep=torch.tensor(1.0))
         soap.after_step()
         if soap._search is not None:
             soap._search.bases()
@@ -122,7 +123,8 @@ def test_a_captured_run_learns_and_leaves_a_checkpoint(
     last = run.train_captured_image([pictures], out=tmp_path, options=options)
     with (tmp_path / "log.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
-    assert [int(row["step"]) for row in rows] == [0, 20, 40]
+    assert [int(row["step"]) for row in rows] == [0, 20, 40, 41]
+    assert float(rows[0]["loss"]) == 0, "nothing was learned yet"
     assert float(rows[-1]["val/log_loss"]) < float(rows[0]["val/log_loss"])
     model, facts = load_checkpoint(last)
     assert facts["steps"] == 41
@@ -139,13 +141,40 @@ def test_a_step_without_a_finite_gradient_changes_nothing(pictures: Path) -> Non
     step = CapturedStep(module, data.batches(0).draw(0), average=0.9, compiled=False)
     step.rate.fill_(1e-3)
     crops, qp = data.batches(0).draw(1)
+    for _ in range(3):
+        step((crops, qp))
     before = [p.detach().clone() for p in step.parameters]
-    step((crops, qp * torch.nan))
-    assert int(step.skipped) == 1
+    moments = [s.square.clone() for s in step.soap.stacks]
+    for _ in range(2):
+        step((crops, qp * torch.nan))
+    assert int(step.skipped) == int(step.longest) == 2
     assert all(torch.equal(b, p) for b, p in zip(before, step.parameters, strict=True))
+    assert all(torch.equal(m, s.square) for m, s in zip(moments, step.soap.stacks, strict=True))
+    assert int(step.soap.count) == 3
     step((crops, qp))
-    assert int(step.skipped) == 1
+    assert (int(step.skipped), int(step.failures)) == (2, 0)
     assert not all(torch.equal(b, p) for b, p in zip(before, step.parameters, strict=True))
+
+
+def test_too_many_failures_end_a_run_and_leave_its_weights(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ncodec.training.captured.WARM_UP", 2)
+    inner = ImageTraining.objective
+    monkeypatch.setattr(ImageTraining, "objective", lambda self, result: inner(self, result) * torch.nan)
+    options = run.read_options([*TINY, "--optimizer.steps=60", "--optimizer.name=soap"])
+    with pytest.raises(TrainingError, match="expected finite gradients, got none in"):
+        run.train_captured_image([pictures], out=tmp_path, options=options)
+    load_checkpoint(tmp_path / "last.ckpt")
+    with pytest.raises(ModelError, match="expected a run that can be resumed, got weights alone"):
+        run.train_image([pictures], out=tmp_path, options=options, resume=tmp_path / "last.ckpt")
+
+
+@pytest.mark.parametrize("option", ["--distortion=ms-ssim", "--accelerator=gpu"])
+def test_what_cannot_be_captured_is_refused(pictures: Path, tmp_path: Path, option: str) -> None:
+    arguments = [*TINY, "--optimizer.name=soap", "--crops.crop=192", option]
+    with pytest.raises(InputError, match="for a captured run"):
+        run.train_captured_image([pictures], out=tmp_path, options=run.read_options(arguments))
 
 
 def test_captured_runs_are_not_resumed(pictures: Path, tmp_path: Path) -> None:

@@ -120,6 +120,8 @@ def test_the_rest_goes_on_after_a_failure(files: Path) -> None:
         (["encode", "-", "a.png"], "- beside other inputs"),
         (["encode", "a.png", "--bpp", "inf"], "expected a bpp of 0 to inf"),
         (["encode", "a.png", "-q", "nan"], "expected a quality"),
+        (["encode", "a.png", "--tune", "vmaf"], "is not one of"),
+        (["encode", "a.png", "--tune", "ssim", "--effort", "1"], "what is tuned for ssim has a model of its own"),
         (["decode", "a.nci", "-o", "x.nothing"], "expected an output suffix"),
         (["decode", "a.nci", "--to", "../x/png"], "expected an output suffix"),
         (["transmogrify"], "No such command"),

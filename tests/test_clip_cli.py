@@ -202,6 +202,7 @@ def test_damage_fails_or_is_passed_over(folder: Path, stream: bytes) -> None:
         (["encode", "a.png", "--gop", "3"], "--gop is for clips"),
         (["encode", "a.png", "--intra-only"], "--intra-only is for clips"),
         (["encode", "a.mp4", "--bpp", "1"], "--bpp is for pictures"),
+        (["encode", "a.mp4", "--tune", "ssim"], "--tune is for pictures"),
         (["encode", "a.mp4", "-q", "5", "--bitrate", "1M"], "-q, --bitrate and --size exclude each other"),
         (["encode", "a.mp4", "--gop", "3", "--intra-only"], "--intra-only and --gop exclude each other"),
         (["encode", "a.mp4", "--bitrate", "fast"], "expected a positive number such as 800k"),

@@ -22,6 +22,7 @@ from tiny import TINY, log_losses
 
 from ncodec.backends import open_backend
 from ncodec.errors import InputError, ModelError, TrainingError
+from ncodec.eval.metrics import METRICS
 from ncodec.image import ImageCodec
 from ncodec.models.image import ImageConfig, ImageModel, Prediction
 from ncodec.picture import from_array
@@ -32,7 +33,14 @@ from ncodec.training.cli import train
 from ncodec.training.data import PictureData, patch_statistics, picture_batches, spread_qps
 from ncodec.training.export import export_model, write_manifest
 from ncodec.training.image import FAILED_BATCH, ImageTraining
-from ncodec.training.losses import balanced, budget_factor, mean_square, mean_square_420, rate_distortion
+from ncodec.training.losses import (
+    balanced,
+    budget_factor,
+    lack_of_structure,
+    mean_square,
+    mean_square_420,
+    rate_distortion,
+)
 from ncodec.training.pictures import CropOptions, PictureBank, split
 from ncodec.training.profile import profile_training
 from ncodec.training.tables import gaussian_counts
@@ -259,6 +267,29 @@ def test_the_loss_is_lambda_times_255_squared_mse_plus_bpp() -> None:
     torch.testing.assert_close(
         balanced(torch.tensor([1.0, 1.0]), lagrangian=torch.tensor([1.0, 4.0]), pivot=1.0), torch.tensor(0.75)
     )
+
+
+def test_a_lack_of_structure_is_what_ms_ssim_lacks(photo: Photo) -> None:
+    smaller = Image.fromarray(photo).resize((100, 76)).resize((200, 152))
+    pictures = [np.pad(np.asarray(p), ((0, 40), (0, 0), (0, 0)), mode="edge") for p in (photo, smaller)]
+    first, second = (torch.from_numpy(p.transpose(2, 0, 1)[None] / 255).float() for p in pictures)
+    measured = 1 - (METRICS["ms_ssim"].measure(pictures[0], pictures[1]) or 0)
+    assert 0.001 < measured < 0.2
+    assert float(lack_of_structure(second, first)) == pytest.approx(1260 / 255**2 * measured, rel=1e-3)
+    assert float(lack_of_structure(first, first)) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_run_for_structure_makes_its_lack_smaller(photo: Photo, tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for i in range(9):
+        Image.fromarray(np.roll(np.tile(photo, (2, 1, 1)), 37 * i, axis=0)).save(pictures / f"{i}.png")
+    arguments = [*TINY, "--distortion=ms-ssim", "--crops.crop=192", "--crops.batch=2", "--optimizer.steps=20"]
+    run.train_image([pictures], out=tmp_path, options=run.read_options(arguments))
+    losses = log_losses(tmp_path)
+    assert losses[-1] < losses[0]
+    with pytest.raises(InputError, match=r"expected crops\.crop of at least 161 for MS-SSIM, got 128"):
+        run.read_options([*TINY, "--distortion=ms-ssim", "--crops.crop=128"])
 
 
 def test_errors_of_clips_are_those_of_planes_in_420(photo: Photo) -> None:

@@ -9,14 +9,16 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ncodec.errors import TrainingError
 from ncodec.models.blocks import use_shifts
 from ncodec.training.data import Batch, StreamData
-from ncodec.training.image import LOG_LOSS, ImageTraining
+from ncodec.training.image import LARGEST_FAILURES, LOG_LOSS, ImageTraining
 from ncodec.training.losses import budget_factor
 from ncodec.training.stacked_soap import StackedSoap
 
@@ -39,13 +41,19 @@ class CapturedStep:
         self.soap = StackedSoap(module.rated_parameters())
         self.averages = [p.detach().clone() for p in self.parameters]
         self.rate, self.skipped, self.loss = (torch.zeros((), device=device) for _ in range(3))
+        self.failures, self.longest = (torch.zeros((), device=device) for _ in range(2))
+        """steps without a finite gradient in a row, now and at most"""
+        self.taken = 0
+        """steps of the budget"""
         self._average = torch.tensor(1 - average, device=device)
         self._inputs = tuple(tensor.clone() for tensor in first)
         self._price = torch.compile(self._objective) if compiled else self._objective
         self._graph = self._capture() if device.type == "cuda" else None
 
     def _objective(self, crops: Tensor, qp: Tensor) -> Tensor:
-        return self.module.objective(self.module.price(crops, qp)[0])
+        result, seen = self.module.price(crops, qp)
+        loss = self.module.objective(result)
+        return loss if seen.penalty is None else loss + seen.penalty
 
     def _capture(self) -> torch.cuda.CUDAGraph:
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -65,9 +73,13 @@ class CapturedStep:
         with torch.no_grad():
             norm = torch.stack(torch._foreach_norm(gradients)).square().sum().sqrt()
             finite = norm.isfinite()
+            keep = finite.float()
             scale = torch.where(finite, (self.module.options.clip / (norm + 1e-6)).clamp(max=1), 0.0)
-            self.soap.update(dict(zip(self.parameters, gradients, strict=True)), rate=self.rate, scale=scale)
-            self.skipped += (~finite).float()
+            by_parameter = dict(zip(self.parameters, gradients, strict=True))
+            self.soap.update(by_parameter, rate=self.rate, scale=scale, keep=keep)
+            self.skipped += 1 - keep
+            self.failures.copy_((self.failures + 1) * (1 - keep))
+            self.longest.copy_(torch.maximum(self.longest, self.failures))
             self.loss += torch.where(finite, loss.detach(), 0.0)
             difference = torch._foreach_sub([p.data for p in self.parameters], self.averages)
             torch._foreach_mul_(difference, self._average)
@@ -81,6 +93,14 @@ class CapturedStep:
             self._do()
         else:
             self._graph.replay()
+
+    def begin(self) -> None:
+        """Forget what the first steps were taken for."""
+        self.soap.begin()
+        for parameter, kept in zip(self.parameters, self.averages, strict=True):
+            kept.copy_(parameter.detach())
+        for figure in (self.skipped, self.loss, self.failures, self.longest):
+            figure.zero_()
 
     @torch.no_grad()
     def exchange(self) -> None:
@@ -96,7 +116,8 @@ def train_captured(
 ) -> Path:
     """Train on one device inside the module's budget, and return the path of the checkpoint of the averaged weights.
 
-    Writes `log.csv` beside it. The budget's minutes begin once the step is compiled.
+    Writes `log.csv` beside it. The budget's minutes begin once the step is compiled. What ends a run early leaves the
+    checkpoint too. Raises TrainingError for too many steps in a row without a finite gradient.
     """
     out.mkdir(parents=True, exist_ok=True)
     module.to(device).train()
@@ -107,50 +128,53 @@ def train_captured(
     step = CapturedStep(module, batches.draw(0), average=average, compiled=compiled)
     for position in range(WARM_UP):
         step(batches.draw(position))
-    step.soap.begin()
-    for parameter, kept in zip(step.parameters, step.averages, strict=True):
-        kept.copy_(parameter.detach())
-    with (out / "log.csv").open("w", encoding="utf-8", newline="") as stream:
-        steps = _run(module, step, batches.draw, log=_Log(stream, step, held_out))
-    step.exchange()
+    step.begin()
     path = out / "last.ckpt"
-    weights = {f"model.{name}": value.cpu() for name, value in module.model.state_dict().items()}
-    facts = {"config": asdict(module.model.config), "global_step": steps, "spent_s": module.spent_s}
-    torch.save({"state_dict": weights, **facts}, path)
+    try:
+        with (out / "log.csv").open("w", encoding="utf-8", newline="") as stream:
+            _run(module, step, batches.draw, log=_Log(stream, step, held_out))
+    finally:
+        step.exchange()
+        weights = {f"model.{name}": value.cpu() for name, value in module.model.state_dict().items()}
+        facts = {"config": asdict(module.model.config), "global_step": step.taken, "spent_s": module.spent_s}
+        torch.save({"state_dict": weights, **facts}, path)
     return path
 
 
-def _run(module: ImageTraining, step: CapturedStep, draw: Callable[[int], Batch], *, log: "_Log") -> int:
-    """Steps until the budget is spent; their number."""
-    options, begun, count = module.options, time.monotonic(), 0
+def _run(module: ImageTraining, step: CapturedStep, draw: Callable[[int], Batch], *, log: "_Log") -> None:
+    """Steps until the budget is spent."""
+    options, begun = module.options, time.monotonic()
     while True:
         module.spent_s = time.monotonic() - begun
         by_time = module.spent_s / (60 * options.minutes) if options.minutes else 0.0
-        progress = max(count / options.steps, by_time)
+        progress = max(step.taken / options.steps, by_time)
+        if step.taken % AHEAD == 0 or progress >= 1:
+            if step.longest >= LARGEST_FAILURES:  # waits for the device
+                msg = f"expected finite gradients, got none in {int(step.longest)} steps in a row"
+                raise TrainingError(msg)
+            log.at(step.taken, module.spent_s, last=progress >= 1)
         if progress >= 1:
-            return count
-        if count % AHEAD == 0:
-            float(step.skipped)  # waits for the device
-            log.at(count, module.spent_s)
+            return
         step.rate.fill_(options.peak * budget_factor(progress, warmup=options.warmup))
-        step(draw(WARM_UP + count))
+        step(draw(WARM_UP + step.taken))
         step.soap.after_step()
-        count += 1
+        step.taken += 1
 
 
 class _Log:
-    """A line of figures every half a minute, of the averaged weights on what is held out."""
+    """A line of figures every half a minute and at the end, of the averaged weights on what is held out."""
 
-    def __init__(self, stream: object, step: CapturedStep, held_out: DataLoader[tuple[Tensor, ...]]) -> None:
-        self._writer = csv.writer(stream)  # type: ignore[arg-type]
+    def __init__(self, stream: TextIO, step: CapturedStep, held_out: DataLoader[tuple[Tensor, ...]]) -> None:
+        self._stream = stream
+        self._writer = csv.writer(stream)
         self._step = step
         self._held_out = held_out
         self._last = (0, -REPORT_S)
 
-    def at(self, count: int, seconds: float) -> None:
-        """Write one, if it is time."""
+    def at(self, count: int, seconds: float, *, last: bool) -> None:
+        """Write one, if it is time or the last one."""
         before, then = self._last
-        if seconds - then < REPORT_S:
+        if seconds - then < REPORT_S and not last:
             return
         step = self._step
         loss = float(step.loss) / max(1, count - before)
@@ -162,6 +186,7 @@ class _Log:
             self._writer.writerow(["step", "seconds", "loss", "skipped", "turns", *measured])
         self._writer.writerow([count, f"{seconds:.0f}", loss, int(step.skipped), step.soap.turns, *measured.values()])
         print(f"step {count} loss {loss:.4f} val/log_loss {measured[LOG_LOSS]:.4f}", file=sys.stderr)
+        self._stream.flush()
         self._last = (count, seconds)
 
 

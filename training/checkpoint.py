@@ -47,8 +47,12 @@ def load_checkpoint(path: Path) -> tuple[ImageModel | FrameModel, dict[str, Any]
 
 
 def check_resumable(path: Path, config: ImageConfig | FrameConfig | CompressAIConfig) -> None:
-    """Raise ModelError, naming what differs, unless a checkpoint holds a model of this architecture."""
-    found = read_checkpoint(path)["config"]
+    """Raise ModelError, naming what differs, unless a checkpoint is of a run of this architecture."""
+    checkpoint = read_checkpoint(path)
+    if "optimizer_states" not in checkpoint:
+        msg = f"{path}: expected a run that can be resumed, got weights alone: export them, and name --start-from"
+        raise ModelError(msg)
+    found = checkpoint["config"]
     for name, expected in asdict(config).items():
         if found.get(name) != expected:
             msg = f"{path}: expected a model with {name} {expected}, got {found.get(name)}"

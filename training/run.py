@@ -297,6 +297,12 @@ def train_captured_image(
         got = f"{options.devices * options.nodes} and {options.optimizer.name}"
         msg = f"expected one device and the optimizer soap for a captured run, got {got}"
         raise InputError(msg)
+    if options.distortion != "mse":
+        msg = f"expected the distortion mse for a captured run, got {options.distortion}, which no graph can hold"
+        raise InputError(msg)
+    if options.accelerator not in ("auto", "cpu") and not on_cuda(options):
+        msg = f"expected a CUDA GPU for a captured run on {options.accelerator}, got none"
+        raise InputError(msg)
     module, pictures = prepare(data, options=replace(options, compile="no"), exclude=exclude)
     _begin(module, pictures, start_from)
     device = torch.device("cuda" if on_cuda(options) else "cpu")

@@ -59,20 +59,23 @@ class Stack:
             value = self.sides[0].basis @ value
         return value @ self.sides[1].basis.mT if 1 in self.sides else value
 
-    def update(self, gradients: list[Tensor], *, rate: Tensor, scale: Tensor, count: Tensor) -> None:
-        """One step with gradients that are multiplied by `scale`; `count` is that of the step, from 1."""
+    def update(self, gradients: list[Tensor], *, rate: Tensor, scale: Tensor, keep: Tensor, count: Tensor) -> None:
+        """One step with gradients that are multiplied by `scale`, or none where `keep` is 0 instead of 1.
+
+        `count` is that of the step, from 1.
+        """
         gradient = torch.stack([g.reshape(self.shape) for g in gradients]) * scale
         gradient = torch.where(gradient.isfinite(), gradient, 0.0)
         if 0 in self.sides:
-            self.sides[0].value.lerp_(gradient @ gradient.mT, 1 - BETA2)
+            self.sides[0].value.lerp_(gradient @ gradient.mT, keep * (1 - BETA2))
         if 1 in self.sides:
-            self.sides[1].value.lerp_(gradient.mT @ gradient, 1 - BETA2)
+            self.sides[1].value.lerp_(gradient.mT @ gradient, keep * (1 - BETA2))
         turned = self.rotate(gradient)
-        self.mean.lerp_(turned, 1 - BETA1)
-        self.square.lerp_(turned.square(), 1 - BETA2)
+        self.mean.lerp_(turned, keep * (1 - BETA1))
+        self.square.lerp_(turned.square(), keep * (1 - BETA2))
         size = (self.square / (1 - BETA2**count)).sqrt() + EPSILON
         change = (self.mean / (1 - BETA1**count) / size).clamp(-LARGEST_CHANGE, LARGEST_CHANGE)
-        changes = (self.rotate_back(change) * (rate * self.factor)).unbind(0)
+        changes = (self.rotate_back(change) * (rate * keep * self.factor)).unbind(0)
         values = [p.data for p in self.parameters]
         torch._foreach_sub_(values, [c.view(v.shape) for c, v in zip(changes, values, strict=True)])
 
@@ -114,11 +117,13 @@ class StackedSoap:
         self._steps = 0
 
     @torch.no_grad()
-    def update(self, gradients: dict[nn.Parameter, Tensor], *, rate: Tensor, scale: Tensor) -> None:
-        """One step on the device alone."""
-        self.count += 1
+    def update(self, gradients: dict[nn.Parameter, Tensor], *, rate: Tensor, scale: Tensor, keep: Tensor) -> None:
+        """One step on the device alone; where `keep` is 0 instead of 1, everything stays as it is."""
+        self.count += keep
+        count = self.count.clamp(min=1)
         for stack in self.stacks:
-            stack.update([gradients[p] for p in stack.parameters], rate=rate, scale=scale, count=self.count)
+            found = [gradients[p] for p in stack.parameters]
+            stack.update(found, rate=rate, scale=scale, keep=keep, count=count)
 
     def after_step(self) -> None:
         """Take bases that are found, and have others looked for."""
