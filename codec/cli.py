@@ -1,6 +1,7 @@
 """The `ncodec` command. Exit codes: 0 done, 1 something failed, 2 the command line was wrong."""
 
 import io
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -377,6 +378,10 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # names and arrows must not fail on a narrow terminal
             stream.reconfigure(errors="replace")
+    for name in ("SIGTERM", "SIGHUP"):  # so that half-written files are cleared away as after Ctrl-C
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     try:
         cli()
     except (NcodecError, OSError) as error:

@@ -239,7 +239,10 @@ def unpack_record(code: int, payload: bytes, *, last_pts: int = 0) -> Record | N
     if code == Tag.INDEX:
         return _unpack_index(reader)
     if code == Tag.END:
-        return End(*_END.unpack(reader.take(_END.size)))
+        if len(payload) != _END.size:
+            msg = f"expected {_END.size} bytes in the end of a stream, got {len(payload)}: the file is damaged"
+            raise FormatError(msg)
+        return End(*_END.unpack(payload))
     if code >= FIRST_OPTIONAL_TAG:
         return None
     msg = f"expected a known chunk, got tag {code}: this file needs a newer ncodec"

@@ -156,17 +156,20 @@ def test_lossless_output_is_what_was_decoded(folder: Path, stream: bytes) -> Non
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs env of GNU coreutils")
-def test_an_interrupted_wait_ends_at_once_and_leaves_nothing(folder: Path, stream: bytes) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupted_wait_ends_at_once_and_leaves_nothing(
+    folder: Path, stream: bytes, number: signal.Signals
+) -> None:
     command = [sys.executable, "-m", "ncodec", "decode", "-", "-o", "out.mkv"]
     # Where the tests themselves run in the background, their shell has made them deaf to it.
-    command = ["env", "--default-signal=INT", *command]
+    command = ["env", "--default-signal=INT,TERM,HUP", *command]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
         assert process.stdin is not None
         process.stdin.write(stream[: len(stream) // 2])
         while not list(folder.glob(".ncodec-*")):
             time.sleep(0.1)
         time.sleep(1)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         assert process.wait(timeout=20) == 130
         assert process.stderr is not None
         assert process.stderr.read() == b""

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import ROOT
 
+from ncodec.chunks import pack_chunk
 from ncodec.entropy import Unpacker
 from ncodec.errors import FormatError, InputError
 from ncodec.records import (
@@ -329,3 +330,9 @@ def test_time_bases_of_tracks_are_of_31_bits() -> None:
     tracks = pack_record(Tracks("nut", (Fraction(1, 2**31),), b"a NUT file"))
     with pytest.raises(FormatError, match="time bases of 31 bits"):
         read(pack_header(HEADER) + tracks)
+
+
+def test_an_end_of_another_length_is_refused() -> None:
+    end = pack_chunk(Tag.END, bytes(14))
+    with pytest.raises(FormatError, match="expected 12 bytes in the end of a stream, got 14"):
+        read(pack_header(HEADER) + end)
