@@ -40,6 +40,8 @@ Name = str | os.PathLike[str]
 SIZE_MARGIN = 0.98
 """share of a size that is aimed at: the control of the rate misses by a percent or two"""
 SIZE_ATTEMPTS = 3
+LEAST_RATED_S, LARGEST_MISS = 2.0, 0.1
+"""seconds of a clip whose bit rate is looked at, and the share by which it may be missed without a word"""
 FIXED_OVERHEAD = 100
 """bytes of a stream beside its records, but for the index"""
 MEDIA_OVERHEAD = 16
@@ -141,9 +143,18 @@ def encode_video(
             facts = encode_clip(reader, sink, codecs, options=options, measure=measure, watch=watch)
             if size is not None and (facts.size or 0) > size:
                 raise _TooLargeError(facts)
-        return facts
+        return facts if size is not None or bitrate is None else _with_missed_rate(facts, bitrate)
 
     return attempt(bitrate) if size is None else _fit(source, path, size, rate, attempt)
+
+
+def _with_missed_rate(facts: VideoFacts, wanted: float) -> VideoFacts:
+    """The same, and a notice where the frames took a bit rate that is far from what was asked for."""
+    got = facts.bitrate or 0.0
+    if facts.duration < LEAST_RATED_S or abs(got - wanted) <= LARGEST_MISS * wanted:
+        return facts
+    missed = f"the frames took {got / 1e3:.1f} kbit/s instead of {wanted / 1e3:.1f}: no quality suits that rate"
+    return replace(facts, notices=(*facts.notices, missed))
 
 
 class _TooLargeError(Exception):

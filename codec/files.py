@@ -270,7 +270,7 @@ def check_output(
             msg = f"{path}: expected a file to write, got a directory"
             raise OutputError(msg)
         if path.is_file() and not overwrite:
-            msg = f"{path}: exists; -f overwrites it"
+            msg = f"{path}: exists; -f (overwrite=True) overwrites it"
             raise OutputError(msg)
         given = source is not None and source != STDIO and Path(source).exists()
         if path.is_file() and given and path.samefile(source or ""):

@@ -43,7 +43,7 @@ class Rounding:
 CELL = 64
 """pixels along each side of what is shifted together"""
 INTRA_ROUNDING = Rounding(step=2**-12, error=120e-6, growth=0.8e-6, spread=0, centre=127.5, row=47)
-PREDICTED_ROUNDING = Rounding(step=2**-13, error=80e-6, growth=1e-6, spread=1e-6, centre=0, row=31)
+PREDICTED_ROUNDING = Rounding(step=2**-13, error=110e-6, growth=1e-6, spread=1e-6, centre=0, row=37)
 _REACH = 2
 """steps on either side of the nearest that one value can refuse"""
 _SPARSE = 4

@@ -349,7 +349,10 @@ def _read_header(source: _Source) -> StreamHeader:
         msg = f"expected an ncodec video starting with {MAGIC.hex(' ')}, got {packed[:4].hex(' ') or 'no bytes'}"
         raise FormatError(msg)
     if packed[len(MAGIC) :] != bytes([STREAM_VERSION]):
-        msg = f"expected stream version {STREAM_VERSION}, got {packed[4:].hex() or 'none'}"
+        got = packed[len(MAGIC) :]
+        kind = "a newer" if got > bytes([STREAM_VERSION]) else "another"
+        found = f"{got[0]}: this file needs {kind} ncodec" if got else "none"
+        msg = f"expected stream version {STREAM_VERSION}, got {found}"
         raise FormatError(msg)
     packed += source.exactly(HEADER_BYTES - len(packed))
     parts, numbers = zip(*(source.varint() for _ in range(HEADER_NUMBERS)), strict=True)

@@ -6,7 +6,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from ncodec.models.frame import FrameConfig, FrameModel
+from ncodec.models.frame import FrameConfig, FrameModel, keep_nearer
 from ncodec.models.image import ImageConfig, ImageModel
 
 SMALL = ImageConfig(
@@ -61,3 +61,26 @@ def test_a_decoder_needs_the_prediction(model: FrameModel, pair: tuple[torch.Ten
     symbols = model.encode(frame, predicted, QP)
     again, elsewhere = (known + model.decode(*symbols, known, QP) for known in (predicted, predicted.flip(3)))
     assert (again - frame).abs().mean() < (elsewhere - frame).abs().mean()
+
+
+def test_cells_are_kept_where_nothing_is_coded_and_the_prediction_is_nearer() -> None:
+    pixels, predicted = torch.full((1, 3, 64, 192), 0.5), torch.full((1, 3, 64, 192), 0.48)
+    made = pixels.clone()
+    made[..., 64:] += 0.05  # nearer in the first cell, farther in the others
+    made.requires_grad_()
+    quiet = torch.ones(1, 1, 4, 12, dtype=torch.bool)
+    quiet[..., 2, 9] = False  # something is coded in the last cell
+    kept = keep_nearer(made, pixels, predicted, quiet)
+    assert [round(float(value), 3) for value in kept[0, 0, 0, ::64]] == [0.5, 0.48, 0.55]
+    kept.sum().backward()
+    assert made.grad is not None
+    assert (made.grad == 1).all()
+
+
+@torch.no_grad()
+def test_training_sees_where_residuals_are_none(model: FrameModel, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+    frame, predicted = pair
+    seen = model.codec(frame - predicted + 0.5, QP, model.context(predicted, QP))
+    _, residual = model.encode(frame, predicted, QP)
+    assert seen.quiet is not None
+    assert torch.equal(seen.quiet, ~residual.any(dim=1, keepdim=True))

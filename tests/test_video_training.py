@@ -22,6 +22,7 @@ from ncodec.models.image import ImageModel
 from ncodec.training import run, video
 from ncodec.training.checkpoint import save_weights
 from ncodec.training.clips import ClipBank, ClipOptions, Predictors, intra_qp, load_clips, move, to_bytes
+from ncodec.training.data import patch_statistics
 from ncodec.training.losses import RateDistortion
 from ncodec.training.pictures import PictureBank
 from ncodec.training.video import VideoTraining
@@ -147,10 +148,12 @@ def test_a_run_begins_as_pictures_of_its_architecture_alone(data: Path, tmp_path
 
 
 @pytest.mark.slow
-def test_train_and_resume(data: Path, tmp_path: Path) -> None:
+def test_train_and_resume(data: Path, tmp_path: Path, photo: Photo) -> None:
     options = run.read_video_options([*TINY, "--optimizer.steps=30"])
     torch.manual_seed(1)
-    intra = exported(ImageModel(options.model.codec), tmp_path / "i.safetensors")
+    begun = ImageModel(options.model.codec)
+    begun.start_from(patch_statistics([photo], options.model.codec, crops=50))  # else nothing is coded, and all kept
+    intra = exported(begun, tmp_path / "i.safetensors")
     out = tmp_path / "run"
     first = run.train_video([data], out=out, options=options, intra=intra)
     losses = log_losses(out)

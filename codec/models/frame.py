@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ncodec.bitstream import PATCH
 from ncodec.models.blocks import RENDER_PATCH, Block, PatchConv, Pointwise, QpVector, Trunk
@@ -100,7 +101,23 @@ class FrameModel(nn.Module):
     def forward(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> Prediction:
         """Training pass over frames and predictions, (B, 3, H, W) in 0…1 with H and W multiples of 64."""
         seen: Prediction = self.codec(pixels - predicted + 0.5, qp, self.context(predicted, qp))
-        return Prediction(seen.pixels - 0.5 + predicted, seen.y_bits, seen.z_bits, seen.idle_bits)
+        made = seen.pixels - 0.5 + predicted
+        if seen.quiet is not None:
+            made = keep_nearer(made, pixels, predicted, seen.quiet)
+        return Prediction(made, seen.y_bits, seen.z_bits, seen.idle_bits)
+
+
+def keep_nearer(made: Tensor, pixels: Tensor, predicted: Tensor, quiet: Tensor) -> Tensor:
+    """What was made of frames, but the prediction in cells that encoders keep: (B, 3, H, W) each, multiples of 64.
+
+    `quiet`, (B, 1, H/16, W/16), says where r is 0. Gradients are those of what was made, or it would never learn to
+    be nearer.
+    """
+    cell = HYPER_CELL * PATCH
+    possible = F.max_pool2d((~quiet).float(), HYPER_CELL) == 0  # (B, 1, H/64, W/64)
+    lack, left = (F.avg_pool2d((pixels - x).square().mean(1, keepdim=True), cell) for x in (predicted, made.detach()))
+    kept = F.interpolate((possible & (lack <= left)).float(), scale_factor=cell)  # (B, 1, H, W)
+    return made + (kept * (predicted - made)).detach()
 
 
 def picture_codec(model: ImageModel | FrameModel) -> ImageModel:

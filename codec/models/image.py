@@ -113,6 +113,8 @@ class Prediction:
     """(B,) bits among these of the noise around values whose table is certain: no file holds them"""
     penalty: Tensor | None = None
     """() what some models add to the loss"""
+    quiet: Tensor | None = None
+    """(B, 1, h, w) whether r is 0 in all channels"""
 
 
 def plus(x: Tensor, hint: Tensor | None) -> Tensor:
@@ -376,7 +378,9 @@ class ImageModel(nn.Module):
         y_bits = noisy_bits(residual, scale_of_index(index))  # (B, latent, h, w)
         z_bits = noisy_bits(z, scale_of_index(z_index))
         idle = sum_each(y_bits.detach() * (index < CODED)) + sum_each(z_bits.detach() * (z_index < CODED))
-        return Prediction(self.render(y_hat, qp, hints) + 0.5, sum_each(y_bits), sum_each(z_bits), idle)
+        quiet = ((residual.detach().round() == 0) | (index < CODED)).all(dim=1, keepdim=True)
+        pixels = self.render(y_hat, qp, hints) + 0.5
+        return Prediction(pixels, sum_each(y_bits), sum_each(z_bits), idle, quiet=quiet)
 
 
 def halo_of(config: ImageConfig) -> int:
