@@ -191,6 +191,9 @@ def encode(
     """
     names = expand_inputs(inputs)
     clips = {name for name in names if is_clip(name, output)}
+    if clips and output is not None and output.lower().endswith(".nci"):
+        msg = f"clips become {STREAM_SUFFIX} files, got {output} as -o"
+        raise click.UsageError(msg)
     clip_options = ClipOptions(bitrate, gop, intra_only, fps)
     tuned = {"--tune": None if tune == "psnr" else tune}
     clip_options.check(

@@ -221,6 +221,7 @@ def test_damage_fails_or_is_passed_over(folder: Path, stream: bytes) -> None:
         (["decode", "clip.ncv", "--at", "0", "--lossless", "-o", "x.png"], "--lossless is for clips"),
         (["decode", "clip.ncv", "--lossless", "-o", "x.y4m"], "y4m, which cannot hold RGB"),
         (["decode", "clip.ncv", "-o", "-", "--to", "mp4"], "expected y4m or mkv for standard output"),
+        (["encode", "a.mp4", "-o", "a.nci"], "clips become .ncv files"),
         (["encode", "a.mp4", "--fps", "3"], "--fps is for numbered pictures"),
     ],
 )
@@ -238,6 +239,15 @@ def test_a_clip_is_never_written_over_itself(clip: Path, stream: bytes) -> None:
     with pytest.raises(OutputError, match="is the input itself"):
         ncodec.decode_video("coded.mkv", "coded.mkv", overwrite=True)
     assert Path("coded.mkv").read_bytes() == stream
+
+
+def test_a_bit_rate_that_no_quality_has_is_said(folder: Path, frames: list[Photo]) -> None:
+    write(folder / "long.mp4", frames * 10)
+    result = call("encode", "long.mp4", "--bitrate", "30M")
+    assert result.exit_code == 0
+    assert "kbit/s instead of 30000.0: no quality suits that rate" in result.stderr
+    facts = ncodec.encode_video("long.mp4", "again.ncv", bitrate=200_000)
+    assert facts.notices == ()
 
 
 def test_options_that_are_none_are_refused(folder: Path, stream: bytes) -> None:
