@@ -88,7 +88,7 @@ def test_globs_and_folders(files: Path) -> None:
 
 def test_nothing_is_overwritten_without_force(files: Path) -> None:
     Path("a.nci").write_bytes(b"mine")
-    fails(call("encode", "a.png"), "a.nci: exists; -f overwrites it")
+    fails(call("encode", "a.png"), "a.nci: exists; -f (overwrite=True) overwrites it")
     assert Path("a.nci").read_bytes() == b"mine"
     assert call("encode", "a.png", "-f").exit_code == 0
     assert ncodec.info("a.nci").width == 200

@@ -50,7 +50,7 @@ def test_a_clip_goes_there_and_back(clip: Path) -> None:
     size = Path("clip.ncv").stat().st_size
     assert encoded.stdout.startswith(f"clip.mp4 → clip.ncv  96×64  6 frames  {size:,} bytes  ")
     assert " kbit/s  " in encoded.stdout
-    fails(call("decode", "clip.ncv"), "clip.mp4: exists; -f overwrites it")
+    fails(call("decode", "clip.ncv"), "clip.mp4: exists; -f (overwrite=True) overwrites it")
     assert call("decode", "clip.ncv", "-o", "back.mkv").exit_code == 0
     with av.open("back.mkv") as container:
         assert [s.type for s in container.streams] == ["video", "audio"]
@@ -130,7 +130,7 @@ def test_numbered_pictures_and_frames_at_a_time(folder: Path, frames: list[Photo
     assert call("decode", "row.ncv", "--at", "0.3s", "-o", "at.png").exit_code == 0
     np.testing.assert_array_equal(np.asarray(Image.open("at.png")), np.asarray(Image.open("out-04.png")))
     fails(call("decode", "row.ncv", "--at", "9", "-o", "no.png"), "its last frame is at 0.500 s")
-    fails(call("decode", "row.ncv", "-o", "out-%02d.png"), "out-01.png: exists; -f overwrites it")
+    fails(call("decode", "row.ncv", "-o", "out-%02d.png"), "out-01.png: exists; -f (overwrite=True) overwrites it")
     assert call("encode", "in-%03d.png", "-o", "row.ncv", "-f").exit_code == 0
     fails(call("encode", "in-%03d.png"), "need a name for their clip", code=2)
     Path("row.ncv").rename("my%20row.ncv")

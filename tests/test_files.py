@@ -153,7 +153,7 @@ def test_what_cannot_be_read_is_said(folder: Path, make: object, sentence: str) 
 
 def test_writing_replaces_only_when_told(folder: Path) -> None:
     write_bytes(b"one", "a")
-    with pytest.raises(OutputError, match="a: exists; -f overwrites it"):
+    with pytest.raises(OutputError, match=r"a: exists; -f \(overwrite=True\) overwrites it"):
         write_bytes(b"two", "a")
     assert Path("a").read_bytes() == b"one"
     write_bytes(b"two", "a", overwrite=True)
