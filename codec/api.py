@@ -71,18 +71,6 @@ def open_codec(
     return _open_codec(load_model(model, kind=kind).id, kind, backend, threads, precision, device)
 
 
-def open_encoder(model: str | None, *, effort: int, backend: str, threads: int | None) -> ImageCodec:
-    """The codec for an effort: above 0 on PyTorch, whatever the backend.
-
-    Raises InputError, ModelError and BackendError.
-    """
-    from ncodec.backends import check_backend
-
-    check_effort(effort)
-    check_backend(backend)
-    return open_codec(model, backend="torch" if effort else backend, threads=threads)
-
-
 def tuned_model(tune: str, *, model: str | None, effort: int) -> str | None:
     """The name of the model that is tuned for "psnr" or "ssim"; raises InputError where other options name another."""
     if tune not in TUNES:
@@ -134,12 +122,13 @@ def encode(
 
     At most one of: `quality` 0…100 (default 50); `bpp` or `size`, the largest file in bits per pixel or bytes;
     `psnr`, the least PSNR over RGB in dB. An `effort` of 1 to 9 searches longer and longer for a better file of about
-    this size, with PyTorch. `tune` "ssim" takes the model that is best by MS-SSIM instead of PSNR. `allow_large` takes
+    this size. `tune` "ssim" takes the model that is best by MS-SSIM instead of PSNR. `allow_large` takes
     what Pillow calls a decompression bomb.
     Raises InputError, ModelError, BackendError or OutputError.
     """
     target = make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
-    codec = open_encoder(tuned_model(tune, model=model, effort=effort), effort=effort, backend=backend, threads=threads)
+    check_effort(effort)
+    codec = open_codec(tuned_model(tune, model=model, effort=effort), backend=backend, threads=threads)
     data = codec.encode_to(load_picture(source, allow_large=allow_large), target, effort=effort).data
     if path is not None:
         write_bytes(data, path, overwrite=True)

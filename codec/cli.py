@@ -144,7 +144,7 @@ def _encoding_line(facts: dict[str, Any]) -> str:
     type=click.IntRange(0, MAX_EFFORT),
     default=0,
     show_default=True,
-    help="Search longer and longer for a better file of about this size, with PyTorch (0: do not).",
+    help="Search longer and longer for a better file of about this size (0: do not).",
 )
 @click.option(
     "--tune",
@@ -220,10 +220,10 @@ def encode(
             )  # fmt: skip
             return
         from ncodec import files, picture
-        from ncodec.api import load_picture, open_encoder
+        from ncodec.api import load_picture, open_codec
 
         files.check_output(target, overwrite=force, source=source)
-        codec = open_encoder(model, effort=effort, backend=backend, threads=threads)
+        codec = open_codec(model, backend=backend, threads=threads)
         start = time.perf_counter()
         loaded = load_picture(source, allow_large=allow_large)
         with step_progress("search", shown=effort > 0 and len(pairs) == 1) as watch:

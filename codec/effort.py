@@ -1,24 +1,31 @@
-"""How long an encoder searches for better latents than its networks guess in one pass."""
+"""How long an encoder looks for better symbols than its networks make in one pass."""
 
 from dataclasses import dataclass
 
 from ncodec.errors import InputError
 
-STEPS = (0, 25, 30, 40, 50, 60, 80, 110, 160, 250)
-"""of gradient descent, by effort"""
-MAX_EFFORT = len(STEPS) - 1
-_RATE = 0.0075
-_RATE_OCTAVE = 30
-"""steps of qp in which the rate doubles: where steps of quantization are small, there is further to go"""
+LOOKS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 32)
+"""at what moving symbols would do, by effort"""
+MAX_EFFORT = len(LOOKS) - 1
+_STEPS_PER_MOVE = 16
+"""of qp: where latents are worth more bits, more of them can move without being in each other's way"""
 
 
 @dataclass(frozen=True)
 class Search:
-    """A search by gradient descent."""
+    """A search for better symbols."""
 
-    steps: int
-    rate: float
-    """of Adam at its start, in steps of quantization"""
+    first: int
+    """looks at the half of the latents that the means of the other half depend on"""
+    second: int
+    """looks at that other half, at least one"""
+    moves: int
+    """of symbols over a place, at most, after each look"""
+
+    @property
+    def looks(self) -> int:
+        """How many there are."""
+        return self.first + self.second
 
 
 def check_effort(effort: int) -> None:
@@ -30,4 +37,5 @@ def check_effort(effort: int) -> None:
 
 def search_of(effort: int, *, qp: int) -> Search:
     """The search of an effort of 1 to `MAX_EFFORT`."""
-    return Search(STEPS[effort], _RATE * 2 ** (qp / _RATE_OCTAVE))
+    first = LOOKS[effort] // 2
+    return Search(first, LOOKS[effort] - first, 1 + qp // _STEPS_PER_MOVE)

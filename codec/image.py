@@ -4,30 +4,22 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
 from PIL import Image
 
-from ncodec.backends import Backend, Latents, Refiner
+from ncodec.backends import Backend, Draft
 from ncodec.bitstream import MAX_SIDE, PATCH, QP_COUNT, Container, Flag, Header, Tag, pack, unpack
 from ncodec.effort import check_effort, search_of
 from ncodec.entropy import Symbols, estimate_bits, pack_symbols, unpack_symbols, zero_certain
-from ncodec.errors import BackendError, FormatError, InputError, ModelError
+from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.model import Model
 from ncodec.picture import Levels, Picture, Pixels, luma, pixel_limit, psnr
+from ncodec.refinement import Watch, refine, unwatched
+from ncodec.tiles import CELL, TILE, Place, Tile, pad_to_patches, tiles
 
-CELL = 64
-"""pixels under one hyper-latent, along each side"""
-LARGE_PICTURE = 2**25
-"""pixels from which tiles are of `LARGE_TILE`, because the picture itself already takes much"""
-LARGE_TILE = 1024
 MAX_BPP = 1000
 """beyond any file"""
-TILE = 1536
-"""largest side that networks see at once, without the halo; bounds the memory of a large picture"""
-SEARCHED_TILE, SEARCHED_HALO = 768, 128
-"""the same for a search by gradients, whose memory is larger, and which need not see all that a pixel depends on"""
 
 
 @dataclass(frozen=True)
@@ -55,14 +47,6 @@ class Target:
             raise InputError(msg)
 
 
-Watch = Callable[[int, int], None]
-"""told how many steps of how many are done"""
-
-
-def unwatched(done: int, steps: int) -> None:
-    """Tell nobody."""
-
-
 @dataclass(frozen=True, eq=False)
 class Encoded:
     """A file's bytes and how they came about."""
@@ -70,45 +54,6 @@ class Encoded:
     data: bytes
     qp: int
     symbols: Symbols
-
-
-@dataclass(frozen=True)
-class _Span:
-    """A tile along one axis, in pixels: what it is for, and what the networks look at."""
-
-    start: int
-    stop: int
-    seen_start: int
-    seen_stop: int
-
-    def inner(self, unit: int) -> slice:
-        """What to keep of a result at one value for `unit` pixels."""
-        return slice((self.start - self.seen_start) // unit, -((self.seen_start - self.stop) // unit))
-
-    def outer(self, unit: int) -> slice:
-        """Where it goes."""
-        return slice(self.start // unit, -(-self.stop // unit))
-
-    def seen(self, unit: int) -> slice:
-        """What the networks look at."""
-        return slice(self.seen_start // unit, -(-self.seen_stop // unit))
-
-
-def _spans(length: int, halo: int, tile: int) -> list[_Span]:
-    """Tiles of about equal size at multiples of a hyper-latent cell, each with its halo inside 0…length."""
-    count = -(-length // tile)
-    side = -(-length // (count * CELL)) * CELL
-    starts = range(0, length, side)
-    return [
-        _Span(start, min(start + side, length), max(0, start - halo), min(length, start + side + halo))
-        for start in starts
-    ]
-
-
-def _tiles(height: int, width: int, halo: int, *, tile: int | None = None) -> Iterator[tuple[_Span, _Span]]:
-    tile = tile or (LARGE_TILE if height * width > LARGE_PICTURE else TILE)
-    columns = _spans(width, halo, tile)
-    return ((row, column) for row in _spans(height, halo, tile) for column in columns)
 
 
 def quality_to_qp(quality: float) -> int:
@@ -121,12 +66,6 @@ def qp_to_quality(qp: int) -> float:
     return round(qp / (QP_COUNT - 1) * 100, 1)
 
 
-def pad_to_patches(tile: Pixels) -> Pixels:
-    """Repeat the last row and column up to multiples of 16."""
-    bottom, right = -tile.shape[0] % PATCH, -tile.shape[1] % PATCH
-    return np.pad(tile, ((0, bottom), (0, right), (0, 0)), mode="edge") if bottom or right else tile
-
-
 @dataclass(frozen=True)
 class ImageCodec:
     """A model on a backend."""
@@ -137,57 +76,35 @@ class ImageCodec:
     def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
         """(H, W, 3) uint8 → the symbols a decoder will see; `predicted` is padded to multiples of 16."""
 
-        def analyzed(row: _Span, column: _Span) -> Symbols:
-            known = None if predicted is None else predicted[row.seen(1), column.seen(1)]
-            tile = pad_to_patches(pixels[row.seen(1), column.seen(1)])
-            return self.backend.analyze(tile, qp=qp, predicted=known)
+        def analyzed(tile: Tile) -> Symbols:
+            known = None if predicted is None else predicted[tile.seen(1)]
+            return self.backend.analyze(pad_to_patches(pixels[tile.seen(1)]), qp=qp, predicted=known)
 
         return self._assembled(analyzed, pixels.shape[0], pixels.shape[1], qp=qp)
 
     def refine(self, pixels: Pixels, *, qp: int, effort: int, watch: Watch) -> Symbols:
-        """(H, W, 3) uint8 → symbols whose picture is better for its bits than that of those of `analyze`.
-
-        Raises BackendError without PyTorch.
-        """
-        backend = self.backend
-        if not isinstance(backend, Refiner):
-            msg = "an effort above 0 needs the torch backend, got another"
-            raise BackendError(msg)
-        search = search_of(effort, qp=qp)
+        """(H, W, 3) uint8 → symbols whose picture is better for its bits than that of those of `analyze`."""
         padded = pad_to_patches(pixels)
-        height, width = padded.shape[:2]
-        tables = self.model.tables
-        y = np.empty((tables.bias.shape[1], height // PATCH, width // PATCH), dtype=np.float32)
-        z = np.empty((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.float32)
-        tiles = list(_tiles(height, width, SEARCHED_HALO, tile=SEARCHED_TILE))
-        steps = count(1)
-        for row, column in tiles:
-            found = backend.refine(
-                padded[row.seen(1), column.seen(1)],
-                qp=qp,
-                search=search,
-                advance=lambda: watch(next(steps), len(tiles) * search.steps),
-            )
-            z[:, row.outer(CELL), column.outer(CELL)] = found.z[:, row.inner(CELL), column.inner(CELL)]
-            y[:, row.outer(PATCH), column.outer(PATCH)] = found.y[:, row.inner(PATCH), column.inner(PATCH)]
+        latent = np.empty((self.model.tables.bias.shape[1], *(side // PATCH for side in padded.shape[:2])), np.float32)
 
-        # Only now is it known what lies beside each tile, which symbols depend on.
-        def quantized(row: _Span, column: _Span) -> Symbols:
-            seen = Latents(y[:, row.seen(PATCH), column.seen(PATCH)], z[:, row.seen(CELL), column.seen(CELL)])
-            return backend.quantize(seen, qp=qp)
+        def drafted(tile: Tile) -> Symbols:
+            made = self.backend.draft(padded[tile.seen(1)], qp=qp)
+            latent[:, *tile.outer(PATCH)] = made.latent[:, *tile.inner(PATCH)]
+            return made.symbols
 
-        return self._assembled(quantized, height, width, qp=qp)
+        draft = Draft(self._assembled(drafted, *padded.shape[:2], qp=qp), latent)
+        return refine(padded, draft, self.model.tables, self.backend, search_of(effort, qp=qp), qp=qp, watch=watch)
 
-    def _assembled(self, tile_of: Callable[[_Span, _Span], Symbols], height: int, width: int, *, qp: int) -> Symbols:
+    def _assembled(self, symbols_of: Callable[[Tile], Symbols], height: int, width: int, *, qp: int) -> Symbols:
         """The symbols of a picture from those of what the networks see around each tile."""
         tables = self.model.tables
         high, wide = -(-height // PATCH), -(-width // PATCH)
         z_hat = np.empty((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.int8)
         residual = np.empty((tables.bias.shape[1], high, wide), dtype=np.int16)
-        for row, column in _tiles(PATCH * high, PATCH * wide, self.model.halo):
-            tile = tile_of(row, column)
-            z_hat[:, row.outer(CELL), column.outer(CELL)] = tile.z_hat[:, row.inner(CELL), column.inner(CELL)]
-            residual[:, row.outer(PATCH), column.outer(PATCH)] = tile.residual[:, row.inner(PATCH), column.inner(PATCH)]
+        for tile in tiles(PATCH * high, PATCH * wide, self.model.halo):
+            seen = symbols_of(tile)
+            z_hat[:, *tile.outer(CELL)] = seen.z_hat[:, *tile.inner(CELL)]
+            residual[:, *tile.outer(PATCH)] = seen.residual[:, *tile.inner(PATCH)]
         symbols = Symbols(z_hat, residual)
         zero_certain(symbols, tables, qp=qp)
         return symbols
@@ -220,18 +137,16 @@ class ImageCodec:
 
     def _rendered(
         self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None
-    ) -> Iterator[tuple[tuple[slice, slice], Levels]]:
+    ) -> Iterator[tuple[Place, Levels]]:
         """Each tile's place and levels."""
         high, wide = (PATCH * side for side in symbols.residual.shape[1:])
-        for row, column in _tiles(high, wide, self.model.halo):
-            z_hat = symbols.z_hat[:, row.seen(CELL), column.seen(CELL)]
-            residual = symbols.residual[:, row.seen(PATCH), column.seen(PATCH)]
-            known = None if predicted is None else predicted[row.seen(1), column.seen(1)]
-            seen = self.backend.synthesize(Symbols(z_hat, residual), qp=qp, predicted=known)
-            yield (row.outer(1), column.outer(1)), seen[row.inner(1), column.inner(1)]
+        for tile in tiles(high, wide, self.model.halo):
+            seen = Symbols(symbols.z_hat[:, *tile.seen(CELL)], symbols.residual[:, *tile.seen(PATCH)])
+            known = None if predicted is None else predicted[tile.seen(1)]
+            yield tile.outer(1), self.backend.synthesize(seen, qp=qp, predicted=known)[tile.inner(1)]
 
     def encode(self, picture: Picture, *, qp: int, effort: int = 0, watch: Watch = unwatched) -> Encoded:
-        """Picture → file bytes at one qp; an effort of 1 to 9 searches for better ones with PyTorch.
+        """Picture → file bytes at one qp; an effort of 1 to 9 searches longer and longer for better ones.
 
         `watch` is told how many steps of how many are done.
         """

@@ -18,6 +18,8 @@ Int16Array = npt.NDArray[np.int16]
 Int32Array = npt.NDArray[np.int32]
 SignedArray = npt.NDArray[np.signedinteger]
 RowArray = npt.NDArray[np.uint8]
+BoolArray = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float32]
 
 ROWS = 64
 """rows of the probability bank; row 0 is certain: its symbols are zero and cost nothing"""
@@ -49,6 +51,24 @@ class Table:
         """The coder's form, built when first asked for."""
         # `perfect=True` takes whole multiples of 2⁻²⁴ exactly as they are; the default would not.
         return constriction.stream.model.Categorical(self.counts / TABLE_TOTAL, perfect=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Prices:
+    """Bits of whole numbers by every row of the bank."""
+
+    bits: FloatArray
+    """of -T…T of each row, one row after the other"""
+    centres: npt.NDArray[np.intp]
+    """(64,), where that of 0 is"""
+    limits: npt.NDArray[np.intp]
+    """(64,), T"""
+
+    def of(self, rows: RowArray, values: npt.NDArray[np.integer]) -> FloatArray:
+        """Bits of values by their rows; infinite where they would need an escape."""
+        limits = self.limits[rows]
+        bits: FloatArray = self.bits[self.centres[rows] + np.clip(values, -limits, limits)]
+        return np.where(np.abs(values) <= limits, bits, np.float32(np.inf))
 
 
 def _sizes(limit: int) -> npt.NDArray[np.int64]:
@@ -129,6 +149,14 @@ class Tables:
     def bank(self) -> tuple[Table, ...]:
         """The table of each row; those of `after` follow the others."""
         return tuple(map(Table, (*self.counts, *self.after)))
+
+    @cached_property
+    def prices(self) -> Prices:
+        """Bits of values that need no escape."""
+        bits = [24 - np.log2(counts[:-1]) for counts in self.counts]
+        limits = np.array([table.limit for table in self.bank[:ROWS]])
+        starts = np.cumsum([0, *(len(row) for row in bits[:-1])])
+        return Prices(np.concatenate(bits).astype(np.float32), starts + limits, limits)
 
     @cached_property
     def expected(self) -> npt.NDArray[np.int64]:

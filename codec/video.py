@@ -9,7 +9,7 @@ from ncodec.bitstream import PATCH
 from ncodec.entropy import Past, Symbols, Unpacker, follow, pop_symbols, push_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.golden_frame import group_golden, pop_golden
-from ncodec.image import ImageCodec, pad_to_patches
+from ncodec.image import ImageCodec
 from ncodec.kept import Kept, choose_kept, group_kept, keep, pop_kept, possible_cells
 from ncodec.motion import Golden, HalfPixelPlanes, Motion, Vectors, compensate
 from ncodec.motion_search import MotionSearch
@@ -27,6 +27,7 @@ from ncodec.rounding import (
     round_levels,
 )
 from ncodec.tables import Tables
+from ncodec.tiles import pad_to_patches
 from ncodec.vectors import group_motion, pop_motion
 
 LEAST_PREDICTED = 0.6

@@ -192,7 +192,7 @@ def speed(picture: Path, threads: int) -> None:
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take every n-th picture alone.")
 @click.option("--threads", type=click.IntRange(1, 256), help="CPU threads; default: all cores.")
 def effort(folder: Path, efforts: tuple[int, ...], every: int, threads: int | None) -> None:
-    """BD-rate and time of encoding with an effort against encoding without (needs PyTorch)."""
+    """BD-rate and time of encoding with an effort against encoding without."""
     require_modules("scipy", extra="eval")
     require_modules("torch", "safetensors", extra="torch")
     from ncodec.eval.effort import QUALITIES, measure_efforts, saved

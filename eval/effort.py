@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from ncodec.api import open_encoder
+from ncodec.api import open_codec
 from ncodec.eval.bdrate import Curve, bd_rate
 from ncodec.image import quality_to_qp
 from ncodec.picture import Pixels, from_array, psnr
@@ -30,7 +30,7 @@ def measure_efforts(
     """Encode and decode every picture at `QUALITIES` with every effort; `advance` is called after each."""
     results = []
     for effort in efforts:
-        codec = open_encoder(None, effort=effort, backend="onnx", threads=threads)
+        codec = open_codec(threads=threads)
         codec.encode(from_array(pictures[0][:64, :64]), qp=0, effort=effort)  # loads what is left out of the times
         curve, seconds = [], []
         for quality in QUALITIES:

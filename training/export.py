@@ -1,4 +1,4 @@
-"""Checkpoint → weights/: two ONNX graphs over one file of fp16 weights, integer tables, a manifest entry."""
+"""Checkpoint → weights/: ONNX graphs over one file of fp16 weights, integer tables, a manifest entry."""
 
 import hashlib
 import json
@@ -15,11 +15,12 @@ import torch
 from onnx import TensorProto, helper
 from torch import nn
 
+from ncodec.bitstream import PATCH
 from ncodec.errors import ModelError
 from ncodec.model import FRAME, PICTURE, TABLES_FILE
 from ncodec.models.complexity import decode_kmac, encode_kmac
 from ncodec.models.frame import FrameModel, halo_of_frame, picture_codec
-from ncodec.models.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph
+from ncodec.models.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph, SlopesGraph
 from ncodec.models.image import ImageModel, halo_of
 from ncodec.tables import Tables
 from ncodec.training.calibration import Examples, calibrate
@@ -165,8 +166,31 @@ def export_model(
     }
 
 
+def _export_slopes(model: ImageModel) -> onnx.ModelProto:
+    latent = torch.zeros(model.config.latent, 7, 11)
+    axes = {1: "high", 2: "wide"}
+    return _export_graph(
+        SlopesGraph(model),
+        {
+            "pixels": torch.zeros(7 * PATCH, 11 * PATCH, 3, dtype=torch.uint8),
+            "latent": latent,
+            "z_hat": torch.zeros(model.config.hyper, 2, 3, dtype=torch.int8),
+            "residual": latent.to(torch.int16),
+            "coded": latent > 0,
+            "again": torch.tensor([True]),
+            "qp": torch.tensor([30.0]),
+        },
+        {"settled": axes, "slope": axes, "curvature": {}},
+        {
+            "pixels": {0: "height", 1: "width"},
+            "z_hat": {1: "cells_high", 2: "cells_wide"},
+            **dict.fromkeys(("latent", "residual", "coded"), axes),
+        },
+    )
+
+
 def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]:
-    """The encoder and the decoder of a model, for pictures of any size that is a multiple of 16."""
+    """The graphs of a model, for pictures of any size that is a multiple of 16."""
     config = picture_codec(model).config
     qp = {"qp": torch.tensor([30.0])}
     pixels = torch.zeros(7 * 16, 11 * 16, 3, dtype=torch.uint8)
@@ -176,11 +200,12 @@ def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]
     rgb_axes = {0: "height", 1: "width"}
     known = {"predicted": pixels} if isinstance(model, FrameModel) else {}
     known_axes = dict.fromkeys(known, rgb_axes)
-    return {
+    of_pictures = {} if isinstance(model, FrameModel) else {"slopes.onnx": _export_slopes(model)}
+    return of_pictures | {
         "encoder.onnx": _export_graph(
             FrameEncoderGraph(model) if isinstance(model, FrameModel) else EncoderGraph(model),
             {"pixels": pixels, **known, **qp},
-            {"z_hat": z_axes, "residual": r_axes, **({"levels": rgb_axes} if known else {})},
+            {"z_hat": z_axes, "residual": r_axes, **({"levels": rgb_axes} if known else {"latent": r_axes})},
             {"pixels": rgb_axes, **known_axes},
         ),
         "decoder.onnx": _export_graph(

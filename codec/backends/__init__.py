@@ -1,25 +1,42 @@
 """What runs the two networks: one interface, several libraries behind it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
-from ncodec.effort import Search
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import Model
 from ncodec.picture import Levels, Pixels
+from ncodec.tables import BoolArray, FloatArray, Int16Array
 
 BACKENDS = ("onnx", "torch")
 MAX_THREADS = 256
 
 
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """Symbols of a picture that are not final, and what they round."""
+
+    symbols: Symbols
+    latent: FloatArray
+    """y, (C_y, h, w), in units of its step"""
+
+
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """How the cost of errors, in bits of the picture, changes with each latent."""
+
+    residual: Int16Array
+    """(C_y, h, w) for which this holds"""
+    slope: FloatArray
+    """(C_y, h, w), of a step of quantization up"""
+    curvature: FloatArray
+    """(C_y,), about the second derivative"""
+
+
 class Backend(Protocol):
-    """Runs a model's encoder and decoder networks on one tile."""
+    """Runs a model's networks on one tile."""
 
     def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
         """(H, W, 3) with H and W multiples of 16 → symbols; models of frames want the prediction too, of that shape."""
@@ -30,26 +47,14 @@ class Backend(Protocol):
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
         """Symbols of a latent of h × w → (16·h, 16·w, 3); from models of frames, what the prediction lacks."""
 
+    def draft(self, pixels: Pixels, *, qp: int) -> Draft:
+        """A picture → symbols as of `analyze`, and what they round."""
 
-@dataclass(frozen=True, eq=False)
-class Latents:
-    """What is quantized to symbols."""
+    def slopes(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool) -> Slopes:
+        """What moving symbols of a picture would do, whose table is not certain where `coded`, (C_y, h, w), is true.
 
-    y: npt.NDArray[np.float32]
-    """(C_y, h, w), in units of its step"""
-    z: npt.NDArray[np.float32]
-    """(C_z, ⌈h/4⌉, ⌈w/4⌉)"""
-
-
-@runtime_checkable
-class Refiner(Protocol):
-    """A backend that can also search for better latents of a picture."""
-
-    def refine(self, pixels: Pixels, *, qp: int, search: Search, advance: Callable[[], None]) -> Latents:
-        """(H, W, 3) with H and W multiples of 16 → latents; `advance` is called after each step."""
-
-    def quantize(self, latents: Latents, *, qp: int) -> Symbols:
-        """Latents → symbols, as `analyze` makes them."""
+        With `again`, those of the second half are first rounded anew from the latent.
+        """
 
 
 def check_backend(name: str) -> None:

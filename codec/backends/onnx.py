@@ -6,10 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from ncodec.backends import Draft, Slopes
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import FRAME, Model
 from ncodec.picture import Levels, Pixels
+from ncodec.tables import BoolArray
 
 LARGE = 3 * 2**21
 """values of a tile (about two megapixels) from which memory is given back after each run"""
@@ -24,7 +26,7 @@ def _run_options(*, large: bool) -> onnxruntime.RunOptions:
 
 
 class OnnxBackend:
-    """The two exported graphs; each is loaded when it is first used."""
+    """The exported graphs; each is loaded when it is first used."""
 
     def __init__(self, model: Model, *, threads: int | None = None) -> None:
         self.model = model
@@ -74,6 +76,26 @@ class OnnxBackend:
         """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
         inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, **_known(qp, predicted)}
         return self._run("decoder.onnx", ["levels"], inputs, large=symbols.residual.size > LARGE)[0]
+
+    def draft(self, pixels: Pixels, *, qp: int) -> Draft:
+        """A picture → symbols, and what they round."""
+        wanted, inputs = ["z_hat", "residual", "latent"], {"pixels": pixels, **_known(qp, None)}
+        z_hat, residual, latent = self._run("encoder.onnx", wanted, inputs, large=pixels.size > LARGE)
+        return Draft(Symbols(z_hat, residual), latent)
+
+    def slopes(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool) -> Slopes:
+        """What moving symbols of a picture would do."""
+        inputs = {
+            "pixels": pixels,
+            "latent": draft.latent,
+            "z_hat": draft.symbols.z_hat,
+            "residual": draft.symbols.residual,
+            "coded": coded,
+            "again": np.array([again]),
+            **_known(qp, None),
+        }
+        wanted = ["settled", "slope", "curvature"]
+        return Slopes(*self._run("slopes.onnx", wanted, inputs, large=pixels.size > LARGE))
 
 
 def _known(qp: int, predicted: Pixels | None) -> dict[str, object]:

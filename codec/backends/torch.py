@@ -1,6 +1,5 @@
 """PyTorch, on the CPU or a GPU, in float32 or bfloat16: for those who have it."""
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -8,8 +7,7 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 
-from ncodec.backends import Latents
-from ncodec.effort import Search
+from ncodec.backends import Draft, Slopes
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import FRAME, Model
@@ -20,12 +18,11 @@ from ncodec.models.graphs import (
     EncoderGraph,
     FrameDecoderGraph,
     FrameEncoderGraph,
-    as_symbols,
-    to_unit,
+    SlopesGraph,
 )
 from ncodec.models.image import ImageConfig, ImageModel
-from ncodec.models.refinement import refine
 from ncodec.picture import Levels, Pixels
+from ncodec.tables import BoolArray
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -58,6 +55,7 @@ class TorchBackend:
         # With this one in bfloat16 too, a pixel in fifty million is two levels off.
         self.picture.synthesis.render.in_bfloat16 = False
         self.encoder = FrameEncoderGraph(network) if isinstance(network, FrameModel) else EncoderGraph(network)
+        self.slopes_graph = SlopesGraph(self.picture)
         self.decoder = FrameDecoderGraph(network) if isinstance(network, FrameModel) else DecoderGraph(network)
 
     def _qp(self, qp: int) -> torch.Tensor:
@@ -81,19 +79,20 @@ class TorchBackend:
         z_hat, residual, levels = (tensor.contiguous().cpu().numpy() for tensor in made)
         return Symbols(z_hat, residual), levels
 
-    def refine(self, pixels: Pixels, *, qp: int, search: Search, advance: Callable[[], None]) -> Latents:
-        """Search for latents of a picture; on a GPU its result may differ from run to run."""
-        step, unit = self._qp(qp), to_unit(*self._to_device(pixels))
-        found = refine(self.picture, unit, step, search, advance=advance)
-        y, z = (tensor[0].cpu().numpy() for tensor in found)
-        return Latents(y, z)
+    @torch.inference_mode()
+    def draft(self, pixels: Pixels, *, qp: int) -> Draft:
+        """A picture → symbols, and what they round."""
+        made = self.encoder(*self._to_device(pixels), self._qp(qp))
+        z_hat, residual, latent = (tensor.contiguous().cpu().numpy() for tensor in made)
+        return Draft(Symbols(z_hat, residual), latent)
 
     @torch.inference_mode()
-    def quantize(self, latents: Latents, *, qp: int) -> Symbols:
-        """Latents → symbols."""
-        y, z = self._to_device(latents.y, latents.z)
-        z_hat, residual, _ = self.picture.quantize_latents(y[None], z[None], self._qp(qp))
-        return Symbols(*(tensor.cpu().numpy() for tensor in as_symbols(z_hat, residual)))
+    def slopes(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool) -> Slopes:
+        """What moving symbols of a picture would do."""
+        symbols = draft.symbols
+        inputs = self._to_device(pixels, draft.latent, symbols.z_hat, symbols.residual, coded, np.array([again]))
+        made = self.slopes_graph(*inputs, self._qp(qp))
+        return Slopes(*(tensor.contiguous().cpu().numpy() for tensor in made))
 
     @torch.inference_mode()
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:

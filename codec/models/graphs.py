@@ -1,23 +1,28 @@
-"""The two graphs that ship: bytes to symbols and symbols to 8-bit levels, everything between in one network each."""
+"""The graphs that ship: pixels to symbols, symbols to 8-bit levels, and of pictures what moving a symbol would do."""
 
 import torch
 from torch import Tensor, nn
 
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
+from ncodec.models.slopes import slopes
 
 
 class EncoderGraph(nn.Module):
-    """(H, W, 3) uint8, qp (1,) → ẑ (C_z, ⌈h/4⌉, ⌈w/4⌉) int8 and r (C_y, h, w) int16; H and W multiples of 16."""
+    """(H, W, 3) uint8, qp (1,) → ẑ (C_z, ⌈h/4⌉, ⌈w/4⌉) int8, r (C_y, h, w) int16 and y in units of its step, float32.
+
+    H and W are multiples of 16.
+    """
 
     def __init__(self, model: ImageModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, pixels: Tensor, qp: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, pixels: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
-        unit = to_unit(pixels)
-        return as_symbols(*self.model.encode(unit, qp))
+        y = self.model.scaled_latent(to_unit(pixels), qp)
+        z_hat, residual, _ = self.model.quantize_latents(y, self.model.hyper_analysis(y), qp)
+        return *_as_symbols(z_hat, residual), y[0]
 
 
 class DecoderGraph(nn.Module):
@@ -30,6 +35,29 @@ class DecoderGraph(nn.Module):
     def forward(self, z_hat: Tensor, residual: Tensor, qp: Tensor) -> Tensor:
         """See the class."""
         return _to_levels(self.model.decode(z_hat[None].float(), residual[None].float(), qp)) + 127.5
+
+
+class SlopesGraph(nn.Module):
+    """What is to be coded and how → r as it then has to be, and how the cost of errors changes with each ŷ.
+
+    Pixels (H, W, 3) uint8; y (C_y, h, w) float32; ẑ int8; r int16; coded (C_y, h, w) bool; again (1,) bool, whether r
+    of the second half is to be rounded anew, because that of the first has changed; qp (1,) → r, slope (C_y, h, w) and
+    curvature (C_y,) float32, in bits of the picture and a step of quantization.
+    """
+
+    def __init__(self, model: ImageModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, pixels: Tensor, latent: Tensor, z_hat: Tensor, residual: Tensor, coded: Tensor, again: Tensor, qp: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """See the class."""
+        settled, y_hat = self.model.settle(
+            latent[None], z_hat[None].float(), residual[None].float(), coded[None].float(), again.float(), qp
+        )
+        found = slopes(self.model, y_hat, to_unit(pixels), qp)
+        return settled[0].to(torch.int16), found.slope[0], found.curvature[0, :, 0, 0]
 
 
 class FrameEncoderGraph(nn.Module):
@@ -45,7 +73,7 @@ class FrameEncoderGraph(nn.Module):
     def forward(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
         z_hat, residual, unit = self.model.code(to_unit(pixels), to_unit(predicted), qp)
-        return *as_symbols(z_hat, residual), _to_levels(unit)
+        return *_as_symbols(z_hat, residual), _to_levels(unit)
 
 
 class FrameDecoderGraph(nn.Module):
@@ -68,7 +96,7 @@ def to_unit(pixels: Tensor) -> Tensor:
     return pixels.permute(2, 0, 1)[None].float() / 255
 
 
-def as_symbols(z_hat: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+def _as_symbols(z_hat: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
     """ẑ and r of one picture, float32, → int8 and int16."""
     return z_hat[0].to(torch.int8), residual[0].to(torch.int16)
 

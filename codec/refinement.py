@@ -1,0 +1,100 @@
+"""A search for better symbols of a picture: those that promise most are moved by one, again and again.
+
+The classic form is rate–distortion optimized quantization; here the slope of errors comes back through the networks, so
+that it also knows how every other symbol was rounded.
+"""
+
+from collections.abc import Callable
+from itertools import count
+
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.backends import Backend, Draft, Slopes
+from ncodec.bitstream import PATCH
+from ncodec.effort import Search
+from ncodec.entropy import Symbols
+from ncodec.picture import Pixels
+from ncodec.tables import BoolArray, FloatArray, Int16Array, RowArray, Tables
+from ncodec.tiles import CELL, tiles
+
+FIRST_GAIN, SECOND_GAIN = 4.0, 3.0
+"""bits that a move of the first and the second half of the latents has to promise: moves beside each other add up to
+less than each of them promises, and the means of the second half follow those of the first"""
+
+
+SEARCHED_TILE, SEARCHED_HALO = 768, 128
+"""largest side of what is searched at once, which takes more memory than coding, and the pixels that are seen around
+it, enough for its symbols and most of what an error depends on"""
+
+Watch = Callable[[int, int], None]
+"""told how many steps of how many are done"""
+
+
+def unwatched(done: int, steps: int) -> None:
+    """Tell nobody."""
+
+
+def refine(
+    pixels: Pixels, draft: Draft, tables: Tables, backend: Backend, search: Search, *, qp: int, watch: Watch
+) -> Symbols:
+    """(H, W, 3) with H and W multiples of 16 and what one pass made of it → symbols that cost less.
+
+    Hyper-latents stay. First that half of the residuals is improved which the means of the other half depend on.
+    """
+    rows = tables.residual_rows(draft.symbols.z_hat, qp=qp, height=draft.latent.shape[1], width=draft.latent.shape[2])
+    first = _first_half(rows.shape)
+    parts = list(tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, side=SEARCHED_TILE))
+    steps = count(1)
+    for look in range(search.looks):
+        on_first = look < search.first
+        least = FIRST_GAIN if on_first else SECOND_GAIN
+        # What lies beside a tile is as it was before this look.
+        known, residual = draft.symbols, draft.symbols.residual.copy()
+        for tile in parts:
+            place = (slice(None), *tile.seen(PATCH))
+            seen = Draft(Symbols(known.z_hat[:, *tile.seen(CELL)], known.residual[place]), draft.latent[place])
+            coded = rows[place] > 0
+            found = backend.slopes(pixels[tile.seen(1)], seen, coded, qp=qp, again=look <= search.first)
+            movable = coded & (first[place] == on_first)
+            better = _moved(found, rows[place], movable, tables, least=least, most=search.moves)
+            residual[:, *tile.outer(PATCH)] = better[:, *tile.inner(PATCH)]
+            watch(next(steps), len(parts) * search.looks)
+        draft = Draft(Symbols(known.z_hat, residual), draft.latent)
+    return draft.symbols
+
+
+def _first_half(shape: tuple[int, ...]) -> BoolArray:
+    """Where latents are of the first half, (C_y, h, w): a checkerboard in row, column and channel."""
+    channels, rows, columns = np.ogrid[tuple(slice(side) for side in shape)]
+    first: BoolArray = (rows + columns) % 2 == channels % 2
+    return first
+
+
+def _moved(found: Slopes, rows: RowArray, movable: BoolArray, tables: Tables, *, least: float, most: int) -> Int16Array:
+    """Residuals after the best moves by one of what is `movable`: of `least` bits each, `most` at a place."""
+    residual = found.residual.copy()
+    places = np.flatnonzero(movable)
+    values, row = residual.reshape(-1)[places].astype(np.intp), rows.reshape(-1)[places]
+    slope = found.slope.reshape(-1)[places]
+    bend = found.curvature[places // (residual.shape[1] * residual.shape[2])] / 2
+    now = tables.prices.of(row, values)
+    up, down = (slope * step + bend + tables.prices.of(row, values + step) for step in (1, -1))
+    with np.errstate(invalid="ignore"):  # an escape stays one
+        saved = now - np.minimum(up, down)
+    chosen = _best(places, saved, residual.shape, least=least, most=most)
+    residual.reshape(-1)[places[chosen]] += np.where(up < down, 1, -1)[chosen].astype(np.int16)
+    return residual
+
+
+def _best(
+    places: npt.NDArray[np.intp], saved: FloatArray, shape: tuple[int, ...], *, least: float, most: int
+) -> npt.NDArray[np.intp]:
+    """Which of the flat `places` save at least so much and are among the `most` best over their (row, column)."""
+    enough = np.flatnonzero(saved > least)
+    area = shape[1] * shape[2]
+    order = enough[np.lexsort((-saved[enough], places[enough] % area))]
+    columns = places[order] % area
+    starts = np.flatnonzero(np.append(True, columns[1:] != columns[:-1]))
+    ranks = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    return order[ranks < most]

@@ -1,0 +1,83 @@
+"""Parts of a picture that networks see at once, and what they see around them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncodec.bitstream import PATCH
+from ncodec.picture import Pixels
+
+CELL = 64
+"""pixels under one hyper-latent, along each side"""
+LARGE_PICTURE = 2**25
+"""pixels from which tiles are of `LARGE_TILE`, because the picture itself already takes much"""
+LARGE_TILE = 1024
+TILE = 1536
+"""largest side that networks see at once, without the halo; bounds the memory of a large picture"""
+
+
+Place = tuple[slice, slice]
+"""rows and columns"""
+
+
+@dataclass(frozen=True)
+class _Span:
+    """A tile along one axis, in pixels: what it is for, and what the networks look at."""
+
+    start: int
+    stop: int
+    seen_start: int
+    seen_stop: int
+
+    def inner(self, unit: int) -> slice:
+        return slice((self.start - self.seen_start) // unit, -((self.seen_start - self.stop) // unit))
+
+    def outer(self, unit: int) -> slice:
+        return slice(self.start // unit, -(-self.stop // unit))
+
+    def seen(self, unit: int) -> slice:
+        return slice(self.seen_start // unit, -(-self.seen_stop // unit))
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Where a tile lies, in arrays of one value for `unit` pixels along each side."""
+
+    rows: _Span
+    columns: _Span
+
+    def inner(self, unit: int) -> Place:
+        """What to keep of a result of the networks."""
+        return self.rows.inner(unit), self.columns.inner(unit)
+
+    def outer(self, unit: int) -> Place:
+        """Where that goes."""
+        return self.rows.outer(unit), self.columns.outer(unit)
+
+    def seen(self, unit: int) -> Place:
+        """What the networks look at."""
+        return self.rows.seen(unit), self.columns.seen(unit)
+
+
+def _spans(length: int, halo: int, side: int) -> list[_Span]:
+    """Tiles of about equal size at multiples of a hyper-latent cell, each with its halo inside 0…length."""
+    count = -(-length // side)
+    step = -(-length // (count * CELL)) * CELL
+    return [
+        _Span(start, min(start + step, length), max(0, start - halo), min(length, start + step + halo))
+        for start in range(0, length, step)
+    ]
+
+
+def tiles(height: int, width: int, halo: int, *, side: int | None = None) -> Iterator[Tile]:
+    """The tiles of a picture, row by row, of at most `side` without `halo` pixels around each."""
+    side = side or (LARGE_TILE if height * width > LARGE_PICTURE else TILE)
+    columns = _spans(width, halo, side)
+    return (Tile(row, column) for row in _spans(height, halo, side) for column in columns)
+
+
+def pad_to_patches(tile: Pixels) -> Pixels:
+    """Repeat the last row and column up to multiples of 16."""
+    bottom, right = -tile.shape[0] % PATCH, -tile.shape[1] % PATCH
+    return np.pad(tile, ((0, bottom), (0, right), (0, 0)), mode="edge") if bottom or right else tile

@@ -1,0 +1,104 @@
+"""Symbols move where that promises most, within their tables, and only where they may."""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ncodec.api import open_codec
+from ncodec.backends import Draft, Slopes
+from ncodec.effort import Search
+from ncodec.entropy import Symbols
+from ncodec.refinement import FIRST_GAIN, SECOND_GAIN, refine, unwatched
+
+SHAPE = (320, 4, 4)
+QP = 30
+TABLES = open_codec().model.tables
+Z_HAT = np.zeros((96, 1, 1), dtype=np.int8)
+ROWS = TABLES.residual_rows(Z_HAT, qp=QP, height=4, width=4)
+CHANNELS, HIGH, WIDE = np.indices(SHAPE)
+FIRST = (HIGH + WIDE) % 2 == CHANNELS % 2
+
+
+class Slope:
+    """A backend for which moving a symbol up costs what it is told."""
+
+    def __init__(self, slope: npt.NDArray[np.float32], curvature: float = 0) -> None:
+        self.slope, self.curvature = slope, np.full(SHAPE[0], curvature, dtype=np.float32)
+
+    def slopes(self, pixels: object, draft: Draft, coded: npt.NDArray[np.bool_], *, qp: int, again: bool) -> Slopes:
+        return Slopes(draft.symbols.residual, self.slope, self.curvature)
+
+
+def refined(backend: Slope, search: Search, residual: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+    draft = Draft(Symbols(Z_HAT, residual), np.zeros(SHAPE, dtype=np.float32))
+    pixels = np.zeros((64, 64, 3), dtype=np.uint8)
+    found = refine(pixels, draft, TABLES, backend, search, qp=QP, watch=unwatched)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found.z_hat, Z_HAT)
+    return found.residual
+
+
+def zeros() -> npt.NDArray[np.int16]:
+    return np.zeros(SHAPE, dtype=np.int16)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_symbols_move_downhill_but_not_beyond_what_they_cost(sign: int) -> None:
+    slope = np.full(SHAPE, -100 * sign, dtype=np.float32)
+    moved = refined(Slope(slope), Search(first=1, second=1, moves=320), zeros())
+    np.testing.assert_array_equal(moved, sign * (ROWS > 0))
+    unmoved = refined(Slope(slope, curvature=250), Search(first=1, second=1, moves=320), zeros())
+    assert not unmoved.any()
+
+
+@pytest.mark.parametrize(("gain", "half"), [(FIRST_GAIN, FIRST), (SECOND_GAIN, ~FIRST)])
+def test_a_move_has_to_save_enough(gain: float, half: npt.NDArray[np.bool_]) -> None:
+    cost = TABLES.prices.of(ROWS, zeros() + 1) - TABLES.prices.of(ROWS, zeros())
+    search = Search(first=1, second=1, moves=320)
+    barely, hardly = (
+        refined(Slope(np.where(half, -(cost + gain + more), 0).astype(np.float32)), search, zeros())
+        for more in (0.01, -0.01)
+    )
+    np.testing.assert_array_equal(barely, half & (ROWS > 0))
+    assert not hardly.any()
+
+
+def test_the_best_move_first_and_no_more_than_are_allowed_at_a_place() -> None:
+    cost = TABLES.prices.of(ROWS, zeros() + 1) - TABLES.prices.of(ROWS, zeros())
+    worth = np.random.default_rng(0).permutation(SHAPE[0])[:, None, None] + 10
+    slope = np.where(ROWS > 0, -(cost + worth), 0).astype(np.float32)
+    moved = refined(Slope(slope), Search(first=0, second=1, moves=2), zeros())
+    assert (moved.sum(axis=0) == 2).all()
+    worth = np.where((ROWS > 0) & ~FIRST, worth, 0)
+    for place in np.ndindex(4, 4):
+        assert set(np.flatnonzero(moved[:, *place])) == set(np.argsort(worth[:, *place])[-2:])
+
+
+def test_halves_are_looked_at_one_after_the_other() -> None:
+    slope = np.full(SHAPE, -100, dtype=np.float32)
+    only = refined(Slope(slope), Search(first=0, second=1, moves=320), zeros())
+    np.testing.assert_array_equal(only, ~FIRST & (ROWS > 0))
+    twice = refined(Slope(slope), Search(first=2, second=1, moves=320), zeros())
+    np.testing.assert_array_equal(twice, np.where(FIRST, 2, 1) * (ROWS > 0))
+
+
+def test_symbols_do_not_leave_their_tables() -> None:
+    limits = TABLES.prices.limits[ROWS].astype(np.int16)
+    slope = np.full(SHAPE, -1e6, dtype=np.float32)
+    search = Search(first=1, second=1, moves=320)
+    np.testing.assert_array_equal(refined(Slope(slope), search, limits.copy()), limits)
+    beyond = limits + 3 * (ROWS > 0).astype(np.int16)
+    np.testing.assert_array_equal(refined(Slope(slope), search, beyond.copy()), beyond)
+
+
+def test_prices_are_those_of_the_tables() -> None:
+    row = int(ROWS.max())
+    table = TABLES.bank[row]
+    values = np.array([-table.limit - 1, -table.limit, 0, 1, table.limit, table.limit + 1])
+    prices = TABLES.prices.of(np.full(len(values), row, dtype=np.uint8), values)
+    expected = -np.log2(table.counts[values[1:-1] + table.limit] / 2**24)
+    np.testing.assert_allclose(prices[1:-1], expected, atol=1e-5)
+    assert np.isinf(prices[[0, -1]]).all()
+    nothing = replace(TABLES).prices.of(np.zeros(1, dtype=np.uint8), np.zeros(1, dtype=np.int16))
+    assert nothing[0] < 1e-6

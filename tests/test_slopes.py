@@ -1,0 +1,73 @@
+"""What moving a latent does to the error is what autograd finds, and what every backend says."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ncodec.api import open_codec
+from ncodec.backends import Draft, Slopes
+from ncodec.image import ImageCodec
+
+Photo = npt.NDArray[np.uint8]
+
+
+def found_by(
+    codec: ImageCodec, pixels: Photo, *, qp: int, again: bool = False, change: int = 0
+) -> tuple[Draft, Slopes]:
+    draft = codec.backend.draft(pixels, qp=qp)
+    high, wide = draft.latent.shape[1:]
+    coded = codec.model.tables.residual_rows(draft.symbols.z_hat, qp=qp, height=high, width=wide) > 0
+    draft.symbols.residual[...] += (change * coded).astype(np.int16)
+    return draft, codec.backend.slopes(pixels, draft, coded, qp=qp, again=again)
+
+
+@pytest.mark.parametrize("qp", [0, 17, 40, 63])
+def test_slopes_are_those_of_autograd(photo: Photo, qp: int) -> None:
+    torch = pytest.importorskip("torch")
+    from ncodec.backends.torch import TorchBackend
+    from ncodec.models.slopes import slopes
+
+    pixels = torch.tensor(photo[:80, :112]).permute(2, 0, 1)[None] / 255
+    backend = open_codec(backend="torch").backend
+    assert isinstance(backend, TorchBackend)
+    model, step = backend.picture, torch.tensor([float(qp)])
+    with torch.no_grad():
+        _, _, y_hat = model.quantize(pixels, step)
+    leaf = y_hat.clone().requires_grad_()
+    errors = (model.render(leaf, step) + 0.5 - pixels).square().sum() / 3
+    (gradient,) = torch.autograd.grad(model.config.lambda_of(step) * 255**2 * errors, leaf)
+    with torch.no_grad():
+        found = slopes(model, y_hat, pixels, step)
+    torch.testing.assert_close(found.slope, gradient, rtol=1e-4, atol=1e-4 * float(gradient.abs().max()))
+    assert found.curvature.shape == (1, y_hat.shape[1], 1, 1)
+    assert found.curvature.min() > 0
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_backends_find_the_same(photo: Photo, again: bool) -> None:
+    pytest.importorskip("torch")
+    pixels = np.ascontiguousarray(photo[:96, :144])
+    (_, onnx), (_, torch) = (
+        found_by(open_codec(backend=name), pixels, qp=33, again=again, change=1) for name in ("onnx", "torch")
+    )
+    np.testing.assert_array_equal(onnx.residual, torch.residual)
+    np.testing.assert_allclose(onnx.slope, torch.slope, atol=1e-3 * np.abs(torch.slope).max())
+    np.testing.assert_allclose(onnx.curvature, torch.curvature, rtol=1e-4)
+
+
+def test_what_was_made_in_one_pass_is_settled(photo: Photo) -> None:
+    draft, found = found_by(open_codec(), np.ascontiguousarray(photo[:80, :80]), qp=30, again=True)
+    np.testing.assert_array_equal(found.residual, draft.symbols.residual)
+
+
+def test_half_of_the_symbols_is_rounded_anew_only_if_asked(photo: Photo) -> None:
+    pixels = np.ascontiguousarray(photo[:80, :80])
+    draft, kept = found_by(open_codec(), pixels, qp=30, change=1)
+    np.testing.assert_array_equal(kept.residual, draft.symbols.residual)
+    channels, rows, columns = np.indices(draft.latent.shape)
+    first = (rows + columns) % 2 == channels % 2
+    _, fresh = found_by(open_codec(), pixels, qp=30, again=True, change=1)
+    np.testing.assert_array_equal(fresh.residual[first], draft.symbols.residual[first])
+    changed = fresh.residual[~first] != draft.symbols.residual[~first]
+    coded = draft.symbols.residual[~first] != 0
+    assert changed[coded].mean() > 0.3
