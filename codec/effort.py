@@ -9,6 +9,8 @@ LOOKS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 32)
 MAX_EFFORT = len(LOOKS) - 1
 _STEPS_PER_MOVE = 16
 """of qp: where latents are worth more bits, more of them can move without being in each other's way"""
+_MORE_AT_FIRST = 3
+"""moves over a place that the first of many looks makes, because later ones mend what it does wrong"""
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,18 @@ class Search:
     """looks at the half of the latents that the means of the other half depend on"""
     second: int
     """looks at that other half, at least one"""
-    moves: int
-    """of symbols over a place, at most, after each look"""
+    most: int
+    """moves of symbols over a place after the first look at each half; fewer and fewer, one after the last"""
 
     @property
     def looks(self) -> int:
         """How many there are."""
         return self.first + self.second
+
+    def moves(self, look: int) -> int:
+        """How many symbols over a place may move after a look, which count from 0."""
+        done, last = (look, self.first - 1) if look < self.first else (look - self.first, self.second - 1)
+        return self.most if done == 0 else round(self.most + (1 - self.most) * done / last)
 
 
 def check_effort(effort: int) -> None:
@@ -38,4 +45,5 @@ def check_effort(effort: int) -> None:
 def search_of(effort: int, *, qp: int) -> Search:
     """The search of an effort of 1 to `MAX_EFFORT`."""
     first = LOOKS[effort] // 2
-    return Search(first, LOOKS[effort] - first, 1 + qp // _STEPS_PER_MOVE)
+    second = LOOKS[effort] - first
+    return Search(first, second, 1 + qp // _STEPS_PER_MOVE + min(second, _MORE_AT_FIRST))

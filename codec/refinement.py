@@ -18,7 +18,7 @@ from ncodec.picture import Pixels
 from ncodec.tables import BoolArray, FloatArray, Int16Array, RowArray, Tables
 from ncodec.tiles import CELL, tiles
 
-FIRST_GAIN, SECOND_GAIN = 4.0, 3.0
+FIRST_GAIN, SECOND_GAIN = 3.0, 2.0
 """bits that a move of the first and the second half of the latents has to promise: moves beside each other add up to
 less than each of them promises, and the means of the second half follow those of the first"""
 
@@ -57,7 +57,7 @@ def refine(
             coded = rows[place] > 0
             found = backend.slopes(pixels[tile.seen(1)], seen, coded, qp=qp, again=look <= search.first)
             movable = coded & (first[place] == on_first)
-            better = _moved(found, rows[place], movable, tables, least=least, most=search.moves)
+            better = _moved(found, rows[place], movable, tables, least=least, most=search.moves(look))
             residual[:, *tile.outer(PATCH)] = better[:, *tile.inner(PATCH)]
             watch(next(steps), len(parts) * search.looks)
         draft = Draft(Symbols(known.z_hat, residual), draft.latent)

@@ -46,16 +46,16 @@ def zeros() -> npt.NDArray[np.int16]:
 @pytest.mark.parametrize("sign", [1, -1])
 def test_symbols_move_downhill_but_not_beyond_what_they_cost(sign: int) -> None:
     slope = np.full(SHAPE, -100 * sign, dtype=np.float32)
-    moved = refined(Slope(slope), Search(first=1, second=1, moves=320), zeros())
+    moved = refined(Slope(slope), Search(first=1, second=1, most=320), zeros())
     np.testing.assert_array_equal(moved, sign * (ROWS > 0))
-    unmoved = refined(Slope(slope, curvature=250), Search(first=1, second=1, moves=320), zeros())
+    unmoved = refined(Slope(slope, curvature=250), Search(first=1, second=1, most=320), zeros())
     assert not unmoved.any()
 
 
 @pytest.mark.parametrize(("gain", "half"), [(FIRST_GAIN, FIRST), (SECOND_GAIN, ~FIRST)])
 def test_a_move_has_to_save_enough(gain: float, half: npt.NDArray[np.bool_]) -> None:
     cost = TABLES.prices.of(ROWS, zeros() + 1) - TABLES.prices.of(ROWS, zeros())
-    search = Search(first=1, second=1, moves=320)
+    search = Search(first=1, second=1, most=320)
     barely, hardly = (
         refined(Slope(np.where(half, -(cost + gain + more), 0).astype(np.float32)), search, zeros())
         for more in (0.01, -0.01)
@@ -68,7 +68,7 @@ def test_the_best_move_first_and_no_more_than_are_allowed_at_a_place() -> None:
     cost = TABLES.prices.of(ROWS, zeros() + 1) - TABLES.prices.of(ROWS, zeros())
     worth = np.random.default_rng(0).permutation(SHAPE[0])[:, None, None] + 10
     slope = np.where(ROWS > 0, -(cost + worth), 0).astype(np.float32)
-    moved = refined(Slope(slope), Search(first=0, second=1, moves=2), zeros())
+    moved = refined(Slope(slope), Search(first=0, second=1, most=2), zeros())
     assert (moved.sum(axis=0) == 2).all()
     worth = np.where((ROWS > 0) & ~FIRST, worth, 0)
     for place in np.ndindex(4, 4):
@@ -77,16 +77,26 @@ def test_the_best_move_first_and_no_more_than_are_allowed_at_a_place() -> None:
 
 def test_halves_are_looked_at_one_after_the_other() -> None:
     slope = np.full(SHAPE, -100, dtype=np.float32)
-    only = refined(Slope(slope), Search(first=0, second=1, moves=320), zeros())
+    only = refined(Slope(slope), Search(first=0, second=1, most=320), zeros())
     np.testing.assert_array_equal(only, ~FIRST & (ROWS > 0))
-    twice = refined(Slope(slope), Search(first=2, second=1, moves=320), zeros())
-    np.testing.assert_array_equal(twice, np.where(FIRST, 2, 1) * (ROWS > 0))
+    twice = refined(Slope(slope), Search(first=2, second=1, most=320), zeros())
+    np.testing.assert_array_equal(twice[~FIRST], only[~FIRST])
+    np.testing.assert_array_equal(twice.max(axis=0), 2)
+
+
+def test_later_looks_move_less() -> None:
+    assert [Search(first=3, second=4, most=5).moves(look) for look in range(7)] == [5, 3, 1, 5, 4, 2, 1]
+    slope = np.full(SHAPE, -1000, dtype=np.float32)
+    counts = []
+    for second in (1, 2, 3):
+        counts.append(np.abs(refined(Slope(slope), Search(first=0, second=second, most=5), zeros())).sum(axis=0)[0, 0])
+    assert counts == [5, 6, 9]
 
 
 def test_symbols_do_not_leave_their_tables() -> None:
     limits = TABLES.prices.limits[ROWS].astype(np.int16)
     slope = np.full(SHAPE, -1e6, dtype=np.float32)
-    search = Search(first=1, second=1, moves=320)
+    search = Search(first=1, second=1, most=320)
     np.testing.assert_array_equal(refined(Slope(slope), search, limits.copy()), limits)
     beyond = limits + 3 * (ROWS > 0).astype(np.int16)
     np.testing.assert_array_equal(refined(Slope(slope), search, beyond.copy()), beyond)
