@@ -37,7 +37,7 @@ from ncodec.console import (
     step_progress,
     work_through,
 )
-from ncodec.effort import MAX_EFFORT
+from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT
 from ncodec.errors import NcodecError
 from ncodec.suffixes import is_numbered
 
@@ -142,9 +142,7 @@ def _encoding_line(facts: dict[str, Any]) -> str:
 @click.option(
     "--effort",
     type=click.IntRange(0, MAX_EFFORT),
-    default=0,
-    show_default=True,
-    help="Search longer and longer for a better file of about this size (0: do not).",
+    help=f"Search longer and longer for a better picture of about this size (default {DEFAULT_EFFORT}, 0: do not).",
 )
 @click.option(
     "--tune",
@@ -168,7 +166,7 @@ def encode(
     bpp: float | None,
     size: int | None,
     psnr: float | None,
-    effort: int,
+    effort: int | None,
     tune: str,
     bitrate: float | None,
     gop: int | None,
@@ -202,7 +200,7 @@ def encode(
         numbered=any(is_numbered(name) for name in names),
         quality=quality,
         size=size,
-        for_pictures={"--bpp": bpp, "--psnr": psnr, "--effort": effort or None, "--model": model, **tuned},
+        for_pictures={"--bpp": bpp, "--psnr": psnr, "--effort": effort, "--model": model, **tuned},
     )
     wanted = parse_target(quality, bpp, size, psnr) if len(clips) < len(names) else None
     model = parse_tune(tune, model, effort) if len(clips) < len(names) else None
@@ -220,14 +218,15 @@ def encode(
             )  # fmt: skip
             return
         from ncodec import files, picture
-        from ncodec.api import load_picture, open_codec
+        from ncodec.api import effort_of, load_picture, open_codec
 
         files.check_output(target, overwrite=force, source=source)
         codec = open_codec(model, backend=backend, threads=threads)
         start = time.perf_counter()
         loaded = load_picture(source, allow_large=allow_large)
-        with step_progress("search", shown=effort > 0 and len(pairs) == 1) as watch:
-            encoded = codec.encode_to(loaded, wanted, effort=effort, watch=watch)
+        looking = effort_of(effort, tune=tune)
+        with step_progress("search", shown=looking > 0 and len(pairs) == 1) as watch:
+            encoded = codec.encode_to(loaded, wanted, effort=looking, watch=watch)
         seconds = time.perf_counter() - start
         measured = picture.psnr(loaded.pixels, codec.decode(encoded.data).pixels) if measure else None
         files.write_bytes(encoded.data, target, overwrite=force)

@@ -173,7 +173,7 @@ def parse_target(quality: float | None, bpp: float | None, size: int | None, psn
         return make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
 
 
-def parse_tune(tune: str, model: str | None, effort: int) -> str | None:
+def parse_tune(tune: str, model: str | None, effort: int | None) -> str | None:
     """The name of the model that the options ask for; raises UsageError where they conflict."""
     from ncodec.api import tuned_model
 

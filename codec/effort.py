@@ -7,6 +7,8 @@ from ncodec.errors import InputError
 LOOKS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 32)
 """at what moving symbols would do, by effort"""
 MAX_EFFORT = len(LOOKS) - 1
+DEFAULT_EFFORT = 2
+"""of pictures: most of the first few per cent, for a few tenths of a second"""
 _STEPS_PER_MOVE = 16
 """of qp: where latents are worth more bits, more of them can move without being in each other's way"""
 _MORE_AT_FIRST = 3

@@ -82,8 +82,13 @@ class ImageCodec:
 
         return self._assembled(analyzed, pixels.shape[0], pixels.shape[1], qp=qp)
 
-    def refine(self, pixels: Pixels, *, qp: int, effort: int, watch: Watch) -> Symbols:
-        """(H, W, 3) uint8 → symbols whose picture is better for its bits than that of those of `analyze`."""
+    def refine(
+        self, pixels: Pixels, *, qp: int, effort: int, subsampled: bool = False, watch: Watch = unwatched
+    ) -> Symbols:
+        """(H, W, 3) uint8 → symbols whose picture is better for its bits than that of those of `analyze`.
+
+        Better in R, G and B, or, `subsampled`, in Y, Cb and Cr of 4:2:0.
+        """
         padded = pad_to_patches(pixels)
         latent = np.empty((self.model.tables.bias.shape[1], *(side // PATCH for side in padded.shape[:2])), np.float32)
 
@@ -93,7 +98,8 @@ class ImageCodec:
             return made.symbols
 
         draft = Draft(self._assembled(drafted, *padded.shape[:2], qp=qp), latent)
-        return refine(padded, draft, self.model.tables, self.backend, search_of(effort, qp=qp), qp=qp, watch=watch)
+        search = search_of(effort, qp=qp)
+        return refine(padded, draft, self.model.tables, self.backend, search, qp=qp, subsampled=subsampled, watch=watch)
 
     def _assembled(self, symbols_of: Callable[[Tile], Symbols], height: int, width: int, *, qp: int) -> Symbols:
         """The symbols of a picture from those of what the networks see around each tile."""

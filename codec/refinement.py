@@ -36,11 +36,20 @@ def unwatched(done: int, steps: int) -> None:
 
 
 def refine(
-    pixels: Pixels, draft: Draft, tables: Tables, backend: Backend, search: Search, *, qp: int, watch: Watch
+    pixels: Pixels,
+    draft: Draft,
+    tables: Tables,
+    backend: Backend,
+    search: Search,
+    *,
+    qp: int,
+    subsampled: bool,
+    watch: Watch,
 ) -> Symbols:
     """(H, W, 3) with H and W multiples of 16 and what one pass made of it → symbols that cost less.
 
-    Hyper-latents stay. First that half of the residuals is improved which the means of the other half depend on.
+    Hyper-latents stay. First that half of the residuals is improved which the means of the other half depend on. Errors
+    count in R, G and B, or, `subsampled`, in 4:2:0. `watch` is told how many steps of how many are done.
     """
     rows = tables.residual_rows(draft.symbols.z_hat, qp=qp, height=draft.latent.shape[1], width=draft.latent.shape[2])
     first = _first_half(rows.shape)
@@ -55,7 +64,8 @@ def refine(
             place = (slice(None), *tile.seen(PATCH))
             seen = Draft(Symbols(known.z_hat[:, *tile.seen(CELL)], known.residual[place]), draft.latent[place])
             coded = rows[place] > 0
-            found = backend.slopes(pixels[tile.seen(1)], seen, coded, qp=qp, again=look <= search.first)
+            again = look <= search.first
+            found = backend.slopes(pixels[tile.seen(1)], seen, coded, qp=qp, again=again, subsampled=subsampled)
             movable = coded & (first[place] == on_first)
             better = _moved(found, rows[place], movable, tables, least=least, most=search.moves(look))
             residual[:, *tile.outer(PATCH)] = better[:, *tile.inner(PATCH)]

@@ -30,6 +30,8 @@ from ncodec.tables import Tables
 from ncodec.tiles import pad_to_patches
 from ncodec.vectors import group_motion, pop_motion
 
+INTRA_EFFORT = 6
+"""of intra frames, whose quality and bits a whole group has a share in"""
 LEAST_PREDICTED = 0.6
 """share of blocks that motion must predict; below it the scene is another one, and the frame intra"""
 
@@ -133,7 +135,7 @@ class FrameEncoder:
 
     def _encode_intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
-        symbols, tables = codec.analyze(pixels, qp=qp), codec.model.tables
+        symbols, tables = codec.refine(pixels, qp=qp, effort=INTRA_EFFORT, subsampled=True), codec.model.tables
         levels = codec.render(symbols, qp=qp)
         shifts = choose_shifts(levels, INTRA_ROUNDING)
         pushing = self._worker.submit(

@@ -4,14 +4,14 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ncodec.console import require_modules
-from ncodec.effort import MAX_EFFORT
+from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT
 from ncodec.errors import BackendError
 
 if TYPE_CHECKING:
@@ -74,8 +74,9 @@ def compare(picture: Path, quality: float, output: Path | None) -> None:
 @click.argument("folder", type=FOLDER)
 @click.option("--save", type=FILE_OUT, help="Also write the curves as JSON.")
 @click.option("--record", type=FOLDER, help="Also note ncodec's curve in the manifest of this weights folder.")
+@click.option("--effort", type=click.IntRange(0, MAX_EFFORT), default=DEFAULT_EFFORT, show_default=True)
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
-def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -> None:
+def rd(folder: Path, save: Path | None, record: Path | None, effort: int, jobs: int | None) -> None:
     """Rate–distortion of ncodec, JPEG and WebP over the pictures of FOLDER; `ncodec report` compares with more."""
     require_modules("scipy", "skimage", extra="eval")
     from tempfile import TemporaryDirectory
@@ -89,7 +90,7 @@ def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -
     sources, unreadable = load_sources(PICTURES, find_files([folder])[1])
     for sentence in unreadable:
         click.echo(f"left out: {sentence}", err=True)
-    codecs = (NCODEC, JPEG_420, JPEG_444, WEBP)
+    codecs = (replace(NCODEC, effort=effort), JPEG_420, JPEG_444, WEBP)
     with _stages() as progress, TemporaryDirectory() as cache:
         measured = measure(
             PICTURES,

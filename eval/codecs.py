@@ -283,6 +283,7 @@ class NcodecCodec(PictureCodec):
     """This project's codec, through its public API, on one thread."""
 
     tune: str = "psnr"
+    effort: int | None = None
 
     def version(self) -> str:
         """Of the package, of what runs its networks, and of the model's files."""
@@ -290,7 +291,7 @@ class NcodecCodec(PictureCodec):
 
     def encode(self, pixels: Pixels, quality: float) -> bytes:
         """(H, W, 3) uint8 RGB → file bytes."""
-        return ncodec.encode(pixels, quality=quality, tune=self.tune, threads=1)
+        return ncodec.encode(pixels, quality=quality, tune=self.tune, effort=self.effort, threads=1)
 
     def decode(self, data: bytes) -> Pixels:
         """File bytes → (H, W, 3) uint8 RGB."""
@@ -300,6 +301,7 @@ class NcodecCodec(PictureCodec):
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 else greets on standard error at every picture
 
 NCODEC = NcodecCodec("ncodec", (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100), "defaults")
+NCODEC_LONGER = NcodecCodec("ncodec effort 6", NCODEC.qualities, "--effort 6", effort=6)
 NCODEC_SSIM = NcodecCodec("ncodec ssim", NCODEC.qualities, "--tune ssim", tune="ssim")
 
 _JPEG_QUALITIES = (5, 10, 20, 40, 65, 85, 95)
@@ -365,8 +367,8 @@ VVC = VvcCodec(
 CODECS: dict[str, PictureCodec] = {
     codec.name: codec
     for codec in (
-        NCODEC, NCODEC_SSIM, JPEG_420, JPEG_444, WEBP, JPEG_2000, AVIF_444, AVIF_420, JPEG_XL, HEIC, H264, H265, VVC,
-        AV1, VP9,
+        NCODEC, NCODEC_LONGER, NCODEC_SSIM, JPEG_420, JPEG_444, WEBP, JPEG_2000, AVIF_444, AVIF_420, JPEG_XL, HEIC,
+        H264, H265, VVC, AV1, VP9,
     )
 }  # fmt: skip
 """every codec of pictures, by name"""

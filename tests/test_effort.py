@@ -10,7 +10,7 @@ from click.testing import CliRunner
 import ncodec
 from ncodec.api import open_codec
 from ncodec.cli import cli
-from ncodec.effort import MAX_EFFORT, search_of
+from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT, search_of
 from ncodec.errors import BackendError, InputError
 from ncodec.image import ImageCodec, Target
 from ncodec.picture import from_array, psnr
@@ -80,12 +80,20 @@ def test_a_psnr_that_only_the_plain_encoder_reaches_is_reached(codec: ImageCodec
     assert psnr(picture.pixels, np.asarray(ncodec.decode(found.data))) >= reached - 0.01
 
 
-@pytest.mark.parametrize("effort", [-1, MAX_EFFORT + 1, 2.5, "3", None])
+@pytest.mark.parametrize("effort", [-1, MAX_EFFORT + 1, 2.5, "3"])
 def test_unknown_efforts_are_refused(codec: ImageCodec, crop: Photo, effort: int) -> None:
     with pytest.raises(InputError, match="expected an effort of 0 to 9"):
         ncodec.encode(crop, effort=effort)
     with pytest.raises(InputError, match="expected an effort of 0 to 9"):
         codec.encode(from_array(crop), qp=QP, effort=effort)
+
+
+def test_pictures_are_searched_for_unless_told_otherwise(crop: Photo) -> None:
+    default = ncodec.encode(crop, threads=1)
+    assert default == ncodec.encode(crop, effort=DEFAULT_EFFORT, threads=1)
+    assert default != ncodec.encode(crop, effort=0, threads=1)
+    structure = ncodec.encode(crop, tune="ssim", threads=1)
+    assert structure == ncodec.encode(crop, tune="ssim", effort=0, threads=1)
 
 
 def test_an_effort_does_not_hide_an_unknown_backend(crop: Photo) -> None:

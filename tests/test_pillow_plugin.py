@@ -19,6 +19,16 @@ def test_save_and_open(photo: Photo, folder: Path) -> None:
         np.testing.assert_array_equal(np.asarray(image), np.asarray(ncodec.decode("a.nci")))
 
 
+def test_saving_takes_an_effort(photo: Photo) -> None:
+    saved = {}
+    for effort in (0, 1):
+        stream = io.BytesIO()
+        Image.fromarray(photo).save(stream, "NCI", quality=30, effort=effort)
+        saved[effort] = stream.getvalue()
+        assert saved[effort] == ncodec.encode(photo, quality=30, effort=effort)
+    assert saved[0] != saved[1]
+
+
 def test_opening_reads_the_header_and_decodes_nothing(coded: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ncodec.pillow_plugin, "open_codec", None)
     assert Image.open(io.BytesIO(coded)).size == (200, 152)

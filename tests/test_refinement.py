@@ -27,14 +27,14 @@ class Slope:
     def __init__(self, slope: npt.NDArray[np.float32], curvature: float = 0) -> None:
         self.slope, self.curvature = slope, np.full(SHAPE[0], curvature, dtype=np.float32)
 
-    def slopes(self, pixels: object, draft: Draft, coded: npt.NDArray[np.bool_], *, qp: int, again: bool) -> Slopes:
+    def slopes(self, pixels: object, draft: Draft, *_: object, **__: object) -> Slopes:
         return Slopes(draft.symbols.residual, self.slope, self.curvature)
 
 
 def refined(backend: Slope, search: Search, residual: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     draft = Draft(Symbols(Z_HAT, residual), np.zeros(SHAPE, dtype=np.float32))
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
-    found = refine(pixels, draft, TABLES, backend, search, qp=QP, watch=unwatched)  # type: ignore[arg-type]
+    found = refine(pixels, draft, TABLES, backend, search, qp=QP, subsampled=False, watch=unwatched)  # type: ignore[arg-type]
     np.testing.assert_array_equal(found.z_hat, Z_HAT)
     return found.residual
 
@@ -87,10 +87,8 @@ def test_halves_are_looked_at_one_after_the_other() -> None:
 def test_later_looks_move_less() -> None:
     assert [Search(first=3, second=4, most=5).moves(look) for look in range(7)] == [5, 3, 1, 5, 4, 2, 1]
     slope = np.full(SHAPE, -1000, dtype=np.float32)
-    counts = []
-    for second in (1, 2, 3):
-        counts.append(np.abs(refined(Slope(slope), Search(first=0, second=second, most=5), zeros())).sum(axis=0)[0, 0])
-    assert counts == [5, 6, 9]
+    moved = [refined(Slope(slope), Search(first=0, second=second, most=5), zeros()) for second in (1, 2, 3)]
+    assert [int(np.abs(symbols[:, 0, 0]).sum()) for symbols in moved] == [5, 6, 9]
 
 
 def test_symbols_do_not_leave_their_tables() -> None:

@@ -12,20 +12,22 @@ Photo = npt.NDArray[np.uint8]
 
 
 def found_by(
-    codec: ImageCodec, pixels: Photo, *, qp: int, again: bool = False, change: int = 0
+    codec: ImageCodec, pixels: Photo, *, qp: int, again: bool = False, subsampled: bool = False, change: int = 0
 ) -> tuple[Draft, Slopes]:
     draft = codec.backend.draft(pixels, qp=qp)
     high, wide = draft.latent.shape[1:]
     coded = codec.model.tables.residual_rows(draft.symbols.z_hat, qp=qp, height=high, width=wide) > 0
     draft.symbols.residual[...] += (change * coded).astype(np.int16)
-    return draft, codec.backend.slopes(pixels, draft, coded, qp=qp, again=again)
+    return draft, codec.backend.slopes(pixels, draft, coded, qp=qp, again=again, subsampled=subsampled)
 
 
+@pytest.mark.parametrize("subsampled", [False, True])
 @pytest.mark.parametrize("qp", [0, 17, 40, 63])
-def test_slopes_are_those_of_autograd(photo: Photo, qp: int) -> None:
+def test_slopes_are_those_of_autograd(photo: Photo, qp: int, subsampled: bool) -> None:
     torch = pytest.importorskip("torch")
     from ncodec.backends.torch import TorchBackend
-    from ncodec.models.slopes import slopes
+    from ncodec.models.slopes import in_420, in_rgb, slopes
+    from ncodec.training.losses import mean_square, mean_square_420
 
     pixels = torch.tensor(photo[:80, :112]).permute(2, 0, 1)[None] / 255
     backend = open_codec(backend="torch").backend
@@ -34,21 +36,22 @@ def test_slopes_are_those_of_autograd(photo: Photo, qp: int) -> None:
     with torch.no_grad():
         _, _, y_hat = model.quantize(pixels, step)
     leaf = y_hat.clone().requires_grad_()
-    errors = (model.render(leaf, step) + 0.5 - pixels).square().sum() / 3
-    (gradient,) = torch.autograd.grad(model.config.lambda_of(step) * 255**2 * errors, leaf)
+    mean = mean_square_420 if subsampled else mean_square
+    error = mean(model.render(leaf, step) + 0.5 - pixels) * pixels[0, 0].numel()
+    (gradient,) = torch.autograd.grad(model.config.lambda_of(step) * 255**2 * error, leaf)
     with torch.no_grad():
-        found = slopes(model, y_hat, pixels, step)
+        found = slopes(model, y_hat, pixels, step, counted=in_420 if subsampled else in_rgb)
     torch.testing.assert_close(found.slope, gradient, rtol=1e-4, atol=1e-4 * float(gradient.abs().max()))
     assert found.curvature.shape == (1, y_hat.shape[1], 1, 1)
     assert found.curvature.min() > 0
 
 
-@pytest.mark.parametrize("again", [False, True])
-def test_backends_find_the_same(photo: Photo, again: bool) -> None:
+@pytest.mark.parametrize("flag", ["again", "subsampled"])
+def test_backends_find_the_same(photo: Photo, flag: str) -> None:
     pytest.importorskip("torch")
     pixels = np.ascontiguousarray(photo[:96, :144])
     (_, onnx), (_, torch) = (
-        found_by(open_codec(backend=name), pixels, qp=33, again=again, change=1) for name in ("onnx", "torch")
+        found_by(open_codec(backend=name), pixels, qp=33, change=1, **{flag: True}) for name in ("onnx", "torch")
     )
     np.testing.assert_array_equal(onnx.residual, torch.residual)
     np.testing.assert_allclose(onnx.slope, torch.slope, atol=1e-3 * np.abs(torch.slope).max())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ncodec.api import open_codec
 from ncodec.backends import open_backend
 from ncodec.clip_api import open_frame_codecs
-from ncodec.entropy import Symbols
+from ncodec.entropy import Symbols, pack_symbols
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.image import ImageCodec
 from ncodec.model import Model
@@ -156,6 +156,21 @@ def test_without_a_model_of_frames_all_are_intra(codecs: FrameCodecs, scene: lis
     assert [f.tag for f in frames] == [Tag.INTRA, Tag.INTRA, Tag.COPY]
     with pytest.raises(ModelError, match="expected a model of predicted frames"):
         FrameDecoder(FrameCodecs(codecs.pictures, None), height=149, width=181).parse(Frame(Tag.PREDICTED, 1, QP))
+
+
+def test_intra_frames_are_searched_for(codecs: FrameCodecs, scene: list[Photo]) -> None:
+    encoder, reader, quick = FrameEncoder(codecs), decoder(codecs), codecs.pictures
+    frame = encoder.encode(encoder.look(scene[0]), pts=0, qp=QP)
+    searched = reader.decode(reader.parse(frame))
+    symbols = quick.analyze(scene[0], qp=QP)
+    plain = quick.synthesize(symbols, qp=QP, height=149, width=181)
+    size = len(pack_symbols(symbols, quick.model.tables, qp=QP))
+    price = 0.0004 * (0.5 / 0.0004) ** (QP / 63) * scene[0].size / 3
+
+    def error(seen: Photo) -> float:
+        return float(np.square(seen.astype(float) - scene[0]).mean())
+
+    assert price * error(searched) + 8 * len(frame.payload) < 0.98 * (price * error(plain) + 8 * size)
 
 
 def test_another_scene_is_intra(codecs: FrameCodecs, scene: list[Photo]) -> None:

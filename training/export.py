@@ -178,6 +178,7 @@ def _export_slopes(model: ImageModel) -> onnx.ModelProto:
             "residual": latent.to(torch.int16),
             "coded": latent > 0,
             "again": torch.tensor([True]),
+            "subsampled": torch.tensor([True]),
             "qp": torch.tensor([30.0]),
         },
         {"settled": axes, "slope": axes, "curvature": {}},

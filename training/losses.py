@@ -9,14 +9,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ncodec.models.image import Prediction
+from ncodec.models.slopes import YCBCR
 
 STRUCTURE = 1260 / 255**2
 """what a lack of MS-SSIM weighs as a mean square: λ·255²·`STRUCTURE` is about what CompressAI's models for MS-SSIM were
 trained with where those for MSE were trained with λ"""
 LEAST_STRUCTURE = 161
 """pixels that MS-SSIM needs along each side"""
-YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
-"""rows of Y, Cb and Cr of ITU-R BT.601 from RGB, all of full range"""
 
 
 @dataclass(frozen=True)

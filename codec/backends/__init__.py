@@ -50,10 +50,13 @@ class Backend(Protocol):
     def draft(self, pixels: Pixels, *, qp: int) -> Draft:
         """A picture → symbols as of `analyze`, and what they round."""
 
-    def slopes(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool) -> Slopes:
+    def slopes(
+        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool, subsampled: bool
+    ) -> Slopes:
         """What moving symbols of a picture would do, whose table is not certain where `coded`, (C_y, h, w), is true.
 
-        With `again`, those of the second half are first rounded anew from the latent.
+        With `again`, those of the second half are first rounded anew from the latent. Errors count in R, G and B, or,
+        `subsampled`, in Y, Cb and Cr of 4:2:0.
         """
 
 

@@ -83,7 +83,9 @@ class OnnxBackend:
         z_hat, residual, latent = self._run("encoder.onnx", wanted, inputs, large=pixels.size > LARGE)
         return Draft(Symbols(z_hat, residual), latent)
 
-    def slopes(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool) -> Slopes:
+    def slopes(
+        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool, subsampled: bool
+    ) -> Slopes:
         """What moving symbols of a picture would do."""
         inputs = {
             "pixels": pixels,
@@ -92,6 +94,7 @@ class OnnxBackend:
             "residual": draft.symbols.residual,
             "coded": coded,
             "again": np.array([again]),
+            "subsampled": np.array([subsampled]),
             **_known(qp, None),
         }
         wanted = ["settled", "slope", "curvature"]

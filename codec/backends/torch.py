@@ -87,10 +87,13 @@ class TorchBackend:
         return Draft(Symbols(z_hat, residual), latent)
 
     @torch.inference_mode()
-    def slopes(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool) -> Slopes:
+    def slopes(
+        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool, subsampled: bool
+    ) -> Slopes:
         """What moving symbols of a picture would do."""
         symbols = draft.symbols
-        inputs = self._to_device(pixels, draft.latent, symbols.z_hat, symbols.residual, coded, np.array([again]))
+        flags = np.array([again]), np.array([subsampled])
+        inputs = self._to_device(pixels, draft.latent, symbols.z_hat, symbols.residual, coded, *flags)
         made = self.slopes_graph(*inputs, self._qp(qp))
         return Slopes(*(tensor.contiguous().cpu().numpy() for tensor in made))
 

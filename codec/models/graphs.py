@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
-from ncodec.models.slopes import slopes
+from ncodec.models.slopes import in_420, in_rgb, slopes
 
 
 class EncoderGraph(nn.Module):
@@ -41,8 +41,9 @@ class SlopesGraph(nn.Module):
     """What is to be coded and how → r as it then has to be, and how the cost of errors changes with each ŷ.
 
     Pixels (H, W, 3) uint8; y (C_y, h, w) float32; ẑ int8; r int16; coded (C_y, h, w) bool; again (1,) bool, whether r
-    of the second half is to be rounded anew, because that of the first has changed; qp (1,) → r, slope (C_y, h, w) and
-    curvature (C_y,) float32, in bits of the picture and a step of quantization.
+    of the second half is to be rounded anew, because that of the first has changed; subsampled (1,) bool, whether
+    errors count in 4:2:0; qp (1,) → r, slope (C_y, h, w) and curvature (C_y,) float32, in bits of the picture and a
+    step of quantization.
     """
 
     def __init__(self, model: ImageModel) -> None:
@@ -50,13 +51,25 @@ class SlopesGraph(nn.Module):
         self.model = model
 
     def forward(
-        self, pixels: Tensor, latent: Tensor, z_hat: Tensor, residual: Tensor, coded: Tensor, again: Tensor, qp: Tensor
+        self,
+        pixels: Tensor,
+        latent: Tensor,
+        z_hat: Tensor,
+        residual: Tensor,
+        coded: Tensor,
+        again: Tensor,
+        subsampled: Tensor,
+        qp: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
+
+        def counted(error: Tensor) -> Tensor:
+            return torch.where(subsampled, in_420(error), in_rgb(error))
+
         settled, y_hat = self.model.settle(
             latent[None], z_hat[None].float(), residual[None].float(), coded[None].float(), again.float(), qp
         )
-        found = slopes(self.model, y_hat, to_unit(pixels), qp)
+        found = slopes(self.model, y_hat, to_unit(pixels), qp, counted=counted)
         return settled[0].to(torch.int16), found.slope[0], found.curvature[0, :, 0, 0]
 
 

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ncodec.models.blocks import LEAK, Block, GatedFfn, Trunk, activate, compress_range
-from ncodec.models.image import NO_HINTS, Hints, ImageModel, RenderBlock, Synthesis, plus
+from ncodec.models.image import ImageModel, RenderBlock, Synthesis
 
 Pull = Callable[[Tensor], Tensor]
 """gradient with respect to what was made → gradient with respect to what it was made of"""
+YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
+"""rows of Y, Cb and Cr of ITU-R BT.601 from RGB, all of full range"""
 _LINEAR_SHARE = 0.7
 """how much of the linear path's curvature the whole synthesis has"""
 
@@ -79,13 +81,13 @@ def _trunk(step: Callable[[Any, Tensor], tuple[Tensor, Pull]], trunk: Trunk, x: 
     return x, pull
 
 
-def _synthesis(part: Synthesis, y_hat: Tensor, inverse_gain: Tensor, qp: Tensor, hints: Hints) -> tuple[Tensor, Pull]:
+def _synthesis(part: Synthesis, y_hat: Tensor, inverse_gain: Tensor, qp: Tensor) -> tuple[Tensor, Pull]:
     """What `Synthesis` makes of ŷ in units of its step, (B, latent, h, w) → (B, 3, 16·h, 16·w)."""
     linear = F.pixel_shuffle(part.linear(y_hat * inverse_gain / 255), 4)  # (B, 48, H/4, W/4)
     quality, size = part.quality(qp), part.log_size(qp).exp()
-    body, pull_body = _trunk(_block, part.body, plus(part.enter(compress_range(y_hat)) * quality, hints.body))
+    body, pull_body = _trunk(_block, part.body, part.enter(compress_range(y_hat)) * quality)
     features = F.pixel_shuffle(part.spread(body), 4) + part.look(linear)  # (B, render, H/4, W/4)
-    rendered, pull_render = _trunk(_render_block, part.render, plus(features, hints.render))
+    rendered, pull_render = _trunk(_render_block, part.render, features)
 
     def pull(gradient: Tensor) -> Tensor:
         cells = F.pixel_unshuffle(gradient, 4)  # (B, 48, H/4, W/4)
@@ -109,10 +111,38 @@ class Slopes:
     """(B, latent, 1, 1), about its second one"""
 
 
-def slopes(model: ImageModel, y_hat: Tensor, unit: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Slopes:
-    """ŷ in units of its step and the picture that it is to give, (B, 3, H, W) in 0…1, → slopes by ŷ."""
+def in_rgb(error: Tensor) -> Tensor:
+    """What of an error counts in the mean square of R, G and B."""
+    return error / 3
+
+
+def in_420(error: Tensor) -> Tensor:
+    """The same in the sum of the mean squares of Y, Cb and Cr in 4:2:0, for (B, 3, H, W) of even sides.
+
+    That is how frames are trained and measured: their sources have no more of colour.
+    """
+    matrix = torch.tensor(YCBCR, dtype=error.dtype, device=error.device)
+    planes = F.conv2d(error, matrix[:, :, None, None])  # (B, 3, H, W) of Y, Cb, Cr
+    chroma = F.interpolate(F.avg_pool2d(planes[:, 1:], 2), scale_factor=2.0)
+    return F.conv2d(torch.cat([planes[:, :1], chroma], dim=1), matrix.T[:, :, None, None])
+
+
+def slopes(
+    model: ImageModel,
+    y_hat: Tensor,
+    unit: Tensor,
+    qp: Tensor,
+    *,
+    counted: Callable[[Tensor], Tensor] = in_rgb,
+) -> Slopes:
+    """ŷ in units of its step and the picture that it is to give, (B, 3, H, W) in 0…1, → slopes by ŷ.
+
+    `counted` says what of an error counts, (B, 3, H, W) → the same.
+    """
     part, inverse_gain = model.synthesis, model.log_inverse_gain(qp).exp()
-    made, pull = _synthesis(part, y_hat, inverse_gain, qp, hints)
-    price = 2 * model.config.lambda_of(qp)[:, None, None, None] * 255**2 / 3
-    size = part.linear.weight.square().sum(dim=0)[None]  # (1, latent, 1, 1)
-    return Slopes(pull((made + 0.5 - unit) * price), _LINEAR_SHARE * price * size * (inverse_gain / 255) ** 2)
+    made, pull = _synthesis(part, y_hat, inverse_gain, qp)
+    price = 2 * model.config.lambda_of(qp)[:, None, None, None] * 255**2
+    patches = F.pixel_shuffle(F.pixel_shuffle(part.linear.weight[:, :, 0, 0].T[:, :, None, None], 4), 4)
+    size = (patches * counted(patches)).sum(dim=(1, 2, 3))[None, :, None, None]
+    slope = pull(counted(made + 0.5 - unit) * price)
+    return Slopes(slope, _LINEAR_SHARE * price * size * (inverse_gain / 255) ** 2)
