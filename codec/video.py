@@ -7,6 +7,7 @@ import numpy as np
 
 from ncodec.bitstream import PATCH
 from ncodec.entropy import Past, Symbols, Unpacker, follow, pop_symbols, push_symbols, zero_certain
+from ncodec.effort import DEFAULT_EFFORT
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.golden_frame import group_golden, pop_golden
 from ncodec.image import ImageCodec
@@ -31,7 +32,7 @@ from ncodec.tiles import pad_to_patches
 from ncodec.vectors import group_motion, pop_motion
 
 INTRA_EFFORT = 6
-"""of intra frames, whose quality and bits a whole group has a share in"""
+"""of intra frames that others are predicted from, whose quality and bits a whole group has a share in"""
 LEAST_PREDICTED = 0.6
 """share of blocks that motion must predict; below it the scene is another one, and the frame intra"""
 
@@ -135,7 +136,8 @@ class FrameEncoder:
 
     def _encode_intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
-        symbols, tables = codec.refine(pixels, qp=qp, effort=INTRA_EFFORT, subsampled=True), codec.model.tables
+        effort = DEFAULT_EFFORT if self.codecs.frames is None else INTRA_EFFORT
+        symbols, tables = codec.refine(pixels, qp=qp, effort=effort, subsampled=True), codec.model.tables
         levels = codec.render(symbols, qp=qp)
         shifts = choose_shifts(levels, INTRA_ROUNDING)
         pushing = self._worker.submit(
