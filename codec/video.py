@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ncodec.bitstream import PATCH
-from ncodec.entropy import Past, Symbols, Unpacker, follow, pop_symbols, push_symbols, zero_certain
 from ncodec.effort import DEFAULT_EFFORT
+from ncodec.entropy import Past, Symbols, Unpacker, follow, pop_symbols, push_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.golden_frame import group_golden, pop_golden
 from ncodec.image import ImageCodec
