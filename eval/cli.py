@@ -114,6 +114,23 @@ def rd(folder: Path, save: Path | None, record: Path | None, effort: int, jobs: 
         _record(record, {"pictures": folder.name, "bpp_psnr": points})
 
 
+@bench.command()
+@click.argument("clips", nargs=-1, required=True, type=FILE_IN)
+@click.option("-q", "--quality", "qualities", type=click.FloatRange(0, 100), multiple=True, default=(14, 44, 72))
+@click.option("--figure", type=FILE_OUT, help="Also draw quality over time (.svg, .png, .html).")
+def drift(clips: tuple[Path, ...], qualities: tuple[float, ...], figure: Path | None) -> None:
+    """How far quality sinks in 113 frames after one intra frame: a clip's first frames, played to and fro."""
+    require_modules("scipy", "skimage", "altair", "vl_convert", extra="eval")
+    from ncodec.eval.drift import drift_chart, measure_drift
+
+    with _stages() as progress:
+        found = measure_drift(clips, qualities, advance=progress("measure", len(clips) * len(qualities)))
+    for each in found:
+        click.echo(f"{each.clip:30} quality {each.quality:3g}  {each.change:+.2f} dB")
+    if figure:
+        drift_chart(found).save(figure)
+
+
 def _percent(rate: float | str) -> str:
     return rate if isinstance(rate, str) else f"{rate:+.1f} %"
 

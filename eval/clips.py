@@ -111,6 +111,13 @@ def _from_planes(planes: list[Plane], like: av.VideoFrame) -> av.VideoFrame:
     return frame
 
 
+def crop(frame: av.VideoFrame, *, height: int, width: int) -> av.VideoFrame:
+    """The top left of a frame, of even sides of at most these."""
+    planes = _planes(frame)
+    cut = [planes[0][:height, :width], *(plane[: height // 2, : width // 2] for plane in planes[1:])]
+    return _from_planes(cut, frame)
+
+
 def mean_psnr_611(original: Clip, decoded: Clip) -> float:
     """Mean over the frames."""
     return fmean(psnr_611(*pair) for pair in zip(original.frames, decoded.frames, strict=True))

@@ -1,5 +1,6 @@
 """Clips are compared on the frames as they were stored, by elementary streams and PSNR 6:1:1."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,3 +115,21 @@ def test_vmaf_compares_frames_one_by_one(path: Path) -> None:
     shorter = replace(clip, frames=clip.frames[:4])
     with pytest.raises(InputError, match="expected VMAF of 6 frames"):
         metric.measure(clip, shorter)
+
+
+def test_drift_is_that_of_the_same_pictures_later(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ncodec.eval import drift
+
+    clip = drift.back_and_forth(read_clip(path, most=9))
+    assert len(clip.frames) == drift.FRAMES < clip.gop
+    assert [clip.frames.index(frame) for frame in clip.frames[:12]] == [0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 1]
+    sinking = drift.Drift("a", 50, [40 - frame / 100 for frame in range(drift.FRAMES)])
+    assert sinking.change == pytest.approx(-0.8)
+    monkeypatch.setattr(drift, "FRAMES", 4)
+    monkeypatch.setattr(drift, "EARLY", slice(0, 1))
+    monkeypatch.setattr(drift, "LATE", slice(2, 3))
+    figure = tmp_path / "drift.svg"
+    run = CliRunner().invoke(bench, ["drift", str(path), "-q", "30", "--figure", str(figure)])
+    assert run.exit_code == 0, run.output
+    assert re.fullmatch(r"clip +quality  30  [+-]\d\.\d\d dB\n", run.stdout), run.stdout
+    assert "quality 30" in figure.read_text("utf-8")

@@ -1,0 +1,72 @@
+"""Whether quality sinks where no intra frame comes: a few frames of a clip, played to and fro after one of them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import chain, cycle, islice
+from pathlib import Path
+from statistics import fmean
+
+import altair as alt
+
+from ncodec.eval.clips import NCODEC_CLIPS, Clip, crop, psnr_611, read_clip
+
+PLAYED = 9
+"""frames of a clip, so that every picture comes back every sixteen frames"""
+FRAMES = 113
+EARLY, LATE = slice(17, 33), slice(97, 113)
+"""frames that show the same pictures"""
+HIGHEST, WIDEST = 288, 352
+"""clips are cut to this at most"""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How the quality of a clip goes on after its intra frame."""
+
+    clip: str
+    quality: float
+    psnr: list[float]
+    """PSNR 6:1:1 of each frame, in dB"""
+
+    @property
+    def change(self) -> float:
+        """What later frames have over earlier ones of the same pictures, in dB."""
+        return fmean(self.psnr[LATE]) - fmean(self.psnr[EARLY])
+
+
+def back_and_forth(clip: Clip) -> Clip:
+    """The first frames forwards, backwards, and so on, in one group of frames."""
+    frames = [crop(frame, height=HIGHEST, width=WIDEST) for frame in clip.frames[:PLAYED]]
+    played = list(islice(cycle(chain(frames, frames[-2:0:-1])), FRAMES))
+    return replace(clip, rate=Fraction(FRAMES), frames=played)
+
+
+def measure_drift(clips: Sequence[Path], qualities: Sequence[float], *, advance: Callable[[int], None]) -> list[Drift]:
+    """Code every clip at every quality; `advance` is called after each. Raises InputError for what is no clip."""
+    found = []
+    for path in clips:
+        clip = back_and_forth(read_clip(path, most=PLAYED))
+        for quality in qualities:
+            decoded = NCODEC_CLIPS.run(clip, quality).decoded
+            pairs = zip(clip.frames, decoded.frames, strict=True)
+            found.append(Drift(clip.name, quality, [psnr_611(*pair) for pair in pairs]))
+            advance(1)
+    return found
+
+
+def drift_chart(drifts: Sequence[Drift]) -> alt.FacetChart:
+    """PSNR over frames, a panel for each quality."""
+    rows = [
+        {"clip": drift.clip, "quality": f"quality {drift.quality:g}", "frame": frame, "psnr": round(psnr, 3)}
+        for drift in drifts
+        for frame, psnr in enumerate(drift.psnr)
+    ]
+    lines = alt.Chart(alt.InlineData(values=rows)).mark_line(strokeWidth=1.2)
+    lines = lines.encode(
+        x=alt.X("frame:Q", title="frames after the intra frame"),
+        y=alt.Y("psnr:Q", title="PSNR 6:1:1, dB", scale=alt.Scale(zero=False)),
+        color=alt.Color("clip:N", title=None),
+    ).properties(width=300, height=300)
+    chart: alt.FacetChart = lines.facet(alt.Column("quality:N", title=None)).resolve_scale(y="independent")
+    return chart
