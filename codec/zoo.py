@@ -79,4 +79,6 @@ def load_model(key: str | int | None = None, *, kind: str = PICTURE) -> Model:
             return _load_entry(position)
     installed = ", ".join(f"{entry['name']} ({entry['id']})" for entry in entries)
     msg = f"this needs model {wanted}, which is not installed; installed: {installed}"
+    if isinstance(key, int) and "compatibility" in _manifest():
+        msg += f"; {_manifest()['compatibility']}"
     raise ModelError(msg)

@@ -21,8 +21,12 @@ def test_a_model_is_found_by_name_and_by_id() -> None:
 def test_an_unknown_model_is_named_beside_those_installed() -> None:
     with pytest.raises(
         ModelError, match=f"this needs model deadbeef, which is not installed; installed: {load_model().name}"
-    ):
+    ) as of_file:
         load_model(0xDEADBEEF)
+    assert str(of_file.value).endswith("a file then needs the release that wrote it")
+    with pytest.raises(ModelError, match="this needs model nonesuch") as by_name:
+        load_model("nonesuch")
+    assert "release" not in str(by_name.value)
 
 
 @pytest.fixture
@@ -32,7 +36,7 @@ def copy(tmp_path: Path) -> tuple[dict[str, object], Path]:
     return entry, tmp_path / "model"
 
 
-@pytest.mark.parametrize("file", ["decoder.onnx", "encoder.onnx", "image.safetensors", "tables.npz"])
+@pytest.mark.parametrize("file", ["decoder.onnx", "encoder.onnx", "image.safetensors", "slopes.onnx", "tables.npz"])
 def test_a_changed_file_is_refused(copy: tuple[dict[str, object], Path], file: str) -> None:
     entry, folder = copy
     data = bytearray((folder / file).read_bytes())

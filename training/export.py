@@ -221,10 +221,11 @@ def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]
 def write_manifest(entry: dict[str, Any], weights: Path) -> None:
     """Put an entry first among those of its kind, models of pictures before others, in place of one of its name."""
     path = weights / MANIFEST
-    entries = json.loads(path.read_text("utf-8"))["models"] if path.exists() else []
+    manifest = json.loads(path.read_text("utf-8")) if path.exists() else {"models": []}
+    entries = manifest["models"]
     if any(e["folder"] == entry["folder"] and e["name"] != entry["name"] for e in entries):
         msg = f"folder {entry['folder']} belongs to another model"
         raise ModelError(msg)
     others = [e for e in entries if e["name"] != entry["name"]]
     entries = sorted([entry, *others], key=lambda e: bool(e.get("kind", PICTURE) != PICTURE))
-    path.write_text(json.dumps({"models": entries}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    path.write_text(json.dumps({**manifest, "models": entries}, indent=1, ensure_ascii=False) + "\n", "utf-8")
