@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ncodec.bitstream import FORMAT_VERSION, MAGIC, Container, Flag, Tag, unpack
-from ncodec.effort import DEFAULT_EFFORT, check_effort
+from ncodec.effort import check_effort
 from ncodec.errors import InputError, ModelError
 from ncodec.files import Bytes, from_pil, read_bytes, read_picture, to_pil, write_bytes
 from ncodec.image import ImageCodec, Target, qp_to_quality, read_alpha, read_symbols
@@ -71,14 +71,6 @@ def open_codec(
     return _open_codec(load_model(model, kind=kind).id, kind, backend, threads, precision, device)
 
 
-def effort_of(effort: int | None, *, tune: str) -> int:
-    """The effort that is asked for, or the default one, which only what is tuned for PSNR has; raises InputError."""
-    if effort is None:
-        return DEFAULT_EFFORT if TUNES.get(tune) is None else 0
-    check_effort(effort)
-    return effort
-
-
 def tuned_model(tune: str, *, model: str | None, effort: int | None) -> str | None:
     """The name of the model that is tuned for "psnr" or "ssim"; raises InputError where other options name another."""
     if tune not in TUNES:
@@ -129,15 +121,16 @@ def encode(
     """Code a picture, write it to `path` if one is given (replacing what is there), and return the file's bytes.
 
     At most one of: `quality` 0…100 (default 50); `bpp` or `size`, the largest file in bits per pixel or bytes;
-    `psnr`, the least PSNR over RGB in dB. An `effort` of 0 to 9 (default 2) searches longer and longer for a better
-    file of about this size. `tune` "ssim" takes the model that is best by MS-SSIM instead of PSNR, and has no effort.
-    `allow_large` takes what Pillow calls a decompression bomb.
+    `psnr`, the least PSNR over RGB in dB. An `effort` of 0 to 9 searches longer and longer for a better file of
+    about this size (default 2; 0 beyond 33 megapixels). `tune` "ssim" takes the model that is best by MS-SSIM instead
+    of PSNR, and has no effort. `allow_large` takes what Pillow calls a decompression bomb.
     Raises InputError, ModelError, BackendError or OutputError.
     """
     target = make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
+    if effort is not None:
+        check_effort(effort)
     codec = open_codec(tuned_model(tune, model=model, effort=effort), backend=backend, threads=threads)
-    wanted = effort_of(effort, tune=tune)
-    data = codec.encode_to(load_picture(source, allow_large=allow_large), target, effort=wanted).data
+    data = codec.encode_to(load_picture(source, allow_large=allow_large), target, effort=effort).data
     if path is not None:
         write_bytes(data, path, overwrite=True)
     return data

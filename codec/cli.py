@@ -218,13 +218,13 @@ def encode(
             )  # fmt: skip
             return
         from ncodec import files, picture
-        from ncodec.api import effort_of, load_picture, open_codec
+        from ncodec.api import load_picture, open_codec
 
         files.check_output(target, overwrite=force, source=source)
         codec = open_codec(model, backend=backend, threads=threads)
         start = time.perf_counter()
         loaded = load_picture(source, allow_large=allow_large)
-        looking = effort_of(effort, tune=tune)
+        looking = codec.effort_for(loaded, effort)
         with step_progress("search", shown=looking > 0 and len(pairs) == 1) as watch:
             encoded = codec.encode_to(loaded, wanted, effort=looking, watch=watch)
         seconds = time.perf_counter() - start

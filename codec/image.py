@@ -10,13 +10,13 @@ from PIL import Image
 
 from ncodec.backends import Backend, Draft
 from ncodec.bitstream import MAX_SIDE, PATCH, QP_COUNT, Container, Flag, Header, Tag, pack, unpack
-from ncodec.effort import check_effort, search_of
+from ncodec.effort import DEFAULT_EFFORT, check_effort, search_of
 from ncodec.entropy import Symbols, estimate_bits, pack_symbols, unpack_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
-from ncodec.model import Model
+from ncodec.model import SLOPES_FILE, Model
 from ncodec.picture import Levels, Picture, Pixels, luma, pixel_limit, psnr
 from ncodec.refinement import Watch, refine, unwatched
-from ncodec.tiles import CELL, TILE, Place, Tile, pad_to_patches, tiles
+from ncodec.tiles import CELL, LARGE_PICTURE, TILE, Place, Tile, pad_to_patches, tiles
 
 MAX_BPP = 1000
 """beyond any file"""
@@ -101,6 +101,26 @@ class ImageCodec:
         search = search_of(effort, qp=qp)
         return refine(padded, draft, self.model.tables, self.backend, search, qp=qp, subsampled=subsampled, watch=watch)
 
+    @property
+    def searchable(self) -> bool:
+        """Whether `refine` can be."""
+        return self.model.path(SLOPES_FILE).exists()
+
+    def effort_for(self, picture: Picture, effort: int | None) -> int:
+        """The effort that is asked for, or what a picture gets otherwise: none where it would take much memory.
+
+        Raises InputError for what is none, ModelError for a model without slopes.
+        """
+        if effort is None:
+            small = picture.height * picture.width <= LARGE_PICTURE
+            return DEFAULT_EFFORT if self.searchable and small else 0
+        check_effort(effort)
+        if effort and not self.searchable:
+            msg = f"model {self.model.name} has no {SLOPES_FILE}, because it is not for PSNR or was exported by an "
+            msg += f"earlier version: expected an effort of 0, got {effort}"
+            raise ModelError(msg)
+        return effort
+
     def _assembled(self, symbols_of: Callable[[Tile], Symbols], height: int, width: int, *, qp: int) -> Symbols:
         """The symbols of a picture from those of what the networks see around each tile."""
         tables = self.model.tables
@@ -156,8 +176,7 @@ class ImageCodec:
 
         `watch` is told how many steps of how many are done.
         """
-        check_effort(effort)
-        if effort:
+        if self.effort_for(picture, effort):
             symbols = self.refine(picture.pixels, qp=qp, effort=effort, watch=watch)
         else:
             symbols = self.analyze(picture.pixels, qp=qp)
@@ -167,20 +186,26 @@ class ImageCodec:
         data = pack(Container(header, payload, _pack_extras(picture)))
         return Encoded(data, qp, symbols)
 
-    def encode_to(self, picture: Picture, target: Target, *, effort: int = 0, watch: Watch = unwatched) -> Encoded:
-        """Picture → file bytes that meet a target; raises InputError when no qp is small enough."""
+    def encode_to(
+        self, picture: Picture, target: Target, *, effort: int | None = None, watch: Watch = unwatched
+    ) -> Encoded:
+        """Picture → file bytes that meet a target, with some effort where `effort_for` finds none to be asked for.
+
+        Raises InputError when no qp is small enough.
+        """
+        looking = self.effort_for(picture, effort)
         if max(picture.height, picture.width) > MAX_SIDE:
             msg = f"expected sides of at most {MAX_SIDE} pixels, got {picture.width}×{picture.height}"
             raise InputError(msg)
 
         def encode(qp: int) -> Encoded:
-            return self.encode(picture, qp=qp, effort=effort, watch=watch)
+            return self.encode(picture, qp=qp, effort=looking, watch=watch)
 
         if target.quality is not None:
             return encode(quality_to_qp(target.quality))
         if target.psnr is not None:
             qp = self._qp_of_psnr(picture, target.psnr)
-            return self._search_psnr(picture, target.psnr, qp, encode) if effort else encode(qp)
+            return self._search_psnr(picture, target.psnr, qp, encode) if looking else encode(qp)
         pixels = picture.height * picture.width
         limit = target.size if target.size is not None else int(min(target.bpp or 0, MAX_BPP) * pixels / 8)
         return self._encode_to_size(picture, limit, encode)

@@ -11,6 +11,8 @@ from ncodec.errors import ModelError
 from ncodec.tables import Tables
 
 TABLES_FILE = "tables.npz"
+SLOPES_FILE = "slopes.onnx"
+"""of models that an encoder can search for better symbols of, which are those of pictures for the least square error"""
 PICTURE, FRAME = "picture", "frame"
 """kinds of models: of pictures, and of frames that are predicted from the one before"""
 

@@ -4,7 +4,7 @@ from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from ncodec.api import effort_of, make_target, open_codec, tuned_model
+from ncodec.api import make_target, open_codec, tuned_model
 from ncodec.bitstream import MAGIC, Container, Flag, Tag, unpack
 from ncodec.errors import NcodecError
 from ncodec.files import from_pil, metadata_of, to_pil
@@ -60,7 +60,7 @@ def _save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     described = image.copy()
     described.info.update({name: given[name] for name in METADATA_OPTIONS if name in given})
     picture = from_pil(described, first_only=True)
-    stream.write(open_codec(model).encode_to(picture, target, effort=effort_of(effort, tune=tune)).data)
+    stream.write(open_codec(model).encode_to(picture, target, effort=effort).data)
 
 
 Image.register_open(NciImageFile.format, NciImageFile, _accept)

@@ -16,7 +16,7 @@ from ncodec.effort import Search
 from ncodec.entropy import Symbols
 from ncodec.picture import Pixels
 from ncodec.tables import BoolArray, FloatArray, Int16Array, RowArray, Tables
-from ncodec.tiles import CELL, tiles
+from ncodec.tiles import CELL, Tile, tiles
 
 FIRST_GAIN, SECOND_GAIN = 3.0, 2.0
 """bits that a move of the first and the second half of the latents has to promise: moves beside each other add up to
@@ -46,32 +46,52 @@ def refine(
     subsampled: bool,
     watch: Watch,
 ) -> Symbols:
-    """(H, W, 3) with H and W multiples of 16 and what one pass made of it → symbols that cost less.
+    """(H, W, 3) with H and W multiples of 16 and what one pass made of it → symbols that cost less, or the same ones.
 
     Hyper-latents stay. First that half of the residuals is improved which the means of the other half depend on. Errors
     count in R, G and B, or, `subsampled`, in 4:2:0. `watch` is told how many steps of how many are done.
     """
-    rows = tables.residual_rows(draft.symbols.z_hat, qp=qp, height=draft.latent.shape[1], width=draft.latent.shape[2])
-    first = _first_half(rows.shape)
     parts = list(tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, side=SEARCHED_TILE))
     steps = count(1)
+    known, cost = draft, 0.0
     for look in range(search.looks):
         on_first = look < search.first
         least = FIRST_GAIN if on_first else SECOND_GAIN
         # What lies beside a tile is as it was before this look.
-        known, residual = draft.symbols, draft.symbols.residual.copy()
+        residual = known.symbols.residual.copy()
         for tile in parts:
-            place = (slice(None), *tile.seen(PATCH))
-            seen = Draft(Symbols(known.z_hat[:, *tile.seen(CELL)], known.residual[place]), draft.latent[place])
-            coded = rows[place] > 0
-            again = look <= search.first
-            found = backend.slopes(pixels[tile.seen(1)], seen, coded, qp=qp, again=again, subsampled=subsampled)
-            movable = coded & (first[place] == on_first)
-            better = _moved(found, rows[place], movable, tables, least=least, most=search.moves(look))
+            seen, rows = _seen(known, tile, tables, qp=qp)
+            found = backend.slopes(
+                pixels[tile.seen(1)], seen, rows > 0, qp=qp, again=look <= search.first, subsampled=subsampled
+            )
+            if look == 0:
+                cost += _whole_cost(found.cost, seen, rows, tables, tile)
+            movable = (rows > 0) & (_first_half(rows.shape) == on_first)
+            better = _moved(found, rows, movable, tables, least=least, most=search.moves(look))
             residual[:, *tile.outer(PATCH)] = better[:, *tile.inner(PATCH)]
             watch(next(steps), len(parts) * search.looks)
-        draft = Draft(Symbols(known.z_hat, residual), draft.latent)
-    return draft.symbols
+        known = Draft(Symbols(draft.symbols.z_hat, residual), draft.latent)
+    # Where places are all alike they all move at once, and what each of them promised is not kept.
+    for tile in parts:
+        seen, rows = _seen(known, tile, tables, qp=qp)
+        of_errors = backend.cost(pixels[tile.seen(1)], seen, rows > 0, qp=qp, subsampled=subsampled)
+        cost -= _whole_cost(of_errors, seen, rows, tables, tile)
+    return known.symbols if cost > 0 else draft.symbols
+
+
+def _seen(draft: Draft, tile: Tile, tables: Tables, *, qp: int) -> tuple[Draft, RowArray]:
+    """What is seen of a draft around a tile, and the tables of its residuals."""
+    y = (slice(None), *tile.seen(PATCH))
+    latent, z_hat = draft.latent[y], draft.symbols.z_hat[:, *tile.seen(CELL)]
+    rows = tables.residual_rows(z_hat, qp=qp, height=latent.shape[1], width=latent.shape[2])
+    return Draft(Symbols(z_hat, draft.symbols.residual[y]), latent), rows
+
+
+def _whole_cost(of_errors: FloatArray, seen: Draft, rows: RowArray, tables: Tables, tile: Tile) -> float:
+    """Of errors and residuals in a tile, without what is around it."""
+    inner = (slice(None), *tile.inner(PATCH))
+    bits = tables.prices.of(rows[inner], seen.symbols.residual[inner])
+    return float(of_errors[inner[1:]].sum(dtype=np.float64) + bits.sum(dtype=np.float64))
 
 
 def _first_half(shape: tuple[int, ...]) -> BoolArray:
@@ -90,8 +110,7 @@ def _moved(found: Slopes, rows: RowArray, movable: BoolArray, tables: Tables, *,
     bend = found.curvature[places // (residual.shape[1] * residual.shape[2])] / 2
     now = tables.prices.of(row, values)
     up, down = (slope * step + bend + tables.prices.of(row, values + step) for step in (1, -1))
-    with np.errstate(invalid="ignore"):  # an escape stays one
-        saved = now - np.minimum(up, down)
+    saved = now - np.minimum(up, down)
     chosen = _best(places, saved, residual.shape, least=least, most=most)
     residual.reshape(-1)[places[chosen]] += np.where(up < down, 1, -1)[chosen].astype(np.int16)
     return residual

@@ -57,6 +57,8 @@ class Table:
 class Prices:
     """Bits of whole numbers by every row of the bank."""
 
+    escape: FloatArray
+    """(64,), of the sign that a value is an escape"""
     bits: FloatArray
     """of -T…T of each row, one row after the other"""
     centres: npt.NDArray[np.intp]
@@ -65,10 +67,13 @@ class Prices:
     """(64,), T"""
 
     def of(self, rows: RowArray, values: npt.NDArray[np.integer]) -> FloatArray:
-        """Bits of values by their rows; infinite where they would need an escape."""
+        """Bits of values by their rows, those of escapes included."""
         limits = self.limits[rows]
+        beyond = np.abs(values) - limits
         bits: FloatArray = self.bits[self.centres[rows] + np.clip(values, -limits, limits)]
-        return np.where(np.abs(values) <= limits, bits, np.float32(np.inf))
+        # As a varint of 2·(beyond - 1) and a sign.
+        escaped = self.escape[rows] + 8 * (1 + (beyond > 64) + (beyond > 8192))
+        return np.where(beyond <= 0, bits, escaped.astype(np.float32))
 
 
 def _sizes(limit: int) -> npt.NDArray[np.int64]:
@@ -152,11 +157,12 @@ class Tables:
 
     @cached_property
     def prices(self) -> Prices:
-        """Bits of values that need no escape."""
+        """Bits of values."""
         bits = [24 - np.log2(counts[:-1]) for counts in self.counts]
+        escape = np.array([24 - np.log2(counts[-1]) for counts in self.counts], dtype=np.float32)
         limits = np.array([table.limit for table in self.bank[:ROWS]])
         starts = np.cumsum([0, *(len(row) for row in bits[:-1])])
-        return Prices(np.concatenate(bits).astype(np.float32), starts + limits, limits)
+        return Prices(escape, np.concatenate(bits).astype(np.float32), starts + limits, limits)
 
     @cached_property
     def expected(self) -> npt.NDArray[np.int64]:

@@ -137,7 +137,11 @@ class FrameEncoder:
     def _encode_intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
         effort = DEFAULT_EFFORT if self.codecs.frames is None else INTRA_EFFORT
-        symbols, tables = codec.refine(pixels, qp=qp, effort=effort, subsampled=True), codec.model.tables
+        if codec.searchable:
+            symbols = codec.refine(pixels, qp=qp, effort=effort, subsampled=True)
+        else:
+            symbols = codec.analyze(pixels, qp=qp)
+        tables = codec.model.tables
         levels = codec.render(symbols, qp=qp)
         shifts = choose_shifts(levels, INTRA_ROUNDING)
         pushing = self._worker.submit(

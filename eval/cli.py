@@ -4,14 +4,14 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ncodec.console import require_modules
-from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT
+from ncodec.effort import MAX_EFFORT
 from ncodec.errors import BackendError
 
 if TYPE_CHECKING:
@@ -74,14 +74,16 @@ def compare(picture: Path, quality: float, output: Path | None) -> None:
 @click.argument("folder", type=FOLDER)
 @click.option("--save", type=FILE_OUT, help="Also write the curves as JSON.")
 @click.option("--record", type=FOLDER, help="Also note ncodec's curve in the manifest of this weights folder.")
-@click.option("--effort", type=click.IntRange(0, MAX_EFFORT), default=DEFAULT_EFFORT, show_default=True)
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
-def rd(folder: Path, save: Path | None, record: Path | None, effort: int, jobs: int | None) -> None:
-    """Rate–distortion of ncodec, JPEG and WebP over the pictures of FOLDER; `ncodec report` compares with more."""
+def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -> None:
+    """Rate–distortion of ncodec, at three efforts, JPEG and WebP over the pictures of FOLDER.
+
+    `ncodec report` compares with more.
+    """
     require_modules("scipy", "skimage", extra="eval")
     from tempfile import TemporaryDirectory
 
-    from ncodec.eval.codecs import JPEG_420, JPEG_444, NCODEC, WEBP
+    from ncodec.eval.codecs import JPEG_420, JPEG_444, NCODEC, NCODEC_LONGER, NCODEC_PLAIN, WEBP
     from ncodec.eval.curves import mean_curve, rate_difference
     from ncodec.eval.measure import find_files, load_sources, measure
     from ncodec.eval.media import PICTURES
@@ -90,7 +92,8 @@ def rd(folder: Path, save: Path | None, record: Path | None, effort: int, jobs: 
     sources, unreadable = load_sources(PICTURES, find_files([folder])[1])
     for sentence in unreadable:
         click.echo(f"left out: {sentence}", err=True)
-    codecs = (replace(NCODEC, effort=effort), JPEG_420, JPEG_444, WEBP)
+    efforts = (NCODEC, NCODEC_PLAIN, NCODEC_LONGER)
+    codecs = (*efforts, JPEG_420, JPEG_444, WEBP)
     with _stages() as progress, TemporaryDirectory() as cache:
         measured = measure(
             PICTURES,
@@ -101,16 +104,19 @@ def rd(folder: Path, save: Path | None, record: Path | None, effort: int, jobs: 
             jobs=jobs or os.cpu_count() or 1,
             advance=progress("measure", len(sources) * sum(len(codec.qualities) for codec in codecs)),
         )
-    ours, *anchors = (mean_curve(m, sources, ["psnr"]) for m in measured)
-    curves = {curve.name: curve.curve("psnr") for curve in (ours, *anchors)}
+    made = [mean_curve(m, sources, ["psnr"]) for m in measured]
+    ours, anchors = made[: len(efforts)], made[len(efforts) :]
+    curves = {curve.name: curve.curve("psnr") for curve in made}
     click.echo(f"{len(sources)} pictures, means of file bits per pixel and of PSNR over RGB")
-    click.echo("  ".join(f"{rate:.3f} bpp {quality:.2f} dB" for rate, quality in curves[ours.name]))
+    click.echo("  ".join(f"{rate:.3f} bpp {quality:.2f} dB" for rate, quality in curves[NCODEC.name]))
+    click.echo(f"{'BD-rate against':26}" + "".join(f"{curve.name:>17}" for curve in ours))
     for anchor in anchors:
-        click.echo(f"BD-rate against {anchor.name:10}  {_percent(rate_difference(anchor, ours, 'psnr')):>8}")
+        rates = (_percent(rate_difference(anchor, curve, "psnr")) for curve in ours)
+        click.echo(f"{anchor.name:26}" + "".join(f"{rate:>17}" for rate in rates))
     if save:
         save.write_text(json.dumps({"pictures": len(sources), "curves": curves}, indent=1) + "\n", "utf-8")
     if record:
-        points = [[round(value, 4) for value in point] for point in curves[ours.name]]
+        points = [[round(value, 4) for value in point] for point in curves[NCODEC.name]]
         _record(record, {"pictures": folder.name, "bpp_psnr": points})
 
 
@@ -205,14 +211,13 @@ def speed(picture: Path, threads: int) -> None:
 @bench.command()
 @click.argument("folder", type=FOLDER)
 @click.option(
-    "--effort", "efforts", type=click.IntRange(1, MAX_EFFORT), multiple=True, default=(1, 6, 9), show_default=True
+    "--effort", "efforts", type=click.IntRange(1, MAX_EFFORT), multiple=True, default=(1, 2, 6, 9), show_default=True
 )
 @click.option("--every", type=click.IntRange(1), default=1, show_default=True, help="Take every n-th picture alone.")
 @click.option("--threads", type=click.IntRange(1, 256), help="CPU threads; default: all cores.")
 def effort(folder: Path, efforts: tuple[int, ...], every: int, threads: int | None) -> None:
     """BD-rate and time of encoding with an effort against encoding without."""
     require_modules("scipy", extra="eval")
-    require_modules("torch", "safetensors", extra="torch")
     from ncodec.eval.effort import QUALITIES, measure_efforts, saved
     from ncodec.eval.measure import find_files
     from ncodec.eval.media import read_pixels

@@ -112,10 +112,11 @@ def _from_planes(planes: list[Plane], like: av.VideoFrame) -> av.VideoFrame:
 
 
 def crop(frame: av.VideoFrame, *, height: int, width: int) -> av.VideoFrame:
-    """The top left of a frame, of even sides of at most these."""
-    planes = _planes(frame)
-    cut = [planes[0][:height, :width], *(plane[: height // 2, : width // 2] for plane in planes[1:])]
-    return _from_planes(cut, frame)
+    """The middle of a frame, of even sides of at most these."""
+    top, left = (max(0, (side - most) // 4) for side, most in ((frame.height, height), (frame.width, width)))
+    luma, *chroma = _planes(frame)
+    cut = [plane[top : top + height // 2, left : left + width // 2] for plane in chroma]
+    return _from_planes([luma[2 * top : 2 * top + height, 2 * left : 2 * left + width], *cut], frame)
 
 
 def mean_psnr_611(original: Clip, decoded: Clip) -> float:

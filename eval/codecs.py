@@ -301,6 +301,7 @@ class NcodecCodec(PictureCodec):
 os.environ.setdefault("SVT_LOG", "1")  # SVT-AV1 else greets on standard error at every picture
 
 NCODEC = NcodecCodec("ncodec", (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100), "defaults")
+NCODEC_PLAIN = NcodecCodec("ncodec effort 0", NCODEC.qualities, "--effort 0", effort=0)
 NCODEC_LONGER = NcodecCodec("ncodec effort 6", NCODEC.qualities, "--effort 6", effort=6)
 NCODEC_SSIM = NcodecCodec("ncodec ssim", NCODEC.qualities, "--tune ssim", tune="ssim")
 
@@ -367,8 +368,8 @@ VVC = VvcCodec(
 CODECS: dict[str, PictureCodec] = {
     codec.name: codec
     for codec in (
-        NCODEC, NCODEC_LONGER, NCODEC_SSIM, JPEG_420, JPEG_444, WEBP, JPEG_2000, AVIF_444, AVIF_420, JPEG_XL, HEIC,
-        H264, H265, VVC, AV1, VP9,
+        NCODEC, NCODEC_PLAIN, NCODEC_LONGER, NCODEC_SSIM, JPEG_420, JPEG_444, WEBP, JPEG_2000, AVIF_444, AVIF_420,
+        JPEG_XL, HEIC, H264, H265, VVC, AV1, VP9,
     )
 }  # fmt: skip
 """every codec of pictures, by name"""

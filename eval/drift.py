@@ -9,6 +9,7 @@ from statistics import fmean
 
 import altair as alt
 
+from ncodec.errors import InputError
 from ncodec.eval.clips import NCODEC_CLIPS, Clip, crop, psnr_611, read_clip
 
 PLAYED = 9
@@ -36,7 +37,13 @@ class Drift:
 
 
 def back_and_forth(clip: Clip) -> Clip:
-    """The first frames forwards, backwards, and so on, in one group of frames."""
+    """The first frames forwards, backwards, and so on; at so many frames a second all are in one group.
+
+    Raises InputError for fewer than `PLAYED` frames, which would not show the same pictures early and late.
+    """
+    if len(clip.frames) < PLAYED:
+        msg = f"{clip.name}: expected at least {PLAYED} frames, got {len(clip.frames)}"
+        raise InputError(msg)
     frames = [crop(frame, height=HIGHEST, width=WIDEST) for frame in clip.frames[:PLAYED]]
     played = list(islice(cycle(chain(frames, frames[-2:0:-1])), FRAMES))
     return replace(clip, rate=Fraction(FRAMES), frames=played)

@@ -7,10 +7,12 @@ import numpy as np
 
 from ncodec.api import open_codec
 from ncodec.bitstream import unpack
+from ncodec.effort import DEFAULT_EFFORT
 from ncodec.entropy import Symbols
 from ncodec.image import ImageCodec, read_symbols
 from ncodec.model import FRAME
 from ncodec.picture import Levels, Pixels, from_array
+from ncodec.refinement import Watch, unwatched
 from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder
 
 VARIANTS: tuple[dict[str, Any], ...] = (
@@ -39,7 +41,11 @@ def compare_variants(pictures: list[Pixels], qps: tuple[int, ...]) -> list[Agree
     writer = open_codec(backend="onnx", threads=1)
     results = []
     references: dict[tuple[int, int], Pixels] = {}
-    coded = {(i, qp): writer.encode(from_array(p), qp=qp) for i, p in enumerate(pictures) for qp in qps}
+    coded = {
+        (i, qp): writer.encode(from_array(p), qp=qp, effort=DEFAULT_EFFORT)
+        for i, p in enumerate(pictures)
+        for qp in qps
+    }
     for options in VARIANTS:
         codec = open_codec(**options)
         total = different = largest = 0
@@ -82,6 +88,13 @@ class _Recorder(ImageCodec):
 
     def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
         symbols = super().analyze(pixels, qp=qp, predicted=predicted)
+        self.analyzed.append(symbols)
+        return symbols
+
+    def refine(
+        self, pixels: Pixels, *, qp: int, effort: int, subsampled: bool = False, watch: Watch = unwatched
+    ) -> Symbols:
+        symbols = super().refine(pixels, qp=qp, effort=effort, subsampled=subsampled, watch=watch)
         self.analyzed.append(symbols)
         return symbols
 

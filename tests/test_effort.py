@@ -1,5 +1,7 @@
-"""An effort makes better files that any decoder reads, meets the same targets, and says when it cannot be made."""
+"""An effort makes better files that any decoder reads, meets the same targets, and is refused where there is none."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,15 +11,17 @@ from click.testing import CliRunner
 
 import ncodec
 from ncodec.api import open_codec
+from ncodec.backends import open_backend
 from ncodec.cli import cli
 from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT, search_of
-from ncodec.errors import BackendError, InputError
+from ncodec.errors import BackendError, InputError, ModelError
 from ncodec.image import ImageCodec, Target
 from ncodec.picture import from_array, psnr
+from ncodec.records import Tag as RecordTag
+from ncodec.video import FrameCodecs, FrameEncoder, Look
 
 Photo = npt.NDArray[np.uint8]
 QP = 30
-LAGRANGIAN = 0.0004 * (0.5 / 0.0004) ** (QP / 63)
 
 
 @pytest.fixture(scope="module")
@@ -30,10 +34,11 @@ def crop(photo: Photo) -> Photo:
     return np.ascontiguousarray(photo[20:115, 30:139])
 
 
-def cost(data: bytes, pixels: Photo) -> float:
+def cost(data: bytes, pixels: Photo, *, qp: int = QP) -> float:
     """λ·255²·MSE + bpp, what the models are trained for, of what the default decoder makes of a file."""
     decoded = np.asarray(ncodec.decode(data)).astype(np.float64)
-    return LAGRANGIAN * float(((decoded - pixels) ** 2).mean()) + 8 * len(data) / (pixels.shape[0] * pixels.shape[1])
+    lagrangian = 0.0004 * (0.5 / 0.0004) ** (qp / 63)
+    return lagrangian * float(((decoded - pixels) ** 2).mean()) + 8 * len(data) / (pixels.shape[0] * pixels.shape[1])
 
 
 def test_more_effort_costs_less(codec: ImageCodec, photo: Photo) -> None:
@@ -49,17 +54,53 @@ def test_the_same_picture_gives_the_same_file(codec: ImageCodec, crop: Photo) ->
     assert first == second
 
 
+@pytest.mark.parametrize("qp", [10, 30, 55])
 def test_tiles_are_searched_one_by_one_and_fit_together(
-    codec: ImageCodec, photo: Photo, monkeypatch: pytest.MonkeyPatch
+    codec: ImageCodec, photo: Photo, monkeypatch: pytest.MonkeyPatch, qp: int
 ) -> None:
-    monkeypatch.setattr("ncodec.refinement.SEARCHED_TILE", 64)
-    monkeypatch.setattr("ncodec.refinement.SEARCHED_HALO", 64)
-    pixels = np.ascontiguousarray(photo[:70, :130])
+    pixels = np.ascontiguousarray(np.tile(photo, (1, 2, 1))[:140, :330])
+    whole = codec.encode(from_array(pixels), qp=qp, effort=2).data
+    monkeypatch.setattr("ncodec.refinement.SEARCHED_TILE", 128)
     told: list[tuple[int, int]] = []
-    encoded = codec.encode(from_array(pixels), qp=QP, effort=2, watch=lambda *steps: told.append(steps))
-    steps = 6 * search_of(2, qp=QP).looks
+    tiled = codec.encode(from_array(pixels), qp=qp, effort=2, watch=lambda *steps: told.append(steps))
+    steps = 6 * search_of(2, qp=qp).looks
     assert told == [(done, steps) for done in range(1, steps + 1)]
-    assert cost(encoded.data, pixels) < cost(codec.encode(from_array(pixels), qp=QP).data, pixels)
+    assert tiled.data == whole
+
+
+@pytest.mark.parametrize("colour", [(200, 120, 30), (10, 60, 200), (128, 128, 128)])
+@pytest.mark.parametrize("qp", [6, 19, 32])
+def test_a_plain_picture_is_never_worse(codec: ImageCodec, colour: tuple[int, int, int], qp: int) -> None:
+    pixels = np.full((320, 384, 3), colour, dtype=np.uint8)
+    plain, searched = (codec.encode(from_array(pixels), qp=qp, effort=effort).data for effort in (0, 2))
+    assert cost(searched, pixels, qp=qp) <= cost(plain, pixels, qp=qp) + 0.002
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 17), (33, 65)])
+def test_any_size_can_be_searched(codec: ImageCodec, photo: Photo, size: tuple[int, int]) -> None:
+    pixels = np.ascontiguousarray(photo[: size[0], : size[1]])
+    assert codec.decode(codec.encode(from_array(pixels), qp=QP, effort=2).data).pixels.shape == pixels.shape
+
+
+def test_a_model_without_slopes_has_no_effort(crop: Photo, tmp_path: Path, codec: ImageCodec) -> None:
+    for file in codec.model.folder.iterdir():
+        if file.name != "slopes.onnx":
+            shutil.copy(file, tmp_path)
+    model = replace(codec.model, folder=tmp_path)
+    lacking, picture = ImageCodec(model, open_backend(model)), from_array(crop)
+    default = lacking.encode_to(picture, Target(quality=50))
+    assert default.data == codec.encode_to(picture, Target(quality=50), effort=0).data
+    with pytest.raises(ModelError, match=r"has no slopes\.onnx.*expected an effort of 0, got 3"):
+        lacking.encode(picture, qp=QP, effort=3)
+    frame = FrameEncoder(FrameCodecs(lacking, None)).encode(Look(RecordTag.INTRA, crop), pts=0, qp=QP)
+    assert frame.tag == RecordTag.INTRA
+
+
+def test_very_large_pictures_are_not_searched_unless_asked(codec: ImageCodec) -> None:
+    wide = from_array(np.broadcast_to(np.uint8(0), (4, 2**23 + 1, 3)))
+    assert codec.effort_for(wide, None) == 0
+    assert codec.effort_for(wide, 4) == 4
+    assert codec.effort_for(from_array(np.zeros((4, 4, 3), dtype=np.uint8)), None) == DEFAULT_EFFORT
 
 
 def test_targets_are_met(codec: ImageCodec, crop: Photo) -> None:
@@ -94,6 +135,9 @@ def test_pictures_are_searched_for_unless_told_otherwise(crop: Photo) -> None:
     assert default != ncodec.encode(crop, effort=0, threads=1)
     structure = ncodec.encode(crop, tune="ssim", threads=1)
     assert structure == ncodec.encode(crop, tune="ssim", effort=0, threads=1)
+    assert structure == ncodec.encode(crop, model="ssim", threads=1)
+    with pytest.raises(ModelError, match="because it is not for PSNR"):
+        ncodec.encode(crop, model="ssim", effort=1)
 
 
 def test_an_effort_does_not_hide_an_unknown_backend(crop: Photo) -> None:

@@ -120,6 +120,9 @@ def test_vmaf_compares_frames_one_by_one(path: Path) -> None:
 def test_drift_is_that_of_the_same_pictures_later(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ncodec.eval import drift
 
+    with pytest.raises(InputError, match="expected at least 9 frames, got 6"):
+        drift.back_and_forth(read_clip(path, most=9))
+    monkeypatch.setattr(drift, "PLAYED", 6)
     clip = drift.back_and_forth(read_clip(path, most=9))
     assert len(clip.frames) == drift.FRAMES < clip.gop
     assert [clip.frames.index(frame) for frame in clip.frames[:12]] == [0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 1]
@@ -133,3 +136,13 @@ def test_drift_is_that_of_the_same_pictures_later(path: Path, tmp_path: Path, mo
     assert run.exit_code == 0, run.output
     assert re.fullmatch(r"clip +quality  30  [+-]\d\.\d\d dB\n", run.stdout), run.stdout
     assert "quality 30" in figure.read_text("utf-8")
+
+
+def test_symbols_of_clips_are_counted(photo: Photo) -> None:
+    pytest.importorskip("torch")
+    from ncodec.eval.symbols import compare_frames
+
+    agreements = compare_frames([np.ascontiguousarray(photo[:96, i : i + 112]) for i in range(3)], 30)
+    assert [agreement.different for agreement in agreements] == [0, 0, 0, 0]
+    assert len({agreement.symbols for agreement in agreements}) == 1
+    assert agreements[0].symbols > 3 * 256 * 42

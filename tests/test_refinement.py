@@ -1,7 +1,5 @@
 """Symbols move where that promises most, within their tables, and only where they may."""
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -26,9 +24,14 @@ class Slope:
 
     def __init__(self, slope: npt.NDArray[np.float32], curvature: float = 0) -> None:
         self.slope, self.curvature = slope, np.full(SHAPE[0], curvature, dtype=np.float32)
+        self.improvement = 1e9
+        """of the cost of errors, by all moves together"""
 
     def slopes(self, pixels: object, draft: Draft, *_: object, **__: object) -> Slopes:
-        return Slopes(draft.symbols.residual, self.slope, self.curvature)
+        return Slopes(draft.symbols.residual, self.slope, self.curvature, cost=np.full((4, 4), self.improvement / 16))
+
+    def cost(self, *_: object, **__: object) -> npt.NDArray[np.float64]:
+        return np.zeros((4, 4))
 
 
 def refined(backend: Slope, search: Search, residual: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
@@ -91,22 +94,38 @@ def test_later_looks_move_less() -> None:
     assert [int(np.abs(symbols[:, 0, 0]).sum()) for symbols in moved] == [5, 6, 9]
 
 
-def test_symbols_do_not_leave_their_tables() -> None:
-    limits = TABLES.prices.limits[ROWS].astype(np.int16)
-    slope = np.full(SHAPE, -1e6, dtype=np.float32)
+@pytest.mark.parametrize("beyond", [0, 64])
+def test_an_escape_costs_what_it_takes(beyond: int) -> None:
+    values = TABLES.prices.limits[ROWS].astype(np.int16) + np.int16(beyond) * (ROWS > 0)
+    taken = TABLES.prices.of(ROWS, values + 1) - TABLES.prices.of(ROWS, values)
+    gains = np.where(FIRST, FIRST_GAIN, SECOND_GAIN)
     search = Search(first=1, second=1, most=320)
-    np.testing.assert_array_equal(refined(Slope(slope), search, limits.copy()), limits)
-    beyond = limits + 3 * (ROWS > 0).astype(np.int16)
-    np.testing.assert_array_equal(refined(Slope(slope), search, beyond.copy()), beyond)
+    barely, hardly = (
+        refined(Slope(-(taken + gains + more).astype(np.float32)), search, values.copy()) for more in (0.01, -0.01)
+    )
+    np.testing.assert_array_equal(barely, values + (ROWS > 0))
+    assert not (hardly > values).any()
+
+
+def test_symbols_stay_where_moves_together_do_not_save_what_each_promises() -> None:
+    backend = Slope(np.full(SHAPE, -100, dtype=np.float32))
+    search = Search(first=1, second=1, most=320)
+    moves = refined(backend, search, zeros())
+    spent = float((TABLES.prices.of(ROWS, moves) - TABLES.prices.of(ROWS, zeros())).sum(dtype=np.float64))
+    backend.improvement = spent - 1
+    assert not refined(backend, search, zeros()).any()
+    backend.improvement = spent + 1
+    np.testing.assert_array_equal(refined(backend, search, zeros()), moves)
 
 
 def test_prices_are_those_of_the_tables() -> None:
     row = int(ROWS.max())
     table = TABLES.bank[row]
-    values = np.array([-table.limit - 1, -table.limit, 0, 1, table.limit, table.limit + 1])
+    values = np.array([-table.limit - 1, -table.limit, 0, 1, table.limit, table.limit + 65])
     prices = TABLES.prices.of(np.full(len(values), row, dtype=np.uint8), values)
     expected = -np.log2(table.counts[values[1:-1] + table.limit] / 2**24)
     np.testing.assert_allclose(prices[1:-1], expected, atol=1e-5)
-    assert np.isinf(prices[[0, -1]]).all()
-    nothing = replace(TABLES).prices.of(np.zeros(1, dtype=np.uint8), np.zeros(1, dtype=np.int16))
+    escape = -np.log2(table.counts[-1] / 2**24)
+    np.testing.assert_allclose(prices[[0, -1]], [escape + 8, escape + 16], atol=1e-5)
+    nothing = TABLES.prices.of(np.zeros(1, dtype=np.uint8), np.zeros(1, dtype=np.int16))
     assert nothing[0] < 1e-6

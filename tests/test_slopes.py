@@ -38,10 +38,13 @@ def test_slopes_are_those_of_autograd(photo: Photo, qp: int, subsampled: bool) -
     leaf = y_hat.clone().requires_grad_()
     mean = mean_square_420 if subsampled else mean_square
     error = mean(model.render(leaf, step) + 0.5 - pixels) * pixels[0, 0].numel()
-    (gradient,) = torch.autograd.grad(model.config.lambda_of(step) * 255**2 * error, leaf)
+    cost = model.config.lambda_of(step) * 255**2 * error
+    (gradient,) = torch.autograd.grad(cost, leaf)
     with torch.no_grad():
         found = slopes(model, y_hat, pixels, step, counted=in_420 if subsampled else in_rgb)
     torch.testing.assert_close(found.slope, gradient, rtol=1e-4, atol=1e-4 * float(gradient.abs().max()))
+    torch.testing.assert_close(found.cost.sum(), cost[0], rtol=1e-4, atol=0)
+    assert found.cost.shape == (1, 5, 7)
     assert found.curvature.shape == (1, y_hat.shape[1], 1, 1)
     assert found.curvature.min() > 0
 
@@ -56,6 +59,7 @@ def test_backends_find_the_same(photo: Photo, flag: str) -> None:
     np.testing.assert_array_equal(onnx.residual, torch.residual)
     np.testing.assert_allclose(onnx.slope, torch.slope, atol=1e-3 * np.abs(torch.slope).max())
     np.testing.assert_allclose(onnx.curvature, torch.curvature, rtol=1e-4)
+    np.testing.assert_allclose(onnx.cost, torch.cost, rtol=1e-3)
 
 
 def test_what_was_made_in_one_pass_is_settled(photo: Photo) -> None:

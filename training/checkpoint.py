@@ -43,6 +43,8 @@ def load_checkpoint(path: Path) -> tuple[ImageModel | FrameModel, dict[str, Any]
     state = {name.removeprefix("model."): value for name, value in checkpoint["state_dict"].items()}
     model.load_state_dict(state)
     facts = {"steps": checkpoint["global_step"], "minutes": round(checkpoint["spent_s"] / 60, 1)}
+    if "distortion" in checkpoint:
+        facts["distortion"] = checkpoint["distortion"]
     return model.eval(), facts
 
 

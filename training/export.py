@@ -17,7 +17,7 @@ from torch import nn
 
 from ncodec.bitstream import PATCH
 from ncodec.errors import ModelError
-from ncodec.model import FRAME, PICTURE, TABLES_FILE
+from ncodec.model import FRAME, PICTURE, SLOPES_FILE, TABLES_FILE
 from ncodec.models.complexity import decode_kmac, encode_kmac
 from ncodec.models.frame import FrameModel, halo_of_frame, picture_codec
 from ncodec.models.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph, SlopesGraph
@@ -30,6 +30,8 @@ from ncodec.zoo import MANIFEST
 
 WEIGHTS_FILE = "image.safetensors"
 OPSET = 17
+MSE = "mse"
+"""the distortion of which an encoder knows the slopes"""
 DECODER_PARTS = ("means.", "log_inverse_gain.", "synthesis.", "context.")
 
 
@@ -145,6 +147,8 @@ def export_model(
     save_tables(tables, folder / TABLES_FILE)
     offsets = _safetensors_offsets(folder / WEIGHTS_FILE)
     graphs = _export_graphs(model)
+    if isinstance(model, ImageModel) and facts.get("distortion", MSE) == MSE:
+        graphs[SLOPES_FILE] = _export_slopes(model)
     for file, proto in graphs.items():
         _share_weights(proto, offsets, WEIGHTS_FILE)
         (folder / file).write_bytes(proto.SerializeToString())
@@ -181,7 +185,7 @@ def _export_slopes(model: ImageModel) -> onnx.ModelProto:
             "subsampled": torch.tensor([True]),
             "qp": torch.tensor([30.0]),
         },
-        {"settled": axes, "slope": axes, "curvature": {}},
+        {"settled": axes, "slope": axes, "curvature": {}, "cost": {0: "high", 1: "wide"}},
         {
             "pixels": {0: "height", 1: "width"},
             "z_hat": {1: "cells_high", 2: "cells_wide"},
@@ -201,8 +205,7 @@ def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]
     rgb_axes = {0: "height", 1: "width"}
     known = {"predicted": pixels} if isinstance(model, FrameModel) else {}
     known_axes = dict.fromkeys(known, rgb_axes)
-    of_pictures = {} if isinstance(model, FrameModel) else {"slopes.onnx": _export_slopes(model)}
-    return of_pictures | {
+    return {
         "encoder.onnx": _export_graph(
             FrameEncoderGraph(model) if isinstance(model, FrameModel) else EncoderGraph(model),
             {"pixels": pixels, **known, **qp},

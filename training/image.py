@@ -238,6 +238,7 @@ class ImageTraining(pl.LightningModule):
         """Keep the clock of the budget, and what the model's shape depends on."""
         checkpoint["spent_s"] = self.spent_s
         checkpoint["config"] = asdict(self.model.config)
+        checkpoint["distortion"] = self.distortion
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Continue the clock of the budget."""

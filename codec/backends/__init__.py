@@ -1,4 +1,4 @@
-"""What runs the two networks: one interface, several libraries behind it."""
+"""What runs the networks: one interface, several libraries behind it."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -33,6 +33,8 @@ class Slopes:
     """(C_y, h, w), of a step of quantization up"""
     curvature: FloatArray
     """(C_y,), about the second derivative"""
+    cost: FloatArray
+    """(h, w), of the errors as they are"""
 
 
 class Backend(Protocol):
@@ -56,8 +58,11 @@ class Backend(Protocol):
         """What moving symbols of a picture would do, whose table is not certain where `coded`, (C_y, h, w), is true.
 
         With `again`, those of the second half are first rounded anew from the latent. Errors count in R, G and B, or,
-        `subsampled`, in Y, Cb and Cr of 4:2:0.
+        `subsampled`, in Y, Cb and Cr of 4:2:0. Models of pictures alone know.
         """
+
+    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, subsampled: bool) -> FloatArray:
+        """The cost of the errors alone, (h, w), for less time."""
 
 
 def check_backend(name: str) -> None:

@@ -9,9 +9,9 @@ import onnxruntime
 from ncodec.backends import Draft, Slopes
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
-from ncodec.model import FRAME, Model
+from ncodec.model import FRAME, SLOPES_FILE, Model
 from ncodec.picture import Levels, Pixels
-from ncodec.tables import BoolArray
+from ncodec.tables import BoolArray, FloatArray
 
 LARGE = 3 * 2**21
 """values of a tile (about two megapixels) from which memory is given back after each run"""
@@ -87,21 +87,32 @@ class OnnxBackend:
         self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool, subsampled: bool
     ) -> Slopes:
         """What moving symbols of a picture would do."""
-        inputs = {
-            "pixels": pixels,
-            "latent": draft.latent,
-            "z_hat": draft.symbols.z_hat,
-            "residual": draft.symbols.residual,
-            "coded": coded,
-            "again": np.array([again]),
-            "subsampled": np.array([subsampled]),
-            **_known(qp, None),
-        }
-        wanted = ["settled", "slope", "curvature"]
-        return Slopes(*self._run("slopes.onnx", wanted, inputs, large=pixels.size > LARGE))
+        wanted = ["settled", "slope", "curvature", "cost"]
+        inputs = _slopes_inputs(pixels, draft, coded, qp=qp, again=again, subsampled=subsampled)
+        return Slopes(*self._run(SLOPES_FILE, wanted, inputs, large=pixels.size > LARGE))
+
+    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, subsampled: bool) -> FloatArray:
+        """The cost of the errors alone."""
+        inputs = _slopes_inputs(pixels, draft, coded, qp=qp, again=False, subsampled=subsampled)
+        return self._run(SLOPES_FILE, ["cost"], inputs, large=pixels.size > LARGE)[0]
+
+
+def _slopes_inputs(
+    pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool, subsampled: bool
+) -> dict[str, object]:
+    return {
+        "pixels": pixels,
+        "latent": draft.latent,
+        "z_hat": draft.symbols.z_hat,
+        "residual": draft.symbols.residual,
+        "coded": coded,
+        "again": np.array([again]),
+        "subsampled": np.array([subsampled]),
+        **_known(qp, None),
+    }
 
 
 def _known(qp: int, predicted: Pixels | None) -> dict[str, object]:
-    """What both graphs are told."""
+    """What every graph is told."""
     known: dict[str, object] = {"qp": np.array([qp], dtype=np.float32)}
     return known if predicted is None else known | {"predicted": predicted}

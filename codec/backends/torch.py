@@ -22,7 +22,7 @@ from ncodec.models.graphs import (
 )
 from ncodec.models.image import ImageConfig, ImageModel
 from ncodec.picture import Levels, Pixels
-from ncodec.tables import BoolArray
+from ncodec.tables import BoolArray, FloatArray
 
 PRECISIONS = ("float32", "bfloat16")
 
@@ -96,6 +96,10 @@ class TorchBackend:
         inputs = self._to_device(pixels, draft.latent, symbols.z_hat, symbols.residual, coded, *flags)
         made = self.slopes_graph(*inputs, self._qp(qp))
         return Slopes(*(tensor.contiguous().cpu().numpy() for tensor in made))
+
+    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, subsampled: bool) -> FloatArray:
+        """The cost of the errors alone."""
+        return self.slopes(pixels, draft, coded, qp=qp, again=False, subsampled=subsampled).cost
 
     @torch.inference_mode()
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:

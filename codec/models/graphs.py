@@ -43,7 +43,7 @@ class SlopesGraph(nn.Module):
     Pixels (H, W, 3) uint8; y (C_y, h, w) float32; ẑ int8; r int16; coded (C_y, h, w) bool; again (1,) bool, whether r
     of the second half is to be rounded anew, because that of the first has changed; subsampled (1,) bool, whether
     errors count in 4:2:0; qp (1,) → r, slope (C_y, h, w) and curvature (C_y,) float32, in bits of the picture and a
-    step of quantization.
+    step of quantization, and the cost of the errors under each latent, (h, w) float32, in bits.
     """
 
     def __init__(self, model: ImageModel) -> None:
@@ -60,7 +60,7 @@ class SlopesGraph(nn.Module):
         again: Tensor,
         subsampled: Tensor,
         qp: Tensor,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See the class."""
 
         def counted(error: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class SlopesGraph(nn.Module):
             latent[None], z_hat[None].float(), residual[None].float(), coded[None].float(), again.float(), qp
         )
         found = slopes(self.model, y_hat, to_unit(pixels), qp, counted=counted)
-        return settled[0].to(torch.int16), found.slope[0], found.curvature[0, :, 0, 0]
+        return settled[0].to(torch.int16), found.slope[0], found.curvature[0, :, 0, 0], found.cost[0]
 
 
 class FrameEncoderGraph(nn.Module):

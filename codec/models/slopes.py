@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ncodec.bitstream import PATCH
 from ncodec.models.blocks import LEAK, Block, GatedFfn, Trunk, activate, compress_range
 from ncodec.models.image import ImageModel, RenderBlock, Synthesis
 
@@ -109,6 +110,8 @@ class Slopes:
     """(B, latent, h, w), its first derivative"""
     curvature: Tensor
     """(B, latent, 1, 1), about its second one"""
+    cost: Tensor
+    """(B, h, w), of the errors under each latent"""
 
 
 def in_rgb(error: Tensor) -> Tensor:
@@ -144,5 +147,8 @@ def slopes(
     price = 2 * model.config.lambda_of(qp)[:, None, None, None] * 255**2
     patches = F.pixel_shuffle(F.pixel_shuffle(part.linear.weight[:, :, 0, 0].T[:, :, None, None], 4), 4)
     size = (patches * counted(patches)).sum(dim=(1, 2, 3))[None, :, None, None]
-    slope = pull(counted(made + 0.5 - unit) * price)
-    return Slopes(slope, _LINEAR_SHARE * price * size * (inverse_gain / 255) ** 2)
+    error = made + 0.5 - unit
+    weighed = counted(error) * price
+    curvature = _LINEAR_SHARE * price * size * (inverse_gain / 255) ** 2
+    cost = F.avg_pool2d((error * weighed).sum(dim=1, keepdim=True), PATCH) * (PATCH**2 / 2)
+    return Slopes(pull(weighed), curvature, cost[:, 0])
