@@ -219,7 +219,7 @@ def test_bad_inputs_are_sentences(pictures: Path) -> None:
     (pictures / "empty").mkdir()
     for arguments, said in (
         (["empty"], "expected pictures or clips in empty, got none"),
-        (["pictures", "--codec", "GIF"], "expected a codec of pictures among ncodec, ncodec ssim, JPEG 4:2:0"),
+        (["pictures", "--codec", "GIF"], "expected a codec of pictures among ncodec, ncodec effort 0, ncodec effort 6"),
         (["missing.png"], "missing.png"),
     ):
         result = call(*arguments, "-o", "page.html")
