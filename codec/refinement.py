@@ -15,7 +15,8 @@ from ncodec.bitstream import PATCH
 from ncodec.effort import Search
 from ncodec.entropy import Symbols
 from ncodec.picture import Pixels
-from ncodec.tables import BoolArray, FloatArray, Int16Array, RowArray, Tables
+from ncodec.repeats import find_repeats
+from ncodec.tables import HYPER_CELL, BoolArray, FloatArray, Int16Array, RowArray, Tables
 from ncodec.tiles import CELL, Tile, tiles
 
 FIRST_GAIN, SECOND_GAIN = 3.0, 2.0
@@ -46,13 +47,16 @@ def refine(
     subsampled: bool,
     watch: Watch,
 ) -> Symbols:
-    """(H, W, 3) with H and W multiples of 16 and what one pass made of it → symbols that cost less, or the same ones.
+    """(H, W, 3) with H and W multiples of 16 and what one pass made of it → symbols that cost less.
 
     Hyper-latents stay. First that half of the residuals is improved which the means of the other half depend on. Errors
     count in R, G and B, or, `subsampled`, in 4:2:0. `watch` is told how many steps of how many are done.
+    Where cells of the draft repeat each other, the true cost decides whether it stays as it is.
     """
     parts = list(tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, side=SEARCHED_TILE))
     steps = count(1)
+    # Where places are all alike they all move at once, and what each of them promised is not kept.
+    alike = find_repeats(draft.symbols.z_hat, draft.symbols.residual, side=HYPER_CELL) is not None
     known, cost = draft, 0.0
     for look in range(search.looks):
         on_first = look < search.first
@@ -64,14 +68,15 @@ def refine(
             found = backend.slopes(
                 pixels[tile.seen(1)], seen, rows > 0, qp=qp, again=look <= search.first, subsampled=subsampled
             )
-            if look == 0:
+            if look == 0 and alike:
                 cost += _whole_cost(found.cost, seen, rows, tables, tile)
             movable = (rows > 0) & (_first_half(rows.shape) == on_first)
             better = _moved(found, rows, movable, tables, least=least, most=search.moves(look))
             residual[:, *tile.outer(PATCH)] = better[:, *tile.inner(PATCH)]
             watch(next(steps), len(parts) * search.looks)
         known = Draft(Symbols(draft.symbols.z_hat, residual), draft.latent)
-    # Where places are all alike they all move at once, and what each of them promised is not kept.
+    if not alike:
+        return known.symbols
     for tile in parts:
         seen, rows = _seen(known, tile, tables, qp=qp)
         of_errors = backend.cost(pixels[tile.seen(1)], seen, rows > 0, qp=qp, subsampled=subsampled)

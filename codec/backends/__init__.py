@@ -62,7 +62,7 @@ class Backend(Protocol):
         """
 
     def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, subsampled: bool) -> FloatArray:
-        """The cost of the errors alone, (h, w), for less time."""
+        """The cost of the errors alone, (h, w)."""
 
 
 def check_backend(name: str) -> None:

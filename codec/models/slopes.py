@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ncodec.bitstream import PATCH
 from ncodec.models.blocks import LEAK, Block, GatedFfn, Trunk, activate, compress_range
 from ncodec.models.image import ImageModel, RenderBlock, Synthesis
 
@@ -83,15 +82,14 @@ def _trunk(step: Callable[[Any, Tensor], tuple[Tensor, Pull]], trunk: Trunk, x: 
 
 
 def _synthesis(part: Synthesis, y_hat: Tensor, inverse_gain: Tensor, qp: Tensor) -> tuple[Tensor, Pull]:
-    """What `Synthesis` makes of ŷ in units of its step, (B, latent, h, w) → (B, 3, 16·h, 16·w)."""
+    """What `Synthesis` makes of ŷ in units of its step, (B, latent, h, w) → (B, 48, 4·h, 4·w), cells of 4×4 pixels."""
     linear = F.pixel_shuffle(part.linear(y_hat * inverse_gain / 255), 4)  # (B, 48, H/4, W/4)
     quality, size = part.quality(qp), part.log_size(qp).exp()
     body, pull_body = _trunk(_block, part.body, part.enter(compress_range(y_hat)) * quality)
     features = F.pixel_shuffle(part.spread(body), 4) + part.look(linear)  # (B, render, H/4, W/4)
     rendered, pull_render = _trunk(_render_block, part.render, features)
 
-    def pull(gradient: Tensor) -> Tensor:
-        cells = F.pixel_unshuffle(gradient, 4)  # (B, 48, H/4, W/4)
+    def pull(cells: Tensor) -> Tensor:
         to_features = pull_render(_back(part.head, cells * size))
         to_linear = F.pixel_unshuffle(cells + _back(part.look, to_features), 4)  # (B, 768, h, w)
         to_body = pull_body(_back(part.spread, F.pixel_unshuffle(to_features, 4))) * quality
@@ -99,7 +97,7 @@ def _synthesis(part: Synthesis, y_hat: Tensor, inverse_gain: Tensor, qp: Tensor)
         straight = _back(part.enter, to_body) * (1 + y_hat.abs() / 2) / root**3
         return straight + _back(part.linear, to_linear) * inverse_gain / 255
 
-    return F.pixel_shuffle(linear + part.head(rendered) * size, 4), pull
+    return linear + part.head(rendered) * size, pull
 
 
 @dataclass(frozen=True)
@@ -140,15 +138,18 @@ def slopes(
 ) -> Slopes:
     """ŷ in units of its step and the picture that it is to give, (B, 3, H, W) in 0…1, → slopes by ŷ.
 
-    `counted` says what of an error counts, (B, 3, H, W) → the same.
+    `counted` says what of an error counts, (B, 3, H, W) → the same: linear, and in cells of 4×4 pixels alone.
     """
     part, inverse_gain = model.synthesis, model.log_inverse_gain(qp).exp()
     made, pull = _synthesis(part, y_hat, inverse_gain, qp)
     price = 2 * model.config.lambda_of(qp)[:, None, None, None] * 255**2
-    patches = F.pixel_shuffle(F.pixel_shuffle(part.linear.weight[:, :, 0, 0].T[:, :, None, None], 4), 4)
-    size = (patches * counted(patches)).sum(dim=(1, 2, 3))[None, :, None, None]
-    error = made + 0.5 - unit
-    weighed = counted(error) * price
+    # As a matrix of the values of a cell, of which errors are taken: pixels need not be put together and apart again.
+    cells = torch.eye(48, device=y_hat.device)[:, :, None, None]
+    matrix = F.pixel_unshuffle(counted(F.pixel_shuffle(cells, 4)), 4).transpose(0, 1)  # (48, 48, 1, 1)
+    patches = F.pixel_shuffle(part.linear.weight[:, :, 0, 0].T[:, :, None, None], 4)  # (latent, 48, 4, 4)
+    size = (patches * F.conv2d(patches, matrix)).sum(dim=(1, 2, 3))[None, :, None, None]
+    error = made + 0.5 - F.pixel_unshuffle(unit, 4)  # (B, 48, H/4, W/4)
+    weighed = F.conv2d(error, matrix) * price
     curvature = _LINEAR_SHARE * price * size * (inverse_gain / 255) ** 2
-    cost = F.avg_pool2d((error * weighed).sum(dim=1, keepdim=True), PATCH) * (PATCH**2 / 2)
+    cost = F.avg_pool2d((error * weighed).sum(dim=1, keepdim=True), 4) * 8
     return Slopes(pull(weighed), curvature, cost[:, 0])
