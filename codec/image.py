@@ -10,12 +10,14 @@ from PIL import Image
 
 from ncodec.backends import Backend, Draft
 from ncodec.bitstream import MAX_SIDE, PATCH, QP_COUNT, Container, Flag, Header, Tag, pack, unpack
+from ncodec.distortion import RGB
 from ncodec.effort import DEFAULT_EFFORT, check_effort, search_of
 from ncodec.entropy import Symbols, estimate_bits, pack_symbols, unpack_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.model import SLOPES_FILE, Model
 from ncodec.picture import Levels, Picture, Pixels, luma, pixel_limit, psnr
 from ncodec.refinement import Watch, refine, unwatched
+from ncodec.tables import FloatArray
 from ncodec.tiles import CELL, LARGE_PICTURE, TILE, Place, Tile, pad_to_patches, tiles
 
 MAX_BPP = 1000
@@ -83,11 +85,11 @@ class ImageCodec:
         return self._assembled(analyzed, pixels.shape[0], pixels.shape[1], qp=qp)
 
     def refine(
-        self, pixels: Pixels, *, qp: int, effort: int, subsampled: bool = False, watch: Watch = unwatched
+        self, pixels: Pixels, *, qp: int, effort: int, form: FloatArray = RGB, watch: Watch = unwatched
     ) -> Symbols:
         """(H, W, 3) uint8 → symbols whose picture is better for its bits than that of those of `analyze`.
 
-        Better in R, G and B, or, `subsampled`, in Y, Cb and Cr of 4:2:0.
+        Better in what of errors counts, which a form of `ncodec.distortion` says.
         """
         padded = pad_to_patches(pixels)
         latent = np.empty((self.model.tables.bias.shape[1], *(side // PATCH for side in padded.shape[:2])), np.float32)
@@ -99,7 +101,7 @@ class ImageCodec:
 
         draft = Draft(self._assembled(drafted, *padded.shape[:2], qp=qp), latent)
         search = search_of(effort, qp=qp)
-        return refine(padded, draft, self.model.tables, self.backend, search, qp=qp, subsampled=subsampled, watch=watch)
+        return refine(padded, draft, self.model.tables, self.backend, search, qp=qp, form=form, watch=watch)
 
     @property
     def searchable(self) -> bool:

@@ -44,13 +44,13 @@ def refine(
     search: Search,
     *,
     qp: int,
-    subsampled: bool,
+    form: FloatArray,
     watch: Watch,
 ) -> Symbols:
     """(H, W, 3) with H and W multiples of 16 and what one pass made of it → symbols that cost less.
 
-    Hyper-latents stay. First that half of the residuals is improved which the means of the other half depend on. Errors
-    count in R, G and B, or, `subsampled`, in 4:2:0. `watch` is told how many steps of how many are done.
+    Hyper-latents stay. First that half of the residuals is improved which the means of the other half depend on. What
+    of errors counts is a form of `ncodec.distortion`. `watch` is told how many steps of how many are done.
     Where cells of the draft repeat each other, the true cost decides whether it stays as it is.
     """
     parts = list(tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, side=SEARCHED_TILE))
@@ -65,9 +65,7 @@ def refine(
         residual = known.symbols.residual.copy()
         for tile in parts:
             seen, rows = _seen(known, tile, tables, qp=qp)
-            found = backend.slopes(
-                pixels[tile.seen(1)], seen, rows > 0, qp=qp, again=look <= search.first, subsampled=subsampled
-            )
+            found = backend.slopes(pixels[tile.seen(1)], seen, rows > 0, qp=qp, form=form, reround=look <= search.first)
             if look == 0 and alike:
                 cost += _whole_cost(found.cost, seen, rows, tables, tile)
             movable = (rows > 0) & (_first_half(rows.shape) == on_first)
@@ -79,7 +77,7 @@ def refine(
         return known.symbols
     for tile in parts:
         seen, rows = _seen(known, tile, tables, qp=qp)
-        of_errors = backend.cost(pixels[tile.seen(1)], seen, rows > 0, qp=qp, subsampled=subsampled)
+        of_errors = backend.cost(pixels[tile.seen(1)], seen, rows > 0, qp=qp, form=form)
         cost -= _whole_cost(of_errors, seen, rows, tables, tile)
     return known.symbols if cost > 0 else draft.symbols
 

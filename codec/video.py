@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ncodec.bitstream import PATCH
+from ncodec.distortion import SUBSAMPLED
 from ncodec.effort import DEFAULT_EFFORT
 from ncodec.entropy import Past, Symbols, Unpacker, follow, pop_symbols, push_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
@@ -138,7 +139,7 @@ class FrameEncoder:
         codec = self.codecs.pictures
         effort = DEFAULT_EFFORT if self.codecs.frames is None else INTRA_EFFORT
         if codec.searchable:
-            symbols = codec.refine(pixels, qp=qp, effort=effort, subsampled=True)
+            symbols = codec.refine(pixels, qp=qp, effort=effort, form=SUBSAMPLED)
         else:
             symbols = codec.analyze(pixels, qp=qp)
         tables = codec.model.tables

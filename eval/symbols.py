@@ -7,12 +7,14 @@ import numpy as np
 
 from ncodec.api import open_codec
 from ncodec.bitstream import unpack
+from ncodec.distortion import RGB
 from ncodec.effort import DEFAULT_EFFORT
 from ncodec.entropy import Symbols
 from ncodec.image import ImageCodec, read_symbols
 from ncodec.model import FRAME
 from ncodec.picture import Levels, Pixels, from_array
 from ncodec.refinement import Watch, unwatched
+from ncodec.tables import FloatArray
 from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder
 
 VARIANTS: tuple[dict[str, Any], ...] = (
@@ -92,9 +94,9 @@ class _Recorder(ImageCodec):
         return symbols
 
     def refine(
-        self, pixels: Pixels, *, qp: int, effort: int, subsampled: bool = False, watch: Watch = unwatched
+        self, pixels: Pixels, *, qp: int, effort: int, form: FloatArray = RGB, watch: Watch = unwatched
     ) -> Symbols:
-        symbols = super().refine(pixels, qp=qp, effort=effort, subsampled=subsampled, watch=watch)
+        symbols = super().refine(pixels, qp=qp, effort=effort, form=form, watch=watch)
         self.analyzed.append(symbols)
         return symbols
 

@@ -14,7 +14,7 @@ LAYERS = [
     {"chunks"},
     {"tables"},
     {"bitstream", "entropy"},
-    {"tiles"},
+    {"tiles", "distortion"},
     {"model", "motion", "records", "rounding"},
     {"flags"},
     {"stream", "vectors", "tracks"},

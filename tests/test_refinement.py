@@ -6,6 +6,7 @@ import pytest
 
 from ncodec.api import open_codec
 from ncodec.backends import Draft, Slopes
+from ncodec.distortion import RGB
 from ncodec.effort import Search
 from ncodec.entropy import Symbols
 from ncodec.refinement import FIRST_GAIN, SECOND_GAIN, refine, unwatched
@@ -37,7 +38,7 @@ class Slope:
 def refined(backend: Slope, search: Search, residual: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     draft = Draft(Symbols(Z_HAT, residual), np.zeros(SHAPE, dtype=np.float32))
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
-    found = refine(pixels, draft, TABLES, backend, search, qp=QP, subsampled=False, watch=unwatched)  # type: ignore[arg-type]
+    found = refine(pixels, draft, TABLES, backend, search, qp=QP, form=RGB, watch=unwatched)  # type: ignore[arg-type]
     np.testing.assert_array_equal(found.z_hat, Z_HAT)
     return found.residual
 

@@ -1,32 +1,37 @@
 """What moving a latent does to the error is what autograd finds, and what every backend says."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from ncodec import distortion
 from ncodec.api import open_codec
 from ncodec.backends import Draft, Slopes
+from ncodec.distortion import RGB, SUBSAMPLED
 from ncodec.image import ImageCodec
+from ncodec.tables import FloatArray
 
 Photo = npt.NDArray[np.uint8]
 
 
 def found_by(
-    codec: ImageCodec, pixels: Photo, *, qp: int, again: bool = False, subsampled: bool = False, change: int = 0
+    codec: ImageCodec, pixels: Photo, *, qp: int, form: FloatArray = RGB, reround: bool = False, change: int = 0
 ) -> tuple[Draft, Slopes]:
     draft = codec.backend.draft(pixels, qp=qp)
     high, wide = draft.latent.shape[1:]
     coded = codec.model.tables.residual_rows(draft.symbols.z_hat, qp=qp, height=high, width=wide) > 0
     draft.symbols.residual[...] += (change * coded).astype(np.int16)
-    return draft, codec.backend.slopes(pixels, draft, coded, qp=qp, again=again, subsampled=subsampled)
+    return draft, codec.backend.slopes(pixels, draft, coded, qp=qp, form=form, reround=reround)
 
 
-@pytest.mark.parametrize("subsampled", [False, True])
+@pytest.mark.parametrize("name", ["RGB", "SUBSAMPLED"])
 @pytest.mark.parametrize("qp", [0, 17, 40, 63])
-def test_slopes_are_those_of_autograd(photo: Photo, qp: int, subsampled: bool) -> None:
+def test_slopes_are_those_of_autograd(photo: Photo, qp: int, name: str) -> None:
     torch = pytest.importorskip("torch")
     from ncodec.backends.torch import TorchBackend
-    from ncodec.models.slopes import in_420, in_rgb, slopes
+    from ncodec.models.slopes import slopes
     from ncodec.training.losses import mean_square, mean_square_420
 
     pixels = torch.tensor(photo[:80, :112]).permute(2, 0, 1)[None] / 255
@@ -36,12 +41,12 @@ def test_slopes_are_those_of_autograd(photo: Photo, qp: int, subsampled: bool) -
     with torch.no_grad():
         _, _, y_hat = model.quantize(pixels, step)
     leaf = y_hat.clone().requires_grad_()
-    mean = mean_square_420 if subsampled else mean_square
+    mean = {"RGB": mean_square, "SUBSAMPLED": mean_square_420}[name]
     error = mean(model.render(leaf, step) + 0.5 - pixels) * pixels[0, 0].numel()
     cost = model.config.lambda_of(step) * 255**2 * error
     (gradient,) = torch.autograd.grad(cost, leaf)
     with torch.no_grad():
-        found = slopes(model, y_hat, pixels, step, counted=in_420 if subsampled else in_rgb)
+        found = slopes(model, y_hat, pixels, torch.from_numpy(getattr(distortion, name)), step)
     torch.testing.assert_close(found.slope, gradient, rtol=1e-4, atol=1e-4 * float(gradient.abs().max()))
     torch.testing.assert_close(found.cost.sum(), cost[0], rtol=1e-4, atol=0)
     assert found.cost.shape == (1, 5, 7)
@@ -49,12 +54,12 @@ def test_slopes_are_those_of_autograd(photo: Photo, qp: int, subsampled: bool) -
     assert found.curvature.min() > 0
 
 
-@pytest.mark.parametrize("flag", ["again", "subsampled"])
-def test_backends_find_the_same(photo: Photo, flag: str) -> None:
+@pytest.mark.parametrize("options", [{"reround": True}, {"form": SUBSAMPLED}])
+def test_backends_find_the_same(photo: Photo, options: dict[str, Any]) -> None:
     pytest.importorskip("torch")
     pixels = np.ascontiguousarray(photo[:96, :144])
     (_, onnx), (_, torch) = (
-        found_by(open_codec(backend=name), pixels, qp=33, change=1, **{flag: True}) for name in ("onnx", "torch")
+        found_by(open_codec(backend=name), pixels, qp=33, change=1, **options) for name in ("onnx", "torch")
     )
     np.testing.assert_array_equal(onnx.residual, torch.residual)
     np.testing.assert_allclose(onnx.slope, torch.slope, atol=1e-3 * np.abs(torch.slope).max())
@@ -63,7 +68,7 @@ def test_backends_find_the_same(photo: Photo, flag: str) -> None:
 
 
 def test_what_was_made_in_one_pass_is_settled(photo: Photo) -> None:
-    draft, found = found_by(open_codec(), np.ascontiguousarray(photo[:80, :80]), qp=30, again=True)
+    draft, found = found_by(open_codec(), np.ascontiguousarray(photo[:80, :80]), qp=30, reround=True)
     np.testing.assert_array_equal(found.residual, draft.symbols.residual)
 
 
@@ -73,7 +78,7 @@ def test_half_of_the_symbols_is_rounded_anew_only_if_asked(photo: Photo) -> None
     np.testing.assert_array_equal(kept.residual, draft.symbols.residual)
     channels, rows, columns = np.indices(draft.latent.shape)
     first = (rows + columns) % 2 == channels % 2
-    _, fresh = found_by(open_codec(), pixels, qp=30, again=True, change=1)
+    _, fresh = found_by(open_codec(), pixels, qp=30, reround=True, change=1)
     np.testing.assert_array_equal(fresh.residual[first], draft.symbols.residual[first])
     changed = fresh.residual[~first] != draft.symbols.residual[~first]
     coded = draft.symbols.residual[~first] != 0

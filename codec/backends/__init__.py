@@ -53,15 +53,15 @@ class Backend(Protocol):
         """A picture → symbols as of `analyze`, and what they round."""
 
     def slopes(
-        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool, subsampled: bool
+        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray, reround: bool
     ) -> Slopes:
         """What moving symbols of a picture would do, whose table is not certain where `coded`, (C_y, h, w), is true.
 
-        With `again`, those of the second half are first rounded anew from the latent. Errors count in R, G and B, or,
-        `subsampled`, in Y, Cb and Cr of 4:2:0. Models of pictures alone know.
+        What of errors counts is a form of `ncodec.distortion`. With `reround`, symbols of the second half are first
+        rounded anew from the latent. Models of pictures alone know.
         """
 
-    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, subsampled: bool) -> FloatArray:
+    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray) -> FloatArray:
         """The cost of the errors alone, (h, w)."""
 
 

@@ -84,21 +84,21 @@ class OnnxBackend:
         return Draft(Symbols(z_hat, residual), latent)
 
     def slopes(
-        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool, subsampled: bool
+        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray, reround: bool
     ) -> Slopes:
         """What moving symbols of a picture would do."""
         wanted = ["settled", "slope", "curvature", "cost"]
-        inputs = _slopes_inputs(pixels, draft, coded, qp=qp, again=again, subsampled=subsampled)
+        inputs = _slopes_inputs(pixels, draft, coded, qp=qp, form=form, reround=reround)
         return Slopes(*self._run(SLOPES_FILE, wanted, inputs, large=pixels.size > LARGE))
 
-    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, subsampled: bool) -> FloatArray:
+    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray) -> FloatArray:
         """The cost of the errors alone."""
-        inputs = _slopes_inputs(pixels, draft, coded, qp=qp, again=False, subsampled=subsampled)
+        inputs = _slopes_inputs(pixels, draft, coded, qp=qp, form=form, reround=False)
         return self._run(SLOPES_FILE, ["cost"], inputs, large=pixels.size > LARGE)[0]
 
 
 def _slopes_inputs(
-    pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool, subsampled: bool
+    pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray, reround: bool
 ) -> dict[str, object]:
     return {
         "pixels": pixels,
@@ -106,8 +106,8 @@ def _slopes_inputs(
         "z_hat": draft.symbols.z_hat,
         "residual": draft.symbols.residual,
         "coded": coded,
-        "again": np.array([again]),
-        "subsampled": np.array([subsampled]),
+        "form": form,
+        "reround": np.array([reround]),
         **_known(qp, None),
     }
 

@@ -88,18 +88,19 @@ class TorchBackend:
 
     @torch.inference_mode()
     def slopes(
-        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, again: bool, subsampled: bool
+        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray, reround: bool
     ) -> Slopes:
         """What moving symbols of a picture would do."""
         symbols = draft.symbols
-        flags = np.array([again]), np.array([subsampled])
-        inputs = self._to_device(pixels, draft.latent, symbols.z_hat, symbols.residual, coded, *flags)
+        inputs = self._to_device(
+            pixels, draft.latent, symbols.z_hat, symbols.residual, coded, np.array([reround]), form
+        )
         made = self.slopes_graph(*inputs, self._qp(qp))
         return Slopes(*(tensor.contiguous().cpu().numpy() for tensor in made))
 
-    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, subsampled: bool) -> FloatArray:
+    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray) -> FloatArray:
         """The cost of the errors alone."""
-        return self.slopes(pixels, draft, coded, qp=qp, again=False, subsampled=subsampled).cost
+        return self.slopes(pixels, draft, coded, qp=qp, form=form, reround=False).cost
 
     @torch.inference_mode()
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
-from ncodec.models.slopes import in_420, in_rgb, slopes
+from ncodec.models.slopes import slopes
 
 
 class EncoderGraph(nn.Module):
@@ -40,9 +40,9 @@ class DecoderGraph(nn.Module):
 class SlopesGraph(nn.Module):
     """What is to be coded and how → r as it then has to be, and how the cost of errors changes with each ŷ.
 
-    Pixels (H, W, 3) uint8; y (C_y, h, w) float32; ẑ int8; r int16; coded (C_y, h, w) bool; again (1,) bool, whether r
-    of the second half is to be rounded anew, because that of the first has changed; subsampled (1,) bool, whether
-    errors count in 4:2:0; qp (1,) → r, slope (C_y, h, w) and curvature (C_y,) float32, in bits of the picture and a
+    Pixels (H, W, 3) uint8; y (C_y, h, w) float32; ẑ int8; r int16; coded (C_y, h, w) bool; reround (1,) bool, whether
+    r of the second half is to be rounded anew, because that of the first has changed; form (48, 48) float32, what of
+    errors counts; qp (1,) → r, slope (C_y, h, w) and curvature (C_y,) float32, in bits of the picture and a
     step of quantization, and the cost of the errors under each latent, (h, w) float32, in bits.
     """
 
@@ -57,19 +57,15 @@ class SlopesGraph(nn.Module):
         z_hat: Tensor,
         residual: Tensor,
         coded: Tensor,
-        again: Tensor,
-        subsampled: Tensor,
+        reround: Tensor,
+        form: Tensor,
         qp: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See the class."""
-
-        def counted(error: Tensor) -> Tensor:
-            return torch.where(subsampled, in_420(error), in_rgb(error))
-
         settled, y_hat = self.model.settle(
-            latent[None], z_hat[None].float(), residual[None].float(), coded[None].float(), again.float(), qp
+            latent[None], z_hat[None].float(), residual[None].float(), coded[None].float(), reround.float(), qp
         )
-        found = slopes(self.model, y_hat, to_unit(pixels), qp, counted=counted)
+        found = slopes(self.model, y_hat, to_unit(pixels), form, qp)
         return settled[0].to(torch.int16), found.slope[0], found.curvature[0, :, 0, 0], found.cost[0]
 
 

@@ -351,15 +351,15 @@ class ImageModel(nn.Module):
         return z_hat, first * half + second * (1 - half), known + (second + mu_second) * (1 - half)
 
     def settle(
-        self, y: Tensor, z_hat: Tensor, residual: Tensor, coded: Tensor, again: Tensor, qp: Tensor
+        self, y: Tensor, z_hat: Tensor, residual: Tensor, coded: Tensor, reround: Tensor, qp: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """y in units of its step, ẑ and r → r, its second half rounded anew from y where `again` (1,) is 1, and ŷ."""
+        """y in units of its step, ẑ and r → r, its second half rounded anew from y where `reround` (1,) is 1, and ŷ."""
         half = self.first_half(residual)
         features = self.means.features(z_hat, qp, residual)
         known = (residual + self.means.pass_one(features)) * half
         mu_second = self.means.pass_two(features, known)
         fresh = (y - mu_second).round().clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT) * coded
-        second = residual + again * (fresh - residual)
+        second = residual + reround * (fresh - residual)
         return residual * half + second * (1 - half), known + (second + mu_second) * (1 - half)
 
     def decode(self, z_hat: Tensor, residual: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:

@@ -16,8 +16,6 @@ from ncodec.models.image import ImageModel, RenderBlock, Synthesis
 
 Pull = Callable[[Tensor], Tensor]
 """gradient with respect to what was made → gradient with respect to what it was made of"""
-YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
-"""rows of Y, Cb and Cr of ITU-R BT.601 from RGB, all of full range"""
 _LINEAR_SHARE = 0.7
 """how much of the linear path's curvature the whole synthesis has"""
 
@@ -101,7 +99,7 @@ def _synthesis(part: Synthesis, y_hat: Tensor, inverse_gain: Tensor, qp: Tensor)
 
 
 @dataclass(frozen=True)
-class Slopes:
+class Gradient:
     """How the cost of errors, λ·255²·MSE in bits of the whole picture, changes with each latent."""
 
     slope: Tensor
@@ -112,44 +110,19 @@ class Slopes:
     """(B, h, w), of the errors under each latent"""
 
 
-def in_rgb(error: Tensor) -> Tensor:
-    """What of an error counts in the mean square of R, G and B."""
-    return error / 3
-
-
-def in_420(error: Tensor) -> Tensor:
-    """The same in the sum of the mean squares of Y, Cb and Cr in 4:2:0, for (B, 3, H, W) of even sides.
-
-    That is how frames are trained and measured: their sources have no more of colour.
-    """
-    matrix = torch.tensor(YCBCR, dtype=error.dtype, device=error.device)
-    planes = F.conv2d(error, matrix[:, :, None, None])  # (B, 3, H, W) of Y, Cb, Cr
-    chroma = F.interpolate(F.avg_pool2d(planes[:, 1:], 2), scale_factor=2.0)
-    return F.conv2d(torch.cat([planes[:, :1], chroma], dim=1), matrix.T[:, :, None, None])
-
-
-def slopes(
-    model: ImageModel,
-    y_hat: Tensor,
-    unit: Tensor,
-    qp: Tensor,
-    *,
-    counted: Callable[[Tensor], Tensor] = in_rgb,
-) -> Slopes:
+def slopes(model: ImageModel, y_hat: Tensor, unit: Tensor, form: Tensor, qp: Tensor) -> Gradient:
     """ŷ in units of its step and the picture that it is to give, (B, 3, H, W) in 0…1, → slopes by ŷ.
 
-    `counted` says what of an error counts, (B, 3, H, W) → the same: linear, and in cells of 4×4 pixels alone.
+    `form`, (48, 48), is what of errors counts, as in `ncodec.distortion`.
     """
     part, inverse_gain = model.synthesis, model.log_inverse_gain(qp).exp()
     made, pull = _synthesis(part, y_hat, inverse_gain, qp)
     price = 2 * model.config.lambda_of(qp)[:, None, None, None] * 255**2
-    # As a matrix of the values of a cell, of which errors are taken: pixels need not be put together and apart again.
-    cells = torch.eye(48, device=y_hat.device)[:, :, None, None]
-    matrix = F.pixel_unshuffle(counted(F.pixel_shuffle(cells, 4)), 4).transpose(0, 1)  # (48, 48, 1, 1)
+    matrix = form[:, :, None, None]
     patches = F.pixel_shuffle(part.linear.weight[:, :, 0, 0].T[:, :, None, None], 4)  # (latent, 48, 4, 4)
     size = (patches * F.conv2d(patches, matrix)).sum(dim=(1, 2, 3))[None, :, None, None]
     error = made + 0.5 - F.pixel_unshuffle(unit, 4)  # (B, 48, H/4, W/4)
     weighed = F.conv2d(error, matrix) * price
     curvature = _LINEAR_SHARE * price * size * (inverse_gain / 255) ** 2
     cost = F.avg_pool2d((error * weighed).sum(dim=1, keepdim=True), 4) * 8
-    return Slopes(pull(weighed), curvature, cost[:, 0])
+    return Gradient(pull(weighed), curvature, cost[:, 0])
