@@ -5,13 +5,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ncodec.console import require_modules
-from ncodec.effort import MAX_EFFORT
+from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT
 from ncodec.errors import BackendError
 
 if TYPE_CHECKING:
@@ -187,23 +188,24 @@ def video(clips: tuple[Path, ...], frames: int, save: Path | None, jobs: int | N
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 def speed(picture: Path, threads: int) -> None:
-    """Time ncodec beside CompressAI's mbt2018-mean, on the same threads, and whole processes."""
+    """Time ncodec, with its usual effort and none, beside CompressAI's mbt2018-mean, and whole processes."""
     # Before numpy is loaded, so that its own matrix products keep to the same threads.
     os.environ.update(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads))
     from ncodec.eval.speed import time_compressai, time_ncodec, time_processes
 
     image = _open(picture)
-    ours = time_ncodec(image, threads=threads)
     click.echo(f"{image.width}×{image.height}, {threads} threads, medians")
-    click.echo(f"{ours.name:24} encode {ours.encode_s * 1e3:7.0f} ms  decode {ours.decode_s * 1e3:7.0f} ms")
+    ours = [time_ncodec(image, effort=effort, threads=threads) for effort in (DEFAULT_EFFORT, 0)]
     try:
-        peer = time_compressai(image, threads=threads)
+        peers = [time_compressai(image, threads=threads)]
     except BackendError as error:
+        peers = []
         click.echo(str(error))
-    else:
-        click.echo(f"{peer.name:24} encode {peer.encode_s * 1e3:7.0f} ms  decode {peer.decode_s * 1e3:7.0f} ms")
-        faster = (peer.encode_s / ours.encode_s, peer.decode_s / ours.decode_s)
-        click.echo(f"{'ratio':24} encode {faster[0]:7.1f} ×   decode {faster[1]:7.1f} ×")
+    for timed in (*ours, *peers):
+        click.echo(f"{timed.name:24} encode {timed.encode_s * 1e3:7.0f} ms  decode {timed.decode_s * 1e3:7.0f} ms")
+    for timed, peer in product(ours, peers):
+        faster = (peer.encode_s / timed.encode_s, peer.decode_s / timed.decode_s)
+        click.echo(f"ratio of {timed.name:15} encode {faster[0]:7.1f} ×   decode {faster[1]:7.1f} ×")
     for name, seconds in time_processes(image).items():
         click.echo(f"{name:24} {seconds:.2f} s")
 

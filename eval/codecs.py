@@ -12,6 +12,7 @@ from fractions import Fraction
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 import av
@@ -173,13 +174,21 @@ def encoder_version(encoder: str) -> str:
 
 
 def ncodec_version(*models: str) -> str:
-    """Version of the package, of what runs its networks, and a hash of every file of these models."""
+    """Version of the package, of what runs its networks, and a hash of the runtime's code and these models' files."""
     from ncodec.zoo import list_models
 
     entries = {entry["name"]: entry for entry in list_models()}
-    hashes = "".join(value for name in models for value in entries[name]["sha256"].values())
-    model = hashlib.sha256(hashes.encode()).hexdigest()[:8]
-    return f"ncodec {ncodec.__version__} (files {model}, onnxruntime {version('onnxruntime')})"
+    digest = hashlib.sha256("".join(value for name in models for value in entries[name]["sha256"].values()).encode())
+    for path in runtime_files():
+        digest.update(path.read_bytes())
+    return (
+        f"ncodec {ncodec.__version__} (code and files {digest.hexdigest()[:8]}, onnxruntime {version('onnxruntime')})"
+    )
+
+
+def runtime_files() -> list[Path]:
+    """The Python code of which an encoder consists: it searches, so its files are not decided by models alone."""
+    return sorted(Path(ncodec.__file__).parent.glob("*.py"))
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -18,6 +19,8 @@ from ncodec.files import from_pil
 
 REPEATS = 9
 PEER_REPEATS = 3
+PROCESS_REPEATS = 5
+QP = 32
 
 
 @dataclass(frozen=True)
@@ -39,14 +42,18 @@ def _median_s(work: Callable[[], object], repeats: int) -> float:
     return median(times)
 
 
-def time_ncodec(image: Image.Image, *, threads: int, quality_qp: int = 32) -> Speed:
-    """RGB array → bytes and bytes → RGB array on the default backend."""
+def time_ncodec(image: Image.Image, *, effort: int, threads: int) -> Speed:
+    """RGB array → bytes and bytes → RGB array on the default backend, at quality 50."""
     codec = open_codec(threads=threads)
     picture = from_pil(image)
-    data = codec.encode(picture, qp=quality_qp).data
-    encode_s = _median_s(lambda: codec.encode(picture, qp=quality_qp), REPEATS)
+
+    def encode() -> bytes:
+        return codec.encode(picture, qp=QP, effort=effort).data
+
+    data = encode()
+    encode_s = _median_s(encode, REPEATS)
     decode_s = _median_s(lambda: codec.decode(data), REPEATS)
-    return Speed("ncodec", encode_s, decode_s)
+    return Speed(f"ncodec effort {effort}", encode_s, decode_s)
 
 
 def time_compressai(image: Image.Image, *, threads: int, quality: int = 4) -> Speed:
@@ -73,16 +80,18 @@ def time_compressai(image: Image.Image, *, threads: int, quality: int = 4) -> Sp
 
 
 def time_processes(image: Image.Image) -> dict[str, float]:
-    """Median seconds of whole processes: `ncodec decode` of one picture, and `ncodec --help`."""
+    """Median seconds of whole processes: encoding and decoding one picture, and `ncodec --help`."""
     command = [sys.executable, "-m", "ncodec"]
     with TemporaryDirectory() as folder:
         source, coded, decoded = (Path(folder) / name for name in ("a.png", "a.nci", "b.png"))
         image.save(source)
-        subprocess.run([*command, "encode", str(source), "-o", str(coded)], check=True, capture_output=True)
-        decode = [*command, "decode", str(coded), "-f", "-o", str(decoded)]
-        return {
-            "ncodec decode": _median_s(lambda: subprocess.run(decode, check=True, capture_output=True), 5),
-            "ncodec --help": _median_s(
-                lambda: subprocess.run([*command, "--help"], check=True, capture_output=True), 5
-            ),
+        runs = {
+            "ncodec encode": ["encode", str(source), "-f", "-o", str(coded)],
+            "ncodec decode": ["decode", str(coded), "-f", "-o", str(decoded)],
+            "ncodec --help": ["--help"],
         }
+        return {name: _median_s(partial(_run, [*command, *run]), PROCESS_REPEATS) for name, run in runs.items()}
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True, capture_output=True)

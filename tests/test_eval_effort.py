@@ -10,7 +10,6 @@ Photo = npt.NDArray[np.uint8]
 
 
 def test_an_effort_is_measured_against_none(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("torch")
     pytest.importorskip("scipy")
     monkeypatch.setattr("ncodec.eval.effort.QUALITIES", (30, 60))
     told: list[int] = []

@@ -22,7 +22,7 @@ pytest.importorskip("vl_convert")
 from ncodec.errors import InputError, NcodecError
 from ncodec.eval import codecs, measure, metrics, report
 from ncodec.eval.cli import report as command
-from ncodec.eval.codecs import CODECS, JPEG_420, NCODEC
+from ncodec.eval.codecs import CODECS, JPEG_420, NCODEC, runtime_files
 from ncodec.eval.curves import MeanCurve, MeanPoint, mean_curve, published_curves, rate_difference
 from ncodec.eval.measure import load_sources, measure_point
 from ncodec.eval.media import PICTURES, Source, picture_key
@@ -173,6 +173,17 @@ def test_other_settings_or_versions_are_other_results(tmp_path: Path) -> None:
     assert store.path(JPEG_420) != store.path(replace(JPEG_420, settings="baseline"))
     assert store.path(JPEG_420) != store.path(replace(JPEG_420, options={"optimize": True}))
     assert store.path(JPEG_420) == store.path(replace(JPEG_420, qualities=(1, 2)))
+
+
+def test_other_code_of_ours_gives_other_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "refinement.py" in {path.name for path in runtime_files()}
+    code, store = tmp_path / "search.py", Store(tmp_path)
+    monkeypatch.setattr("ncodec.eval.codecs.runtime_files", lambda: [code])
+    code.write_text("a = 1")
+    before = store.path(NCODEC)
+    assert store.path(NCODEC) == before
+    code.write_text("a = 2")
+    assert store.path(NCODEC) != before
 
 
 def test_two_runs_at_once_keep_each_others_points(photo: Photo, tmp_path: Path) -> None:
