@@ -17,8 +17,8 @@ LARGEST_CHANGE = 4.0
 """of a coordinate in one step, in units of the rate: after a turn, squares may be far too small"""
 RIDGE = 1e-6
 """of the mean eigenvalue, so that what has no gradient has eigenvectors"""
-LEAST_STEPS = 60
-"""between turns of the bases"""
+REST = 20
+"""steps between a turn of the bases and the moments that decide the next"""
 WORKERS = 12
 
 
@@ -126,14 +126,14 @@ class StackedSoap:
             stack.update(found, rate=rate, scale=scale, keep=keep, count=count)
 
     def after_step(self) -> None:
-        """Take bases that are found, and have others looked for."""
+        """Take bases as soon as they are found, and after a rest have others looked for."""
         self._steps += 1
-        if self._search is None:
+        if self._search is None and self._steps >= REST:
             self._search = _Search(self.stacks, self._pool)
-            self._steps = 0
-        elif self._steps >= LEAST_STEPS and self._search.done:
+        elif self._search is not None and self._search.done:
             self._take(self._search)
             self._search = None
+            self._steps = 0
 
     @torch.no_grad()
     def begin(self) -> None:
