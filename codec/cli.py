@@ -15,6 +15,7 @@ import ncodec
 from ncodec.clip_jobs import (
     STREAM_SUFFIX,
     Amount,
+    Bytes,
     ClipOptions,
     ClipTarget,
     Seconds,
@@ -137,7 +138,7 @@ def _encoding_line(facts: dict[str, Any]) -> str:
 @click.argument("inputs", nargs=-1, required=True, metavar="IN...")
 @click.option("-q", "--quality", type=click.FloatRange(0, 100), help="Quality, 0 to 100 (default 50).")
 @click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Largest file, in bits per pixel.")
-@click.option("--size", type=click.IntRange(1), help="Largest file, in bytes.")
+@click.option("--size", type=Bytes(), help="Largest file, in bytes, such as 20k.")
 @click.option("--psnr", type=click.FloatRange(0, min_open=True), help="Least PSNR over RGB, in dB.")
 @click.option(
     "--effort",

@@ -67,7 +67,7 @@ class VideoInfo:
     height: int
     frames: int
     duration: float
-    """seconds from the first frame to the last"""
+    """seconds that it is shown; the last frame lasts as long as frames do on average"""
     rate: float
     """frames a second on average"""
     intra: int
@@ -334,7 +334,7 @@ def _survey(reader: StreamReader, coder: FrameDecoder | None) -> VideoInfo:
         width=header.width,
         height=header.height,
         frames=kinds.total(),
-        duration=float((stamps[-1] - stamps[0]) * header.time_base) if stamps else 0.0,
+        duration=float((stamps[-1] - stamps[0] + header.frame_duration) * header.time_base) if stamps else 0.0,
         rate=float(header.rate),
         intra=kinds[Tag.INTRA],
         predicted=kinds[Tag.PREDICTED],

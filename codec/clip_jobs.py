@@ -45,6 +45,19 @@ class Amount(click.ParamType[float]):
         return number
 
 
+class Bytes(Amount):
+    """A whole number of bytes, at least 1, with k or M behind it, if need be."""
+
+    name = "bytes[k|M]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Text → number, rounded down."""
+        number = int(super().convert(value, param, ctx))
+        if number < 1:
+            self.fail(f"expected at least 1 byte, got {value!r}", param, ctx)
+        return number
+
+
 class Seconds(click.ParamType[float]):
     """A time: 12.5, 12.5s, 1:02.5 or 1:00:00."""
 

@@ -176,6 +176,8 @@ class ClipWriter:
         stream = cast("VideoStream", added)
         stream.width, stream.height, stream.pix_fmt = form.width, form.height, coding.layout
         stream.sample_aspect_ratio = form.pixel_aspect
+        if form.pixel_aspect != 1 and not coding.codec.startswith("libx264"):  # which has it in its own stream
+            self._notice(f"the file does not say that pixels are {form.pixel_aspect} times as wide as high")
         if not self._constant_rate:
             stream.time_base = stream.codec_context.time_base = form.time_base
         if not form.lossless:

@@ -62,7 +62,7 @@ def test_one_line_says_what_was_done(files: Path) -> None:
 
 
 def test_json_says_the_same(files: Path) -> None:
-    fields = json.loads(call("encode", "a.png", "--json", "--measure", "--size", "3000").stdout)
+    fields = json.loads(call("encode", "a.png", "--json", "--measure", "--size", "3k").stdout)
     assert fields["bytes"] == Path("a.nci").stat().st_size <= 3000
     assert fields["bpp"] == pytest.approx(fields["bytes"] * 8 / (200 * 152))
     assert fields["psnr"] > 20
@@ -111,6 +111,8 @@ def test_the_rest_goes_on_after_a_failure(files: Path) -> None:
         (["encode", "a.png", "-q", "30", "--bpp", "1"], "exclude each other"),
         (["encode", "a.png", "--psnr", "30", "--size", "9"], "exclude each other"),
         (["encode", "a.png", "-q", "101"], "0<=x<=100"),
+        (["encode", "a.png", "--size", "0.5"], "expected at least 1 byte"),
+        (["encode", "a.png", "--size", "20kB"], "expected a positive number such as 800k"),
         (["encode", "a.png", "--threads", "0"], "1<=x<=256"),
         (["encode", "a.png", "--backend", "abacus"], "is not one of"),
         (["encode", "a.png", "b.jpg", "-o", "one.nci"], "several inputs need a folder"),

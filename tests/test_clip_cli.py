@@ -65,11 +65,12 @@ def test_json_says_the_same(clip: Path) -> None:
     info = json.loads(call("info", "clip.ncv", "--json", "--verify").stdout)
     assert info["frames"] == info["intra"] + info["predicted"] + info["repeated"] == 6
     assert info["media_size"] > 0
+    assert info["duration"] == pytest.approx(fields["duration"])
     assert info["verified"]
 
 
 def test_a_size_is_kept(clip: Path) -> None:
-    assert call("encode", "clip.mp4", "--size", "30000").exit_code == 0
+    assert call("encode", "clip.mp4", "--size", "30k").exit_code == 0
     assert Path("clip.ncv").stat().st_size <= 30000
     fails(call("encode", "clip.mp4", "-f", "--size", "500"), "expected a size that 6 frames and their sound fit into")
 

@@ -50,6 +50,19 @@ def test_frames_keep_their_times_and_shape(frames: list[Photo], suffix: str) -> 
         assert psnr(found.pixels, expected) > 38
 
 
+@pytest.mark.parametrize(("suffix", "lossless"), [(".y4m", False), (".mkv", True), (".mkv", False), (".mp4", True)])
+def test_pixels_whose_shape_is_not_kept_are_said(suffix: str, lossless: bool) -> None:
+    form = ClipFormat(suffix, 64, 48, Fraction(1, 25), Fraction(25), Fraction(4, 3), UNKNOWN_COLOUR, lossless=lossless)
+    sink = io.BytesIO()
+    with ClipWriter(sink, form) as writer:
+        writer.write(TimedFrame(0, np.zeros((48, 64, 3), dtype=np.uint8)))
+    sink.seek(0)
+    with ClipReader(sink) as reader:
+        kept = reader.pixel_aspect == Fraction(4, 3)
+    assert kept == (writer.notices == [])
+    assert kept or writer.notices == ["the file does not say that pixels are 4/3 times as wide as high"]
+
+
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
 def test_lossless_is_lossless(frames: list[Photo], suffix: str) -> None:
     with ClipReader(written(frames, suffix, lossless=True)) as reader:
