@@ -21,6 +21,7 @@ from ncodec.bitstream import MAX_SIDE
 from ncodec.errors import InputError
 from ncodec.picture import Pixels, TimedFrame
 from ncodec.records import Colour, Media, Tracks
+from ncodec.suffixes import is_numbered, numbers_of
 from ncodec.tracks import Packet, describe
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ _MPEG = Fraction(1, 90_000)
 _LISTS = {"concat", "dash", "hls", "lavfi", "rtsp", "sdp", "webm_dash_manifest"}
 """FFmpeg's names of what names other files, or devices and servers: a clip must not open what it likes"""
 _DEMUXERS = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS))}
+DEFAULT_RATE = 25.0
+"""frames a second of numbered pictures"""
 _MISSING_S = 0.5
 """seconds that a clip may be shorter than it says"""
 
@@ -60,6 +63,19 @@ class ClipSize:
     """bytes of the packets of sound and subtitles"""
 
 
+def _row_options(pattern: str, rate: float) -> dict[str, str]:
+    """How numbered pictures are read; raises InputError where some are missing, because FFmpeg would stop there."""
+    numbers = numbers_of(pattern)
+    if not numbers:
+        msg = f"{pattern}: there are no such pictures"
+        raise InputError(msg)
+    missing = next((n for n, known in enumerate(numbers, start=numbers[0]) if n != known), None)
+    if missing is not None:
+        msg = f"{pattern}: expected numbers without gaps, got {numbers[0]} to {numbers[-1]} without {missing}"
+        raise InputError(msg)
+    return {"framerate": str(rate), "start_number": str(numbers[0])}
+
+
 class ClipReader:
     """Reads a file of video from front to back, in bounded memory; a context manager.
 
@@ -67,17 +83,22 @@ class ClipReader:
     """
 
     def __init__(self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | None = None) -> None:
-        """`rate`, in frames a second, is of numbered pictures ("frame-%04d.png"), which have none of their own.
+        """`rate`, in frames a second, is of numbered pictures ("frame-%04d.png"), which have none of their own (25).
 
         Raises InputError in one sentence where there is no video that can be read.
         """
         self.name = "clip" if isinstance(source, io.IOBase) else str(source)
         self.notices: list[str] = []
+        is_file = isinstance(source, io.IOBase)
+        is_row = not is_file and is_numbered(self.name)
+        if rate is not None and not is_row:
+            msg = f"{self.name}: expected numbered pictures where a frame rate is given, got something else"
+            raise InputError(msg)
         try:
             self._container: InputContainer = av.open(
-                source if rate is not None or isinstance(source, io.IOBase) else f"file:{source}",
+                source if is_row or is_file else f"file:{source}",
                 "r",
-                options=_DEMUXERS if rate is None else {"framerate": str(rate)},
+                options=_row_options(self.name, rate or DEFAULT_RATE) if is_row else _DEMUXERS,
                 metadata_errors="replace",
             )
         except (av.FFmpegError, OSError, ValueError) as error:

@@ -134,6 +134,13 @@ def test_numbered_pictures_and_frames_at_a_time(folder: Path, frames: list[Photo
     fails(call("decode", "row.ncv", "-o", "out-%02d.png"), "out-01.png: exists; -f (overwrite=True) overwrites it")
     assert call("encode", "in-%03d.png", "-o", "row.ncv", "-f").exit_code == 0
     fails(call("encode", "in-%03d.png"), "need a name for their clip", code=2)
+    Path("in-003.png").unlink()
+    fails(call("encode", "in-%03d.png", "-o", "row.ncv", "-f"), "numbers without gaps, got 1 to 6 without 3")
+    for number in (1, 2):
+        Path(f"in-{number:03d}.png").rename(f"on-{number + 119:03d}.png")
+    assert "2 frames" in call("encode", "on-%03d.png", "-o", "row.ncv", "-f").output
+    fails(call("encode", "no-%03d.png", "-o", "row.ncv", "-f"), "no-%03d.png: there are no such pictures")
+    fails(call("encode", "no/no-%03d.png", "-o", "row.ncv", "-f"), "no/no-%03d.png: cannot be read")
     Path("row.ncv").rename("my%20row.ncv")
     assert call("decode", "my%20row.ncv").exit_code == 0
     assert Path("my%20row.mp4").exists()

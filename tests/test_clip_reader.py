@@ -238,3 +238,8 @@ def test_a_clip_that_ends_too_soon_is_noticed(tmp_path: Path, frames: list[Photo
         read = [r for r in reader.records() if isinstance(r, TimedFrame)]
         assert 10 < len(read) < 30
         assert any("may be cut: it says that it ends at 2.4 s" in notice for notice in reader.notices)
+
+
+def test_a_rate_is_for_numbered_pictures(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="expected numbered pictures where a frame rate is given"):
+        ClipReader(tmp_path / "a.mp4", rate=3)
