@@ -336,8 +336,10 @@ def report(
     if as_json:
         click.echo(json.dumps({"page": str(output), "anchor": anchor, "bd_rate_psnr": rates}, ensure_ascii=False))
         return
-    for name, rate in rates.items():
-        click.echo(f"{name:36} {_percent(rate):>10}  against {anchor}")
+    ours = made.rates_of_ours(medium.main_metric)
+    click.echo(f"{'BD-rate':36}{'against ' + anchor:>28}{'of ncodec against it':>24}")
+    for name in (name for name in names if name in rates or name in ours):
+        click.echo(f"{name:36}{_percent(rates.get(name, '–')):>28}{_percent(ours.get(name, '–')):>24}")
     listed = f"; {len(made.failures)} failed or left out, listed at its end" if made.failures else ""
     click.echo(f"{output}: {len(made.sources)} {medium.name}, {len(made.measured)} codecs measured{listed}")
 

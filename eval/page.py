@@ -75,15 +75,24 @@ def points_csv(report: Report) -> str:
 
 def rates_markdown(report: Report, anchor: str) -> str:
     """BD-rates of every curve against one, a column for each metric, as a Markdown table."""
-    tables = {metric: report.rate_differences(metric.key).get(anchor, {}) for metric in report.metrics}
+    tables = [report.rate_differences(metric.key).get(anchor, {}) for metric in report.metrics]
+    return _rates_markdown(report, f"BD-rate against {anchor}", tables)
+
+
+def our_rates_markdown(report: Report) -> str:
+    """BD-rates of ncodec against every other curve, a column for each metric, as a Markdown table."""
+    return _rates_markdown(report, "BD-rate of ncodec against", [report.rates_of_ours(m.key) for m in report.metrics])
+
+
+def _rates_markdown(report: Report, heading: str, tables: list[dict[str, float | str]]) -> str:
     lines = [
-        "| BD-rate against " + anchor + " | " + " | ".join(m.label for m in report.metrics) + " |",
+        f"| {heading} | " + " | ".join(m.label for m in report.metrics) + " |",
         "|---" * (1 + len(tables)) + "|",
     ]
     for curve in report.curves:
-        if curve.name == anchor:
+        cells = [table.get(curve.name, "–") for table in tables]
+        if not any(isinstance(value, float) for value in cells):
             continue
-        cells = [table.get(curve.name, "–") for table in tables.values()]
         shown = [f"{value:+.1f} %" if isinstance(value, float) else value for value in cells]
         lines.append(f"| {curve.name} | " + " | ".join(shown) + " |")
     return "\n".join(lines) + "\n"
@@ -92,9 +101,10 @@ def rates_markdown(report: Report, anchor: str) -> str:
 def write_figures(report: Report, folder: Path, *, anchor: str) -> list[Path]:
     """Curves as SVG and PNG, points as CSV and rates as Markdown; the files that were written."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = [folder / "points.csv", folder / "bd-rate.md"]
+    written = [folder / "points.csv", folder / "bd-rate.md", folder / "bd-rate-of-ncodec.md"]
     write_bytes(points_csv(report).encode(), written[0], overwrite=True)
     write_bytes(rates_markdown(report, anchor).encode(), written[1], overwrite=True)
+    write_bytes(our_rates_markdown(report).encode(), written[2], overwrite=True)
     for metric in report.metrics:
         chart = charts.static_chart(report, metric)
         for suffix in ("svg", "png"):

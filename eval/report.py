@@ -92,6 +92,14 @@ class Report:
         shown = [curve for curve in self.curves if len(curve.curve(metric)) > 1]
         return {a.name: {t.name: rate_difference(a, t, metric) for t in shown if t is not a} for a in shown}
 
+    def rates_of_ours(self, metric: str) -> dict[str, float | str]:
+        """BD-rate in percent of ncodec against every other curve; empty without ncodec.
+
+        That is no quotient of rates against a third codec, each of which is over a range of quality of its own.
+        """
+        rates = self.rate_differences(metric)
+        return {name: against[NCODEC.name] for name, against in rates.items() if NCODEC.name in against}
+
     def picture_differences(self, metric: str) -> list[dict[str, float | str]]:
         """For each source, the BD-rate of ncodec against every other measured codec; empty without ncodec."""
         rows = []

@@ -59,11 +59,13 @@ def test_a_report_is_one_page_with_everything_inside(pictures: Path) -> None:
     (pictures / "pictures" / "cut.png").write_bytes((pictures / "pictures" / "a.png").read_bytes()[:500])
     result = call("pictures", "pictures/a.png", "-o", "page.html", "--figures", "figures", *OPTIONS)
     assert result.exit_code == 0, result.output
-    assert re.search(r"ncodec +-\d\d\.\d % +against JPEG 4:2:0", result.output)
+    assert re.search(r"BD-rate +against JPEG 4:2:0 +of ncodec against it\n", result.output)
+    (of_ours,) = re.findall(r"ncodec +(-\d\d\.\d %) +–\n", result.output)
+    assert re.search(rf"JPEG 4:2:0 +– +{of_ours}\n", result.output)
     page = (pictures / "page.html").read_text("utf-8")
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", page.split("<script")[0])
     assert {path.name for path in (pictures / "figures").iterdir()} == {
-        "points.csv", "bd-rate.md", "curves-psnr.svg", "curves-psnr.png",
+        "points.csv", "bd-rate.md", "bd-rate-of-ncodec.md", "curves-psnr.svg", "curves-psnr.png",
     }  # fmt: skip
     data = data_of(pictures / "page.html")
     assert data["measured"] == ["ncodec", "JPEG 4:2:0"]
