@@ -21,7 +21,7 @@ from ncodec.bitstream import MAX_SIDE
 from ncodec.errors import InputError
 from ncodec.picture import Pixels, TimedFrame
 from ncodec.records import Colour, Media, Tracks
-from ncodec.suffixes import is_numbered, numbers_of
+from ncodec.suffixes import is_numbered, numbers_of, row_url
 from ncodec.tracks import Packet, describe
 
 if TYPE_CHECKING:
@@ -65,7 +65,11 @@ class ClipSize:
 
 def _row_options(pattern: str, rate: float) -> dict[str, str]:
     """How numbered pictures are read; raises InputError where some are missing, because FFmpeg would stop there."""
-    numbers = numbers_of(pattern)
+    try:
+        numbers = numbers_of(pattern)
+    except OSError as error:
+        msg = f"{pattern}: cannot be read: {sentence_of(error)}"
+        raise InputError(msg) from error
     if not numbers:
         msg = f"{pattern}: there are no such pictures"
         raise InputError(msg)
@@ -94,13 +98,10 @@ class ClipReader:
         if rate is not None and not is_row:
             msg = f"{self.name}: expected numbered pictures where a frame rate is given, got something else"
             raise InputError(msg)
+        options = _row_options(self.name, rate or DEFAULT_RATE) if is_row else _DEMUXERS
+        url = source if is_file else row_url(self.name) if is_row else f"file:{source}"
         try:
-            self._container: InputContainer = av.open(
-                source if is_row or is_file else f"file:{source}",
-                "r",
-                options=_row_options(self.name, rate or DEFAULT_RATE) if is_row else _DEMUXERS,
-                metadata_errors="replace",
-            )
+            self._container: InputContainer = av.open(url, "r", options=options, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
             msg = f"{self.name}: cannot be read: {sentence_of(error)}"
             raise InputError(msg) from error

@@ -141,6 +141,10 @@ def test_numbered_pictures_and_frames_at_a_time(folder: Path, frames: list[Photo
     assert "2 frames" in call("encode", "on-%03d.png", "-o", "row.ncv", "-f").output
     fails(call("encode", "no-%03d.png", "-o", "row.ncv", "-f"), "no-%03d.png: there are no such pictures")
     fails(call("encode", "no/no-%03d.png", "-o", "row.ncv", "-f"), "no/no-%03d.png: cannot be read")
+    Path("half%").mkdir()
+    for name in ("50%-9.png", "50%-10.png", "50%-0011.png"):
+        Image.fromarray(frames[0]).save(Path("half%", name))
+    assert "2 frames" in call("encode", "half%/50%-%d.png", "-o", "row.ncv", "-f").output
     Path("row.ncv").rename("my%20row.ncv")
     assert call("decode", "my%20row.ncv").exit_code == 0
     assert Path("my%20row.mp4").exists()
