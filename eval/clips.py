@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from ncodec.chunks import CRC_SIZE
 from ncodec.clip_api import open_frame_codecs
-from ncodec.clip_reader import HD_HEIGHT, SCALING
+from ncodec.clip_reader import HD_HEIGHT, SCALING, sentence_of
 from ncodec.control import ConstantQuality
 from ncodec.errors import InputError
 from ncodec.eval import ffmpeg
@@ -80,7 +80,7 @@ def read_clip(path: Path, *, most: int) -> Clip:
             frames = [frame for frame, _ in zip(container.decode(stream), range(most), strict=False)]
             rate = stream.average_rate or Fraction(25)
     except (av.FFmpegError, OSError, IndexError) as error:
-        msg = f"{path}: expected a clip, got something else: {error}"
+        msg = f"{path}: expected a clip, got something else: {sentence_of(error)}"
         raise InputError(msg) from error
     if not frames or frames[0].format.name not in (FORMAT, "yuvj420p"):
         msg = f"{path}: expected frames of 8-bit 4:2:0, got {frames[0].format.name if frames else 'none'}"
