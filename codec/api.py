@@ -76,11 +76,16 @@ def tuned_model(tune: str, *, model: str | None, effort: int | None) -> str | No
     if tune not in TUNES:
         msg = f"expected a picture to be tuned for {' or '.join(TUNES)}, got {tune}"
         raise InputError(msg)
+    if effort is not None:
+        check_effort(effort)
     wanted = TUNES[tune]
     if wanted is None:
         return model
-    if model is not None or effort:
-        msg = f"what is tuned for {tune} has a model of its own and no effort, which is made for PSNR: name one of them"
+    if model is not None:
+        msg = f"expected no model beside a picture that is tuned for {tune}, which has its own, got {model}"
+        raise InputError(msg)
+    if effort:
+        msg = f"expected no effort, which is made for PSNR, for a picture that is tuned for {tune}, got {effort}"
         raise InputError(msg)
     return wanted
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ncodec.transcode import VideoFacts, Watch
 
 STREAM_SUFFIX = ".ncv"
+LARGEST_AMOUNT = 10**12
 VIDEO_MAGICS = (b"YUV4MPEG2", b"\x1aE\xdf\xa3")
 """of y4m and Matroska"""
 PICTURE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"})
@@ -27,21 +29,23 @@ PICTURE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"
 
 
 class Amount(click.ParamType[float]):
-    """A positive number with k or M behind it, if need be."""
+    """A positive number below 10¹², with k or M behind it, if need be."""
 
     name = "number[k|M]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Text → number."""
-        if isinstance(value, float):
-            return value
-        factor = {"k": 1e3, "M": 1e6}.get(value[-1:], 1.0)
+        """Text or number → number."""
+        return float(self._exact(value, param, ctx))
+
+    def _exact(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        text = str(value)
+        factor = {"k": 1_000, "M": 1_000_000}.get(text[-1:], 1)
         try:
-            number = float(value if factor == 1 else value[:-1]) * factor
-        except ValueError:
-            number = 0.0
-        if not 0 < number < 1e12:
-            self.fail(f"expected a positive number such as 800k or 1.5M, got {value!r}", param, ctx)
+            number = Decimal(text if factor == 1 else text[:-1]) * factor
+        except ArithmeticError:
+            number = Decimal(0)
+        if not (number.is_finite() and 0 < number < LARGEST_AMOUNT):
+            self.fail(f"expected a number such as 800k or 1.5M, above 0 and below 10¹², got {text!r}", param, ctx)
         return number
 
 
@@ -51,8 +55,8 @@ class Bytes(Amount):
     name = "bytes[k|M]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Text → number, rounded down."""
-        number = int(super().convert(value, param, ctx))
+        """Text or number → number, rounded down."""
+        number = int(self._exact(value, param, ctx))
         if number < 1:
             self.fail(f"expected at least 1 byte, got {value!r}", param, ctx)
         return number

@@ -1,6 +1,7 @@
 """How long an encoder looks for better symbols than its networks make in one pass."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 from ncodec.errors import InputError
 
@@ -39,7 +40,7 @@ class Search:
 
 def check_effort(effort: int) -> None:
     """Raise InputError unless there is such an effort."""
-    if effort not in range(MAX_EFFORT + 1):
+    if not isinstance(effort, Integral) or effort not in range(MAX_EFFORT + 1):
         msg = f"expected an effort of 0 to {MAX_EFFORT}, got {effort}"
         raise InputError(msg)
 

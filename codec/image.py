@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from PIL import Image
@@ -108,14 +109,17 @@ class ImageCodec:
         """Whether `refine` can be."""
         return self.model.path(SLOPES_FILE).exists()
 
+    def usual_effort(self, height: int, width: int, effort: int) -> int:
+        """An effort that nobody asked for: none without slopes, or where it would take much memory."""
+        return effort if self.searchable and height * width <= LARGE_PICTURE else 0
+
     def effort_for(self, picture: Picture, effort: int | None) -> int:
         """The effort that is asked for, or what a picture gets otherwise: none where it would take much memory.
 
         Raises InputError for what is none, ModelError for a model without slopes.
         """
         if effort is None:
-            small = picture.height * picture.width <= LARGE_PICTURE
-            return DEFAULT_EFFORT if self.searchable and small else 0
+            return self.usual_effort(picture.height, picture.width, DEFAULT_EFFORT)
         check_effort(effort)
         if effort and not self.searchable:
             msg = f"model {self.model.name} has no {SLOPES_FILE}, because it is not for PSNR or was exported by an "
@@ -174,10 +178,14 @@ class ImageCodec:
             yield tile.outer(1), self.backend.synthesize(seen, qp=qp, predicted=known)[tile.inner(1)]
 
     def encode(self, picture: Picture, *, qp: int, effort: int = 0, watch: Watch = unwatched) -> Encoded:
-        """Picture → file bytes at one qp; an effort of 1 to 9 searches longer and longer for better ones.
+        """Picture → file bytes at a qp of 0 to 63; an effort of 1 to 9 searches longer and longer for better ones.
 
-        `watch` is told how many steps of how many are done.
+        `watch` is told how many steps of how many are done. Raises InputError for a qp or an effort that is none,
+        ModelError where a model has no effort.
         """
+        if not isinstance(qp, Integral) or qp not in range(QP_COUNT):
+            msg = f"expected a qp of 0 to {QP_COUNT - 1}, got {qp}"
+            raise InputError(msg)
         if self.effort_for(picture, effort):
             symbols = self.refine(picture.pixels, qp=qp, effort=effort, watch=watch)
         else:
@@ -222,11 +230,10 @@ class ImageCodec:
 
         qp = max(_last(fits), 0)
         encoded = encode(qp)
-        while len(encoded.data) > limit:
-            if encoded.qp == 0:
-                msg = f"expected a limit of at least {len(encoded.data)} bytes for this picture, got {limit}"
-                raise InputError(msg)
+        while len(encoded.data) > limit and encoded.qp > 0:
             encoded = encode(encoded.qp - 1)
+        if len(encoded.data) > limit:
+            return self._smallest(picture, encoded, limit)
         # An estimate may be a few bytes too high, and what an effort saves is not in it.
         while qp <= encoded.qp < QP_COUNT - 1:
             larger = encode(encoded.qp + 1)
@@ -234,6 +241,15 @@ class ImageCodec:
                 break
             encoded = larger
         return encoded
+
+    def _smallest(self, picture: Picture, searched: Encoded, limit: int) -> Encoded:
+        """What fits where an effort made a file larger; raises InputError where nothing does."""
+        plain = self.encode(picture, qp=0)
+        least = min(len(plain.data), len(searched.data))
+        if least > limit:
+            msg = f"expected a limit of at least {least} bytes for this picture, got {limit}"
+            raise InputError(msg)
+        return plain
 
     def _qp_of_psnr(self, picture: Picture, least: float) -> int:
         """The smallest qp whose picture is good enough without effort."""

@@ -16,7 +16,7 @@ from ncodec.effort import Search
 from ncodec.entropy import Symbols
 from ncodec.picture import Pixels
 from ncodec.repeats import find_repeats
-from ncodec.tables import HYPER_CELL, BoolArray, FloatArray, Int16Array, RowArray, Tables
+from ncodec.tables import HYPER_CELL, RESIDUAL_LIMIT, BoolArray, FloatArray, Int16Array, RowArray, Tables
 from ncodec.tiles import CELL, Tile, tiles
 
 FIRST_GAIN, SECOND_GAIN = 3.0, 2.0
@@ -115,7 +115,8 @@ def _moved(found: Slopes, rows: RowArray, movable: BoolArray, tables: Tables, *,
     up, down = (slope * step + bend + tables.prices.of(row, values + step) for step in (1, -1))
     saved = now - np.minimum(up, down)
     chosen = _best(places, saved, residual.shape, least=least, most=most)
-    residual.reshape(-1)[places[chosen]] += np.where(up < down, 1, -1)[chosen].astype(np.int16)
+    moved = values[chosen] + np.where(up < down, 1, -1)[chosen]
+    residual.reshape(-1)[places[chosen]] = np.clip(moved, -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
     return residual
 
 

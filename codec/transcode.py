@@ -53,9 +53,13 @@ class VideoOptions:
             msg = f"expected groups of 1 frame for intra frames alone, got {self.gop}"
             raise InputError(msg)
 
+    def used(self, codecs: FrameCodecs) -> FrameCodecs:
+        """Those of the models that are used: no other than that of pictures where all frames are intra."""
+        return FrameCodecs(codecs.pictures, None) if self.intra_only or self.gop == 1 else codecs
+
     def grouping(self, reader: ClipReader, *, predicting: bool) -> Grouping:
         """Where intra frames go in what is read: everywhere, where nothing predicts the others."""
-        gop = 1 if self.intra_only or not predicting else self.gop
+        gop = self.gop if predicting else 1
         return Grouping(max(1, round(GOP_SECONDS * reader.rate)) if gop is None else gop, reader.frames)
 
     def control(self, reader: ClipReader, *, pixels: int) -> Control:
@@ -135,6 +139,7 @@ def encode_clip(
     watch: Watch | None = None,
 ) -> VideoFacts:
     """Code an open clip into a stream, and measure its PSNR if asked to. Raises InputError and OutputError."""
+    codecs = options.used(codecs)
     with closing(read_ahead(reader.records())) as records:
         before, first = _up_to_frame(records, reader.name)
         header = _header_of(reader, first, codecs)

@@ -138,7 +138,7 @@ class FrameEncoder:
     def _encode_intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
         effort = DEFAULT_EFFORT if self.codecs.frames is None else INTRA_EFFORT
-        if codec.searchable:
+        if effort := codec.usual_effort(pixels.shape[0], pixels.shape[1], effort):
             symbols = codec.refine(pixels, qp=qp, effort=effort, form=SUBSAMPLED)
         else:
             symbols = codec.analyze(pixels, qp=qp)

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -32,7 +33,7 @@ from ncodec.eval.metrics import LARGEST_DB, Metric
 from ncodec.image import quality_to_qp
 from ncodec.model import FRAME
 from ncodec.picture import Pixels, TimedFrame
-from ncodec.records import pack_record
+from ncodec.records import Frame, pack_record
 from ncodec.sequence import Grouping, VideoEncoder
 from ncodec.video import FrameCodecs, FrameDecoder
 from ncodec.zoo import load_model
@@ -154,30 +155,51 @@ class NcodecClips(Codec[Clip]):
     intra_only: bool = False
 
     def version(self) -> str:
-        """Of the package, of what runs its networks, and of the models' files."""
+        """Of the package, of what runs its networks, and of its code and the models' files."""
         return ncodec_version(load_model().name, load_model(kind=FRAME).name)
 
     def run(self, content: Clip, quality: float) -> Coded[Clip]:
         """As an application would: RGB in, RGB out."""
-        codecs = open_frame_codecs(threads=1)
-        used = FrameCodecs(codecs.pictures, None) if self.intra_only else codecs
-        gop, count = 1 if self.intra_only else content.gop, len(content.frames)
-        encoder = VideoEncoder(used, control=ConstantQuality(quality_to_qp(quality)), grouping=Grouping(gop, count))
-        frames = [TimedFrame(pts, _to_rgb(frame)) for pts, frame in enumerate(content.frames)]
+        frames, count = to_rgb(content), len(content.frames)
         start = time.perf_counter()
-        coded = list(encoder.encode(frames))
+        coded = self.encode(frames, quality, gop=content.gop)
         middle = time.perf_counter()
-        decoder = FrameDecoder(used, height=frames[0].pixels.shape[0], width=frames[0].pixels.shape[1])
-        decoded = [decoder.decode(decoder.parse(frame)) for frame in coded]
+        decoded = self.decode(coded, like=frames[0])
         end = time.perf_counter()
         size = sum(len(pack_record(replace(f, pts=SHORT_STAMP))) - 1 - CRC_SIZE for f in coded)
-        back = replace(content, frames=[_from_rgb(*pair) for pair in zip(decoded, content.frames, strict=True)])
-        return Coded(size, back, (middle - start) / count, (end - middle) / count)
+        return Coded(size, from_rgb(decoded, content), (middle - start) / count, (end - middle) / count)
+
+    def encode(self, frames: Sequence[TimedFrame], quality: float, *, gop: int) -> list[Frame]:
+        """RGB → coded frames."""
+        grouping = Grouping(1 if self.intra_only else gop, len(frames))
+        control = ConstantQuality(quality_to_qp(quality))
+        return list(VideoEncoder(self._codecs, control=control, grouping=grouping).encode(frames))
+
+    def decode(self, coded: Sequence[Frame], *, like: TimedFrame) -> list[Pixels]:
+        """Coded frames of the size of another → RGB."""
+        height, width = like.pixels.shape[:2]
+        decoder = FrameDecoder(self._codecs, height=height, width=width)
+        return [decoder.decode(decoder.parse(frame)) for frame in coded]
+
+    @property
+    def _codecs(self) -> FrameCodecs:
+        codecs = open_frame_codecs(threads=1)
+        return FrameCodecs(codecs.pictures, None) if self.intra_only else codecs
 
 
 def _matrix(height: int) -> int:
     """What players assume, as swscale calls it."""
     return 1 if height >= HD_HEIGHT else 5
+
+
+def to_rgb(clip: Clip) -> list[TimedFrame]:
+    """A clip's frames as players show them."""
+    return [TimedFrame(pts, _to_rgb(frame)) for pts, frame in enumerate(clip.frames)]
+
+
+def from_rgb(frames: Sequence[Pixels], like: Clip) -> Clip:
+    """The inverse, for as many frames as those of another clip."""
+    return replace(like, frames=[_from_rgb(*pair) for pair in zip(frames, like.frames, strict=True)])
 
 
 def _to_rgb(frame: av.VideoFrame) -> Pixels:

@@ -188,7 +188,8 @@ def ncodec_version(*models: str) -> str:
 
 def runtime_files() -> list[Path]:
     """The Python code of which an encoder consists: it searches, so its files are not decided by models alone."""
-    return sorted(Path(ncodec.__file__).parent.glob("*.py"))
+    folder = Path(ncodec.__file__).parent
+    return sorted([*folder.glob("*.py"), *folder.glob("backends/*.py")])
 
 
 @dataclass(frozen=True)
@@ -295,7 +296,7 @@ class NcodecCodec(PictureCodec):
     effort: int | None = None
 
     def version(self) -> str:
-        """Of the package, of what runs its networks, and of the model's files."""
+        """Of the package, of what runs its networks, and of its code and the model's files."""
         return ncodec_version(load_model(TUNES[self.tune]).name)
 
     def encode(self, pixels: Pixels, quality: float) -> bytes:

@@ -10,7 +10,8 @@ from statistics import fmean
 import altair as alt
 
 from ncodec.errors import InputError
-from ncodec.eval.clips import NCODEC_CLIPS, Clip, crop, psnr_611, read_clip
+from ncodec.eval.clips import NCODEC_CLIPS, Clip, crop, from_rgb, psnr_611, read_clip, to_rgb
+from ncodec.records import Tag
 
 PLAYED = 9
 """frames of a clip, so that every picture comes back every sixteen frames"""
@@ -37,7 +38,7 @@ class Drift:
 
 
 def back_and_forth(clip: Clip) -> Clip:
-    """The first frames forwards, backwards, and so on; at so many frames a second all are in one group.
+    """The first frames forwards, backwards, and so on; at so many frames a second no intra frame is due.
 
     Raises InputError for fewer than `PLAYED` frames, which would not show the same pictures early and late.
     """
@@ -50,12 +51,20 @@ def back_and_forth(clip: Clip) -> Clip:
 
 
 def measure_drift(clips: Sequence[Path], qualities: Sequence[float], *, advance: Callable[[int], None]) -> list[Drift]:
-    """Code every clip at every quality; `advance` is called after each. Raises InputError for what is no clip."""
+    """Code every clip at every quality; `advance` is called after each.
+
+    Raises InputError for what is no clip, and for a cut in it, after which quality starts anew.
+    """
     found = []
     for path in clips:
         clip = back_and_forth(read_clip(path, most=PLAYED))
+        frames = to_rgb(clip)
         for quality in qualities:
-            decoded = NCODEC_CLIPS.run(clip, quality).decoded
+            coded = NCODEC_CLIPS.encode(frames, quality, gop=clip.gop)
+            if any(frame.tag == Tag.INTRA for frame in coded[1:]):
+                msg = f"{path}: expected {PLAYED} frames of one scene, got a cut between them"
+                raise InputError(msg)
+            decoded = from_rgb(NCODEC_CLIPS.decode(coded, like=frames[0]), clip)
             pairs = zip(clip.frames, decoded.frames, strict=True)
             found.append(Drift(clip.name, quality, [psnr_611(*pair) for pair in pairs]))
             advance(1)

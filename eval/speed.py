@@ -21,6 +21,8 @@ REPEATS = 9
 PEER_REPEATS = 3
 PROCESS_REPEATS = 5
 QP = 32
+PEER_PATCH = 64
+"""pixels of which sides have to be multiples there"""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ def time_compressai(image: Image.Image, *, threads: int, quality: int = 4) -> Sp
     network = mbt2018_mean(quality, pretrained=False).eval()
     network.update()
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+    high, wide = (-side % PEER_PATCH for side in pixels.shape[2:])
+    pixels = torch.nn.functional.pad(pixels, (0, wide, 0, high), mode="replicate")
     with torch.inference_mode():
         coded = network.compress(pixels)
         encode_s = _median_s(lambda: network.compress(pixels), PEER_REPEATS)

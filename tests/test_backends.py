@@ -70,6 +70,13 @@ def test_an_unknown_precision_is_refused() -> None:
         open_backend(load_model(), "torch", precision="int3")
 
 
+@pytest.mark.parametrize("device", ["abacus", "cuda:99", "meta:x"])
+def test_a_device_that_is_not_there_is_a_sentence(device: str) -> None:
+    pytest.importorskip("torch")
+    with pytest.raises(BackendError, match=f"expected a device that PyTorch has here, such as cpu, got {device}"):
+        open_backend(load_model(), "torch", device=device)
+
+
 def test_a_missing_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ncodec.backends.find_spec", lambda name: None)
     with pytest.raises(BackendError, match=r"pip install 'ncodec\[torch\]'"):

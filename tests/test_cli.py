@@ -16,6 +16,7 @@ from PIL import Image
 
 import ncodec
 from ncodec.cli import cli
+from ncodec.clip_jobs import Bytes
 
 Photo = npt.NDArray[np.uint8]
 
@@ -112,7 +113,8 @@ def test_the_rest_goes_on_after_a_failure(files: Path) -> None:
         (["encode", "a.png", "--psnr", "30", "--size", "9"], "exclude each other"),
         (["encode", "a.png", "-q", "101"], "0<=x<=100"),
         (["encode", "a.png", "--size", "0.5"], "expected at least 1 byte"),
-        (["encode", "a.png", "--size", "20kB"], "expected a positive number such as 800k"),
+        (["encode", "a.png", "--size", "1e999999999M"], "above 0 and below 10¹²"),
+        (["encode", "a.png", "--size", "20kB"], "expected a number such as 800k"),
         (["encode", "a.png", "--threads", "0"], "1<=x<=256"),
         (["encode", "a.png", "--backend", "abacus"], "is not one of"),
         (["encode", "a.png", "b.jpg", "-o", "one.nci"], "several inputs need a folder"),
@@ -123,7 +125,7 @@ def test_the_rest_goes_on_after_a_failure(files: Path) -> None:
         (["encode", "a.png", "--bpp", "inf"], "expected a bpp of 0 to inf"),
         (["encode", "a.png", "-q", "nan"], "expected a quality"),
         (["encode", "a.png", "--tune", "vmaf"], "is not one of"),
-        (["encode", "a.png", "--tune", "ssim", "--effort", "1"], "what is tuned for ssim has a model of its own"),
+        (["encode", "a.png", "--tune", "ssim", "--effort", "1"], "expected no effort, which is made for PSNR"),
         (["decode", "a.nci", "-o", "x.nothing"], "expected an output suffix"),
         (["decode", "a.nci", "--to", "../x/png"], "expected an output suffix"),
         (["transmogrify"], "No such command"),
@@ -246,3 +248,10 @@ def test_help_loads_neither_numpy_nor_pillow() -> None:
         "assert not heavy, heavy\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("20k", 20_000), ("1.001k", 1001), ("1.5M", 1_500_000), ("2.9", 2), (7, 7)]
+)
+def test_sizes_have_units(text: object, number: int) -> None:
+    assert Bytes().convert(text, None, None) == number

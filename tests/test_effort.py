@@ -70,7 +70,11 @@ def test_tiles_are_searched_one_by_one_and_fit_together(
 
 @pytest.mark.parametrize("colour", [(200, 120, 30), (10, 60, 200), (128, 128, 128)])
 @pytest.mark.parametrize("qp", [6, 19, 32])
-def test_a_plain_picture_is_never_worse(codec: ImageCodec, colour: tuple[int, int, int], qp: int) -> None:
+@pytest.mark.parametrize("tile", [128, 768])
+def test_a_plain_picture_is_never_worse(
+    codec: ImageCodec, monkeypatch: pytest.MonkeyPatch, colour: tuple[int, int, int], qp: int, tile: int
+) -> None:
+    monkeypatch.setattr("ncodec.refinement.SEARCHED_TILE", tile)
     pixels = np.full((320, 384, 3), colour, dtype=np.uint8)
     plain, searched = (codec.encode(from_array(pixels), qp=qp, effort=effort).data for effort in (0, 2))
     assert cost(searched, pixels, qp=qp) <= cost(plain, pixels, qp=qp) + 0.002
@@ -101,6 +105,8 @@ def test_very_large_pictures_are_not_searched_unless_asked(codec: ImageCodec) ->
     assert codec.effort_for(wide, None) == 0
     assert codec.effort_for(wide, 4) == 4
     assert codec.effort_for(from_array(np.zeros((4, 4, 3), dtype=np.uint8)), None) == DEFAULT_EFFORT
+    assert codec.usual_effort(4, 2**23, 6) == 6
+    assert codec.usual_effort(4, 2**23 + 1, 6) == 0
 
 
 def test_targets_are_met(codec: ImageCodec, crop: Photo) -> None:
@@ -114,6 +120,19 @@ def test_targets_are_met(codec: ImageCodec, crop: Photo) -> None:
     assert ((decoded - crop) ** 2).mean() <= 255**2 / 10**3
 
 
+def test_a_size_that_only_the_plain_encoder_meets_is_met(codec: ImageCodec, photo: Photo) -> None:
+    places = [(row, column) for row in range(0, 128, 24) for column in range(0, 176, 22)]
+    pictures = [from_array(np.ascontiguousarray(photo[y : y + 24, x : x + 24])) for y, x in places]
+    plain = [len(codec.encode(picture, qp=0).data) for picture in pictures]
+    searched = [len(codec.encode(picture, qp=0, effort=2).data) for picture in pictures]
+    picture, least = next((p, a) for p, a, b in zip(pictures, plain, searched, strict=True) if a < b)
+    assert len(codec.encode_to(picture, Target(size=least)).data) == least
+    with pytest.raises(
+        InputError, match=f"expected a limit of at least {least} bytes for this picture, got {least - 1}"
+    ):
+        codec.encode_to(picture, Target(size=least - 1))
+
+
 def test_a_psnr_that_only_the_plain_encoder_reaches_is_reached(codec: ImageCodec, photo: Photo) -> None:
     picture = from_array(np.ascontiguousarray(photo[:80, :120]))
     reached = psnr(picture.pixels, np.asarray(ncodec.decode(codec.encode(picture, qp=63).data)))
@@ -121,7 +140,7 @@ def test_a_psnr_that_only_the_plain_encoder_reaches_is_reached(codec: ImageCodec
     assert psnr(picture.pixels, np.asarray(ncodec.decode(found.data))) >= reached - 0.01
 
 
-@pytest.mark.parametrize("effort", [-1, MAX_EFFORT + 1, 2.5, "3"])
+@pytest.mark.parametrize("effort", [-1, MAX_EFFORT + 1, 2.0, 2.5, "3"])
 def test_unknown_efforts_are_refused(codec: ImageCodec, crop: Photo, effort: int) -> None:
     with pytest.raises(InputError, match="expected an effort of 0 to 9"):
         ncodec.encode(crop, effort=effort)

@@ -17,7 +17,7 @@ pytest.importorskip("skimage")
 
 from ncodec.errors import InputError
 from ncodec.eval.cli import bench, report
-from ncodec.eval.clips import CLIP_CODECS, CLIP_METRICS, psnr_611, read_clip
+from ncodec.eval.clips import CLIP_CODECS, CLIP_METRICS, from_rgb, psnr_611, read_clip, to_rgb
 from ncodec.eval.measure import find_files, measure_point
 from ncodec.eval.store import Failure, Point
 
@@ -136,6 +136,18 @@ def test_drift_is_that_of_the_same_pictures_later(path: Path, tmp_path: Path, mo
     assert run.exit_code == 0, run.output
     assert re.fullmatch(r"clip +quality  30  [+-]\d\.\d\d dB\n", run.stdout), run.stdout
     assert "quality 30" in figure.read_text("utf-8")
+
+
+def test_drift_over_a_cut_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ncodec.eval import drift
+
+    first = read_clip(path, most=6)
+    other = from_rgb([255 - frame.pixels[::-1] for frame in to_rgb(first)], first)
+    monkeypatch.setattr(drift, "PLAYED", 6)
+    monkeypatch.setattr(drift, "FRAMES", 6)
+    monkeypatch.setattr(drift, "read_clip", lambda *_, **__: replace(first, frames=first.frames[:3] + other.frames[3:]))
+    with pytest.raises(InputError, match="expected 6 frames of one scene, got a cut"):
+        drift.measure_drift([path], [30], advance=lambda _: None)
 
 
 def test_symbols_of_clips_are_counted(photo: Photo) -> None:

@@ -109,6 +109,12 @@ def test_targets_that_make_no_sense_are_refused(options: dict[str, float]) -> No
         Target(**options)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("qp", [-1, 64, 30.5])
+def test_a_qp_that_is_none_is_refused(photo: Photo, qp: int) -> None:
+    with pytest.raises(InputError, match=f"expected a qp of 0 to 63, got {qp}"):
+        open_codec().encode(from_array(photo[:16, :16]), qp=qp)
+
+
 def test_quality_and_qp_are_the_same_scale() -> None:
     assert quality_to_qp(0) == 0
     assert quality_to_qp(100) == QP_COUNT - 1

@@ -21,7 +21,7 @@ from ncodec.errors import FormatError, InputError, NcodecError, TruncatedError
 from ncodec.image import ImageCodec
 from ncodec.model import Model
 from ncodec.picture import TimedFrame, psnr
-from ncodec.records import END_BYTES, End, Frame, Media, Tag
+from ncodec.records import END_BYTES, NO_MODEL, End, Frame, Media, Tag
 from ncodec.sequence import Grouping, VideoDecoder, VideoEncoder
 from ncodec.stream import StreamReader, StreamWriter
 from ncodec.transcode import VideoFacts, VideoOptions, decode_clip, encode_clip
@@ -235,9 +235,14 @@ def test_a_still_scene_costs_its_first_frame(tmp_path: Path, codecs: FrameCodecs
     assert facts.video_size < 1.15 * first + 60 * 10
 
 
-def test_intra_only_predicts_nothing(clip: Path, codecs: FrameCodecs) -> None:
-    data, _ = encode(clip, codecs, VideoOptions(intra_only=True))
+@pytest.mark.parametrize("options", [VideoOptions(intra_only=True), VideoOptions(gop=1)])
+def test_intra_frames_alone_predict_nothing_and_need_no_model_for_it(
+    clip: Path, codecs: FrameCodecs, options: VideoOptions
+) -> None:
+    data, _ = encode(clip, codecs, options)
     assert {frame.tag for _, frame in places(data)} == {Tag.INTRA, Tag.COPY}
+    assert StreamReader(io.BytesIO(data)).header.frame_model == NO_MODEL
+    assert options.used(codecs).frames is None
 
 
 def test_a_bit_rate_is_approached(clip: Path) -> None:

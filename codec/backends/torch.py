@@ -27,6 +27,15 @@ from ncodec.tables import BoolArray, FloatArray
 PRECISIONS = ("float32", "bfloat16")
 
 
+def _usable(name: str) -> torch.device:
+    """A device that holds tensors here; raises BackendError for another."""
+    try:
+        return torch.zeros((), device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # PyTorch asserts that it was built for CUDA
+        msg = f"expected a device that PyTorch has here, such as cpu, got {name}"
+        raise BackendError(msg) from error
+
+
 def _network(model: Model) -> FrameModel | ImageModel:
     if model.kind == FRAME:
         return FrameModel(frame_config(model.architecture))
@@ -45,7 +54,7 @@ class TorchBackend:
         self.threads = threads
         # TF32 keeps 10 bits of mantissa: too few for pixels within one level.
         torch.backends.cudnn.allow_tf32 = False
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         network = _network(model)
         weights = load_file(model.path("image.safetensors"))
         network.load_state_dict({name: value.float() for name, value in weights.items()})

@@ -11,7 +11,7 @@ from ncodec.models.slopes import slopes
 class EncoderGraph(nn.Module):
     """(H, W, 3) uint8, qp (1,) → ẑ (C_z, ⌈h/4⌉, ⌈w/4⌉) int8, r (C_y, h, w) int16 and y in units of its step, float32.
 
-    H and W are multiples of 16.
+    H and W are multiples of 16, of which h and w are as many.
     """
 
     def __init__(self, model: ImageModel) -> None:
@@ -70,9 +70,9 @@ class SlopesGraph(nn.Module):
 
 
 class FrameEncoderGraph(nn.Module):
-    """The same for a predicted frame, with its prediction, (H, W, 3) uint8, after the pixels.
+    """Pixels and their prediction, (H, W, 3) uint8, and qp (1,) → ẑ int8, r int16 and the decoder's levels, float32.
 
-    Gives the decoder's levels too: what the prediction tells is computed once for both.
+    Shapes are those of `EncoderGraph` and `FrameDecoderGraph`. What the prediction tells is computed once for both.
     """
 
     def __init__(self, model: FrameModel) -> None:
