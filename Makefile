@@ -20,7 +20,7 @@ demo: .venv/runtime
 	mkdir -p demo
 	$(BIN)/ncodec encode docs/osprey.png -q 30 -f -o demo/osprey.nci --measure
 	$(BIN)/ncodec decode demo/osprey.nci -f -o demo/osprey.png
-	$(BIN)/ncodec bench compare docs/osprey.png -q 30 -o demo/side-by-side.png
+	$(BIN)/ncodec bench compare docs/osprey.png -q 30 -f -o demo/side-by-side.png
 
 test: .venv/dev
 	$(BIN)/python -m pytest

@@ -158,7 +158,7 @@ def _encoding_line(facts: dict[str, Any]) -> str:
 @click.option("--fps", type=click.FloatRange(0.01, 1000), help="Clips: frames a second of numbered pictures.")
 @click.option("--model", help="Model name or id (default: the first that `ncodec models` lists).")
 @click.option("--measure", is_flag=True, help="Decode again and print the PSNR.")
-@click.option("--allow-large", is_flag=True, help="Take pictures that Pillow calls decompression bombs.")
+@click.option("--allow-large", is_flag=True, help="Take pictures and frames that Pillow calls decompression bombs.")
 @_backend_options
 @_output_options
 def encode(
@@ -215,7 +215,7 @@ def encode(
         if source in clips or wanted is None:
             encode_job(
                 source, target, clip_options, quality=quality, size=size, measure=measure, force=force,
-                backend=backend, threads=threads, as_json=as_json,
+                allow_large=allow_large, backend=backend, threads=threads, as_json=as_json,
             )  # fmt: skip
             return
         from ncodec import files, picture

@@ -6,21 +6,21 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import floor
+from math import floor, inf
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 from ncodec.api import check_pixels, open_codec
 from ncodec.clip_reader import ClipReader, measure_clip
 from ncodec.clip_writer import check_clip_suffix
-from ncodec.errors import FormatError, InputError, ModelError
+from ncodec.errors import FormatError, InputError, ModelError, OutputError
 from ncodec.files import STDIO, check_suffix, open_input, open_output, write_bytes, write_picture
 from ncodec.model import FRAME, PICTURE
 from ncodec.picture import Picture, TimedFrame
 from ncodec.records import NO_MODEL, End, Frame, Media, StreamHeader, Tag
 from ncodec.sequence import VideoDecoder
 from ncodec.stream import StreamReader
-from ncodec.suffixes import is_numbered
+from ncodec.suffixes import is_numbered, numbered_name, numbers_of
 from ncodec.transcode import (
     FRAME_OVERHEAD,
     Tally,
@@ -118,6 +118,7 @@ def encode_video(
     rate: float | None = None,
     measure: bool = False,
     overwrite: bool = False,
+    allow_large: bool = False,
     backend: str = "onnx",
     threads: int | None = None,
     watch: Watch | None = None,
@@ -127,11 +128,15 @@ def encode_video(
     At most one of: `quality` 0…100 (default 50); `bitrate`, bits a second of the frames on average; `size`, the largest
     file in bytes. `gop` is the largest number of frames from one intra frame to the next (default: two seconds of
     them). `rate` is of numbered pictures ("frame-%04d.png"). `measure` adds the PSNR. `watch` is told how it goes.
-    Raises InputError, ModelError, BackendError or OutputError.
+    `allow_large` takes frames beyond Pillow's limit. Raises InputError, ModelError, BackendError or OutputError.
     """
     if size is not None and (quality is not None or bitrate is not None):
         msg = "expected one of quality, bitrate and size, got several"
         raise InputError(msg)
+    if rate is not None and not 0 < rate < inf:
+        msg = f"expected a positive number of frames a second, got {rate}"
+        raise InputError(msg)
+    _check_row(source, path)
     codecs = open_frame_codecs(backend=backend, threads=threads)
 
     def attempt(bitrate: float | None) -> VideoFacts:
@@ -139,6 +144,7 @@ def encode_video(
         with ExitStack() as stack:
             clip = stack.enter_context(open_input(STDIO)) if source == STDIO else source
             reader = stack.enter_context(ClipReader(clip, rate=rate))
+            check_pixels(reader.width, reader.height, allow_large=allow_large)
             sink = stack.enter_context(open_output(path, overwrite=overwrite, source=source))
             facts = encode_clip(reader, sink, codecs, options=options, measure=measure, watch=watch)
             if size is not None and (facts.size or 0) > size:
@@ -146,6 +152,16 @@ def encode_video(
         return facts if size is not None or bitrate is None else _with_missed_rate(facts, bitrate)
 
     return attempt(bitrate) if size is None else _fit(source, path, size, rate, attempt)
+
+
+def _check_row(source: Name, path: Name) -> None:
+    """Raise OutputError where the output is one of the numbered pictures that are to be read."""
+    pattern = str(source)
+    if not is_numbered(pattern) or not Path(path).is_file() or not Path(pattern).parent.is_dir():
+        return
+    if any(Path(path).samefile(numbered_name(pattern, number)) for number in numbers_of(pattern)):
+        msg = f"{path}: is one of the inputs"
+        raise OutputError(msg)
 
 
 def _with_missed_rate(facts: VideoFacts, wanted: float) -> VideoFacts:
@@ -249,27 +265,19 @@ def decode_frames(
 
     The rest is as of `decode_video`.
     """
+    pattern = str(pattern)
+    if not is_numbered(pattern):
+        msg = f"expected a pattern such as frame-%04d.png, got {pattern}"
+        raise InputError(msg)
     suffix = Path(pattern).suffix
     check_suffix(suffix)
     with open_video(source, **options) as decoder:
 
         def write(frame: TimedFrame, number: int) -> None:
             picture = write_picture(Picture(frame.pixels), suffix)
-            write_bytes(picture, number_name(str(pattern), number), overwrite=overwrite)
+            write_bytes(picture, numbered_name(pattern, number), overwrite=overwrite)
 
         return decode_each(decoder, write, watch=watch)
-
-
-def number_name(pattern: str, number: int) -> str:
-    """The name of a numbered file; raises InputError for a pattern that gives all of them one name."""
-    try:
-        name, other = (pattern % n if is_numbered(pattern) else pattern for n in (number, number + 1))
-    except (TypeError, ValueError):
-        name = other = pattern
-    if name == other:
-        msg = f"expected a pattern such as frame-%04d.png, got {pattern}"
-        raise InputError(msg)
-    return name
 
 
 @contextmanager

@@ -214,6 +214,7 @@ def encode_job(
     size: int | None,
     measure: bool,
     force: bool,
+    allow_large: bool,
     backend: str,
     threads: int | None,
     as_json: bool,
@@ -227,8 +228,8 @@ def encode_job(
     with _watching(source, "encode") as watch:
         facts = encode_video(
             source, target, quality=quality, bitrate=options.bitrate, size=size, gop=options.gop,
-            intra_only=options.intra_only, rate=options.fps, measure=measure, overwrite=force, backend=backend,
-            threads=threads, watch=watch,
+            intra_only=options.intra_only, rate=options.fps, measure=measure, overwrite=force,
+            allow_large=allow_large, backend=backend, threads=threads, watch=watch,
         )  # fmt: skip
     _say(source, target, facts, seconds=time.perf_counter() - start, as_json=as_json)
 

@@ -63,8 +63,8 @@ class ClipSize:
     """bytes of the packets of sound and subtitles"""
 
 
-def _row_options(pattern: str, rate: float) -> dict[str, str]:
-    """How numbered pictures are read; raises InputError where some are missing, because FFmpeg would stop there."""
+def _row_of(pattern: str) -> list[int]:
+    """The numbers of numbered pictures; raises InputError where some are missing, because FFmpeg would stop there."""
     try:
         numbers = numbers_of(pattern)
     except OSError as error:
@@ -77,7 +77,7 @@ def _row_options(pattern: str, rate: float) -> dict[str, str]:
     if missing is not None:
         msg = f"{pattern}: expected numbers without gaps, got {numbers[0]} to {numbers[-1]} without {missing}"
         raise InputError(msg)
-    return {"framerate": str(rate), "start_number": str(numbers[0])}
+    return numbers
 
 
 class ClipReader:
@@ -98,10 +98,13 @@ class ClipReader:
         if rate is not None and not is_row:
             msg = f"{self.name}: expected numbered pictures where a frame rate is given, got something else"
             raise InputError(msg)
-        options = _row_options(self.name, rate or DEFAULT_RATE) if is_row else _DEMUXERS
+        numbers = _row_of(self.name) if is_row else []
+        self._missing = len(numbers)
+        """numbered pictures that were not read yet"""
+        row = {"framerate": str(rate or DEFAULT_RATE), "start_number": str(numbers[0])} if is_row else None
         url = source if is_file else row_url(self.name) if is_row else f"file:{source}"
         try:
-            self._container: InputContainer = av.open(url, "r", options=options, metadata_errors="replace")
+            self._container: InputContainer = av.open(url, "r", options=row or _DEMUXERS, metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError) as error:
             msg = f"{self.name}: cannot be read: {sentence_of(error)}"
             raise InputError(msg) from error
@@ -125,9 +128,14 @@ class ClipReader:
         self._container.close()
 
     @property
-    def is_wide(self) -> bool:
-        """Whether frames are wider than high before they are turned."""
-        return self._video.width > self._video.height
+    def width(self) -> int:
+        """Of frames, before they are turned."""
+        return self._video.width
+
+    @property
+    def height(self) -> int:
+        """The same."""
+        return self._video.height
 
     @property
     def time_base(self) -> Fraction:
@@ -183,6 +191,9 @@ class ClipReader:
                 elif packet.stream.index in places:
                     yield self._packet(packet, places[packet.stream.index])
             self._look_for_the_end()
+        if self._missing > 0:
+            msg = f"{self.name}: expected {self._missing} pictures more than could be read: some are empty or damaged"
+            raise InputError(msg)
 
     def _look_for_the_end(self) -> None:
         """Say so where frames end long before the file says that they do."""
@@ -253,6 +264,7 @@ class ClipReader:
             self._notice("transparency was left out")
         if frame.is_corrupt:
             self._notice("the file is damaged: frames of it are not as they were")
+        self._missing -= 1
         quarter_turns, rest = divmod(round(frame.rotation), 90)
         if rest:
             self._notice(f"a rotation of {frame.rotation}° was not applied")

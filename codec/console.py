@@ -37,7 +37,7 @@ def expand_inputs(inputs: tuple[str, ...]) -> list[str]:
     """Inputs with glob patterns resolved where the shell did not."""
     names: list[str] = []
     for name in inputs:
-        is_pattern = any(c in name for c in "*?[") and not Path(name).exists()
+        is_pattern = any(c in name for c in "*?[") and not Path(name).exists() and not is_numbered(name)
         found = sorted(glob(name, recursive=True)) if is_pattern else [name]
         if not found:
             msg = f"no file matches {name}"
@@ -125,7 +125,7 @@ def work_through(pairs: list[tuple[str, str]], verb: str, work: Callable[[str, s
             try:
                 work(source, target)
             except (NcodecError, MemoryError, OSError, RuntimeError) as error:
-                if isinstance(error, RuntimeError) and str(error) != NO_THREAD:
+                if not isinstance(error, NcodecError) and isinstance(error, RuntimeError) and str(error) != NO_THREAD:
                     raise
                 failed += 1
                 _report(error, source, target, as_json=as_json)
@@ -140,7 +140,7 @@ def work_through(pairs: list[tuple[str, str]], verb: str, work: Callable[[str, s
 
 
 def _report(error: Exception, source: str, target: str, *, as_json: bool) -> None:
-    sentence = "not enough memory" if isinstance(error, MemoryError | RuntimeError) else str(error)
+    sentence = str(error) if isinstance(error, NcodecError | OSError) else "not enough memory"
     if not sentence.startswith((f"{source}:", f"{target}:")):
         sentence = f"{'standard input' if source == STDIO else source}: {sentence}"
     click.echo(f"ncodec: {sentence}", err=True)

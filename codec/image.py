@@ -60,7 +60,10 @@ class Encoded:
 
 
 def quality_to_qp(quality: float) -> int:
-    """Quality 0…100 → qp 0…63."""
+    """Quality 0…100 → qp 0…63; raises InputError for another."""
+    if not 0 <= quality <= 100:
+        msg = f"expected a quality of 0 to 100, got {quality}"
+        raise InputError(msg)
     return round(quality / 100 * (QP_COUNT - 1))
 
 

@@ -19,19 +19,28 @@ def is_numbered(name: str) -> bool:
     return _NUMBER.search(Path(name).name) is not None and not Path(name).exists()
 
 
+def numbered_name(pattern: str, number: int) -> str:
+    """The name of one file of a row."""
+    folder, before, digits, after = _parts(pattern)
+    return str(folder / f"{before}{number:0{digits}}{after}")
+
+
 def numbers_of(pattern: str) -> list[int]:
     """The numbers of the files that there are of a numbered name, in order; raises OSError for what is no folder."""
-    before, digits, after = _NUMBER.split(Path(pattern).name, maxsplit=1)
-    width = int(digits or 1)
-    name = re.compile(rf"{re.escape(before)}(\d{{{width},{max(width, 10)}}}){re.escape(after)}")
-    found = [match[1] for path in Path(pattern).parent.iterdir() if (match := name.fullmatch(path.name))]
-    return sorted(int(number) for number in found if number == f"{int(number):0{width}}")
+    folder, before, digits, after = _parts(pattern)
+    name = re.compile(rf"{re.escape(before)}(\d{{{digits},{max(digits, 10)}}}){re.escape(after)}")
+    found = [match[1] for path in folder.iterdir() if (match := name.fullmatch(path.name)) and path.is_file()]
+    return sorted(int(number) for number in found if number == f"{int(number):0{digits}}")
 
 
 def row_url(pattern: str) -> str:
     """A numbered name as FFmpeg reads it: every other percent sign is doubled."""
+    folder, before, digits, after = _parts(pattern)
+    before, after = (part.replace("%", "%%") for part in (before, after))
+    return str(Path(str(folder).replace("%", "%%")) / f"{before}%0{digits}d{after}")
+
+
+def _parts(pattern: str) -> tuple[Path, str, int, str]:
+    """Folder, what stands before the number, its least digits, and what stands behind it."""
     before, digits, after = _NUMBER.split(Path(pattern).name, maxsplit=1)
-    folder = str(Path(pattern).parent)
-    return str(
-        Path(folder.replace("%", "%%")) / f"{before.replace('%', '%%')}%0{digits or 1}d{after.replace('%', '%%')}"
-    )
+    return Path(pattern).parent, before, int(digits or 1), after

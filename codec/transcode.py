@@ -241,7 +241,7 @@ def _up_to_frame(records: Iterator[TimedFrame | Tracks | Media], name: str) -> t
 def _header_of(reader: ClipReader, first: TimedFrame, codecs: FrameCodecs) -> StreamHeader:
     height, width = first.pixels.shape[:2]
     frame_model = NO_MODEL if codecs.frames is None else codecs.frames.model.id
-    turned = (width > height) != reader.is_wide
+    turned = (width > height) != (reader.width > reader.height)
     pixel_aspect = 1 / reader.pixel_aspect if turned else reader.pixel_aspect
     return StreamHeader(
         codecs.pictures.model.id,

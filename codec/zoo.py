@@ -11,6 +11,8 @@ from ncodec.errors import ModelError
 from ncodec.model import PICTURE, Model
 
 MANIFEST = "manifest.json"
+ENTRY = frozenset({"id", "name", "folder", "sha256", "bytes", "architecture", "halo", "facts"})
+"""keys of every model in it"""
 
 
 def weights_folder() -> Path:
@@ -21,10 +23,14 @@ def weights_folder() -> Path:
 @lru_cache(maxsize=1)
 def _manifest() -> dict[str, Any]:
     try:
-        return json.loads((weights_folder() / MANIFEST).read_text("utf-8"))  # type: ignore[no-any-return]
-    except (OSError, ValueError) as error:
+        manifest = json.loads((weights_folder() / MANIFEST).read_text("utf-8"))
+        if not all(set(entry) >= ENTRY for entry in manifest["models"]):
+            msg = f"expected {', '.join(sorted(ENTRY))} of every model"
+            raise ValueError(msg)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"the manifest of the installed models cannot be read: {error}; reinstall ncodec"
         raise ModelError(msg) from error
+    return manifest  # type: ignore[no-any-return]
 
 
 def _verify(folder: Path, hashes: dict[str, str], name: str) -> None:
@@ -77,7 +83,7 @@ def load_model(key: str | int | None = None, *, kind: str = PICTURE) -> Model:
     for position, entry in enumerate(entries):
         if _kind(entry) == kind and (wanted is None or wanted in (entry["name"], entry["id"])):
             return _load_entry(position)
-    installed = ", ".join(f"{entry['name']} ({entry['id']})" for entry in entries)
+    installed = ", ".join(f"{entry['name']} ({entry['id']})" for entry in entries if _kind(entry) == kind)
     msg = f"this needs model {wanted}, which is not installed; installed: {installed}"
     if isinstance(key, int) and "compatibility" in _manifest():
         msg += f"; {_manifest()['compatibility']}"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,44 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FOLDER_OUT = click.Path(file_okay=False, path_type=Path)
 FILE_IN = click.Path(exists=True, dir_okay=False, path_type=Path)
 FILE_OUT = click.Path(dir_okay=False, path_type=Path)
+
+
+FORCE = "ncodec.force"
+"""key of a command's context: whether files may be overwritten"""
+
+
+class NewFile(click.Path):
+    """A file that is written after long work, and refused before for its suffix, its folder, or because it exists."""
+
+    def __init__(self, *suffixes: str) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+        self._suffixes = suffixes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Name → path."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.suffix.lower() not in self._suffixes:
+            self.fail(f"expected a name that ends in {' or '.join(self._suffixes)}, got {path}", param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"{path}: its folder does not exist", param, ctx)
+        if path.exists() and not (ctx and ctx.meta.get(FORCE)):
+            self.fail(f"{path}: exists; -f overwrites it", param, ctx)
+        return path
+
+
+def _remember_force(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[FORCE] = value
+
+
+_force = click.option(
+    "-f",
+    "--force",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_remember_force,
+    help="Overwrite existing files.",
+)
 
 
 @click.group()
@@ -51,7 +89,8 @@ def _open(picture: Path) -> "Image.Image":
 @bench.command()
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-q", "--quality", type=click.FloatRange(0, 100), default=30, show_default=True)
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Also write a side-by-side PNG.")
+@click.option("-o", "--output", type=NewFile(".png"), help="Also write a side-by-side PNG.")
+@_force
 def compare(picture: Path, quality: float, output: Path | None) -> None:
     """One picture beside JPEG at the same size: bits, PSNR and times."""
     import numpy as np
@@ -73,7 +112,8 @@ def compare(picture: Path, quality: float, output: Path | None) -> None:
 
 @bench.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--save", type=FILE_OUT, help="Also write the curves as JSON.")
+@click.option("--save", type=NewFile(".json"), help="Also write the curves as JSON.")
+@_force
 @click.option("--record", type=FOLDER, help="Also note ncodec's curve in the manifest of this weights folder.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
 def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -> None:
@@ -124,7 +164,10 @@ def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -
 @bench.command()
 @click.argument("clips", nargs=-1, required=True, type=FILE_IN)
 @click.option("-q", "--quality", "qualities", type=click.FloatRange(0, 100), multiple=True, default=(14, 44, 72))
-@click.option("--figure", type=FILE_OUT, help="Also draw quality over time (.svg, .png, .html).")
+@click.option(
+    "--figure", type=NewFile(".svg", ".png", ".html"), help="Also draw quality over time (.svg, .png, .html)."
+)
+@_force
 def drift(clips: tuple[Path, ...], qualities: tuple[float, ...], figure: Path | None) -> None:
     """How far quality sinks in 113 frames after one intra frame: a clip's first frames, played to and fro."""
     require_modules("scipy", "skimage", "altair", "vl_convert", extra="eval")
@@ -145,7 +188,8 @@ def _percent(rate: float | str) -> str:
 @bench.command()
 @click.argument("clips", nargs=-1, required=True, type=FILE_IN)
 @click.option("--frames", type=click.IntRange(2), default=96, show_default=True, help="Most frames of a clip.")
-@click.option("--save", type=FILE_OUT, help="Also write the curves as JSON.")
+@click.option("--save", type=NewFile(".json"), help="Also write the curves as JSON.")
+@_force
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
 def video(clips: tuple[Path, ...], frames: int, save: Path | None, jobs: int | None) -> None:
     """BD-rates of clips against intra frames alone and low-delay H.264 and H.265, by PSNR 6:1:1."""
@@ -186,7 +230,7 @@ def video(clips: tuple[Path, ...], frames: int, save: Path | None, jobs: int | N
 
 @bench.command()
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
+@click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
 def speed(picture: Path, threads: int) -> None:
     """Time ncodec, with its usual effort and none, beside CompressAI's mbt2018-mean, and whole processes."""
     # Before numpy is loaded, so that its own matrix products keep to the same threads.

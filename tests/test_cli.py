@@ -17,6 +17,8 @@ from PIL import Image
 import ncodec
 from ncodec.cli import cli
 from ncodec.clip_jobs import Bytes
+from ncodec.errors import BackendError
+from ncodec.image import ImageCodec
 
 Photo = npt.NDArray[np.uint8]
 
@@ -255,3 +257,15 @@ def test_help_loads_neither_numpy_nor_pillow() -> None:
 )
 def test_sizes_have_units(text: object, number: int) -> None:
     assert Bytes().convert(text, None, None) == number
+
+
+def test_a_backend_that_fails_stops_no_other_file(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        msg = "the graph is damaged"
+        raise BackendError(msg)
+
+    monkeypatch.setattr(ImageCodec, "refine", broken)
+    result = call("encode", "a.png", "b.jpg", "-o", ".", "--json")
+    assert result.exit_code == 1
+    said = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [entry["error"] for entry in said] == [f"{name}: the graph is damaged" for name in ("a.png", "b.jpg")]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ncodec import zoo
 from ncodec.errors import ModelError
 from ncodec.model import FRAME
 from ncodec.zoo import list_models, load_model, load_model_folder, weights_folder
@@ -60,3 +61,15 @@ def test_weights_stay_small_and_carry_their_facts() -> None:
         assert facts["encode_kmac_per_pixel"] <= 25
         assert facts["decode_kmac_per_pixel"] <= (25 if entry["kind"] == FRAME else 6)
         assert entry["kind"] == FRAME or facts["rate_distortion"], "measured points belong to a shipped model"
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"models": [{}]}', '{"models": [1]}', '{"models": 1}'])
+def test_a_damaged_manifest_is_a_sentence(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    monkeypatch.setattr(zoo, "weights_folder", lambda: tmp_path)
+    zoo._manifest.cache_clear()
+    try:
+        with pytest.raises(ModelError, match="the manifest of the installed models cannot be read"):
+            zoo.list_models()
+    finally:
+        zoo._manifest.cache_clear()
