@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ncodec.errors import BackendError, NcodecError
+from ncodec.suffixes import is_numbered
 
 if TYPE_CHECKING:
     from ncodec.image import Target
