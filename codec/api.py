@@ -8,13 +8,17 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ncodec.bitstream import FORMAT_VERSION, MAGIC, Container, Flag, Tag, unpack
+from ncodec.bitstream import MAGIC, NO_MODEL, Container, Flag, Tag, unpack
 from ncodec.effort import check_effort
 from ncodec.errors import InputError, ModelError
+from ncodec.exact import covered, paint
 from ncodec.files import Bytes, from_pil, read_bytes, read_picture, to_pil, write_bytes
-from ncodec.image import ImageCodec, Target, qp_to_quality, read_alpha, read_symbols
+from ncodec.image import ImageCodec
 from ncodec.model import PICTURE
 from ncodec.picture import Picture, from_array
+from ncodec.picture_file import decode_exact, read_alpha, read_layers, read_symbols
+from ncodec.quality import qp_to_quality
+from ncodec.rate_target import Target, encode_to
 from ncodec.zoo import load_model
 
 Source = str | os.PathLike[str] | Bytes | npt.NDArray[np.uint8] | Image.Image
@@ -34,10 +38,14 @@ class Info:
     mode: str
     """L, LA, RGB or RGBA, as in Pillow"""
     quality: float
-    """0…100"""
+    """0…100, as it was asked for"""
     qp: int
-    model: str
-    """name of the model, or its id where it is not installed"""
+    exact: float
+    """share of cells of 64×64 pixels that are coded exactly or nearly so, beside the network"""
+    lossless: bool
+    """whether the file says that every pixel comes back as it was"""
+    model: str | None
+    """name of the model, its id where it is not installed, None where no network is needed"""
     model_id: str
     format_version: int
     size: int
@@ -100,7 +108,7 @@ def load_picture(source: Source, *, allow_large: bool = False) -> Picture:
 
 
 def make_target(
-    *, quality: float | None = None, bpp: float | None = None, size: int | None = None, psnr: float | None = None
+    *, quality: float | str | None = None, bpp: float | None = None, size: int | None = None, psnr: float | None = None
 ) -> Target:
     """The target that the options name, `DEFAULT_QUALITY` when they name none; raises InputError when they conflict."""
     if quality is None and bpp is None and size is None and psnr is None:
@@ -112,7 +120,7 @@ def encode(
     source: Source,
     path: str | os.PathLike[str] | None = None,
     *,
-    quality: float | None = None,
+    quality: float | str | None = None,
     bpp: float | None = None,
     size: int | None = None,
     psnr: float | None = None,
@@ -125,8 +133,8 @@ def encode(
 ) -> bytes:
     """Code a picture, write it to `path` if one is given (replacing what is there), and return the file's bytes.
 
-    At most one of: `quality` 0…100 (default 50); `bpp` or `size`, the largest file in bits per pixel or bytes;
-    `psnr`, the least PSNR over RGB in dB. An `effort` of 0 to 9 searches longer and longer for a better file of
+    At most one of: `quality` 0…100 (default 50) or "lossless"; `bpp` or `size`, the largest file in bits per pixel or
+    bytes; `psnr`, the least PSNR over RGB in dB. An `effort` of 0 to 9 searches longer and longer for a better file of
     about this size (default 2; 0 beyond 33 megapixels). `tune` "ssim" takes the model that is best by MS-SSIM instead
     of PSNR, and has no effort. `allow_large` takes what Pillow calls a decompression bomb.
     Raises InputError, ModelError, BackendError or OutputError.
@@ -135,7 +143,7 @@ def encode(
     if effort is not None:
         check_effort(effort)
     codec = open_codec(tuned_model(tune, model=model, effort=effort), backend=backend, threads=threads)
-    data = codec.encode_to(load_picture(source, allow_large=allow_large), target, effort=effort).data
+    data = encode_to(codec, load_picture(source, allow_large=allow_large), target, effort=effort).data
     if path is not None:
         write_bytes(data, path, overwrite=True)
     return data
@@ -154,8 +162,14 @@ def decode(
     Raises InputError, FormatError, ModelError or BackendError.
     """
     container = read_container(source, allow_large=allow_large)
-    codec = open_codec(container.header.model_id, backend=backend, threads=threads)
-    return to_pil(codec.decode_container(container))
+    return to_pil(decode_container(container, backend=backend, threads=threads))
+
+
+def decode_container(container: Container, *, backend: str = "onnx", threads: int | None = None) -> Picture:
+    """The parts of a file → picture; raises FormatError, ModelError or BackendError."""
+    if container.header.model_id == NO_MODEL:
+        return decode_exact(container)
+    return open_codec(container.header.model_id, backend=backend, threads=threads).decode_container(container)
 
 
 def load_bytes(source: str | os.PathLike[str] | Bytes) -> bytes:
@@ -182,9 +196,14 @@ def check_pixels(width: int, height: int, *, allow_large: bool) -> None:
 
 
 def verify(source: str | os.PathLike[str] | Bytes, *, allow_large: bool = False) -> None:
-    """Decode every symbol and the alpha plane, which runs no network; raises FormatError when they are not whole."""
+    """Decode every symbol, exact cells and the alpha plane, which runs no network; raises FormatError for damage."""
     container = read_container(source, allow_large=allow_large)
-    read_symbols(container, load_model(container.header.model_id))
+    header = container.header
+    if header.model_id == NO_MODEL:
+        decode_exact(container)
+        return
+    read_symbols(container, load_model(header.model_id))
+    paint(np.empty((header.height, header.width, 3), dtype=np.uint8), read_layers(container))
     read_alpha(container)
 
 
@@ -193,10 +212,7 @@ def info(source: str | os.PathLike[str] | Bytes) -> Info:
     data = load_bytes(source)
     container = unpack(data)
     header = container.header
-    try:
-        name = load_model(header.model_id).name
-    except ModelError:
-        name = f"{header.model_id:08x}"
+    exact = covered(read_layers(container), header.height, header.width)
     chunks = {tag.name.lower(): len(payload) for tag, payload in container.extras.items()}
     return Info(
         width=header.width,
@@ -204,10 +220,21 @@ def info(source: str | os.PathLike[str] | Bytes) -> Info:
         mode=("L" if header.flags & Flag.GREY else "RGB") + ("A" if Tag.ALPHA in container.extras else ""),
         quality=qp_to_quality(header.qp),
         qp=header.qp,
-        model=name,
+        exact=float(exact.mean()),
+        lossless=bool(header.flags & Flag.LOSSLESS),
+        model=_model_name(header.model_id),
         model_id=f"{header.model_id:08x}",
-        format_version=FORMAT_VERSION,
+        format_version=data[len(MAGIC)],
         size=len(data),
         bpp=8 * len(data) / (header.width * header.height),
         chunks={"symbols": len(container.symbols), **chunks},
     )
+
+
+def _model_name(model_id: int) -> str | None:
+    if model_id == NO_MODEL:
+        return None
+    try:
+        return load_model(model_id).name
+    except ModelError:
+        return f"{model_id:08x}"

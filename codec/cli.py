@@ -45,8 +45,8 @@ from ncodec.suffixes import is_numbered
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-    from ncodec.image import Encoded, ImageCodec
     from ncodec.picture import Picture
+    from ncodec.picture_file import Encoded
 
 EPILOG = "Exit codes: 0 done, 1 something failed, 2 the command line was wrong."
 
@@ -106,14 +106,8 @@ def _output_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def _open_codec(model: str | int | None, backend: str, threads: int | None) -> "ImageCodec":
-    from ncodec.api import open_codec
-
-    return open_codec(model, backend=backend, threads=threads)
-
-
 def _encoding_facts(loaded: "Picture", encoded: "Encoded", measured: float | None) -> dict[str, Any]:
-    from ncodec.image import qp_to_quality
+    from ncodec.quality import qp_to_quality
 
     return {
         "width": loaded.width,
@@ -122,6 +116,7 @@ def _encoding_facts(loaded: "Picture", encoded: "Encoded", measured: float | Non
         "bpp": 8 * len(encoded.data) / (loaded.width * loaded.height),
         "quality": qp_to_quality(encoded.qp),
         "qp": encoded.qp,
+        "exact": encoded.exact,
         "psnr": None if measured == float("inf") else measured,  # JSON has no infinity
         "notices": list(loaded.notices),
     }
@@ -218,8 +213,10 @@ def encode(
                 allow_large=allow_large, backend=backend, threads=threads, as_json=as_json,
             )  # fmt: skip
             return
-        from ncodec import files, picture
+        from ncodec import files
         from ncodec.api import load_picture, open_codec
+        from ncodec.hidden import visible_psnr
+        from ncodec.rate_target import encode_to
 
         files.check_output(target, overwrite=force, source=source)
         codec = open_codec(model, backend=backend, threads=threads)
@@ -227,9 +224,9 @@ def encode(
         loaded = load_picture(source, allow_large=allow_large)
         looking = codec.effort_for(loaded, effort)
         with step_progress("search", shown=looking > 0 and len(pairs) == 1) as watch:
-            encoded = codec.encode_to(loaded, wanted, effort=looking, watch=watch)
+            encoded = encode_to(codec, loaded, wanted, effort=looking, watch=watch)
         seconds = time.perf_counter() - start
-        measured = picture.psnr(loaded.pixels, codec.decode(encoded.data).pixels) if measure else None
+        measured = visible_psnr(loaded, codec.decode(encoded.data).pixels) if measure else None
         files.write_bytes(encoded.data, target, overwrite=force)
         for notice in loaded.notices:
             click.echo(f"ncodec: {source}: {notice}", err=True)
@@ -289,14 +286,14 @@ def decode(
             )  # fmt: skip
             return
         from ncodec import files
-        from ncodec.api import read_container
+        from ncodec.api import decode_container, read_container
 
         start = time.perf_counter()
         container = read_container(source, allow_large=allow_large)
         files.check_output(target, overwrite=force, source=source)
         header = container.header
-        codec = _open_codec(header.model_id, backend, threads)
-        data = files.write_picture(codec.decode_container(container), suffix)
+        decoded = decode_container(container, backend=backend, threads=threads)
+        data = files.write_picture(decoded, suffix)
         files.write_bytes(data, target, overwrite=force)
         seconds = time.perf_counter() - start
         fields = {

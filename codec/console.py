@@ -15,7 +15,7 @@ from ncodec.errors import BackendError, NcodecError
 from ncodec.suffixes import is_numbered
 
 if TYPE_CHECKING:
-    from ncodec.image import Target
+    from ncodec.rate_target import Target
 
 STDIO = "-"
 NO_THREAD = "can't start new thread"

@@ -8,14 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.activity import PARTS, Activity, measure
+from ncodec.bitstream import HYPER_CELL
 from ncodec.errors import FormatError
-from ncodec.repeats import FRESH, Kinds, fill_repeats, find_repeats, pack_kinds, unpack_kinds
+from ncodec.repeats import FRESH, Kinds, fill_repeats, find_repeats, pack_kinds, unpack_kinds, with_exact
 from ncodec.tables import (
-    HYPER_CELL,
     RESIDUAL_LIMIT,
     ROWS,
     TABLE_TOTAL,
     Z_LIMIT,
+    BoolArray,
+    FloatArray,
     Int8Array,
     Int16Array,
     Int32Array,
@@ -43,6 +45,8 @@ class Symbols:
     """(C_z, ⌈h/4⌉, ⌈w/4⌉) hyper-latent"""
     residual: Int16Array
     """(C_y, h, w) rounded difference of the latent and its predicted mean"""
+    exact: BoolArray | None = None
+    """(⌈h/4⌉, ⌈w/4⌉) cells whose pixels are coded otherwise, where they are known: their values are 0, and not coded"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,12 +249,18 @@ def push_symbols(
 
     `before` is of the frame before, where it was predicted by the same model.
     """
-    kinds = find_repeats(symbols.z_hat, symbols.residual, side=HYPER_CELL) if before is None else None
     pushed = [
         _push_fresh(symbols, tables, option, qp=qp, before=before, last=last)
-        for option in ((None,) if kinds is None else (None, kinds))
+        for option in _options(symbols, repeating=before is None)
     ]
     return min(pushed, key=lambda packer: len(packer.payload())) if len(pushed) > 1 else pushed[0]
+
+
+def _options(symbols: Symbols, *, repeating: bool) -> list[Kinds | None]:
+    """How cells can be coded: all but exact ones with symbols of their own, and as repeating others where some do."""
+    kinds = find_repeats(symbols.z_hat, symbols.residual, side=HYPER_CELL) if repeating else None
+    plain = with_exact(None, symbols.exact)
+    return [plain] if kinds is None else [plain, with_exact(kinds, symbols.exact)]
 
 
 def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int) -> bytes:
@@ -270,15 +280,27 @@ def _push_fresh(
 
 def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
     """Bits of `pack_symbols`, but for its last rounding: -log₂ of tables, and the escapes."""
-    kinds = find_repeats(symbols.z_hat, symbols.residual, side=HYPER_CELL)
-    bits = _bits_of(symbols, tables, None, qp=qp)
-    return bits if kinds is None else min(bits, 8 * len(pack_kinds(kinds)) + _bits_of(symbols, tables, kinds, qp=qp))
+    return min(_bits_of(symbols, tables, kinds, qp=qp) for kinds in _options(symbols, repeating=True))
 
 
 def _bits_of(symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int) -> float:
     bands = _bands(symbols.z_hat.shape)
     parts = (part for band in bands for part in _band_parts(symbols, tables, band, kinds, qp=qp, before=None))
-    return sum(_bits(_run(*group)) for group in _band_groups(parts, tables))
+    of_kinds = 0 if kinds is None else 8 * len(pack_kinds(kinds))
+    return of_kinds + sum(_bits(_run(*group)) for group in _band_groups(parts, tables))
+
+
+def bits_by_cell(symbols: Symbols, tables: Tables, *, qp: int) -> FloatArray:
+    """(⌈h/4⌉, ⌈w/4⌉) bits of the symbols of a picture in each cell, by their tables."""
+    bits = np.zeros(symbols.z_hat.shape[1:], dtype=np.float32)
+    for band in _bands(symbols.z_hat.shape):
+        coded = _BandRows(symbols, tables, band, qp=qp, past=None)
+        bits[band] = tables.prices.of(coded.z_rows, coded.beyond).sum(axis=0)
+        by_place = tables.prices.of(coded.r_rows, coded.residual).sum(axis=0)
+        for axis in (0, 1):
+            by_place = np.add.reduceat(by_place, np.arange(0, by_place.shape[axis], HYPER_CELL), axis=axis)
+        bits[band] += by_place
+    return bits
 
 
 def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
@@ -344,25 +366,34 @@ def _within(values: SignedArray, limit: int) -> SignedArray:
     return values
 
 
-def unpack_symbols(payload: bytes, tables: Tables, *, qp: int, height: int, width: int) -> Symbols:
+def unpack_symbols(
+    payload: bytes, tables: Tables, *, qp: int, height: int, width: int, exact: BoolArray | None = None
+) -> Symbols:
     """Decode the symbols of a picture with a latent of `height` × `width`; raises FormatError on damage.
 
-    No network runs: this is exact on every machine.
+    Cells that are `exact` have none. No network runs: symbols are the same on every machine.
     """
     unpacker = Unpacker(payload)
-    symbols = pop_symbols(unpacker, tables, qp=qp, height=height, width=width)
+    symbols = pop_symbols(unpacker, tables, qp=qp, height=height, width=width, exact=exact)
     unpacker.finish()
     return symbols
 
 
 def pop_symbols(
-    unpacker: Unpacker, tables: Tables, *, qp: int, height: int, width: int, before: Past | None = None
+    unpacker: Unpacker,
+    tables: Tables,
+    *,
+    qp: int,
+    height: int,
+    width: int,
+    before: Past | None = None,
+    exact: BoolArray | None = None,
 ) -> Symbols:
-    """The next symbols of a payload; `before` is as for `push_symbols`."""
+    """The next symbols of a payload; `before` is as for `push_symbols`, cells that are `exact` have none."""
     cells_high, cells_wide = -(-height // HYPER_CELL), -(-width // HYPER_CELL)
     z_hat = np.zeros((tables.z_rows.shape[1], cells_high, cells_wide), dtype=np.int8)
     residual = np.zeros((tables.bias.shape[1], height, width), dtype=np.int16)
-    kinds = unpacker.take_kinds(cells_high, cells_wide)
+    kinds = with_exact(unpacker.take_kinds(cells_high, cells_wide), exact)
     for band in _bands(z_hat.shape):
         z_band, r_band = z_hat[:, band], residual[:, _latent_rows(band, height)]
         past = None if before is None else before.band(band, height)
@@ -381,4 +412,4 @@ def pop_symbols(
             unpacker.fill(values, part_rows, tables)
         if kinds is not None:
             fill_repeats(residual, kinds, cell_rows, side=HYPER_CELL)
-    return Symbols(z_hat, residual)
+    return Symbols(z_hat, residual, exact)

@@ -1,75 +1,49 @@
 """One picture ↔ one file's bytes: tiles, networks, symbols, chunks."""
 
-import io
-import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 
 import numpy as np
-from PIL import Image
 
 from ncodec.backends import Backend, Draft
-from ncodec.bitstream import MAX_SIDE, PATCH, QP_COUNT, Container, Flag, Header, Tag, pack, unpack
+from ncodec.bitstream import NO_MODEL, PATCH, QP_COUNT, Container, Flag, Header, pack, unpack
 from ncodec.distortion import RGB
-from ncodec.effort import DEFAULT_EFFORT, check_effort, search_of
-from ncodec.entropy import Symbols, estimate_bits, pack_symbols, unpack_symbols, zero_certain
-from ncodec.errors import FormatError, InputError, ModelError
+from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT, check_effort, search_of
+from ncodec.entropy import Symbols, pack_symbols, zero_certain
+from ncodec.errors import InputError, ModelError
+from ncodec.exact import Layer, by_pixel, covered, paint
+from ncodec.exact_choice import Chooser, Goal, NetworkOutcome, fill_cells, is_worth_a_look
+from ncodec.hidden import with_hidden_filled
 from ncodec.model import SLOPES_FILE, Model
-from ncodec.picture import Levels, Picture, Pixels, luma, pixel_limit, psnr
+from ncodec.picture import Levels, Picture, Pixels, to_pixels
+from ncodec.picture_file import (
+    Encoded,
+    as_delivered,
+    decode_exact,
+    encode_layers,
+    encode_plain,
+    flags_of,
+    pack_extras,
+    picture_of,
+    read_layers,
+    read_symbols,
+)
 from ncodec.refinement import Watch, refine, unwatched
-from ncodec.tables import FloatArray
+from ncodec.tables import BoolArray, FloatArray
 from ncodec.tiles import CELL, LARGE_PICTURE, TILE, Place, Tile, pad_to_patches, tiles
+from ncodec.vp8l import THOROUGH, USUAL
 
-MAX_BPP = 1000
-"""beyond any file"""
-
-
-@dataclass(frozen=True)
-class Target:
-    """How good or how small a file is to be; exactly one field is set."""
-
-    quality: float | None = None
-    """0…100"""
-    size: int | None = None
-    """largest file, in bytes"""
-    bpp: float | None = None
-    """largest file, in bits per pixel"""
-    psnr: float | None = None
-    """least PSNR over RGB, in dB"""
-
-    def __post_init__(self) -> None:
-        given = [name for name in ("quality", "size", "bpp", "psnr") if getattr(self, name) is not None]
-        if len(given) != 1:
-            msg = f"expected one of quality, size, bpp and psnr, got {', '.join(given) or 'none'}"
-            raise InputError(msg)
-        value = getattr(self, given[0])
-        low, high = (0, 100) if self.quality is not None else (0, math.inf)
-        if not (low <= value <= high) or not math.isfinite(value):
-            msg = f"expected a {given[0]} of {low} to {high}, got {value}"
-            raise InputError(msg)
+MAX_REDRAFTS = 3
+"""times that a picture is coded anew, because more cells of it became exact"""
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
-    """A file's bytes and how they came about."""
+class ShownDraft(Draft):
+    """A draft, and what a decoder makes of it."""
 
-    data: bytes
-    qp: int
-    symbols: Symbols
-
-
-def quality_to_qp(quality: float) -> int:
-    """Quality 0…100 → qp 0…63; raises InputError for another."""
-    if not 0 <= quality <= 100:
-        msg = f"expected a quality of 0 to 100, got {quality}"
-        raise InputError(msg)
-    return round(quality / 100 * (QP_COUNT - 1))
-
-
-def qp_to_quality(qp: int) -> float:
-    """The quality whose qp this is, to a tenth."""
-    return round(qp / (QP_COUNT - 1) * 100, 1)
+    pixels: Pixels
+    """(H, W, 3)"""
 
 
 @dataclass(frozen=True)
@@ -88,23 +62,59 @@ class ImageCodec:
 
         return self._assembled(analyzed, pixels.shape[0], pixels.shape[1], qp=qp)
 
-    def refine(
-        self, pixels: Pixels, *, qp: int, effort: int, form: FloatArray = RGB, watch: Watch = unwatched
-    ) -> Symbols:
-        """(H, W, 3) uint8 → symbols whose picture is better for its bits than that of those of `analyze`.
+    def draft(
+        self,
+        pixels: Pixels,
+        *,
+        qp: int,
+        exact: BoolArray | None = None,
+        whole: bool = False,
+        with_latent: bool = True,
+    ) -> ShownDraft:
+        """(H, W, 3) uint8 → symbols, 0 in cells that are `exact`, the picture that they give, and what they round.
 
-        Better in what of errors counts, which a form of `ncodec.distortion` says.
+        With `whole`, the latent is of whole cells: the picture is extended to multiples of 64.
         """
-        padded = pad_to_patches(pixels)
-        latent = np.empty((self.model.tables.bias.shape[1], *(side // PATCH for side in padded.shape[:2])), np.float32)
+        padded = pad_to_patches(pixels, unit=CELL if whole else PATCH)
+        high, wide = (side // PATCH if with_latent else 0 for side in padded.shape[:2])
+        latent = np.empty((self.model.tables.bias.shape[1], high, wide), np.float32)
+        shown = np.empty_like(padded)
 
         def drafted(tile: Tile) -> Symbols:
-            made = self.backend.draft(padded[tile.seen(1)], qp=qp)
-            latent[:, *tile.outer(PATCH)] = made.latent[:, *tile.inner(PATCH)]
-            return made.symbols
+            seen, cells = padded[tile.seen(1)], None if exact is None else exact[tile.seen(CELL)]
+            if with_latent:
+                made, levels = self.backend.draft(seen, qp=qp, exact=cells)
+                symbols = made.symbols
+                latent[:, *tile.outer(PATCH)] = made.latent[:, *tile.inner(PATCH)]
+            else:
+                symbols, levels = self.backend.code(seen, qp=qp, exact=cells)
+            shown[tile.outer(1)] = to_pixels(levels[tile.inner(1)])
+            return symbols
 
-        draft = Draft(self._assembled(drafted, *padded.shape[:2], qp=qp), latent)
+        symbols = replace(self._assembled(drafted, *padded.shape[:2], qp=qp), exact=exact)
+        return ShownDraft(symbols, latent, shown[: pixels.shape[0], : pixels.shape[1]])
+
+    def refine(
+        self,
+        pixels: Pixels,
+        draft: ShownDraft | None = None,
+        *,
+        qp: int,
+        effort: int,
+        form: FloatArray = RGB,
+        watch: Watch = unwatched,
+    ) -> Symbols:
+        """(H, W, 3) uint8, and its draft where one was made → symbols with less λ·D + R than those of the draft.
+
+        What of errors counts is a form of `ncodec.distortion`; errors in exact cells do not.
+        """
+        draft = draft or self.draft(pixels, qp=qp)
+        if draft.symbols.exact is not None:
+            held = by_pixel(draft.symbols.exact, *pixels.shape[:2])
+            pixels = np.where(held[:, :, None], draft.pixels, pixels)
         search = search_of(effort, qp=qp)
+        high, wide = (PATCH * side for side in draft.symbols.residual.shape[1:])
+        padded = np.pad(pixels, ((0, high - pixels.shape[0]), (0, wide - pixels.shape[1]), (0, 0)), mode="edge")
         return refine(padded, draft, self.model.tables, self.backend, search, qp=qp, form=form, watch=watch)
 
     @property
@@ -159,8 +169,7 @@ class ImageCodec:
         pixels = np.empty((height, width, 3), dtype=np.uint8)
         for place, levels in self._rendered(symbols, qp=qp):
             target = pixels[place]
-            seen = np.rint(levels[: target.shape[0], : target.shape[1]])
-            target[...] = np.clip(seen, 0, 255, out=seen)
+            target[...] = to_pixels(levels[: target.shape[0], : target.shape[1]])
         return pixels
 
     def render(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
@@ -183,110 +192,71 @@ class ImageCodec:
     def encode(self, picture: Picture, *, qp: int, effort: int = 0, watch: Watch = unwatched) -> Encoded:
         """Picture → file bytes at a qp of 0 to 63; an effort of 1 to 9 searches longer and longer for better ones.
 
-        `watch` is told how many steps of how many are done. Raises InputError for a qp or an effort that is none,
-        ModelError where a model has no effort.
+        Cells that the network codes worse than a lossless coder, by true cost, are coded exactly or nearly so. `watch`
+        is told how many steps of how many are done. Raises InputError for a qp or an effort that is none, ModelError
+        where a model has no effort.
         """
         if not isinstance(qp, Integral) or qp not in range(QP_COUNT):
             msg = f"expected a qp of 0 to {QP_COUNT - 1}, got {qp}"
             raise InputError(msg)
-        if self.effort_for(picture, effort):
-            symbols = self.refine(picture.pixels, qp=qp, effort=effort, watch=watch)
-        else:
-            symbols = self.analyze(picture.pixels, qp=qp)
+        effort = self.effort_for(picture, effort)
+        picture = with_hidden_filled(picture)
+        if (plain := encode_plain(picture, qp=qp)) is not None:
+            return plain
+        goal = Goal(lagrangian(self.model, qp=qp), self.model.floor(qp), THOROUGH if effort == MAX_EFFORT else USUAL)
+        layers, draft = self._with_exact_cells(picture, goal, qp=qp, with_latent=effort > 0)
+        cells = covered(layers, picture.height, picture.width)
+        if cells.all():
+            return encode_layers(picture, layers, qp=qp)
+        symbols = draft.symbols
+        if effort:
+            symbols = self.refine(picture.pixels, draft, qp=qp, effort=effort, watch=watch)
         payload = pack_symbols(symbols, self.model.tables, qp=qp)
-        flags = Flag.GREY if picture.grey else Flag(0)
-        header = Header(self.model.id, picture.width, picture.height, qp, flags)
-        data = pack(Container(header, payload, _pack_extras(picture)))
-        return Encoded(data, qp, symbols)
+        header = Header(self.model.id, picture.width, picture.height, qp, flags_of(picture))
+        if header.latent_size != symbols.residual.shape[1:]:
+            header = replace(header, flags=header.flags | Flag.WHOLE)
+        return Encoded(pack(Container(header, payload, pack_extras(picture, layers))), qp, symbols, float(cells.mean()))
 
-    def encode_to(
-        self, picture: Picture, target: Target, *, effort: int | None = None, watch: Watch = unwatched
-    ) -> Encoded:
-        """Picture → file bytes that meet a target, with some effort where `effort_for` finds none to be asked for.
+    def _with_exact_cells(
+        self, picture: Picture, goal: Goal, *, qp: int, with_latent: bool
+    ) -> tuple[tuple[Layer, ...], ShownDraft]:
+        """Layers of exact cells, and the draft of what they leave to the network."""
+        source = picture.pixels
 
-        Raises InputError when no qp is small enough.
-        """
-        looking = self.effort_for(picture, effort)
-        if max(picture.height, picture.width) > MAX_SIDE:
-            msg = f"expected sides of at most {MAX_SIDE} pixels, got {picture.width}×{picture.height}"
-            raise InputError(msg)
+        def drafted(pixels: Pixels, exact: BoolArray | None = None, *, whole: bool) -> ShownDraft:
+            return self.draft(pixels, qp=qp, exact=exact, whole=whole, with_latent=with_latent)
 
-        def encode(qp: int) -> Encoded:
-            return self.encode(picture, qp=qp, effort=looking, watch=watch)
-
-        if target.quality is not None:
-            return encode(quality_to_qp(target.quality))
-        if target.psnr is not None:
-            qp = self._qp_of_psnr(picture, target.psnr)
-            return self._search_psnr(picture, target.psnr, qp, encode) if looking else encode(qp)
-        pixels = picture.height * picture.width
-        limit = target.size if target.size is not None else int(min(target.bpp or 0, MAX_BPP) * pixels / 8)
-        return self._encode_to_size(picture, limit, encode)
-
-    def _encode_to_size(self, picture: Picture, limit: int, encode: Callable[[int], Encoded]) -> Encoded:
-        """The largest qp whose file fits, judged by the estimated rate; the file itself decides the last step."""
-        fixed = len(pack(Container(Header(0, picture.width, picture.height, 0), b"", _pack_extras(picture)))) + 12
-
-        def fits(qp: int) -> bool:
-            symbols = self.analyze(picture.pixels, qp=qp)
-            return fixed + estimate_bits(symbols, self.model.tables, qp=qp) / 8 <= limit
-
-        qp = max(_last(fits), 0)
-        encoded = encode(qp)
-        while len(encoded.data) > limit and encoded.qp > 0:
-            encoded = encode(encoded.qp - 1)
-        if len(encoded.data) > limit:
-            return self._smallest(picture, encoded, limit)
-        # An estimate may be a few bytes too high, and what an effort saves is not in it.
-        while qp <= encoded.qp < QP_COUNT - 1:
-            larger = encode(encoded.qp + 1)
-            if len(larger.data) > limit:
+        draft, whole = drafted(source, whole=False), False
+        coded = self._outcome(picture, draft, qp=qp)
+        if not is_worth_a_look(source, coded, goal):
+            return (), draft
+        chooser, plain = Chooser(source, goal.search), coded.precisely()
+        if any(side % CELL for side in source.shape[:2]):
+            # Networks saw no cells in training of which only a part is in the picture.
+            extended = drafted(source, whole=True)
+            other = self._outcome(picture, extended, qp=qp).precisely()
+            if other.cost(goal.price).sum() < plain.cost(goal.price).sum():
+                draft, plain, whole = extended, other, True
+        choice = chooser.choose(plain, goal)
+        for _ in range(MAX_REDRAFTS):
+            cells = choice.cells
+            if not cells.any() or cells.all():
+                return choice.layers, draft
+            redraft = drafted(fill_cells(source, cells), cells, whole=whole)
+            network = self._outcome(picture, redraft, qp=qp).precisely()
+            # Beside exact cells, of which it knows nothing, the network may do worse than before.
+            choice = chooser.extend(choice, network)
+            if np.array_equal(choice.cells, cells):
                 break
-            encoded = larger
-        return encoded
+        else:
+            redraft = drafted(fill_cells(source, choice.cells), choice.cells, whole=whole)
+        is_better = choice.cost_beside(network) < plain.cost(choice.goal.price).sum()
+        return (choice.layers, redraft) if is_better or not goal.is_met_by(plain, source) else ((), draft)
 
-    def _smallest(self, picture: Picture, searched: Encoded, limit: int) -> Encoded:
-        """What fits where an effort made a file larger; raises InputError where nothing does."""
-        plain = self.encode(picture, qp=0)
-        least = min(len(plain.data), len(searched.data))
-        if least > limit:
-            msg = f"expected a limit of at least {least} bytes for this picture, got {limit}"
-            raise InputError(msg)
-        return plain
-
-    def _qp_of_psnr(self, picture: Picture, least: float) -> int:
-        """The smallest qp whose picture is good enough without effort."""
-
-        def reached(qp: int) -> float:
-            return self._psnr(picture, self.analyze(picture.pixels, qp=qp), qp=qp)
-
-        qp = _last(lambda qp: reached(qp) < least) + 1
-        if qp == QP_COUNT:
-            msg = f"expected a PSNR of at most {reached(QP_COUNT - 1):.2f} dB for this picture, got {least:g}"
-            raise InputError(msg)
-        return qp
-
-    def _search_psnr(self, picture: Picture, least: float, qp: int, encode: Callable[[int], Encoded]) -> Encoded:
-        """The smallest qp near this one whose picture is good enough: an effort trades rate and quality as it likes.
-
-        At the highest qp, one without effort may be the only one.
-        """
-
-        def is_enough(encoded: Encoded) -> bool:
-            return self._psnr(picture, encoded.symbols, qp=encoded.qp) >= least
-
-        encoded = encode(qp)
-        while not is_enough(encoded) and encoded.qp < QP_COUNT - 1:
-            encoded = encode(encoded.qp + 1)
-        if not is_enough(encoded):
-            return self.encode(picture, qp=qp)
-        while 0 < encoded.qp <= qp and is_enough(smaller := encode(encoded.qp - 1)):
-            encoded = smaller
-        return encoded
-
-    def _psnr(self, picture: Picture, symbols: Symbols, *, qp: int) -> float:
-        pixels = self.synthesize(symbols, qp=qp, height=picture.height, width=picture.width)
-        return psnr(picture.pixels, _as_delivered(pixels, grey=picture.grey))
+    def _outcome(self, picture: Picture, draft: ShownDraft, *, qp: int) -> NetworkOutcome:
+        """What the network makes of each cell."""
+        shown = as_delivered(draft.pixels, grey=picture.grey)
+        return NetworkOutcome(picture.pixels, shown, draft.symbols, self.model.tables, qp=qp)
 
     def decode(self, data: bytes) -> Picture:
         """File bytes → picture."""
@@ -294,65 +264,21 @@ class ImageCodec:
 
     def decode_container(self, container: Container) -> Picture:
         """A file taken apart → picture; raises FormatError for damage, ModelError for another model's file."""
-        header, extras = container.header, container.extras
+        header = container.header
+        if header.model_id == NO_MODEL:
+            return decode_exact(container)
         if header.model_id != self.model.id:
             msg = f"expected a file of model {self.model.id:08x}, got one of {header.model_id:08x}"
             raise ModelError(msg)
-        symbols = read_symbols(container, self.model)
-        alpha = read_alpha(container)
+        symbols, layers = read_symbols(container, self.model), read_layers(container)
         pixels = self.synthesize(symbols, qp=header.qp, height=header.height, width=header.width)
         del symbols  # 200 MB of a 100-megapixel picture
-        grey = bool(header.flags & Flag.GREY)
-        pixels = _as_delivered(pixels, grey=grey)
-        return Picture(pixels, grey, alpha, extras.get(Tag.ICC), extras.get(Tag.EXIF), extras.get(Tag.XMP))
+        paint(pixels, layers)
+        return picture_of(container, pixels)
 
 
-def _as_delivered(pixels: Pixels, *, grey: bool) -> Pixels:
-    """What a reader sees of decoded pixels: three equal channels for a grey picture."""
-    return np.repeat(luma(pixels)[:, :, None], 3, axis=2) if grey else pixels
-
-
-def read_symbols(container: Container, model: Model) -> Symbols:
-    """The symbols of a file, without running a network; raises FormatError where they are not whole."""
-    header = container.header
-    high, wide = header.latent_size
-    return unpack_symbols(container.symbols, model.tables, qp=header.qp, height=high, width=wide)
-
-
-def _last(holds: Callable[[int], bool]) -> int:
-    """The largest qp for which a property holds that holds up to some qp and not beyond, or -1."""
-    low, high = -1, QP_COUNT
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if holds(middle) else (low, middle)
-    return low
-
-
-def _pack_extras(picture: Picture) -> dict[Tag, bytes]:
-    metadata = {Tag.ICC: picture.icc, Tag.EXIF: picture.exif, Tag.XMP: picture.xmp}
-    extras = {tag: value for tag, value in metadata.items() if value}
-    if picture.alpha is not None:
-        stream = io.BytesIO()
-        Image.fromarray(picture.alpha).save(stream, "PNG", optimize=True)
-        extras[Tag.ALPHA] = stream.getvalue()
-    return extras
-
-
-def read_alpha(container: Container) -> Pixels | None:
-    """The alpha plane of a file, (H, W), if it has one; raises FormatError where it cannot be read."""
-    header = container.header
-    if Tag.ALPHA not in container.extras:
-        return None
-    try:
-        # The format's own limit holds: the size is compared before a pixel is decoded.
-        stream = io.BytesIO(container.extras[Tag.ALPHA])
-        with pixel_limit(None), Image.open(stream, formats=["PNG"]) as plane:
-            if plane.size != (header.width, header.height) or plane.mode != "L":
-                msg = f"expected an alpha plane of {header.width}×{header.height}, got {plane.size} {plane.mode}"
-                raise FormatError(msg)
-            return np.asarray(plane)
-    except FormatError:
-        raise
-    except Exception as error:  # whatever a PNG reader throws at damaged data
-        msg = f"expected an alpha plane that is a whole PNG, got one that cannot be read ({type(error).__name__})"
-        raise FormatError(msg) from error
+def lagrangian(model: Model, *, qp: int) -> float:
+    """λ, bits that a unit of squared error (mean of the channels) is worth at a qp, as the model was trained."""
+    ranges = model.architecture.get("codec", model.architecture)
+    least, most = float(ranges["lambda_min"]), float(ranges["lambda_max"])
+    return float(least * (most / least) ** (qp / (QP_COUNT - 1)))

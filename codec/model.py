@@ -32,6 +32,15 @@ class Model:
     facts: dict[str, object]
     """kMAC/px, training facts and measured rate–distortion, for people"""
     kind: str = PICTURE
+    floors: tuple[tuple[int, float], ...] = ()
+    """(qp, dB) between which lies the PSNR that pictures have at least at each qp; none where nothing is promised"""
+
+    def floor(self, qp: int) -> float:
+        """The PSNR in dB that pictures have at least at a qp."""
+        if not self.floors:
+            return 0.0
+        qps, decibels = zip(*self.floors, strict=True)
+        return float(np.interp(qp, qps, decibels))
 
     def path(self, file: str) -> Path:
         """Where a file of this model lies."""

@@ -96,6 +96,12 @@ def luma(pixels: Pixels) -> Pixels:
     return plane
 
 
+def to_pixels(levels: Levels) -> Pixels:
+    """Levels of any shape, rounded (halves to even) and clipped."""
+    seen = np.rint(levels)
+    return np.clip(seen, 0, 255, out=seen).astype(np.uint8)
+
+
 def psnr(first: Pixels, second: Pixels) -> float:
     """Peak signal-to-noise ratio in dB between 8-bit pixels of one shape; infinite when they are equal."""
     total = 0.0

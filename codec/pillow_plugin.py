@@ -4,10 +4,11 @@ from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from ncodec.api import make_target, open_codec, tuned_model
+from ncodec.api import decode_container, make_target, open_codec, tuned_model
 from ncodec.bitstream import MAGIC, Container, Flag, Tag, unpack
 from ncodec.errors import NcodecError
 from ncodec.files import from_pil, metadata_of, to_pil
+from ncodec.rate_target import encode_to
 
 if TYPE_CHECKING:
     from PIL._imaging import PixelAccess
@@ -43,8 +44,7 @@ class NciImageFile(ImageFile.ImageFile):
     def load(self) -> "PixelAccess | None":
         """Decode the pixels, once."""
         if self._container is not None:
-            codec = open_codec(self._container.header.model_id)
-            self.im = to_pil(codec.decode_container(self._container)).im
+            self.im = to_pil(decode_container(self._container)).im
             self._container = None
             if self.fp is not None and self._exclusive_fp:
                 self.fp.close()
@@ -60,7 +60,7 @@ def _save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     described = image.copy()
     described.info.update({name: given[name] for name in METADATA_OPTIONS if name in given})
     picture = from_pil(described, first_only=True)
-    stream.write(open_codec(model).encode_to(picture, target, effort=effort).data)
+    stream.write(encode_to(open_codec(model), picture, target, effort=effort).data)
 
 
 Image.register_open(NciImageFile.format, NciImageFile, _accept)

@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.backends import Backend, Draft, Slopes
-from ncodec.bitstream import PATCH
+from ncodec.bitstream import HYPER_CELL, PATCH
 from ncodec.effort import Search
 from ncodec.entropy import Symbols
 from ncodec.picture import Pixels
 from ncodec.repeats import find_repeats
-from ncodec.tables import HYPER_CELL, RESIDUAL_LIMIT, BoolArray, FloatArray, Int16Array, RowArray, Tables
+from ncodec.tables import RESIDUAL_LIMIT, BoolArray, FloatArray, Int16Array, RowArray, Tables
 from ncodec.tiles import CELL, Tile, tiles
 
 FIRST_GAIN, SECOND_GAIN = 3.0, 2.0
@@ -72,7 +72,7 @@ def refine(
             better = _moved(found, rows, movable, tables, least=least, most=search.moves(look))
             residual[:, *tile.outer(PATCH)] = better[:, *tile.inner(PATCH)]
             watch(next(steps), len(parts) * search.looks)
-        known = Draft(Symbols(draft.symbols.z_hat, residual), draft.latent)
+        known = Draft(Symbols(draft.symbols.z_hat, residual, draft.symbols.exact), draft.latent)
     if not alike:
         return known.symbols
     for tile in parts:
@@ -87,6 +87,9 @@ def _seen(draft: Draft, tile: Tile, tables: Tables, *, qp: int) -> tuple[Draft, 
     y = (slice(None), *tile.seen(PATCH))
     latent, z_hat = draft.latent[y], draft.symbols.z_hat[:, *tile.seen(CELL)]
     rows = tables.residual_rows(z_hat, qp=qp, height=latent.shape[1], width=latent.shape[2])
+    if draft.symbols.exact is not None:
+        exact = draft.symbols.exact[tile.seen(CELL)].repeat(HYPER_CELL, axis=0).repeat(HYPER_CELL, axis=1)
+        rows = np.where(exact[: rows.shape[1], : rows.shape[2]], np.uint8(0), rows)
     return Draft(Symbols(z_hat, draft.symbols.residual[y]), latent), rows
 
 

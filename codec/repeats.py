@@ -1,4 +1,4 @@
-"""Cells of a picture whose symbols are those of the cell beside or above them: what plain backgrounds are made of."""
+"""Cells of a picture without symbols of their own: those that repeat the cell beside or above them, and exact ones."""
 
 import zlib
 
@@ -11,8 +11,9 @@ Kinds = npt.NDArray[np.uint8]
 """(cells high, cells wide) of the values below"""
 Values = npt.NDArray[np.signedinteger]
 
-FRESH, LEFT, ABOVE = 0, 1, 2
-"""a cell with symbols of its own; with those of the cell on its left; with those of the one above"""
+FRESH, LEFT, ABOVE, EXACT = 0, 1, 2, 3
+"""a cell with symbols of its own; with those of the cell on its left; with those of the one above; with none, because
+its pixels are coded exactly: its values are 0"""
 LEAST_REPEATS = 8
 """cells below which saying so does not pay"""
 
@@ -29,6 +30,13 @@ def find_repeats(z_hat: Values, residual: Values, *, side: int) -> Kinds | None:
                 cells = np.logical_and.reduceat(cells, np.arange(0, cells.shape[along], side), axis=along)
             kinds[same & cells] = kind
     return kinds if np.count_nonzero(kinds) >= LEAST_REPEATS else None
+
+
+def with_exact(kinds: Kinds | None, exact: npt.NDArray[np.bool_] | None) -> Kinds | None:
+    """The kinds of cells, of which some are exact, whatever they repeat; None where all are fresh."""
+    if exact is None or not exact.any():
+        return kinds
+    return np.where(exact, np.uint8(EXACT), np.uint8(FRESH) if kinds is None else kinds)
 
 
 def _same_as_before(values: Values, axis: int, step: int) -> npt.NDArray[np.bool_]:
@@ -57,8 +65,9 @@ def fill_repeats(values: Values, kinds: Kinds, rows: range, *, side: int) -> Non
 
 
 def pack_kinds(kinds: Kinds) -> bytes:
-    """Kinds → bytes, one a cell in raster order, as a zlib stream."""
-    return zlib.compress(kinds.tobytes(), 9)
+    """Kinds → bytes, one a cell in raster order, 0 for exact ones, as a zlib stream; none where no cell repeats."""
+    stored = np.where(kinds == EXACT, np.uint8(FRESH), kinds)
+    return zlib.compress(stored.tobytes(), 9) if stored.any() else b""
 
 
 def unpack_kinds(payload: bytes, high: int, wide: int) -> Kinds:

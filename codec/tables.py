@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.activity import CONTEXTS, LARGEST, UNIT
+from ncodec.bitstream import HYPER_CELL
 
 Int8Array = npt.NDArray[np.int8]
 Int16Array = npt.NDArray[np.int16]
@@ -28,8 +29,6 @@ SCALE_MIN, SCALE_MAX = 0.11, 256.0
 TABLE_TOTAL = 2**24
 SHIFT = 4
 """fraction bits of the table index"""
-HYPER_CELL = 4
-"""latents per hyper-latent, along each side"""
 Z_LIMIT = 127
 RESIDUAL_LIMIT = 2**15 - 1
 

@@ -77,7 +77,7 @@ def tiles(height: int, width: int, halo: int, *, side: int | None = None) -> Ite
     return (Tile(row, column) for row in _spans(height, halo, side) for column in columns)
 
 
-def pad_to_patches(tile: Pixels) -> Pixels:
-    """Repeat the last row and column up to multiples of 16."""
-    bottom, right = -tile.shape[0] % PATCH, -tile.shape[1] % PATCH
+def pad_to_patches(tile: Pixels, *, unit: int = PATCH) -> Pixels:
+    """Repeat the last row and column up to multiples of 16, or of another unit."""
+    bottom, right = -tile.shape[0] % unit, -tile.shape[1] % unit
     return np.pad(tile, ((0, bottom), (0, right), (0, 0)), mode="edge") if bottom or right else tile

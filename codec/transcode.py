@@ -13,8 +13,8 @@ from ncodec.clip_reader import MAX_HELD, ClipReader
 from ncodec.clip_writer import ClipFormat, ClipWriter
 from ncodec.control import AverageRate, ConstantQuality, Control
 from ncodec.errors import InputError, TruncatedError
-from ncodec.image import quality_to_qp
 from ncodec.picture import TimedFrame, psnr
+from ncodec.quality import quality_to_qp
 from ncodec.records import NO_MODEL, Media, StreamHeader, Tracks
 from ncodec.sequence import Grouping, VideoDecoder, VideoEncoder
 from ncodec.stream import StreamWriter

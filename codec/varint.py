@@ -43,6 +43,11 @@ class ByteReader:
         self.position += count
         return bytes(taken)
 
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing is left."""
+        return self.position == len(self._data)
+
     def byte(self) -> int:
         """The next byte, 0…255."""
         return self.take(1)[0]

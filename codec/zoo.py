@@ -61,6 +61,7 @@ def load_model_folder(entry: dict[str, Any], folder: Path) -> Model:
         halo=entry["halo"],
         facts=entry["facts"],
         kind=_kind(entry),
+        floors=tuple((int(qp), float(decibels)) for qp, decibels in entry.get("floors", ())),
     )
 
 

@@ -30,9 +30,9 @@ from ncodec.eval.codecs import (
     without_messages,
 )
 from ncodec.eval.metrics import LARGEST_DB, Metric
-from ncodec.image import quality_to_qp
 from ncodec.model import FRAME
 from ncodec.picture import Pixels, TimedFrame
+from ncodec.quality import quality_to_qp
 from ncodec.records import Frame, pack_record
 from ncodec.sequence import Grouping, VideoEncoder
 from ncodec.video import FrameCodecs, FrameDecoder

@@ -7,8 +7,8 @@ from statistics import fmean
 
 from ncodec.api import open_codec
 from ncodec.eval.bdrate import Curve, bd_rate
-from ncodec.image import quality_to_qp
 from ncodec.picture import Pixels, from_array, psnr
+from ncodec.quality import quality_to_qp
 
 QUALITIES = (12, 34, 56, 78)
 

@@ -10,9 +10,10 @@ from ncodec.bitstream import unpack
 from ncodec.distortion import RGB
 from ncodec.effort import DEFAULT_EFFORT
 from ncodec.entropy import Symbols
-from ncodec.image import ImageCodec, read_symbols
+from ncodec.image import ImageCodec, ShownDraft
 from ncodec.model import FRAME
 from ncodec.picture import Levels, Pixels, from_array
+from ncodec.picture_file import read_symbols
 from ncodec.refinement import Watch, unwatched
 from ncodec.tables import FloatArray
 from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder
@@ -48,6 +49,7 @@ def compare_variants(pictures: list[Pixels], qps: tuple[int, ...]) -> list[Agree
         for i, p in enumerate(pictures)
         for qp in qps
     }
+    coded = {key: encoded for key, encoded in coded.items() if encoded.symbols is not None}
     for options in VARIANTS:
         codec = open_codec(**options)
         total = different = largest = 0
@@ -55,7 +57,7 @@ def compare_variants(pictures: list[Pixels], qps: tuple[int, ...]) -> list[Agree
             container = unpack(encoded.data)
             read = read_symbols(container, codec.model)
             total += read.z_hat.size + read.residual.size
-            different += _count_different(read, encoded.symbols)
+            different += _count_different(read, encoded.symbols or read)
             pixels = codec.decode_container(container).pixels
             largest = max(largest, _largest_difference(pixels, references.setdefault(key, pixels)))
         results.append(Agreement(_name(options), total, different, largest))
@@ -94,9 +96,16 @@ class _Recorder(ImageCodec):
         return symbols
 
     def refine(
-        self, pixels: Pixels, *, qp: int, effort: int, form: FloatArray = RGB, watch: Watch = unwatched
+        self,
+        pixels: Pixels,
+        draft: ShownDraft | None = None,
+        *,
+        qp: int,
+        effort: int,
+        form: FloatArray = RGB,
+        watch: Watch = unwatched,
     ) -> Symbols:
-        symbols = super().refine(pixels, qp=qp, effort=effort, form=form, watch=watch)
+        symbols = super().refine(pixels, draft, qp=qp, effort=effort, form=form, watch=watch)
         self.analyzed.append(symbols)
         return symbols
 

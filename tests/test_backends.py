@@ -9,8 +9,8 @@ from ncodec.api import open_codec
 from ncodec.backends import open_backend
 from ncodec.bitstream import unpack
 from ncodec.errors import BackendError
-from ncodec.image import Encoded, read_symbols
 from ncodec.picture import from_array
+from ncodec.picture_file import Encoded, read_symbols
 from ncodec.zoo import load_model
 
 Photo = npt.NDArray[np.uint8]

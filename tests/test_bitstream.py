@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from places import ROOT
 
 from ncodec.bitstream import (
-    FORMAT_VERSION,
     MAGIC,
     MAX_METADATA_BYTES,
     Container,
@@ -31,9 +30,7 @@ def with_crc(data: bytes) -> bytes:
     return data + struct.pack("<I", zlib.crc32(data))
 
 
-def header_bytes(
-    *, version: int = FORMAT_VERSION, qp: int = 0, flags: int = 0, width: int = 1, height: int = 1
-) -> bytes:
+def header_bytes(*, version: int = 1, qp: int = 0, flags: int = 0, width: int = 1, height: int = 1) -> bytes:
     fixed = MAGIC + struct.pack(">BIBB", version, 1, qp, flags)
     return with_crc(fixed + pack_varint(width) + pack_varint(height))
 
@@ -100,15 +97,17 @@ def test_random_bytes_are_refused(data: bytes) -> None:
     [
         (b"", "got no bytes"),
         (b"\x89PNG\r\n\x1a\n", "expected an ncodec picture"),
-        (header_bytes(version=2), "got 2: this file needs a newer ncodec"),
+        (header_bytes(version=3), "got 3: this file needs a newer ncodec"),
         (header_bytes(width=10**9, height=10**9), "expected sides of 1 to 16384 pixels, got 1000000000×1000000000"),
         (header_bytes(width=0), "expected sides of 1 to 16384"),
         (header_bytes(qp=64), "expected a qp below 64"),
         (header_bytes(flags=2), "expected known flags"),
+        (header_bytes(version=2, flags=8), "expected known flags"),
+        (header_bytes() + chunk_bytes(Tag.EXACT, b""), "got tag 6: this file needs a newer ncodec"),
         (header_bytes() + chunk_bytes(9, b""), "got tag 9"),
         (header_bytes() + chunk_bytes(Tag.XMP, zlib.compress(b"x")) * 2, "ascending order"),
-        (header_bytes() + chunk_bytes(Tag.ICC, b"not zlib"), "expected zlib data"),
-        (header_bytes() + chunk_bytes(Tag.ICC, zlib.compress(b"x")[:-3]), "expected one zlib stream"),
+        (header_bytes() + chunk_bytes(Tag.XMP, b"not zlib"), "expected zlib data"),
+        (header_bytes() + chunk_bytes(Tag.XMP, zlib.compress(b"x")[:-3]), "expected one zlib stream"),
         (header_bytes() + b"\x01\xff\xff\xff\xff\x7f", "the file is truncated"),
         (PLAIN + b"!", "got 1 more bytes"),
     ],

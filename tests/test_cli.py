@@ -143,7 +143,7 @@ def test_wrong_command_lines_exit_2(files: Path, arguments: list[str], sentence:
     [
         ("empty.nci", b"", "got no bytes"),
         ("magic.nci", b"\x89PNG\r\n\x1a\n" * 9, "expected an ncodec picture"),
-        ("future.nci", b"\x9dNCI\x02" + bytes(30), "this file needs a newer ncodec"),
+        ("future.nci", b"\x9dNCI\x03" + bytes(30), "this file needs a newer ncodec"),
     ],
 )
 def test_files_that_cannot_be_decoded(files: Path, name: str, content: bytes, sentence: str) -> None:
@@ -174,7 +174,6 @@ def test_damage_anywhere_is_detected(files: Path, coded: bytes) -> None:
         (["decode", "a.png"], "expected an ncodec picture"),
         (["encode", "a.png", "-f", "-o", "a.png"], "a.png: is the input itself"),
         (["encode", "z" * 300 + ".png"], "File name too long"),
-        (["encode", "a.png", "--psnr", "99"], "expected a PSNR of at most"),
     ],
 )
 def test_failures_are_one_sentence(files: Path, coded: bytes, arguments: list[str], sentence: str) -> None:

@@ -19,7 +19,7 @@ Photo = npt.NDArray[np.uint8]
 def found_by(
     codec: ImageCodec, pixels: Photo, *, qp: int, form: FloatArray = RGB, reround: bool = False, change: int = 0
 ) -> tuple[Draft, Slopes]:
-    draft = codec.backend.draft(pixels, qp=qp)
+    draft, _ = codec.backend.draft(pixels, qp=qp)
     high, wide = draft.latent.shape[1:]
     coded = codec.model.tables.residual_rows(draft.symbols.z_hat, qp=qp, height=high, width=wide) > 0
     draft.symbols.residual[...] += (change * coded).astype(np.int16)

@@ -205,12 +205,13 @@ def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]
     rgb_axes = {0: "height", 1: "width"}
     known = {"predicted": pixels} if isinstance(model, FrameModel) else {}
     known_axes = dict.fromkeys(known, rgb_axes)
+    exact = {"exact": torch.zeros(2, 3, dtype=torch.bool)}
     return {
         "encoder.onnx": _export_graph(
             FrameEncoderGraph(model) if isinstance(model, FrameModel) else EncoderGraph(model),
-            {"pixels": pixels, **known, **qp},
-            {"z_hat": z_axes, "residual": r_axes, **({"levels": rgb_axes} if known else {"latent": r_axes})},
-            {"pixels": rgb_axes, **known_axes},
+            {"pixels": pixels, **known, **exact, **qp},
+            {"z_hat": z_axes, "residual": r_axes, **({} if known else {"latent": r_axes}), "levels": rgb_axes},
+            {"pixels": rgb_axes, **known_axes, "exact": {0: "cells_high", 1: "cells_wide"}},
         ),
         "decoder.onnx": _export_graph(
             FrameDecoderGraph(model) if isinstance(model, FrameModel) else DecoderGraph(model),

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Protocol
 
+import numpy as np
+
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import Model
 from ncodec.picture import Levels, Pixels
 from ncodec.tables import BoolArray, FloatArray, Int16Array
+from ncodec.tiles import CELL
 
 BACKENDS = ("onnx", "torch")
 MAX_THREADS = 256
@@ -20,7 +23,7 @@ class Draft:
 
     symbols: Symbols
     latent: FloatArray
-    """y, (C_y, h, w), in units of its step"""
+    """y, (C_y, h, w), in units of its step; (C_y, 0, 0) where nobody needs it"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,20 +40,35 @@ class Slopes:
     """(h, w), of the errors as they are"""
 
 
+def exact_cells(pixels: Pixels, exact: BoolArray | None) -> BoolArray:
+    """Which cells of (H, W, 3) pixels are exact, (⌈H/64⌉, ⌈W/64⌉): none where nothing is said."""
+    if exact is not None:
+        return exact
+    height, width, _ = pixels.shape
+    return np.zeros((-(-height // CELL), -(-width // CELL)), dtype=np.bool_)
+
+
 class Backend(Protocol):
     """Runs a model's networks on one tile."""
 
-    def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
-        """(H, W, 3) with H and W multiples of 16 → symbols; models of frames want the prediction too, of that shape."""
+    def analyze(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+    ) -> Symbols:
+        """(H, W, 3) with H and W multiples of 16 → symbols; models of frames want the prediction too, of that shape.
 
-    def code(self, pixels: Pixels, *, qp: int, predicted: Pixels) -> tuple[Symbols, Levels]:
-        """A frame's symbols as of `analyze`, and what `synthesize` makes of them but for rounding errors."""
+        Symbols are 0 in cells of 64×64 pixels that are `exact`, (⌈H/64⌉, ⌈W/64⌉).
+        """
+
+    def code(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+    ) -> tuple[Symbols, Levels]:
+        """Symbols as of `analyze`, and what `synthesize` makes of them but for rounding errors."""
 
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
         """Symbols of a latent of h × w → (16·h, 16·w, 3); from models of frames, what the prediction lacks."""
 
-    def draft(self, pixels: Pixels, *, qp: int) -> Draft:
-        """A picture → symbols as of `analyze`, and what they round."""
+    def draft(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[Draft, Levels]:
+        """A picture → symbols as of `analyze`, what they round, and the levels that they give."""
 
     def slopes(
         self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray, reround: bool

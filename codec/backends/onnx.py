@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from ncodec.backends import Draft, Slopes
+from ncodec.backends import Draft, Slopes, exact_cells
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import FRAME, SLOPES_FILE, Model
@@ -60,14 +60,18 @@ class OnnxBackend:
             raise BackendError(msg) from error
         return made
 
-    def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
+    def analyze(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+    ) -> Symbols:
         """(H, W, 3) with H and W multiples of 16 → symbols."""
-        inputs = {"pixels": pixels, **_known(qp, predicted)}
+        inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, predicted)}
         return Symbols(*self._run("encoder.onnx", ["z_hat", "residual"], inputs, large=pixels.size > LARGE))
 
-    def code(self, pixels: Pixels, *, qp: int, predicted: Pixels) -> tuple[Symbols, Levels]:
-        """A frame's symbols and levels."""
-        inputs = {"pixels": pixels, **_known(qp, predicted)}
+    def code(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+    ) -> tuple[Symbols, Levels]:
+        """Symbols, and the levels that they give."""
+        inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, predicted)}
         wanted = ["z_hat", "residual", "levels"]
         z_hat, residual, levels = self._run("encoder.onnx", wanted, inputs, large=pixels.size > LARGE)
         return Symbols(z_hat, residual), levels
@@ -77,11 +81,12 @@ class OnnxBackend:
         inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, **_known(qp, predicted)}
         return self._run("decoder.onnx", ["levels"], inputs, large=symbols.residual.size > LARGE)[0]
 
-    def draft(self, pixels: Pixels, *, qp: int) -> Draft:
-        """A picture → symbols, and what they round."""
-        wanted, inputs = ["z_hat", "residual", "latent"], {"pixels": pixels, **_known(qp, None)}
-        z_hat, residual, latent = self._run("encoder.onnx", wanted, inputs, large=pixels.size > LARGE)
-        return Draft(Symbols(z_hat, residual), latent)
+    def draft(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[Draft, Levels]:
+        """A picture → symbols, what they round, and the levels that they give."""
+        wanted = ["z_hat", "residual", "latent", "levels"]
+        inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, None)}
+        z_hat, residual, latent, levels = self._run("encoder.onnx", wanted, inputs, large=pixels.size > LARGE)
+        return Draft(Symbols(z_hat, residual), latent), levels
 
     def slopes(
         self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray, reround: bool

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 
-from ncodec.backends import Draft, Slopes
+from ncodec.backends import Draft, Slopes, exact_cells
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import FRAME, Model
@@ -76,24 +76,29 @@ class TorchBackend:
         return [torch.tensor(np.ascontiguousarray(array), device=self.device) for array in arrays if array is not None]
 
     @torch.inference_mode()
-    def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
+    def analyze(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+    ) -> Symbols:
         """(H, W, 3) with H and W multiples of 16 → symbols."""
-        z_hat, residual, *_ = self.encoder(*self._to_device(pixels, predicted), self._qp(qp))
+        cells = exact_cells(pixels, exact)
+        z_hat, residual, *_ = self.encoder(*self._to_device(pixels, predicted, cells), self._qp(qp))
         return Symbols(z_hat.cpu().numpy(), residual.cpu().numpy())
 
     @torch.inference_mode()
-    def code(self, pixels: Pixels, *, qp: int, predicted: Pixels) -> tuple[Symbols, Levels]:
-        """A frame's symbols and levels."""
-        made = self.encoder(*self._to_device(pixels, predicted), self._qp(qp))
-        z_hat, residual, levels = (tensor.contiguous().cpu().numpy() for tensor in made)
+    def code(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+    ) -> tuple[Symbols, Levels]:
+        """Symbols, and the levels that they give."""
+        made = self.encoder(*self._to_device(pixels, predicted, exact_cells(pixels, exact)), self._qp(qp))
+        z_hat, residual, *_, levels = (tensor.contiguous().cpu().numpy() for tensor in made)
         return Symbols(z_hat, residual), levels
 
     @torch.inference_mode()
-    def draft(self, pixels: Pixels, *, qp: int) -> Draft:
-        """A picture → symbols, and what they round."""
-        made = self.encoder(*self._to_device(pixels), self._qp(qp))
-        z_hat, residual, latent = (tensor.contiguous().cpu().numpy() for tensor in made)
-        return Draft(Symbols(z_hat, residual), latent)
+    def draft(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[Draft, Levels]:
+        """A picture → symbols, what they round, and the levels that they give."""
+        made = self.encoder(*self._to_device(pixels, exact_cells(pixels, exact)), self._qp(qp))
+        z_hat, residual, latent, levels = (tensor.contiguous().cpu().numpy() for tensor in made)
+        return Draft(Symbols(z_hat, residual), latent), levels
 
     @torch.inference_mode()
     def slopes(

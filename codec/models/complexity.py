@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ncodec.bitstream import PATCH
+from ncodec.bitstream import HYPER_CELL, PATCH
 from ncodec.models.frame import FrameModel, picture_codec
 from ncodec.models.image import ImageModel
-from ncodec.tables import HYPER_CELL
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,10 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ncodec.bitstream import PATCH
+from ncodec.bitstream import HYPER_CELL, PATCH
 from ncodec.models.blocks import RENDER_PATCH, Block, PatchConv, Pointwise, QpVector, Trunk
 from ncodec.models.image import Hints, ImageConfig, ImageModel, Prediction, halo_of
-from ncodec.tables import HYPER_CELL
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,12 @@ class FrameModel(nn.Module):
         """Frame and prediction, (B, 3, H, W) in 0…1 → ẑ and r as of `ImageModel.encode`."""
         return self.codec.encode(pixels - predicted + 0.5, qp, self.context(predicted, qp))
 
-    def code(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The same, and what `decode` makes of it, but for rounding errors."""
+    def code(
+        self, pixels: Tensor, predicted: Tensor, qp: Tensor, exact: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """ẑ and r, 0 in cells that are `exact`, and what `decode` makes of them, but for rounding errors."""
         hints = self.context(predicted, qp)
-        z_hat, residual, y_hat = self.codec.quantize(pixels - predicted + 0.5, qp, hints)
+        z_hat, residual, y_hat = self.codec.quantize(pixels - predicted + 0.5, qp, hints, exact)
         return z_hat, residual, self.codec.render(y_hat, qp, hints)
 
     def decode(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:

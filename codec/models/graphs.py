@@ -9,20 +9,22 @@ from ncodec.models.slopes import slopes
 
 
 class EncoderGraph(nn.Module):
-    """(H, W, 3) uint8, qp (1,) → ẑ (C_z, ⌈h/4⌉, ⌈w/4⌉) int8, r (C_y, h, w) int16 and y in units of its step, float32.
+    """Pixels (H, W, 3) uint8, exact cells (⌈h/4⌉, ⌈w/4⌉) bool and qp (1,) → ẑ, r, y and the decoder's levels.
 
-    H and W are multiples of 16, of which h and w are as many.
+    ẑ is (C_z, ⌈h/4⌉, ⌈w/4⌉) int8, r (C_y, h, w) int16, both 0 in exact cells; y in units of its step and the levels,
+    (16·h, 16·w, 3), are float32. H and W are multiples of 16, of which h and w are as many.
     """
 
     def __init__(self, model: ImageModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, pixels: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, pixels: Tensor, exact: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See the class."""
         y = self.model.scaled_latent(to_unit(pixels), qp)
-        z_hat, residual, _ = self.model.quantize_latents(y, self.model.hyper_analysis(y), qp)
-        return *_as_symbols(z_hat, residual), y[0]
+        z = self.model.hyper_analysis(y)
+        z_hat, residual, y_hat = self.model.quantize_latents(y, z, qp, exact=exact[None, None].float())
+        return *_as_symbols(z_hat, residual), y[0], _to_levels(self.model.render(y_hat, qp)) + 127.5
 
 
 class DecoderGraph(nn.Module):
@@ -70,18 +72,20 @@ class SlopesGraph(nn.Module):
 
 
 class FrameEncoderGraph(nn.Module):
-    """Pixels and their prediction, (H, W, 3) uint8, and qp (1,) → ẑ int8, r int16 and the decoder's levels, float32.
+    """Pixels and their prediction, exact cells and qp (1,) → ẑ int8, r int16 and the decoder's levels, float32.
 
-    Shapes are those of `EncoderGraph` and `FrameDecoderGraph`. What the prediction tells is computed once for both.
+    Pixels and prediction are (H, W, 3) uint8; other shapes are those of `EncoderGraph` and `FrameDecoderGraph`. What
+    the prediction tells is computed once for both.
     """
 
     def __init__(self, model: FrameModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, pixels: Tensor, predicted: Tensor, exact: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
-        z_hat, residual, unit = self.model.code(to_unit(pixels), to_unit(predicted), qp)
+        known = exact[None, None].float()
+        z_hat, residual, unit = self.model.code(to_unit(pixels), to_unit(predicted), qp, known)
         return *_as_symbols(z_hat, residual), _to_levels(unit)
 
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ncodec.bitstream import PATCH
+from ncodec.bitstream import HYPER_CELL, PATCH
 from ncodec.models.blocks import (
     Block,
     Depthwise,
@@ -31,11 +31,14 @@ from ncodec.models.blocks import (
     compress_range,
 )
 from ncodec.models.likelihood import SCALE_STEP, noisy_bits, scale_of_index
-from ncodec.tables import HYPER_CELL, RESIDUAL_LIMIT, SCALE_MIN, SHIFT, Z_LIMIT
+from ncodec.tables import RESIDUAL_LIMIT, SCALE_MIN, SHIFT, Z_LIMIT
 
 PATCH_VALUES = 3 * PATCH * PATCH
 CODED = 0.5
 """table index from which values are coded: below it they are zero"""
+TRUNK_LIMIT, TRUNK_STEPS = 150.0, 3.5
+"""bound of what the analysis trunk adds to a latent, in 8-bit levels and in steps of its quantizer: on pictures unlike
+photographs, such as noise, it would explode; on photographs it stays below"""
 
 
 @dataclass(frozen=True)
@@ -143,13 +146,16 @@ class Analysis(nn.Module):
         self.quality = QpVector(torch.ones(config.knots, width), qp_count=config.qp_count)
         self.trunk = Trunk(*(Block(width) for _ in range(config.encoder_depth)))
         self.head = Pointwise(width, config.latent, gain=0.0)
+        self.step_of = config.step_of
 
     def forward(self, pixels: Tensor, qp: Tensor, hint: Tensor | None = None) -> Tensor:
         """(B, 3, H, W) in 0…1 → (B, latent, H/16, W/16); H and W multiples of 16."""
         centred = pixels - 0.5
         y = self.linear(centred * 255)
         features = self.trunk(plus(self.embed(centred) * self.quality(qp), hint))
-        return y + 8 * self.head(features)  # type: ignore[no-any-return]
+        limit = TRUNK_LIMIT + TRUNK_STEPS * self.step_of(qp)[:, None, None, None]
+        added = 8 * self.head(features)
+        return y + torch.minimum(torch.maximum(added, -limit), limit)  # type: ignore[no-any-return]
 
 
 class HyperAnalysis(nn.Module):
@@ -329,18 +335,24 @@ class ImageModel(nn.Module):
         z_hat, residual, _ = self.quantize(pixels, qp, hints)
         return z_hat, residual
 
-    def quantize(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> tuple[Tensor, Tensor, Tensor]:
-        """The same, and ŷ, (B, latent, h, w), as `decode` finds it."""
+    def quantize(
+        self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS, exact: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """ẑ and r as of `encode`, and ŷ, (B, latent, h, w), as `decode` finds it."""
         y = self.scaled_latent(pixels, qp, hints)
-        return self.quantize_latents(y, self.hyper_analysis(y), qp, hints)
+        return self.quantize_latents(y, self.hyper_analysis(y), qp, hints, exact)
 
     def quantize_latents(
-        self, y: Tensor, z: Tensor, qp: Tensor, hints: Hints = NO_HINTS
+        self, y: Tensor, z: Tensor, qp: Tensor, hints: Hints = NO_HINTS, exact: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """y in units of its step and z → ẑ, r and ŷ."""
+        """y in units of its step and z → ẑ, r and ŷ; ẑ and r are 0 where `exact`, (B, 1, ⌈h/4⌉, ⌈w/4⌉), is 1."""
         z_coded = (self.z_index(qp) >= CODED).to(y.dtype)
+        if exact is not None:
+            z_coded = z_coded * (1 - exact)
         z_hat = z.round().clamp(-Z_LIMIT, Z_LIMIT) * z_coded
         coded = (self.table_index(z_hat, qp, y) >= CODED).to(y.dtype)
+        if exact is not None:
+            coded = coded * (1 - F.interpolate(exact, scale_factor=HYPER_CELL))[:, :, : y.shape[2], : y.shape[3]]
         half = self.first_half(y)
         features = self.means.features(z_hat, qp, y, hints.means)
         mu_first = self.means.pass_one(features)

@@ -11,8 +11,8 @@ from PIL import Image
 import ncodec
 from ncodec.bitstream import unpack
 from ncodec.entropy import Symbols
-from ncodec.image import read_symbols
 from ncodec.picture import TimedFrame
+from ncodec.picture_file import read_symbols
 from ncodec.zoo import load_model
 
 FOLDER = Path(__file__).parent

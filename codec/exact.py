@@ -1,0 +1,178 @@
+"""Cells of 64×64 pixels that are coded exactly, beside the networks: layers of lossless pixels ↔ bytes.
+
+A layer is a picture of the smallest box around its cells, as a lossless WebP bitstream or, where all its pixels are
+alike, as their colour. Its samples may be coarser by a step, which makes it nearly exact.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncodec.errors import FormatError
+from ncodec.picture import Pixels
+from ncodec.tables import BoolArray
+from ncodec.tiles import CELL, Place
+from ncodec.varint import ByteReader, pack_varint
+from ncodec.vp8l import USUAL, Search, pack_vp8l, unpack_vp8l
+
+MAX_BOX = 2**24
+"""pixels of the box of a layer; bounds the memory of a reader"""
+MAX_COVER = 4
+"""how often the boxes of all layers may cover the picture on average; bounds the time of a reader"""
+_BLOCK = 64
+"""cells along each side of what an encoder puts into one layer, so that no box is too large"""
+_COLOUR_BYTES = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Cells with the pixels of one lossless picture."""
+
+    cells: BoolArray
+    """(⌈H/64⌉, ⌈W/64⌉) those that it holds"""
+    coded: bytes
+    """bitstream of the box around them, or three bytes of the one colour of all of them"""
+    step: int = 1
+    """what samples are multiplied with, 1…255; products beyond 255 are 255"""
+
+
+def cells_of(height: int, width: int) -> tuple[int, int]:
+    """Cells of a picture, down and across."""
+    return -(-height // CELL), -(-width // CELL)
+
+
+def box_of(cells: BoolArray, height: int, width: int) -> Place:
+    """Rows and columns of pixels of the smallest box around cells, of which there is one at least."""
+    (top, bottom), (left, right) = (np.flatnonzero(cells.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0))
+    rows = slice(CELL * top, min(CELL * (bottom + 1), height))
+    return rows, slice(CELL * left, min(CELL * (right + 1), width))
+
+
+def by_pixel(cells: BoolArray, height: int, width: int) -> BoolArray:
+    """(⌈H/64⌉, ⌈W/64⌉) → (H, W)."""
+    return cells.repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width]
+
+
+def covered(layers: Sequence[Layer], height: int, width: int) -> BoolArray:
+    """(⌈H/64⌉, ⌈W/64⌉) cells that are in one of the layers."""
+    cells = np.zeros(cells_of(height, width), dtype=np.bool_)
+    for layer in layers:
+        cells |= layer.cells
+    return cells
+
+
+def code_layers(pixels: Pixels, cells: BoolArray, *, step: int = 1, search: Search = USUAL) -> list[Layer]:
+    """(H, W, 3) uint8 and the cells to code → layers, more than one of large pictures.
+
+    With a step, samples are rounded to its multiples.
+    """
+    samples = pixels if step == 1 else np.rint(pixels / np.float32(step)).astype(np.uint8)
+    layers = []
+    for block in _blocks(cells):
+        part = np.zeros_like(cells)
+        part[block] = cells[block]
+        if part.any():
+            layers.append(Layer(part, _code_box(samples, part, search), step))
+    return layers
+
+
+def _blocks(cells: BoolArray) -> Iterator[Place]:
+    high, wide = cells.shape
+    for top in range(0, high, _BLOCK):
+        for left in range(0, wide, _BLOCK):
+            yield slice(top, top + _BLOCK), slice(left, left + _BLOCK)
+
+
+def _code_box(samples: Pixels, cells: BoolArray, search: Search) -> bytes:
+    height, width, _ = samples.shape
+    box = box_of(cells, height, width)
+    held, pixels = by_pixel(cells, height, width)[box], samples[box]
+    colour = pixels[held][0]
+    if (pixels[held] == colour).all():
+        return bytes(colour)
+    if not held.all():
+        pixels = np.where(held[:, :, None], pixels, colour)
+    return pack_vp8l(np.ascontiguousarray(pixels), search=search)
+
+
+def paint(pixels: Pixels, layers: Sequence[Layer]) -> None:
+    """Put the pixels of layers into (H, W, 3) uint8, in place; raises FormatError for damage."""
+    height, width, _ = pixels.shape
+    for layer in layers:
+        box = box_of(layer.cells, height, width)
+        held = by_pixel(layer.cells, height, width)[box]
+        shown = _decoded_box(layer, *held.shape)
+        if layer.step > 1:
+            shown = np.minimum(shown.astype(np.uint16) * layer.step, 255).astype(np.uint8)
+        np.copyto(pixels[box], shown, where=held[:, :, None])
+
+
+def _decoded_box(layer: Layer, height: int, width: int) -> Pixels:
+    if len(layer.coded) == _COLOUR_BYTES:
+        return np.broadcast_to(np.frombuffer(layer.coded, dtype=np.uint8), (height, width, 3))
+    return unpack_vp8l(layer.coded, height, width)
+
+
+def pack_layers(layers: Sequence[Layer]) -> bytes:
+    """Layers → bytes, one after the other: step:u8 map_length:varint map coded_length:varint coded."""
+    return b"".join(
+        bytes([layer.step]) + _with_length(_pack_map(layer.cells)) + _with_length(layer.coded) for layer in layers
+    )
+
+
+def _with_length(data: bytes) -> bytes:
+    return pack_varint(len(data)) + data
+
+
+def _pack_map(cells: BoolArray) -> bytes:
+    """Bits of cells in raster order, first ones highest, as a zlib stream; nothing where all are held."""
+    return b"" if cells.all() else zlib.compress(np.packbits(cells).tobytes(), 9)
+
+
+def unpack_layers(payload: bytes, height: int, width: int) -> tuple[Layer, ...]:
+    """Bytes → the layers of a picture of `height` × `width`; raises FormatError.
+
+    No pixel is decoded yet. Layers share no cell, and their boxes are bounded as `MAX_BOX` and `MAX_COVER` say.
+    """
+    reader = ByteReader(payload)
+    taken = np.zeros(cells_of(height, width), dtype=np.bool_)
+    layers: list[Layer] = []
+    area = 0
+    while not reader.at_end:
+        step = reader.byte()
+        cells = _unpack_map(reader.take(reader.varint()), taken.shape)
+        layer = Layer(cells, reader.take(reader.varint()), step)
+        if not step or not cells.any() or (taken & cells).any():
+            msg = "expected layers of cells that share none, in steps of 1 to 255, got others: the file is damaged"
+            raise FormatError(msg)
+        taken |= cells
+        rows, columns = box_of(cells, height, width)
+        box = (rows.stop - rows.start) * (columns.stop - columns.start)
+        area += box
+        if box > MAX_BOX or area > MAX_COVER * height * width:
+            msg = f"expected layers of at most {MAX_BOX} pixels that cover a picture {MAX_COVER} times, got larger ones"
+            raise FormatError(msg)
+        layers.append(layer)
+    return tuple(layers)
+
+
+def _unpack_map(data: bytes, shape: tuple[int, ...]) -> BoolArray:
+    if not data:
+        return np.ones(shape, dtype=np.bool_)
+    count = shape[0] * shape[1]
+    inflater = zlib.decompressobj()
+    try:
+        bits = inflater.decompress(data, -(-count // 8) + 1)
+    except zlib.error as error:
+        msg = f"expected a map of exact cells, got what is no zlib stream: {error}"
+        raise FormatError(msg) from error
+    if len(bits) != -(-count // 8) or not inflater.eof or inflater.unused_data:
+        msg = f"expected a map of {count} cells, got another: the file is damaged"
+        raise FormatError(msg)
+    flags = np.unpackbits(np.frombuffer(bits, dtype=np.uint8))
+    if flags[count:].any():
+        msg = f"expected zeros after the map of {count} cells, got others: the file is damaged"
+        raise FormatError(msg)
+    return flags[:count].astype(np.bool_).reshape(shape)

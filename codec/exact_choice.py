@@ -1,0 +1,427 @@
+"""Which cells of a picture are coded exactly, and how nearly, by true cost: λ·D + R of what comes out either way.
+
+A cell is left to the network, *drawn* (lossless pixels, rare colours of which are merged into frequent ones near them)
+or *sampled* (lossless samples in coarse steps).
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.bitstream import HYPER_CELL, PATCH
+from ncodec.colours import count_colours, merge_colours
+from ncodec.entropy import Symbols, bits_by_cell
+from ncodec.exact import Layer, by_pixel, code_layers, pack_layers
+from ncodec.lossless_cost import LosslessCost, lossless_cost, novel_pixels, sum_by_cell
+from ncodec.picture import Pixels
+from ncodec.tables import BoolArray, FloatArray, Tables
+from ncodec.vp8l import USUAL, Search
+
+NETWORK, DRAWN, SAMPLED = 0, 1, 2
+"""ways of coding a cell"""
+EVERY_WAY = (NETWORK, DRAWN, SAMPLED)
+HASTY = Search(method=2, quality=50)
+"""of the lossless coder, to compare"""
+TRIED = 1.3
+"""times the cost of the best choice up to which another one is looked into"""
+SCREENED_ROWS = 8
+"""of how many rows one is looked at to rule out exact cells"""
+HOPE_DRAWN, HOPE_SAMPLED = 0.5, 0.85
+"""shares of the estimated bits that lossless coding may turn out to take"""
+ROUGH_BITS = 4.5
+"""of a residual that is not 0, so that few take more"""
+MERGED_BITS = 2.0
+"""what a pixel whose colour is merged may be expected to save"""
+FINEST, COARSEST = 0, 17
+"""powers of two of the squared distance over which colours merge; at the finest none does"""
+PATIENCE = 1
+"""mergings in a row that may be worse than the best one before the search ends"""
+LAYER_BITS = 8 * 12
+"""of a layer beside its pixels: chunk, map and lengths"""
+MAX_COLOURS, PIXELS_PER_COLOUR = 2**14, 3
+"""most colours, and fewest pixels of each on average, of a drawing whose colours merge"""
+DRAWN_NOVELTY = 0.5
+"""share of the pixels of a cell or a picture that may be novel, below which it is a drawing anyway"""
+SMALL = 2**14
+"""pixels of a picture that is coded exactly for a trial, whatever it is"""
+LEAST_SAVED = 0.01
+"""share of the cost of a picture below which exact cells are not looked into"""
+STEP_BITS = 18 / np.log(2)
+"""over λ: square of the step of a uniform quantizer where, at high rates, λ·D + R is least"""
+STEPS = np.array([1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128])
+BLOT, UNSEEN = 3.0, 4.0
+"""how much more errors count where a flat block would have smaller ones, and the mean square below which they do not"""
+BOOST = 1.5
+"""by which λ grows until a picture is as good as its quality promises"""
+MAX_BOOSTS = 28
+
+Ways = npt.NDArray[np.uint8]
+"""(⌈H/64⌉, ⌈W/64⌉) of the ways above"""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a picture is to cost and to be at a quality."""
+
+    price: float
+    """λ, bits per unit of squared error, mean of the channels"""
+    floor: float = 0.0
+    """least PSNR in dB"""
+    search: Search = USUAL
+    """of the lossless coder"""
+
+    @property
+    def step(self) -> int:
+        """Of samples."""
+        best = np.sqrt(STEP_BITS / self.price)
+        return int(STEPS[np.abs(np.log(STEPS / best)).argmin()])
+
+    @property
+    def merging(self) -> int:
+        """Power of two of the squared distance over which a pixel's colour is worth merging."""
+        return int(np.clip(np.rint(np.log2(3 * MERGED_BITS / self.price)), FINEST, COARSEST))
+
+    def is_met(self, errors: float, pixels: int) -> bool:
+        """Whether squared errors, means of the channels, summed over so many pixels, are small enough."""
+        return errors <= pixels * 255**2 * 10 ** (-self.floor / 10)
+
+    def is_met_by(self, outcome: "Outcome", source: Pixels) -> bool:
+        """Whether a way of coding (H, W, 3) makes errors that are small enough."""
+        return self.is_met(float(outcome.errors.sum()), source.shape[0] * source.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a way of coding makes of cells, (⌈H/64⌉, ⌈W/64⌉) each."""
+
+    errors: FloatArray
+    """squared errors, means of the channels, summed over pixels"""
+    bits: FloatArray
+    blots: FloatArray | float = 0.0
+    """what errors count beside that, where they are blots"""
+
+    def cost(self, price: float) -> FloatArray:
+        """λ·D + R."""
+        total: FloatArray = price * (self.errors + self.blots) + self.bits
+        return total
+
+    def without(self, cells: BoolArray) -> "Outcome":
+        """The same, but for cells that are not to be coded this way."""
+        return replace(self, bits=np.where(cells, np.float32(np.inf), self.bits))
+
+
+class NetworkOutcome:
+    """What the network makes of a picture's cells, (H, W, 3) as shown; bits are counted when they are needed."""
+
+    def __init__(self, source: Pixels, shown: Pixels, symbols: Symbols, tables: Tables, *, qp: int) -> None:
+        self.errors, self.blots = errors_of(source, shown)
+        self._symbols = symbols
+        self._tables = tables
+        self._qp = qp
+
+    def roughly(self) -> Outcome:
+        """With at least about as many bits as it takes."""
+        coded = np.count_nonzero(self._symbols.residual, axis=0)
+        bits = ROUGH_BITS * sum_by_cell(coded, side=HYPER_CELL, across=HYPER_CELL)
+        return Outcome(self.errors, bits, self.blots)
+
+    def precisely(self) -> Outcome:
+        """With the bits of its tables."""
+        return Outcome(self.errors, bits_by_cell(self._symbols, self._tables, qp=self._qp), self.blots)
+
+
+def errors_of(source: Pixels, shown: Pixels) -> tuple[FloatArray, FloatArray]:
+    """(H, W, 3) twice → squared errors of cells, and what those of blots count beside that, as of `Outcome`.
+
+    A blot is a block of 16×16 pixels whose errors are larger than those of a flat block would be.
+    """
+    difference = np.subtract(source, shown, dtype=np.int16)
+    squares = np.multiply(difference, difference, dtype=np.int32).reshape(len(source), -1)
+    errors = sum_by_cell(squares, side=PATCH, across=3 * PATCH) / np.float32(3)
+    beyond = np.maximum(errors - _flat_errors(source), 0)
+    cells, blots = (sum_by_cell(each, side=HYPER_CELL, across=HYPER_CELL) for each in (errors, beyond))
+    return cells, BLOT * blots
+
+
+def _flat_errors(source: Pixels) -> FloatArray:
+    """Of blocks of 16×16 in their mean colour, from a quarter of their green samples; at least what nobody sees."""
+    green = source[::2, ::2, 1].astype(np.int32)
+    half = PATCH // 2
+    count, total, squares = (
+        sum_by_cell(values, side=half, across=half) for values in (np.ones_like(green), green, np.square(green))
+    )
+    errors: FloatArray = 4 * np.maximum(squares - np.square(total) / count, UNSEEN * count)
+    return errors
+
+
+def is_worth_a_look(source: Pixels, coded: NetworkOutcome, goal: Goal) -> bool:
+    """Whether exact cells of (H, W, 3) could pay, or have to mend what the network makes of it."""
+    network = coded.roughly()
+    return _could_pay(source, network, goal) or not goal.is_met_by(network, source)
+
+
+def _could_pay(source: Pixels, network: Outcome, goal: Goal) -> bool:
+    """Whether some cells, or the whole picture, could be cheaper when coded exactly."""
+    cost = lossless_cost(source, every=SCREENED_ROWS)
+    sampled = HOPE_SAMPLED * cost.sampled_bits(goal.step) + goal.price * goal.step**2 / 12 * cost.pixels
+    repeating = cost.novel < DRAWN_NOVELTY * cost.pixels
+    hoped = np.minimum(np.where(repeating, HOPE_DRAWN, 1) * cost.drawn_bits, sampled)
+    given = network.cost(goal.price)
+    saved = np.maximum(given - hoped, 0).sum()
+    return bool(_is_drawing(cost) or max(saved, given.sum() - hoped.sum()) > LEAST_SAVED * given.sum())
+
+
+def _is_drawing(cost: LosslessCost) -> bool:
+    """Whether a picture is small or has so much that repeats itself that only a lossless coder tells what it takes."""
+    return bool(cost.pixels.sum() <= SMALL or cost.novel.sum() < DRAWN_NOVELTY * cost.pixels.sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """How each cell is coded, and what is known of those that are exact."""
+
+    ways: Ways
+    layers: tuple[Layer, ...]
+    errors: float
+    """squared errors of exact cells, as of `Outcome`"""
+    cost: float
+    """λ·D + R of exact cells, at the goal's price"""
+    goal: Goal
+    """which may have a higher price than was asked for"""
+
+    @property
+    def cells(self) -> BoolArray:
+        """(⌈H/64⌉, ⌈W/64⌉) that are exact, or nearly so."""
+        cells: BoolArray = self.ways != NETWORK
+        return cells
+
+    def errors_beside(self, network: Outcome) -> float:
+        """Squared errors of the whole picture."""
+        return self.errors + float(network.errors[~self.cells].sum())
+
+    def cost_beside(self, network: Outcome) -> float:
+        """λ·D + R of the whole picture."""
+        return self.cost + float(network.cost(self.goal.price)[~self.cells].sum())
+
+
+@dataclass(frozen=True, eq=False)
+class _Coded:
+    """Some cells in one way."""
+
+    layers: tuple[Layer, ...]
+    errors: float
+    blots: float
+
+    @property
+    def bits(self) -> int:
+        return 8 * len(pack_layers(self.layers)) + LAYER_BITS
+
+    def cost(self, price: float) -> float:
+        return price * (self.errors + self.blots) + self.bits
+
+
+class Chooser:
+    """Chooses among the ways of coding the cells of one picture, (H, W, 3), at any price of errors."""
+
+    def __init__(self, source: Pixels, search: Search) -> None:
+        self.source = source
+        self.search = search
+        self._ratios = {DRAWN: 1.0, SAMPLED: 1.0}
+        """bits that each way took over those that were estimated"""
+        self._tried: dict[tuple[int, int, bytes], _Coded] = {}
+        """by way, merging or step, and cells"""
+
+    @cached_property
+    def _novel(self) -> BoolArray:
+        return novel_pixels(self.source)
+
+    @cached_property
+    def _cost(self) -> LosslessCost:
+        return lossless_cost(self.source)
+
+    @cached_property
+    def _drawable(self) -> BoolArray:
+        """Cells whose colours can be merged."""
+        cost = self._cost
+        drawable: BoolArray = (cost.drawn_bits <= cost.bits()) | (cost.novel < DRAWN_NOVELTY * cost.pixels)
+        return drawable
+
+    def choose(self, network: Outcome, goal: Goal) -> Choice:
+        """The cheapest way for the whole picture, given what the network makes of its cells.
+
+        Where the picture falls short of the goal's PSNR, errors become dearer until it does not, or all of it is
+        sampled just finely enough, whichever is cheaper.
+        """
+        best = choice = self._cheapest(network, goal)
+        if goal.is_met(best.errors_beside(network), self._pixels):
+            return best
+        best = self._just_enough(goal)
+        dearer = goal
+        for _ in range(MAX_BOOSTS):
+            dearer = replace(dearer, price=dearer.price * BOOST)
+            choice = self._cheapest(network, dearer)
+            if goal.is_met(choice.errors_beside(network), self._pixels):
+                break
+        return min(best, choice, key=lambda each: replace(each, goal=goal).cost_beside(network))
+
+    def extend(self, choice: Choice, network: Outcome) -> Choice:
+        """The same choice or one with more exact cells, because the network makes something else of the others."""
+        outcomes = self._outcomes(network.without(choice.cells), choice.goal)
+        ways = np.where(choice.cells, choice.ways, self._ways(outcomes, choice.goal, EVERY_WAY))
+        if np.array_equal(ways, choice.ways):
+            return choice
+        return self._finished(ways, outcomes, choice.goal)
+
+    @property
+    def _pixels(self) -> int:
+        height, width, _ = self.source.shape
+        return int(height * width)
+
+    def _just_enough(self, goal: Goal) -> Choice:
+        """All cells sampled in the coarsest steps that a goal allows."""
+        ways = np.full_like(self._drawable, SAMPLED, dtype=np.uint8)
+        for step in reversed(STEPS.tolist()):
+            if goal.is_met(float(errors_of(self.source, _sampled(self.source, step))[0].sum()), self._pixels):
+                break
+        coded = self._try(SAMPLED, step, ways == SAMPLED)
+        return Choice(ways, self._final(coded, SAMPLED, step).layers, coded.errors, coded.cost(goal.price), goal)
+
+    def _cheapest(self, network: Outcome, goal: Goal) -> Choice:
+        """The cheapest of: nothing exact, what is chosen by cell, and everything exact in one or both ways."""
+        outcomes = self._outcomes(network, goal)
+        plain = Choice(np.zeros_like(self._drawable, dtype=np.uint8), (), 0.0, 0.0, goal)
+        rough = self._ways(outcomes, goal, EVERY_WAY)
+        self._learn(rough, outcomes, goal)
+        chosen = self._ways(outcomes, goal, EVERY_WAY)
+        options = [plain, self._finished(chosen, outcomes, goal)]
+        for allowed in ((DRAWN, SAMPLED), (DRAWN,)):
+            ways = self._ways(outcomes, goal, allowed)
+            expected = sum(float(self._expected(outcomes, way).cost(goal.price)[ways == way].sum()) for way in allowed)
+            is_new = not any(np.array_equal(ways, option.ways) for option in options)
+            limit = np.inf if _is_drawing(self._cost) else TRIED * min(each.cost_beside(network) for each in options)
+            if is_new and expected < limit:
+                options.append(self._finished(ways, outcomes, goal))
+        return min(options, key=lambda option: (option.cost_beside(network), option.errors_beside(network)))
+
+    def _outcomes(self, network: Outcome, goal: Goal) -> list[Outcome]:
+        """Of each way, by estimate but for the network's."""
+        merged = self._merged(self._drawable, goal.merging)
+        errors, blots = errors_of(self.source, merged)
+        drawn = Outcome(errors, lossless_cost(merged).bits(), blots)
+        rounded = np.float32(goal.step**2 / 12 if goal.step > 1 else 0) * self._cost.pixels
+        return [network, drawn, Outcome(rounded, self._cost.bits(goal.step))]
+
+    def _expected(self, outcomes: list[Outcome], way: int) -> Outcome:
+        """An outcome as estimates turned out so far."""
+        return replace(outcomes[way], bits=outcomes[way].bits * np.float32(self._ratios.get(way, 1.0)))
+
+    def _ways(self, outcomes: list[Outcome], goal: Goal, allowed: tuple[int, ...]) -> Ways:
+        """The cheapest way of each cell among those that are allowed, by estimate."""
+        costs = np.stack([self._expected(outcomes, way).cost(goal.price) for way in allowed])
+        ways: Ways = np.array(allowed, dtype=np.uint8)[costs.argmin(axis=0)]
+        return ways
+
+    def _learn(self, ways: Ways, outcomes: list[Outcome], goal: Goal) -> None:
+        """Note how far estimates are off for cells that are coded in these ways."""
+        for way, fineness in ((DRAWN, goal.merging), (SAMPLED, goal.step)):
+            if (cells := ways == way).any():
+                bits = self._try(way, fineness, cells).bits
+                self._ratios[way] = float(np.clip(bits / max(outcomes[way].bits[cells].sum(), 1), 0.05, 4))
+
+    def _finished(self, ways: Ways, outcomes: list[Outcome], goal: Goal) -> Choice:
+        """What ways come to when their cells are really coded."""
+        layers: tuple[Layer, ...] = ()
+        errors = cost = 0.0
+        for way in (DRAWN, SAMPLED):
+            cells = ways == way
+            if not cells.any():
+                continue
+            fineness = goal.step if way == SAMPLED else self._best_merging(cells, goal)
+            coded = self._final(self._try(way, fineness, cells), way, fineness)
+            layers += coded.layers
+            errors += coded.errors
+            cost += coded.cost(goal.price)
+        return Choice(ways, layers, errors, cost, goal)
+
+    def _best_merging(self, cells: BoolArray, goal: Goal) -> int:
+        """With how many merged colours drawn cells are cheapest: downhill from what is expected."""
+        costs: dict[int, tuple[float, float]] = {}
+        for direction in (-1, 1):
+            merging, worse = goal.merging, 0
+            while FINEST <= merging <= COARSEST and worse <= PATIENCE:
+                coded = self._try(DRAWN, merging, cells)
+                costs[merging] = coded.cost(goal.price), coded.errors
+                worse = 0 if costs[merging] == min(costs.values()) else worse + 1
+                merging += direction
+        return min(costs, key=lambda merging: costs[merging])
+
+    def _try(self, way: int, fineness: int, cells: BoolArray) -> _Coded:
+        """Cells coded in a way, in haste."""
+        key = (way, fineness, cells.tobytes())
+        if key not in self._tried:
+            self._tried[key] = self._code(way, fineness, cells, HASTY)
+        return self._tried[key]
+
+    def _final(self, tried: _Coded, way: int, fineness: int) -> _Coded:
+        """The same cells as well as is wished for."""
+        cells = np.logical_or.reduce([layer.cells for layer in tried.layers])
+        return min(tried, self._code(way, fineness, cells, self.search), key=lambda coded: coded.bits)
+
+    def _code(self, way: int, fineness: int, cells: BoolArray, search: Search) -> _Coded:
+        if way == SAMPLED:
+            layers = code_layers(self.source, cells, step=fineness, search=search)
+            shown = _sampled(self.source, fineness)
+        else:
+            shown = self._merged(cells, fineness)
+            layers = code_layers(shown, cells, search=search)
+        errors, blots = (float(each[cells].sum()) for each in errors_of(self.source, shown))
+        return _Coded(tuple(layers), errors, blots)
+
+    def _merged(self, cells: BoolArray, merging: int) -> Pixels:
+        """The picture with merged colours in cells."""
+        held = by_pixel(cells & self._drawable, *self.source.shape[:2])
+        if merging == FINEST or not held.any():
+            return self.source
+        colours = count_colours(self.source[held], self._novel[held])
+        if len(colours.values) > min(MAX_COLOURS, len(colours.indices) // PIXELS_PER_COLOUR):
+            return self.source
+        merged = self.source.copy()
+        merged[held] = merge_colours(colours, distance=2.0**merging)
+        return merged
+
+
+def _sampled(pixels: Pixels, step: int) -> Pixels:
+    """Pixels as they come back from samples in steps."""
+    return pixels if step == 1 else np.minimum(np.rint(pixels / np.float32(step)) * step, 255).astype(np.uint8)
+
+
+def fill_cells(pixels: Pixels, cells: BoolArray) -> Pixels:
+    """(H, W, 3) with cells, not all of them, in the mean colours around them: what a network codes most cheaply."""
+    filled = pixels.copy()
+    height, width, _ = pixels.shape
+    sums = np.stack([sum_by_cell(pixels[:, :, channel]) for channel in range(3)], axis=2)
+    means = sums.astype(np.float64) / sum_by_cell(np.ones((height, width), dtype=np.float32))[:, :, None]
+    known = ~cells
+    while not known.all():
+        weights, total = np.zeros(cells.shape), np.zeros(means.shape)
+        for axis in (0, 1):
+            for step in (-1, 1):
+                weights += _shifted(known.astype(np.float64), step, axis)
+                total += _shifted(means * known[:, :, None], step, axis)
+        reached = ~known & (weights > 0)
+        means[reached] = total[reached] / weights[reached][:, None]
+        known |= reached
+    held = by_pixel(cells, height, width)
+    filled[held] = np.rint(means.repeat(64, axis=0).repeat(64, axis=1)[:height, :width][held]).astype(np.uint8)
+    return filled
+
+
+def _shifted(values: npt.NDArray[np.float64], step: int, axis: int) -> npt.NDArray[np.float64]:
+    """Values of the neighbour along an axis, 0 beyond the edge."""
+    shifted = np.zeros_like(values)
+    source, target = [slice(None)] * values.ndim, [slice(None)] * values.ndim
+    source[axis], target[axis] = (slice(None, -1), slice(1, None)) if step > 0 else (slice(1, None), slice(None, -1))
+    shifted[tuple(target)] = values[tuple(source)]
+    return shifted

@@ -1,0 +1,41 @@
+"""Pixels that nobody sees, because they are wholly transparent."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ncodec.picture import Picture, Pixels, psnr
+from ncodec.tables import BoolArray
+
+
+def with_hidden_filled(picture: Picture) -> Picture:
+    """The picture with colours of visible pixels nearby where alpha is 0: what is coded most cheaply."""
+    if picture.alpha is None or picture.alpha.all() or not picture.alpha.any():
+        return picture
+    return replace(picture, pixels=_filled(picture.pixels, picture.alpha > 0))
+
+
+def _filled(pixels: Pixels, known: BoolArray) -> Pixels:
+    """(H, W, 3) with unknown pixels taken from the smallest square of 2, 4, 8, … pixels a side that knows one."""
+    if known.all():
+        return pixels
+    high, wide = (-(-side // 2) for side in known.shape)
+    coarse, coarse_known = np.zeros((high, wide, 3), dtype=np.uint8), np.zeros((high, wide), dtype=np.bool_)
+    for row in (0, 1):
+        for column in (0, 1):
+            part, part_known = pixels[row::2, column::2], known[row::2, column::2]
+            place = slice(part.shape[0]), slice(part.shape[1])
+            fresh = part_known & ~coarse_known[place]
+            coarse[place][fresh] = part[fresh]
+            coarse_known[place] |= part_known
+    spread = _filled(coarse, coarse_known).repeat(2, axis=0).repeat(2, axis=1)[: known.shape[0], : known.shape[1]]
+    filled: Pixels = np.where(known[:, :, None], pixels, spread)
+    return filled
+
+
+def visible_psnr(picture: Picture, shown: Pixels) -> float:
+    """PSNR in dB of (H, W, 3) pixels that are shown for a picture, over those that are not wholly transparent."""
+    if picture.alpha is None or picture.alpha.all():
+        return psnr(picture.pixels, shown)
+    visible = picture.alpha > 0
+    return psnr(picture.pixels[visible], shown[visible]) if visible.any() else float("inf")
