@@ -24,6 +24,8 @@ MAX_COVER = 4
 _BLOCK = 64
 """cells along each side of what an encoder puts into one layer, so that no box is too large"""
 _COLOUR_BYTES = 3
+DIFFERENCE = 0
+"""the step of a layer that holds by how much pixels differ from their prediction, modulo 256"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class Layer:
     coded: bytes
     """bitstream of the box around them, or three bytes of the one colour of all of them"""
     step: int = 1
-    """what samples are multiplied with, 1…255; products beyond 255 are 255"""
+    """what samples are multiplied with, 1…255; products beyond 255 are 255. In predicted frames `DIFFERENCE` too"""
 
 
 def cells_of(height: int, width: int) -> tuple[int, int]:
@@ -66,9 +68,9 @@ def covered(layers: Sequence[Layer], height: int, width: int) -> BoolArray:
 def code_layers(pixels: Pixels, cells: BoolArray, *, step: int = 1, search: Search = USUAL) -> list[Layer]:
     """(H, W, 3) uint8 and the cells to code → layers, more than one of large pictures.
 
-    With a step, samples are rounded to its multiples.
+    With a step, samples are rounded to its multiples; with `DIFFERENCE`, pixels are differences.
     """
-    samples = pixels if step == 1 else np.rint(pixels / np.float32(step)).astype(np.uint8)
+    samples = pixels if step <= 1 else np.rint(pixels / np.float32(step)).astype(np.uint8)
     layers = []
     for block in _blocks(cells):
         part = np.zeros_like(cells)
@@ -97,14 +99,19 @@ def _code_box(samples: Pixels, cells: BoolArray, search: Search) -> bytes:
     return pack_vp8l(np.ascontiguousarray(pixels), search=search)
 
 
-def paint(pixels: Pixels, layers: Sequence[Layer]) -> None:
-    """Put the pixels of layers into (H, W, 3) uint8, in place; raises FormatError for damage."""
+def paint(pixels: Pixels, layers: Sequence[Layer], *, predicted: Pixels | None = None) -> None:
+    """Put the pixels of layers into (H, W, 3) uint8, in place; raises FormatError for damage.
+
+    Differences are of `predicted`, of the same shape.
+    """
     height, width, _ = pixels.shape
     for layer in layers:
         box = box_of(layer.cells, height, width)
         held = by_pixel(layer.cells, height, width)[box]
         shown = _decoded_box(layer, *held.shape)
-        if layer.step > 1:
+        if layer.step == DIFFERENCE and predicted is not None:
+            shown = shown + predicted[box]  # modulo 256
+        elif layer.step > 1:
             shown = np.minimum(shown.astype(np.uint16) * layer.step, 255).astype(np.uint8)
         np.copyto(pixels[box], shown, where=held[:, :, None])
 
@@ -118,33 +125,37 @@ def _decoded_box(layer: Layer, height: int, width: int) -> Pixels:
 def pack_layers(layers: Sequence[Layer]) -> bytes:
     """Layers → bytes, one after the other: step:u8 map_length:varint map coded_length:varint coded."""
     return b"".join(
-        bytes([layer.step]) + _with_length(_pack_map(layer.cells)) + _with_length(layer.coded) for layer in layers
+        bytes([layer.step]) + with_length(pack_map(layer.cells)) + with_length(layer.coded) for layer in layers
     )
 
 
-def _with_length(data: bytes) -> bytes:
+def with_length(data: bytes) -> bytes:
+    """Data after its length."""
     return pack_varint(len(data)) + data
 
 
-def _pack_map(cells: BoolArray) -> bytes:
+def pack_map(cells: BoolArray) -> bytes:
     """Bits of cells in raster order, first ones highest, as a zlib stream; nothing where all are held."""
     return b"" if cells.all() else zlib.compress(np.packbits(cells).tobytes(), 9)
 
 
-def unpack_layers(payload: bytes, height: int, width: int) -> tuple[Layer, ...]:
+def unpack_layers(
+    payload: bytes, height: int, width: int, *, taken: BoolArray | None = None, least_step: int = 1
+) -> tuple[Layer, ...]:
     """Bytes → the layers of a picture of `height` × `width`; raises FormatError.
 
-    No pixel is decoded yet. Layers share no cell, and their boxes are bounded as `MAX_BOX` and `MAX_COVER` say.
+    No pixel is decoded yet. Layers share no cell, nor have they one that is `taken`; their boxes are bounded as
+    `MAX_BOX` and `MAX_COVER` say.
     """
     reader = ByteReader(payload)
-    taken = np.zeros(cells_of(height, width), dtype=np.bool_)
+    taken = np.zeros(cells_of(height, width), dtype=np.bool_) if taken is None else taken.copy()
     layers: list[Layer] = []
     area = 0
     while not reader.at_end:
         step = reader.byte()
-        cells = _unpack_map(reader.take(reader.varint()), taken.shape)
+        cells = unpack_map(reader.take(reader.varint()), taken.shape)
         layer = Layer(cells, reader.take(reader.varint()), step)
-        if not step or not cells.any() or (taken & cells).any():
+        if step < least_step or not cells.any() or (taken & cells).any():
             msg = "expected layers of cells that share none, in steps of 1 to 255, got others: the file is damaged"
             raise FormatError(msg)
         taken |= cells
@@ -158,7 +169,8 @@ def unpack_layers(payload: bytes, height: int, width: int) -> tuple[Layer, ...]:
     return tuple(layers)
 
 
-def _unpack_map(data: bytes, shape: tuple[int, ...]) -> BoolArray:
+def unpack_map(data: bytes, shape: tuple[int, ...]) -> BoolArray:
+    """What `pack_map` made of cells of a shape; raises FormatError."""
     if not data:
         return np.ones(shape, dtype=np.bool_)
     count = shape[0] * shape[1]

@@ -56,6 +56,8 @@ BLOT, UNSEEN = 3.0, 4.0
 BOOST = 1.5
 """by which λ grows until a picture is as good as its quality promises"""
 MAX_BOOSTS = 28
+MARGIN = 0.5
+"""dB above the promise that a picture is brought to which fell short of it"""
 
 Ways = npt.NDArray[np.uint8]
 """(⌈H/64⌉, ⌈W/64⌉) of the ways above"""
@@ -257,8 +259,8 @@ class Chooser:
         best = choice = self._cheapest(network, goal)
         if goal.is_met(best.errors_beside(network), self._pixels):
             return best
+        goal = dearer = replace(goal, floor=goal.floor + MARGIN)
         best = self._just_enough(goal)
-        dearer = goal
         for _ in range(MAX_BOOSTS):
             dearer = replace(dearer, price=dearer.price * BOOST)
             choice = self._cheapest(network, dearer)
@@ -344,6 +346,10 @@ class Chooser:
             errors += coded.errors
             cost += coded.cost(goal.price)
         return Choice(ways, layers, errors, cost, goal)
+
+    def draw(self, cells: BoolArray, goal: Goal) -> tuple[Layer, ...]:
+        """Layers of drawn cells, with as many merged colours as are likely to be cheapest."""
+        return self._code(DRAWN, goal.merging, cells, self.search).layers
 
     def _best_merging(self, cells: BoolArray, goal: Goal) -> int:
         """With how many merged colours drawn cells are cheapest: downhill from what is expected."""

@@ -53,14 +53,20 @@ class ImageCodec:
     model: Model
     backend: Backend
 
-    def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
-        """(H, W, 3) uint8 → the symbols a decoder will see; `predicted` is padded to multiples of 16."""
+    def analyze(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+    ) -> Symbols:
+        """(H, W, 3) uint8 → the symbols a decoder will see; `predicted` is padded to multiples of 16.
+
+        Those of cells that are `exact` are 0.
+        """
 
         def analyzed(tile: Tile) -> Symbols:
             known = None if predicted is None else predicted[tile.seen(1)]
-            return self.backend.analyze(pad_to_patches(pixels[tile.seen(1)]), qp=qp, predicted=known)
+            cells = None if exact is None else exact[tile.seen(CELL)]
+            return self.backend.analyze(pad_to_patches(pixels[tile.seen(1)]), qp=qp, predicted=known, exact=cells)
 
-        return self._assembled(analyzed, pixels.shape[0], pixels.shape[1], qp=qp)
+        return replace(self._assembled(analyzed, pixels.shape[0], pixels.shape[1], qp=qp), exact=exact)
 
     def draft(
         self,
@@ -154,15 +160,25 @@ class ImageCodec:
         zero_certain(symbols, tables, qp=qp)
         return symbols
 
-    def code(self, pixels: Pixels, *, qp: int, predicted: Pixels) -> tuple[Symbols, Levels]:
-        """A frame, of the shape of `predicted`, → symbols, and what `render` makes of them.
+    def code(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels, exact: BoolArray | None = None
+    ) -> tuple[Symbols, Levels]:
+        """A frame, of the shape of `predicted`, → symbols, 0 in `exact` cells, and what `render` makes of them.
 
         `zero_certain` is left to the caller: where it changes symbols, their levels change too.
         """
         if max(predicted.shape) <= TILE:
-            return self.backend.code(pixels, qp=qp, predicted=predicted)
-        symbols = self.analyze(pixels, qp=qp, predicted=predicted)
+            symbols, levels = self.backend.code(pixels, qp=qp, predicted=predicted, exact=exact)
+            return replace(symbols, exact=exact), levels
+        symbols = self.analyze(pixels, qp=qp, predicted=predicted, exact=exact)
         return symbols, self.render(symbols, qp=qp, predicted=predicted)
+
+    def nothing(self, predicted: Pixels, *, exact: BoolArray) -> tuple[Symbols, Levels]:
+        """What `code` makes of a frame whose cells are all `exact`."""
+        high, wide = (side // PATCH for side in predicted.shape[:2])
+        z_hat = np.zeros((self.model.tables.z_rows.shape[1], *exact.shape), dtype=np.int8)
+        residual = np.zeros((self.model.tables.bias.shape[1], high, wide), dtype=np.int16)
+        return Symbols(z_hat, residual, exact), np.zeros(predicted.shape, dtype=np.float32)
 
     def synthesize(self, symbols: Symbols, *, qp: int, height: int, width: int) -> Pixels:
         """Symbols → (height, width, 3) uint8."""
@@ -203,8 +219,7 @@ class ImageCodec:
         picture = with_hidden_filled(picture)
         if (plain := encode_plain(picture, qp=qp)) is not None:
             return plain
-        goal = Goal(lagrangian(self.model, qp=qp), self.model.floor(qp), THOROUGH if effort == MAX_EFFORT else USUAL)
-        layers, draft = self._with_exact_cells(picture, goal, qp=qp, with_latent=effort > 0)
+        layers, draft = self.with_exact_cells(picture, self.goal(qp, effort=effort), qp=qp, with_latent=effort > 0)
         cells = covered(layers, picture.height, picture.width)
         if cells.all():
             return encode_layers(picture, layers, qp=qp)
@@ -217,10 +232,17 @@ class ImageCodec:
             header = replace(header, flags=header.flags | Flag.WHOLE)
         return Encoded(pack(Container(header, payload, pack_extras(picture, layers))), qp, symbols, float(cells.mean()))
 
-    def _with_exact_cells(
-        self, picture: Picture, goal: Goal, *, qp: int, with_latent: bool
+    def goal(self, qp: int, *, effort: int = 0) -> Goal:
+        """What pictures are to cost and to be at a qp."""
+        return Goal(lagrangian(self.model, qp=qp), self.model.floor(qp), THOROUGH if effort == MAX_EFFORT else USUAL)
+
+    def with_exact_cells(
+        self, picture: Picture, goal: Goal, *, qp: int, with_latent: bool, can_extend: bool = True
     ) -> tuple[tuple[Layer, ...], ShownDraft]:
-        """Layers of exact cells, and the draft of what they leave to the network."""
+        """Layers of exact cells, and the draft of what they leave to the network.
+
+        The latent is of whole cells where that is better, if the picture `can_extend` beyond its edges.
+        """
         source = picture.pixels
 
         def drafted(pixels: Pixels, exact: BoolArray | None = None, *, whole: bool) -> ShownDraft:
@@ -231,7 +253,7 @@ class ImageCodec:
         if not is_worth_a_look(source, coded, goal):
             return (), draft
         chooser, plain = Chooser(source, goal.search), coded.precisely()
-        if any(side % CELL for side in source.shape[:2]):
+        if can_extend and any(side % CELL for side in source.shape[:2]):
             # Networks saw no cells in training of which only a part is in the picture.
             extended = drafted(source, whole=True)
             other = self._outcome(picture, extended, qp=qp).precisely()

@@ -31,13 +31,16 @@ class Kept:
     """those of them that stay as they were predicted"""
 
 
-def possible_cells(residual: Int16Array, motion: Motion) -> Mask:
-    """Cells that can be kept, for r, (C_y, h, w), and the motion of the h × w blocks, golden ones included."""
+def possible_cells(residual: Int16Array, motion: Motion, known: Mask) -> Mask:
+    """Cells that can be kept, for r, (C_y, h, w), and the motion of the h × w blocks, golden ones included.
+
+    Those that are `known`, because they are exact or still, (⌈h/4⌉, ⌈w/4⌉), can not.
+    """
     predicted = motion.used if motion.golden is None else motion.used | motion.golden.chosen
     lacking = residual.any(axis=0) | ~predicted  # (h, w)
     for axis, size in enumerate(lacking.shape):
         lacking = np.logical_or.reduceat(lacking, np.arange(0, size, CELL // PATCH), axis=axis)
-    return ~lacking
+    return ~(lacking | known)
 
 
 def choose_kept(pixels: Pixels, predicted: Pixels, levels: Levels, possible: Mask) -> Kept:

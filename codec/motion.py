@@ -71,6 +71,12 @@ class Motion:
     golden: "Golden | None" = None
 
 
+def no_motion(height: int, width: int) -> Motion:
+    """Of a frame, sides multiples of 16, all of which is predicted from its own place."""
+    high, wide = height // PATCH, width // PATCH
+    return Motion(np.zeros((2, high, wide), dtype=np.int16), np.ones((high, wide), dtype=np.bool_))
+
+
 @dataclass(frozen=True, eq=False)
 class Golden:
     """Blocks that are predicted from the last intra frame instead: the golden frame of IETF RFC 6386."""

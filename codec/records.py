@@ -44,6 +44,10 @@ class Tag(IntEnum):
     """a frame that is predicted from the one before it"""
     COPY = 3
     """the frame before it, shown again"""
+    EXACT_INTRA = 4
+    """an intra frame with exact cells"""
+    EXACT_PREDICTED = 5
+    """a predicted frame with exact or still cells"""
     TRACKS = 16
     """a file that describes the tracks of sound and subtitles; the first chunk, where there are any"""
     MEDIA = 17
@@ -54,7 +58,11 @@ class Tag(IntEnum):
     """always last: where the index is, and how many frames there were"""
 
 
-FRAME_TAGS = frozenset({Tag.INTRA, Tag.PREDICTED, Tag.COPY})
+FRAME_TAGS = frozenset({Tag.INTRA, Tag.PREDICTED, Tag.COPY, Tag.EXACT_INTRA, Tag.EXACT_PREDICTED})
+INTRA_TAGS = frozenset({Tag.INTRA, Tag.EXACT_INTRA})
+"""of frames from which decoding can begin"""
+_WITH_EXACT = {Tag.INTRA: Tag.EXACT_INTRA, Tag.PREDICTED: Tag.EXACT_PREDICTED}
+_WITHOUT_EXACT = {exact: tag for tag, exact in _WITH_EXACT.items()}
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,8 @@ class Frame:
     """the symbols of what is coded"""
     number: int = field(default=0, compare=False)
     """place in the stream, modulo 256, which the writer gives it: a reader sees by it that frames are missing"""
+    exact: bytes = b""
+    """exact and still cells, as of `ncodec.frame_cells`; none of most frames"""
 
 
 TEMPLATE_FORMATS = ("matroska", "mov", "nut")
@@ -197,7 +207,8 @@ def pack_record(record: Record, *, last_pts: int = 0) -> bytes:
     Raises InputError for numbers beyond the format.
     """
     if isinstance(record, Frame):
-        return _checked_chunk(record.tag, _pack_frame(record, last_pts))
+        tag = _WITH_EXACT[record.tag] if record.exact else record.tag
+        return _checked_chunk(tag, _pack_frame(record, last_pts))
     if isinstance(record, Tracks):
         terms = [term for base in record.time_bases for term in (base.numerator, base.denominator)]
         packed = bytes([TEMPLATE_FORMATS.index(record.format)]) + _pack_numbers(len(record.time_bases), *terms)
@@ -214,7 +225,8 @@ def _pack_frame(frame: Frame, last_pts: int) -> bytes:
     packed = bytes([frame.number]) + _pack_numbers(zigzag(frame.pts - (0 if frame.tag == Tag.INTRA else last_pts)))
     if frame.tag == Tag.COPY:
         return packed
-    return packed + bytes([frame.qp]) + frame.payload
+    exact = pack_varint(len(frame.exact)) + frame.exact if frame.exact else b""
+    return packed + bytes([frame.qp]) + exact + frame.payload
 
 
 def _pack_index(index: Index) -> bytes:
@@ -249,8 +261,9 @@ def unpack_record(code: int, payload: bytes, *, last_pts: int = 0) -> Record | N
     raise FormatError(msg)
 
 
-def _unpack_frame(tag: Tag, reader: ByteReader, last_pts: int) -> Frame:
+def _unpack_frame(code: Tag, reader: ByteReader, last_pts: int) -> Frame:
     number = reader.byte()
+    tag = _WITHOUT_EXACT.get(code, code)
     pts = unzigzag(reader.varint()) + (0 if tag == Tag.INTRA else last_pts)
     if tag == Tag.COPY:
         return Frame(tag, pts, number=number)
@@ -258,7 +271,11 @@ def _unpack_frame(tag: Tag, reader: ByteReader, last_pts: int) -> Frame:
     if qp >= QP_COUNT:
         msg = f"expected a qp below {QP_COUNT}, got {qp}"
         raise FormatError(msg)
-    return Frame(tag, pts, qp, reader.rest(), number)
+    exact = reader.take(reader.varint()) if code != tag else b""
+    if code != tag and not exact:
+        msg = "expected exact cells in a frame that says it has some, got none: the file is damaged"
+        raise FormatError(msg)
+    return Frame(tag, pts, qp, reader.rest(), number, exact)
 
 
 def _unpack_tracks(reader: ByteReader) -> Tracks:

@@ -11,6 +11,7 @@ from ncodec.records import (
     END_BYTES,
     HEADER_BYTES,
     HEADER_NUMBERS,
+    INTRA_TAGS,
     MAGIC,
     MAX_CHUNK,
     MAX_INDEX,
@@ -317,7 +318,7 @@ def _is_intra_frame(stream: BinaryIO, offset: int) -> bool:
     """Whether an intra frame stands there."""
     try:
         stream.seek(offset)
-        return stream.read(len(SYNC) + 1) == SYNC + bytes([Tag.INTRA])
+        return stream.read(len(SYNC) + 1) in {SYNC + bytes([tag]) for tag in INTRA_TAGS}
     except (OSError, OverflowError, ValueError):
         return False
 
@@ -330,7 +331,7 @@ def _read_chunk(source: _Source) -> tuple[int, bytes]:
     if marked:
         mark = first + source.exactly(len(SYNC) - 1)
         first = source.exactly(1)
-    if (marked and mark != SYNC) or marked != (first[0] == Tag.INTRA):
+    if (marked and mark != SYNC) or marked != (first[0] in INTRA_TAGS):
         msg = f"expected a sync mark before an intra frame alone, got otherwise at byte {start}: the file is damaged"
         raise FormatError(msg)
     packed, length = source.varint()

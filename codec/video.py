@@ -5,35 +5,41 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ncodec.bitstream import PATCH
+from ncodec.bitstream import PATCH, QP_COUNT
+from ncodec.control import steps_above
 from ncodec.distortion import SUBSAMPLED
 from ncodec.effort import DEFAULT_EFFORT
-from ncodec.entropy import Past, Symbols, Unpacker, follow, pop_symbols, push_symbols, zero_certain
+from ncodec.entropy import Past, Symbols, Unpacker, bits_by_cell, follow, pop_symbols, push_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
+from ncodec.exact_choice import Outcome, errors_of
+from ncodec.frame_cells import FrameCells, no_cells, pack_cells, unpack_cells
+from ncodec.frame_choice import FrameChooser, choose_scrolled, is_drawn
 from ncodec.golden_frame import group_golden, pop_golden
 from ncodec.image import ImageCodec
 from ncodec.kept import Kept, choose_kept, group_kept, keep, pop_kept, possible_cells
-from ncodec.motion import Golden, HalfPixelPlanes, Motion, Vectors, compensate
+from ncodec.motion import Golden, HalfPixelPlanes, Mask, Motion, Vectors, compensate, no_motion
 from ncodec.motion_search import MotionSearch
-from ncodec.picture import Pixels
+from ncodec.picture import Levels, Picture, Pixels, to_pixels
 from ncodec.predictor import FramePredictor
 from ncodec.records import Frame, Tag
 from ncodec.rounding import (
     INTRA_ROUNDING,
     PREDICTED_ROUNDING,
     Shifts,
-    cells_of,
     choose_shifts,
     group_shifts,
     pop_shifts,
     round_levels,
 )
+from ncodec.scroll import Scroll, find_scroll
 from ncodec.tables import Tables
 from ncodec.tiles import pad_to_patches
 from ncodec.vectors import group_motion, pop_motion
 
 INTRA_EFFORT = 6
 """of intra frames that others are predicted from, whose quality and bits a whole group has a share in"""
+LEAST_SCROLLED = 0.02
+"""share of pixels that must have changed before scrolling is looked for"""
 LEAST_PREDICTED = 0.6
 """share of blocks that motion must predict; below it the scene is another one, and the frame intra"""
 
@@ -65,6 +71,8 @@ class Look:
     """(H, W, 3)"""
     search: MotionSearch | None = None
     """of a predicted frame"""
+    scroll: Scroll | None = None
+    """of a predicted frame, most of which is the last one moved as one"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,6 +130,11 @@ class FrameEncoder:
         if intra or self.codecs.frames is None:
             return Look(Tag.INTRA, pixels)
         search = MotionSearch(pad_to_patches(pixels), self._last)
+        changed = (pixels != self._source).any(axis=2)
+        if changed.mean() > LEAST_SCROLLED and is_drawn(pixels):
+            scroll = find_scroll(pixels, self._source, changed)
+            if scroll is not None:
+                return Look(Tag.PREDICTED, pixels, search, scroll)
         if search.predictable < LEAST_PREDICTED:
             return Look(Tag.INTRA, pixels)
         return Look(Tag.PREDICTED, pixels, search)
@@ -133,53 +146,91 @@ class FrameEncoder:
             return Frame(Tag.COPY, pts)
         if look.search is None or self._predictor is None:
             return self._encode_intra(look.pixels, pts=pts, qp=qp)
-        return self._encode_predicted(pad_to_patches(look.pixels), look.search, self._predictor, pts=pts, qp=qp)
+        return self._encode_predicted(look, look.search, self._predictor, pts=pts, qp=qp)
 
     def _encode_intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
         effort = DEFAULT_EFFORT if self.codecs.frames is None else INTRA_EFFORT
-        if effort := codec.usual_effort(pixels.shape[0], pixels.shape[1], effort):
-            symbols = codec.refine(pixels, qp=qp, effort=effort, form=SUBSAMPLED)
-        else:
-            symbols = codec.analyze(pixels, qp=qp)
-        tables = codec.model.tables
-        levels = codec.render(symbols, qp=qp)
-        shifts = choose_shifts(levels, INTRA_ROUNDING)
-        pushing = self._worker.submit(
-            push_symbols, symbols, tables, qp=qp, last=[group_shifts(shifts, tables, INTRA_ROUNDING)]
+        effort = codec.usual_effort(pixels.shape[0], pixels.shape[1], effort)
+        padded = pad_to_patches(pixels)
+        layers, draft = codec.with_exact_cells(
+            Picture(padded), codec.goal(qp), qp=qp, with_latent=effort > 0, can_extend=False
         )
-        self._last = round_levels(levels, shifts, INTRA_ROUNDING)
+        cells = FrameCells(no_cells(*padded.shape[:2]).still, layers)
+        payload, self._last = b"", np.empty_like(padded)
+        if not cells.known.all():
+            symbols = draft.symbols
+            if effort:
+                symbols = codec.refine(padded, draft, qp=qp, effort=effort, form=SUBSAMPLED)
+            levels = codec.render(symbols, qp=qp)
+            shifts = choose_shifts(levels, INTRA_ROUNDING)
+            shifted = group_shifts(shifts[~cells.known], codec.model.tables, INTRA_ROUNDING)
+            payload = push_symbols(symbols, codec.model.tables, qp=qp, last=[shifted]).payload()
+            self._last = round_levels(levels, shifts, INTRA_ROUNDING)
+        cells.paint(self._last)
         self._predictor, self._known = FramePredictor(self._last), NOTHING
-        return Frame(Tag.INTRA, pts, qp, pushing.result().payload())
+        return Frame(Tag.INTRA, pts, qp, payload, exact=pack_cells(cells, intra=True))
 
     def _encode_predicted(
-        self, pixels: Pixels, search: MotionSearch, predictor: FramePredictor, *, pts: int, qp: int
+        self, look: Look, search: MotionSearch, predictor: FramePredictor, *, pts: int, qp: int
     ) -> Frame:
         codec = self.codecs.predicting()
-        tables = codec.model.tables
-        motion = predictor.choose(search, qp=qp)
+        tables, pixels = codec.model.tables, pad_to_patches(look.pixels)
+        motion = predictor.choose(search, qp=qp) if look.scroll is None else no_motion(*pixels.shape[:2])
         grouping = self._worker.submit(group_motion, motion, tables, before=predictor.vectors)
         predicted = predictor.compensate(self.last, motion)
-        symbols, levels = codec.code(pixels, qp=qp, predicted=predicted)
-        if zero_certain(symbols, tables, qp=qp):
-            levels = codec.render(symbols, qp=qp, predicted=predicted)
-        kept = choose_kept(pixels, predicted, levels, possible_cells(symbols.residual, motion))
+        scrolled = no_cells(*pixels.shape[:2])
+        if look.scroll is not None:
+            scrolled = choose_scrolled(pixels, predicted, self.last, look.scroll)
+            predicted = scrolled.predict(predicted, self.last)
+        cells, symbols, levels = self._coded(pixels, predicted, qp=qp)
+        cells = replace(cells, scroll=scrolled.scroll, scrolled=scrolled.scrolled)
+        kept = choose_kept(pixels, predicted, levels, possible_cells(symbols.residual, motion, cells.known))
         keep(levels, kept)
         shifts = choose_shifts(levels, PREDICTED_ROUNDING, predicted=predicted)
         before = self._known
         last = [
             *group_kept(kept, before=before.kept),
-            group_shifts(shifts[~kept.chosen], tables, PREDICTED_ROUNDING),
+            group_shifts(shifts[~(kept.chosen | cells.known)], tables, PREDICTED_ROUNDING),
         ]
         pushing = self._worker.submit(push_symbols, symbols, tables, qp=qp, before=before.past, last=last)
         self._last = round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
+        cells.paint(self._last, predicted=predicted)
         moved = grouping.result()
         known, golden = replace(motion, vectors=moved.vectors), predictor.golden
         groups = [*moved.groups, *group_golden(predictor.follow(known), tables, motion=known, before=golden)]
         self._known = Known(follow(symbols, tables, qp=qp, before=before.past), kept)
         packer = pushing.result()
         packer.push(groups)
-        return Frame(Tag.PREDICTED, pts, qp, packer.payload())
+        return Frame(Tag.PREDICTED, pts, qp, packer.payload(), exact=pack_cells(cells, intra=False))
+
+    def _coded(self, pixels: Pixels, predicted: Pixels, *, qp: int) -> tuple[FrameCells, Symbols, Levels]:
+        """The cells of a frame that no network codes, the symbols of the others, and their levels."""
+        codec = self.codecs.predicting()
+        tables = codec.model.tables
+
+        def code(exact: Mask | None) -> tuple[Symbols, Levels]:
+            if exact is not None and exact.all():
+                return codec.nothing(predicted, exact=exact)
+            symbols, levels = codec.code(pixels, qp=qp, predicted=predicted, exact=exact)
+            if zero_certain(symbols, tables, qp=qp):
+                levels = codec.render(symbols, qp=qp, predicted=predicted)
+            return symbols, levels
+
+        # Exact cells last: what they are worth is what they would be in an intra frame.
+        goal = self.codecs.pictures.goal(min(qp + round(steps_above(qp)), QP_COUNT - 1))
+        chooser = FrameChooser(pixels, predicted, replace(goal, floor=0.0))
+        if not chooser.drawings.any():
+            return no_cells(*pixels.shape[:2]), *code(None)
+        known = chooser.sure()
+        symbols, levels = code(known if known.any() else None)
+        if (chooser.drawings & ~known).any():
+            errors, blots = errors_of(pixels, to_pixels(levels + predicted))
+            better = chooser.better(Outcome(errors, bits_by_cell(symbols, tables, qp=qp), blots)) & ~known
+            if better.any():
+                known = known | better
+                symbols, levels = code(known)
+        return chooser.coded(known), symbols, levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +244,7 @@ class Parsed:
     shifts: Shifts | None = None
     motion: Motion | None = None
     kept: Kept | None = None
+    cells: FrameCells | None = None
 
 
 class FrameDecoder:
@@ -220,44 +272,67 @@ class FrameDecoder:
         if not (intra or self._begun):
             raise _no_intra_frame()
         high, wide = -(-self.height // PATCH), -(-self.width // PATCH)
+        cells = unpack_cells(frame.exact, high * PATCH, wide * PATCH, intra=intra)
+        known = cells.known
+        if intra and known.all() and not frame.payload:
+            self._known, self._begun = NOTHING, True
+            return Parsed(frame.tag, frame.pts, frame.qp, cells=cells)
+        exact = known if known.any() else None
         unpacker = Unpacker(frame.payload)
         before = NOTHING if intra else self._known
         motion = None if intra else _pop_motion(unpacker, tables, high=high, wide=wide, before=before)
-        symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before.past)
-        shifts = np.zeros(cells_of(high * PATCH, wide * PATCH), dtype=np.int16)
+        symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before.past, exact=exact)
+        shifts = np.zeros(known.shape, dtype=np.int16)
         self._known, kept = NOTHING, None
         if motion is None:
-            shifts[...] = pop_shifts(unpacker, tables, INTRA_ROUNDING, shifts.size).reshape(shifts.shape)
+            shifts[~known] = pop_shifts(unpacker, tables, INTRA_ROUNDING, int((~known).sum()))
         else:
-            kept = pop_kept(unpacker, possible_cells(symbols.residual, motion), before=before.kept)
-            shifts[~kept.chosen] = pop_shifts(unpacker, tables, PREDICTED_ROUNDING, int((~kept.chosen).sum()))
+            kept = pop_kept(unpacker, possible_cells(symbols.residual, motion, known), before=before.kept)
+            coded = ~(kept.chosen | known)
+            shifts[coded] = pop_shifts(unpacker, tables, PREDICTED_ROUNDING, int(coded.sum()))
             past = follow(symbols, tables, qp=frame.qp, before=before.past)
             self._known = Known(past, kept, motion.vectors, motion.golden)
         unpacker.finish()
         self._begun = True
-        return Parsed(frame.tag, frame.pts, frame.qp, symbols, shifts, motion, kept)
+        return Parsed(frame.tag, frame.pts, frame.qp, symbols, shifts, motion, kept, cells)
 
     def decode(self, parsed: Parsed) -> Pixels:
         """The next frame → (height, width, 3) uint8; raises FormatError where it needs one that was not decoded."""
-        if parsed.symbols is not None and parsed.shifts is not None:
-            self._last = self._rendered(parsed, parsed.symbols, parsed.shifts)
+        if parsed.cells is not None:
+            self._last = self._rendered(parsed, parsed.cells)
         shown = self._reference()[: self.height, : self.width]
         shown.flags.writeable = False  # the next frame is predicted from it
         return shown
 
-    def _rendered(self, parsed: Parsed, symbols: Symbols, shifts: Shifts) -> Pixels:
+    def _rendered(self, parsed: Parsed, cells: FrameCells) -> Pixels:
         """The whole padded frame."""
-        if parsed.motion is None or parsed.kept is None:
-            levels = self.codecs.pictures.render(symbols, qp=parsed.qp)
-            pixels = round_levels(levels, shifts, INTRA_ROUNDING)
+        if parsed.motion is None:
+            pixels = self._rendered_intra(parsed)
+            cells.paint(pixels)
             self._intra = HalfPixelPlanes(pixels)
             return pixels
-        predicted = compensate(self._reference(), parsed.motion, intra=self._intra)
-        if parsed.kept.chosen.all():
-            return predicted
-        levels = self.codecs.predicting().render(symbols, qp=parsed.qp, predicted=predicted)
+        reference = self._reference()
+        predicted = cells.predict(compensate(reference, parsed.motion, intra=self._intra), reference)
+        pixels = self._rendered_predicted(parsed, predicted, known=cells.known)
+        cells.paint(pixels, predicted=predicted)
+        return pixels
+
+    def _rendered_intra(self, parsed: Parsed) -> Pixels:
+        """What the network makes of a frame; anything where it has nothing to do."""
+        if parsed.symbols is None or parsed.shifts is None:
+            return np.empty((*(-(-side // PATCH) * PATCH for side in (self.height, self.width)), 3), dtype=np.uint8)
+        levels = self.codecs.pictures.render(parsed.symbols, qp=parsed.qp)
+        return round_levels(levels, parsed.shifts, INTRA_ROUNDING)
+
+    def _rendered_predicted(self, parsed: Parsed, predicted: Pixels, *, known: Mask) -> Pixels:
+        """What the network makes of a prediction, which stays in cells that are kept, and anything in known ones."""
+        if parsed.symbols is None or parsed.shifts is None or parsed.kept is None:
+            return predicted.copy()
+        if (parsed.kept.chosen | known).all():
+            return predicted.copy()
+        levels = self.codecs.predicting().render(parsed.symbols, qp=parsed.qp, predicted=predicted)
         keep(levels, parsed.kept)
-        return round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
+        return round_levels(levels, parsed.shifts, PREDICTED_ROUNDING, predicted=predicted)
 
     def _reference(self) -> Pixels:
         if self._last is None:

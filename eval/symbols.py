@@ -15,7 +15,7 @@ from ncodec.model import FRAME
 from ncodec.picture import Levels, Pixels, from_array
 from ncodec.picture_file import read_symbols
 from ncodec.refinement import Watch, unwatched
-from ncodec.tables import FloatArray
+from ncodec.tables import BoolArray, FloatArray
 from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder
 
 VARIANTS: tuple[dict[str, Any], ...] = (
@@ -90,8 +90,10 @@ class _Recorder(ImageCodec):
 
     analyzed: list[Symbols]
 
-    def analyze(self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None) -> Symbols:
-        symbols = super().analyze(pixels, qp=qp, predicted=predicted)
+    def analyze(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+    ) -> Symbols:
+        symbols = super().analyze(pixels, qp=qp, predicted=predicted, exact=exact)
         self.analyzed.append(symbols)
         return symbols
 
@@ -109,9 +111,11 @@ class _Recorder(ImageCodec):
         self.analyzed.append(symbols)
         return symbols
 
-    def code(self, pixels: Pixels, *, qp: int, predicted: Pixels) -> tuple[Symbols, Levels]:
+    def code(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels, exact: BoolArray | None = None
+    ) -> tuple[Symbols, Levels]:
         known = len(self.analyzed)
-        symbols, levels = super().code(pixels, qp=qp, predicted=predicted)
+        symbols, levels = super().code(pixels, qp=qp, predicted=predicted, exact=exact)
         self.analyzed[known:] = [symbols]  # whether or not it was by way of `analyze`
         return symbols, levels
 

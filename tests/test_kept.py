@@ -17,6 +17,9 @@ HIGH, WIDE = 9, 6
 """blocks: cells of two by three, the last row of one block, the last column of two"""
 
 
+NONE_KNOWN = np.zeros((3, 2), dtype=np.bool_)
+
+
 def motion(used: np.ndarray, golden: np.ndarray | None = None) -> Motion:
     vectors = np.zeros((2, HIGH, WIDE), dtype=np.int16)
     return Motion(vectors, used, None if golden is None else Golden(golden, vectors))
@@ -30,9 +33,9 @@ def test_cells_without_residuals_whose_blocks_are_predicted_can_be_kept() -> Non
     residual = np.zeros((3, HIGH, WIDE), dtype=np.int16)
     residual[2, 3, 3] = -1
     used, golden = ~(one(8, 4) | one(5, 5)), one(8, 4)
-    possible = possible_cells(residual, motion(used, golden))
+    possible = possible_cells(residual, motion(used, golden), NONE_KNOWN)
     assert possible.tolist() == [[False, True], [True, False], [True, True]]
-    assert possible_cells(residual, motion(used)).tolist() == [[False, True], [True, False], [True, False]]
+    assert possible_cells(residual, motion(used), NONE_KNOWN).tolist() == [[False, True], [True, False], [True, False]]
 
 
 def test_the_prediction_is_kept_where_the_network_errs_more() -> None:

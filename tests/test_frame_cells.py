@@ -1,0 +1,129 @@
+"""Frames of screens: cells without a network come back on every side alike."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from ncodec.clip_api import open_frame_codecs
+from ncodec.errors import FormatError
+from ncodec.exact import DIFFERENCE, Layer, code_layers
+from ncodec.frame_cells import FrameCells, no_cells, pack_cells, unpack_cells
+from ncodec.picture import psnr
+from ncodec.records import Frame, Tag, pack_record, unpack_record
+from ncodec.scroll import Scroll, find_scroll
+from ncodec.video import FrameDecoder, FrameEncoder
+from ncodec.vp8l import pack_vp8l
+
+Photo = npt.NDArray[np.uint8]
+SIZE = (200, 320)
+
+
+def page(rows: int = 400) -> Photo:
+    """Dark words on a light page: what a screen shows."""
+    rng = np.random.default_rng(5)
+    drawn = np.full((rows, SIZE[1], 3), 245, dtype=np.uint8)
+    for top in range(8, rows - 8, 14):
+        for left in range(10, SIZE[1] - 16, 9):
+            if rng.random() < 0.8:
+                drawn[top : top + 8, left : left + 6] = np.where(rng.random((8, 6, 1)) < 0.5, 30, 245)
+    return drawn
+
+
+@pytest.fixture(scope="module")
+def recording() -> list[Photo]:
+    """A page that scrolls by 50 pixels a frame, then stands still while one letter appears."""
+    whole = page()
+    frames = [whole[top : top + SIZE[0]] for top in (0, 50, 100, 150)]
+    typed = frames[-1].copy()
+    typed[100:108, 60:66] = (200, 20, 20)
+    return [*frames, frames[-1], typed]
+
+
+def test_a_screen_recording_is_exact_small_and_the_same_for_decoders(recording: list[Photo]) -> None:
+    codecs = open_frame_codecs(threads=1)
+    encoder, decoder = FrameEncoder(codecs), FrameDecoder(codecs, height=SIZE[0], width=SIZE[1])
+    sizes = []
+    for pts, pixels in enumerate(recording):
+        look = encoder.look(pixels)
+        frame = encoder.encode(look, pts=pts, qp=32 if look.tag == Tag.INTRA else 16)
+        record = pack_record(frame)
+        code, _, payload = record[0], record[1], record[2 + (len(record) > 135) : -4]
+        assert unpack_record(code, payload) == frame
+        shown = decoder.decode(decoder.parse(frame))
+        np.testing.assert_array_equal(shown, encoder.last[: SIZE[0], : SIZE[1]])
+        assert psnr(pixels, shown) > 30
+        sizes.append(len(frame.payload) + len(frame.exact))
+    intra, *scrolled, copied, typed = sizes
+    assert max(scrolled) < 0.6 * intra, sizes
+    assert copied == 0
+    assert typed < 150
+
+
+def test_cells_of_a_frame_come_back() -> None:
+    rng = np.random.default_rng(1)
+    predicted, pixels = (rng.integers(0, 256, (128, 192, 3), dtype=np.uint8) for _ in range(2))
+    still = np.array([[True, False, False], [False, False, True]])
+    changed, drawn = ~still & [[False, True, False]] * 2, ~still & [[True, False, True]] * 2
+    layers = (*code_layers(pixels - predicted, changed, step=DIFFERENCE), *code_layers(pixels, drawn))
+    cells = FrameCells(still, layers, Scroll(-40, 7), drawn)
+    again = unpack_cells(pack_cells(cells, intra=False), 128, 192, intra=False)
+    assert again.scroll == cells.scroll
+    np.testing.assert_array_equal(again.scrolled, drawn)
+    np.testing.assert_array_equal(again.known, np.ones((2, 3), dtype=np.bool_))
+    painted = np.zeros_like(pixels)
+    again.paint(painted, predicted=predicted)
+    expected = pixels.copy()
+    expected[:64, :64], expected[64:, 128:] = predicted[:64, :64], predicted[64:, 128:]
+    np.testing.assert_array_equal(painted, expected)
+
+
+def test_scrolled_cells_are_predicted_from_the_last_frame_moved_as_one() -> None:
+    last = page(192)[:, :192]
+    cells = FrameCells(np.zeros((3, 3), dtype=np.bool_), (), Scroll(30, -5), np.eye(3, dtype=np.bool_))
+    predicted = cells.predict(np.zeros_like(last), last)
+    np.testing.assert_array_equal(predicted[:64, 5:64], last[30:94, :59])
+    np.testing.assert_array_equal(predicted[:64, :5], np.repeat(last[30:94, :1], 5, axis=1))
+    assert not predicted[:64, 64:].any()
+
+
+@pytest.mark.parametrize("down", [-90, -9, 3, 77])
+def test_a_scroll_is_found_however_far(down: int) -> None:
+    whole = page(600)
+    last, frame = whole[200:400], whole[200 + down : 400 + down]
+    assert find_scroll(frame, last, (frame != last).any(axis=2)) == Scroll(down, 0)
+
+
+def test_no_scroll_is_found_between_frames_that_have_nothing_in_common() -> None:
+    last, frame = page()[: SIZE[0]], np.random.default_rng(2).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    assert find_scroll(frame, last, np.ones(SIZE, dtype=np.bool_)) is None
+
+
+COLOUR = b"\x01\x00\x03abc"
+"""a layer of all cells in one colour"""
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b"\x04", b"\x01", b"\x01\x00" + COLOUR, b"\x02\x81\x80\x08\x00\x00", b"\x02\x00", b"\x00\x00\x00\x04abcd"],
+    ids=["kinds", "no map", "still and exact", "too far", "no scroll", "longer colour"],
+)
+def test_damaged_cells_are_refused(payload: bytes) -> None:
+    with pytest.raises(FormatError):
+        unpack_cells(payload, 128, 128, intra=False).paint(
+            np.zeros((128, 128, 3), dtype=np.uint8), predicted=np.zeros((128, 128, 3), dtype=np.uint8)
+        )
+
+
+def test_differences_are_of_predicted_frames_alone() -> None:
+    layer = Layer(np.ones((2, 2), dtype=np.bool_), pack_vp8l(np.zeros((128, 128, 3), dtype=np.uint8)), DIFFERENCE)
+    cells = FrameCells(no_cells(128, 128).still, (layer,))
+    assert unpack_cells(pack_cells(cells, intra=False), 128, 128, intra=False).layers
+    with pytest.raises(FormatError, match="steps of 1 to 255"):
+        unpack_cells(pack_cells(cells, intra=True), 128, 128, intra=True)
+
+
+def test_a_frame_that_says_it_has_exact_cells_has_some() -> None:
+    packed = pack_record(Frame(Tag.INTRA, 5, 20, b"symbols", exact=COLOUR))
+    assert packed[0] == Tag.EXACT_INTRA
+    with pytest.raises(FormatError, match="got none"):
+        unpack_record(Tag.EXACT_INTRA, b"\x00\x0a\x14\x00symbols")
