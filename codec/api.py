@@ -12,6 +12,7 @@ from ncodec.bitstream import MAGIC, NO_MODEL, Container, Flag, Tag, unpack
 from ncodec.effort import check_effort
 from ncodec.errors import InputError, ModelError
 from ncodec.exact import covered, paint
+from ncodec.exif import stripped
 from ncodec.files import Bytes, from_pil, read_bytes, read_picture, to_pil, write_bytes
 from ncodec.image import ImageCodec
 from ncodec.model import PICTURE
@@ -129,6 +130,7 @@ def encode(
     model: str | None = None,
     backend: str = "onnx",
     threads: int | None = None,
+    strip: str | None = None,
     allow_large: bool = False,
 ) -> bytes:
     """Code a picture, write it to `path` if one is given (replacing what is there), and return the file's bytes.
@@ -136,14 +138,16 @@ def encode(
     At most one of: `quality` 0…100 (default 50) or "lossless"; `bpp` or `size`, the largest file in bits per pixel or
     bytes; `psnr`, the least PSNR over RGB in dB. An `effort` of 0 to 9 searches longer and longer for a better file of
     about this size (default 2; 0 beyond 33 megapixels). `tune` "ssim" takes the model that is best by MS-SSIM instead
-    of PSNR, and has no effort. `allow_large` takes what Pillow calls a decompression bomb.
+    of PSNR, and has no effort. `strip` leaves out the "thumbnail" in EXIF, or all "metadata" but the ICC profile.
+    `allow_large` takes what Pillow calls a decompression bomb.
     Raises InputError, ModelError, BackendError or OutputError.
     """
     target = make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
     if effort is not None:
         check_effort(effort)
     codec = open_codec(tuned_model(tune, model=model, effort=effort), backend=backend, threads=threads)
-    data = encode_to(codec, load_picture(source, allow_large=allow_large), target, effort=effort).data
+    picture = stripped(load_picture(source, allow_large=allow_large), strip)
+    data = encode_to(codec, picture, target, effort=effort).data
     if path is not None:
         write_bytes(data, path, overwrite=True)
     return data

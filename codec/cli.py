@@ -117,16 +117,18 @@ def _encoding_facts(loaded: "Picture", encoded: "Encoded", measured: float | Non
         "quality": qp_to_quality(encoded.qp),
         "qp": encoded.qp,
         "exact": encoded.exact,
+        "lossless": encoded.lossless,
         "psnr": None if measured == float("inf") else measured,  # JSON has no infinity
         "notices": list(loaded.notices),
     }
 
 
-def _encoding_line(facts: dict[str, Any]) -> str:
-    line = (
-        f"{facts['width']}×{facts['height']}  {facts['bytes']:,} bytes  {facts['bpp']:.3f} bpp  q {facts['quality']:g}"
-    )
-    return line if facts["psnr"] is None else f"{line}  {facts['psnr']:.2f} dB"
+def _encoding_line(facts: dict[str, Any], measured: float | None) -> str:
+    quality = "lossless" if facts["lossless"] else f"q {facts['quality']:g}"
+    line = f"{facts['width']}×{facts['height']}  {facts['bytes']:,} bytes  {facts['bpp']:.3f} bpp  {quality}"
+    if measured is None:
+        return line
+    return f"{line}  exact" if measured == float("inf") else f"{line}  {measured:.2f} dB"
 
 
 @cli.command(epilog=EPILOG)
@@ -135,6 +137,7 @@ def _encoding_line(facts: dict[str, Any]) -> str:
 @click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Largest file, in bits per pixel.")
 @click.option("--size", type=Bytes(), help="Largest file, in bytes, such as 20k.")
 @click.option("--psnr", type=click.FloatRange(0, min_open=True), help="Least PSNR over RGB, in dB.")
+@click.option("--lossless", is_flag=True, help="Give every pixel back as it is.")
 @click.option(
     "--effort",
     type=click.IntRange(0, MAX_EFFORT),
@@ -152,6 +155,11 @@ def _encoding_line(facts: dict[str, Any]) -> str:
 @click.option("--intra-only", is_flag=True, help="Clips: predict no frame from another.")
 @click.option("--fps", type=click.FloatRange(0.01, 1000), help="Clips: frames a second of numbered pictures.")
 @click.option("--model", help="Model name or id (default: the first that `ncodec models` lists).")
+@click.option(
+    "--strip",
+    type=click.Choice(["thumbnail", "metadata"]),
+    help="Leave out the thumbnail in EXIF, or all metadata but the ICC profile.",
+)
 @click.option("--measure", is_flag=True, help="Decode again and print the PSNR.")
 @click.option("--allow-large", is_flag=True, help="Take pictures and frames that Pillow calls decompression bombs.")
 @_backend_options
@@ -162,6 +170,7 @@ def encode(
     bpp: float | None,
     size: int | None,
     psnr: float | None,
+    lossless: bool,
     effort: int | None,
     tune: str,
     bitrate: float | None,
@@ -169,6 +178,7 @@ def encode(
     intra_only: bool,
     fps: float | None,
     model: str | None,
+    strip: str | None,
     measure: bool,
     allow_large: bool,
     backend: str,
@@ -180,8 +190,8 @@ def encode(
     """Encode pictures to .nci and clips to .ncv files, named after them unless -o says otherwise.
 
     IN is a picture that Pillow reads, a clip that FFmpeg reads, numbered pictures (frame-%04d.png), a glob pattern,
-    or - for standard input. What is written to a .ncv file is read as a clip. -q, --bpp, --size, --psnr and --bitrate
-    exclude each other.
+    or - for standard input. What is written to a .ncv file is read as a clip. -q, --bpp, --size, --psnr, --lossless and
+    --bitrate exclude each other.
     """
     names = expand_inputs(inputs)
     clips = {name for name in names if is_clip(name, output)}
@@ -196,9 +206,12 @@ def encode(
         numbered=any(is_numbered(name) for name in names),
         quality=quality,
         size=size,
-        for_pictures={"--bpp": bpp, "--psnr": psnr, "--effort": effort, "--model": model, **tuned},
-    )
-    wanted = parse_target(quality, bpp, size, psnr) if len(clips) < len(names) else None
+        for_pictures={
+            "--bpp": bpp, "--psnr": psnr, "--effort": effort, "--model": model, "--lossless": lossless or None,
+            "--strip": strip, **tuned,
+        },
+    )  # fmt: skip
+    wanted = parse_target(quality, bpp, size, psnr, lossless=lossless) if len(clips) < len(names) else None
     model = parse_tune(tune, model, effort) if len(clips) < len(names) else None
     if output is None and any(is_numbered(name) for name in names):
         msg = "numbered pictures need a name for their clip as -o"
@@ -215,13 +228,14 @@ def encode(
             return
         from ncodec import files
         from ncodec.api import load_picture, open_codec
+        from ncodec.exif import stripped
         from ncodec.hidden import visible_psnr
         from ncodec.rate_target import encode_to
 
         files.check_output(target, overwrite=force, source=source)
         codec = open_codec(model, backend=backend, threads=threads)
         start = time.perf_counter()
-        loaded = load_picture(source, allow_large=allow_large)
+        loaded = stripped(load_picture(source, allow_large=allow_large), strip)
         looking = codec.effort_for(loaded, effort)
         with step_progress("search", shown=looking > 0 and len(pairs) == 1) as watch:
             encoded = encode_to(codec, loaded, wanted, effort=looking, watch=watch)
@@ -232,7 +246,7 @@ def encode(
             click.echo(f"ncodec: {source}: {notice}", err=True)
         facts = _encoding_facts(loaded, encoded, measured)
         fields = {"input": source, "output": target, **facts, "seconds": seconds}
-        line = f"{source} → {target}  {_encoding_line(facts)}  {seconds:.2f} s"
+        line = f"{source} → {target}  {_encoding_line(facts, measured)}  {seconds:.2f} s"
         say(fields, line, as_json=as_json, to_stderr=is_stream(target))
 
     work_through(pairs, "encode", work, as_json=as_json)
@@ -332,9 +346,12 @@ def info(inputs: tuple[str, ...], verify: bool, as_json: bool) -> None:
             api.verify(data, allow_large=True)
         fields = {"input": source, **asdict(found), "verified": verify}
         chunks = ", ".join(f"{name} {size:,}" for name, size in found.chunks.items())
+        quality = "lossless" if found.lossless else f"q {found.quality:g}"
+        model = f"model {found.model}" if found.model else "no model"
+        model += f", {found.exact:.0%} of it exact cells" if 0 < found.exact < 1 else ""
         line = (
             f"{source}  {found.width}×{found.height} {found.mode}  {found.size:,} bytes  {found.bpp:.3f} bpp  "
-            f"q {found.quality:g}  model {found.model}  chunks: {chunks}"
+            f"{quality}  {model}  chunks: {chunks}"
         )
         say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)
 

@@ -163,15 +163,18 @@ def _usage_errors() -> Iterator[None]:
         raise click.UsageError(str(error)) from error
 
 
-def parse_target(quality: float | None, bpp: float | None, size: int | None, psnr: float | None) -> "Target":
+def parse_target(
+    quality: float | None, bpp: float | None, size: int | None, psnr: float | None, *, lossless: bool
+) -> "Target":
     """The target that the options name; raises UsageError where they conflict or are out of range."""
-    if sum(option is not None for option in (quality, bpp, size, psnr)) > 1:
-        msg = "-q, --bpp, --size and --psnr exclude each other"
+    if sum(option is not None for option in (quality, bpp, size, psnr, lossless or None)) > 1:
+        msg = "-q, --bpp, --size, --psnr and --lossless exclude each other"
         raise click.UsageError(msg)
     from ncodec.api import make_target
+    from ncodec.rate_target import LOSSLESS
 
     with _usage_errors():
-        return make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
+        return make_target(quality=LOSSLESS if lossless else quality, bpp=bpp, size=size, psnr=psnr)
 
 
 def parse_tune(tune: str, model: str | None, effort: int | None) -> str | None:

@@ -24,6 +24,7 @@ from ncodec.picture_file import (
     encode_layers,
     encode_plain,
     flags_of,
+    is_lossless,
     pack_extras,
     picture_of,
     read_layers,
@@ -216,13 +217,13 @@ class ImageCodec:
             msg = f"expected a qp of 0 to {QP_COUNT - 1}, got {qp}"
             raise InputError(msg)
         effort = self.effort_for(picture, effort)
-        picture = with_hidden_filled(picture)
+        source, picture = picture, with_hidden_filled(picture)
         if (plain := encode_plain(picture, qp=qp)) is not None:
             return plain
         layers, draft = self.with_exact_cells(picture, self.goal(qp, effort=effort), qp=qp, with_latent=effort > 0)
         cells = covered(layers, picture.height, picture.width)
         if cells.all():
-            return encode_layers(picture, layers, qp=qp)
+            return encode_layers(picture, layers, qp=qp, lossless=is_lossless(source, layers))
         symbols = draft.symbols
         if effort:
             symbols = self.refine(picture.pixels, draft, qp=qp, effort=effort, watch=watch)

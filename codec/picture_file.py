@@ -26,6 +26,8 @@ class Encoded:
     """None where every cell is exact"""
     exact: float = 0.0
     """share of cells that are exact or nearly so"""
+    lossless: bool = False
+    """whether every pixel comes back as it was"""
 
 
 def as_delivered(pixels: Pixels, *, grey: bool) -> Pixels:
@@ -53,7 +55,14 @@ def encode_layers(picture: Picture, layers: Sequence[Layer], *, qp: int, lossles
     flags = flags_of(picture) | (Flag.LOSSLESS if lossless else Flag(0))
     header = Header(NO_MODEL, picture.width, picture.height, qp, flags)
     data = pack(Container(header, b"", pack_extras(picture, layers)))
-    return Encoded(data, qp, exact=1.0)
+    return Encoded(data, qp, exact=1.0, lossless=lossless)
+
+
+def is_lossless(picture: Picture, layers: Sequence[Layer]) -> bool:
+    """Whether layers that hold all cells give every pixel back as it is."""
+    painted = np.empty_like(picture.pixels)
+    paint(painted, layers)
+    return bool(np.array_equal(painted, picture.pixels))
 
 
 def encode_plain(picture: Picture, *, qp: int) -> Encoded | None:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 
 import numpy as np
 
@@ -17,16 +18,19 @@ from ncodec.picture import Picture, Pixels, psnr
 from ncodec.picture_file import Encoded, as_delivered, encode_lossless
 from ncodec.quality import quality_to_qp
 from ncodec.refinement import Watch, unwatched
-from ncodec.tiles import CELL
 from ncodec.vp8l import THOROUGH, USUAL
 
 MAX_BPP = 1000
 """beyond any file"""
 LOSSLESS = "lossless"
 """the quality of a file that gives every pixel back"""
-SAMPLE_SIDE, SAMPLE_CELLS = 2, 24
-"""cells along each side of a piece of the sample, and cells of the sample at most"""
-SAMPLED_QPS = (4, 24, 44, 62)
+SAMPLE_SIDE, SAMPLE_PIECES = 128, 3
+"""pixels along each side of a piece of the sample, and pieces"""
+SAMPLED_QPS = (6, 34, 60)
+MAX_GUESSES = 3
+"""values that are asked for where they are expected to be right; after them, the range is halved"""
+EXACT_PSNR = 99.0
+"""dB that stand for a picture without errors"""
 CERTAIN = 0.3
 """of the difference between two steps: by how much a prediction has to miss a target to be believed without a look"""
 
@@ -88,34 +92,75 @@ def _lossless(picture: Picture, effort: int) -> Encoded:
     return encode_lossless(picture, qp=QP_COUNT - 1, search=THOROUGH if effort == MAX_EFFORT else USUAL)
 
 
+@dataclass(frozen=True)
+class _Measure:
+    """Something of a file that grows with its qp."""
+
+    value: Callable[[int], float]
+    roughly: Callable[[int], float]
+    """the same without effort, which is made sooner"""
+    expected: Callable[[int], float]
+    """about the same from a sample"""
+
+    def last_below(self, wanted: float) -> int:
+        """The largest qp whose value is at most the wanted one, or -1.
+
+        Values are asked for as rarely as what is expected of them allows.
+        """
+        low, high, offset = -1, QP_COUNT, 0.0
+        guess = self._guess(low, high, wanted)
+        offset = self.roughly(guess) - self.expected(guess)
+        for trial in count():
+            if high - low <= 1:
+                break
+            guess = self._guess(low, high, wanted - offset) if trial < MAX_GUESSES else (low + high) // 2
+            found = self.value(guess)
+            offset = found - self.expected(guess)
+            if found > wanted:
+                high = guess
+                continue
+            low = guess
+            step = self.expected(guess + 1) - self.expected(guess) if guess + 1 < QP_COUNT else 0.0
+            if found + step > wanted + CERTAIN * step:
+                break
+        return low
+
+    def _guess(self, low: int, high: int, wanted: float) -> int:
+        """Where the value is expected to be the last that is at most the wanted one, between two qps."""
+        reached = [qp for qp in range(low + 1, high) if self.expected(qp) <= wanted]
+        return reached[-1] if reached else low + 1
+
+
 class _Trials:
     """Files of a picture at qps, each made once, and what a sample of it lets expect of others."""
 
     def __init__(self, codec: ImageCodec, picture: Picture, *, effort: int, watch: Watch) -> None:
         self.picture = picture
-        self.sizes: dict[int, float] = {}
-        """log₂ of bytes by qp, of those that were made"""
         self.encode = lru_cache(maxsize=None)(lambda qp: codec.encode(picture, qp=qp, effort=effort, watch=watch))
-        self.plain = lru_cache(maxsize=None)(lambda qp: codec.encode(picture, qp=qp))
-        self.psnr = lru_cache(maxsize=None)(lambda qp: self.psnr_of(self.encode(qp)))
+        self.plain = lru_cache(maxsize=None)(lambda qp: codec.encode(picture, qp=qp)) if effort else self.encode
         self._codec = codec
         self._sample: tuple[list[float], list[float]] | None = None
 
-    def psnr_of(self, encoded: Encoded) -> float:
-        """PSNR of what a file gives."""
-        return visible_psnr(self.picture, self._codec.decode(encoded.data).pixels)
+    @property
+    def sizes(self) -> _Measure:
+        """log₂ of the bytes of files."""
+        return _Measure(
+            lambda qp: math.log2(len(self.encode(qp).data)),
+            lambda qp: math.log2(len(self.plain(qp).data)),
+            lambda qp: float(np.interp(qp, SAMPLED_QPS, self._sampled()[0])),
+        )
 
-    def size(self, qp: int) -> float:
-        """log₂ of the bytes of the file at a qp."""
-        return math.log2(len(self.encode(qp).data))
+    @property
+    def psnrs(self) -> _Measure:
+        """PSNR of the pictures that files give, in dB."""
+        return _Measure(
+            lambda qp: self._psnr_of(self.encode(qp)),
+            lambda qp: self._psnr_of(self.plain(qp)),
+            lambda qp: float(np.interp(qp, SAMPLED_QPS, self._sampled()[1])),
+        )
 
-    def expected_size(self, qp: int) -> float:
-        """About `size`, from the sample."""
-        return float(np.interp(qp, SAMPLED_QPS, self._sampled()[0]))
-
-    def expected_psnr(self, qp: int) -> float:
-        """About `psnr`, from the sample."""
-        return float(np.interp(qp, SAMPLED_QPS, self._sampled()[1]))
+    def _psnr_of(self, encoded: Encoded) -> float:
+        return min(visible_psnr(self.picture, self._codec.decode(encoded.data).pixels), EXACT_PSNR)
 
     def _sampled(self) -> tuple[list[float], list[float]]:
         """log₂ of bytes and PSNR at `SAMPLED_QPS`."""
@@ -128,48 +173,24 @@ class _Trials:
                 shown = as_delivered(draft.pixels, grey=self.picture.grey)
                 bits = estimate_bits(draft.symbols, self._codec.model.tables, qp=qp)
                 sizes.append(math.log2((bits / share + 400) / 8))
-                qualities.append(min(psnr(sample, shown), 99.0))
+                qualities.append(min(psnr(sample, shown), EXACT_PSNR))
             self._sample = sizes, qualities
         return self._sample
 
 
 def sample_of(pixels: Pixels) -> Pixels:
     """(H, W, 3) → pieces of it in a row, enough to tell how its size and errors change with the qp."""
-    side = SAMPLE_SIDE * CELL
-    high, wide = pixels.shape[0] // side, pixels.shape[1] // side
-    count = SAMPLE_CELLS // SAMPLE_SIDE**2
-    if high * wide <= count:
+    high, wide = (side // SAMPLE_SIDE for side in pixels.shape[:2])
+    if high * wide <= SAMPLE_PIECES:
         return pixels
-    chosen = np.linspace(0, high * wide - 1, count).astype(int)
-    rows, columns = np.divmod(chosen, wide)
-    pieces = [pixels[side * i : side * (i + 1), side * j : side * (j + 1)] for i, j in zip(rows, columns, strict=True)]
-    return np.concatenate(pieces, axis=1)
-
-
-def _last_below(value: Callable[[int], float], expected: Callable[[int], float], wanted: float) -> int:
-    """The largest qp whose value, which grows with it, is at most the wanted one, or -1.
-
-    Values are asked for as rarely as what is expected of them allows.
-    """
-    low, high, offset = -1, QP_COUNT, 0.0
-    while high - low > 1:
-        reached = [qp for qp in range(low + 1, high) if expected(qp) + offset <= wanted]
-        qp = reached[-1] if reached else low + 1
-        found = value(qp)
-        offset = found - expected(qp)
-        if found > wanted:
-            high = qp
-            continue
-        low = qp
-        step = expected(qp + 1) - expected(qp) if qp + 1 < QP_COUNT else 1.0
-        if found + step > wanted + CERTAIN * step:
-            break
-    return low
+    chosen = np.linspace(0, high * wide - 1, SAMPLE_PIECES + 2).astype(int)[1:-1]
+    corners = [(SAMPLE_SIDE * row, SAMPLE_SIDE * column) for row, column in (divmod(each, wide) for each in chosen)]
+    return np.concatenate([pixels[y : y + SAMPLE_SIDE, x : x + SAMPLE_SIDE] for y, x in corners], axis=1)
 
 
 def _best_within(trials: _Trials, limit: int, lossless: Callable[[], Encoded]) -> Encoded:
     """The best picture whose file has at most so many bytes; raises InputError where none has."""
-    found = _last_below(trials.size, trials.expected_size, math.log2(limit) if limit else -1.0)
+    found = trials.sizes.last_below(math.log2(limit) if limit else -1.0)
     if found == QP_COUNT - 1 and len(lossless().data) <= limit:
         return lossless()
     if found >= 0:
@@ -183,7 +204,7 @@ def _best_within(trials: _Trials, limit: int, lossless: Callable[[], Encoded]) -
 
 def _least_with_psnr(trials: _Trials, least: float, lossless: Callable[[], Encoded]) -> Encoded:
     """The smallest file whose picture is good enough."""
-    below = _last_below(trials.psnr, trials.expected_psnr, np.nextafter(least, -math.inf))
+    below = trials.psnrs.last_below(float(np.nextafter(least, -math.inf)))
     if below == QP_COUNT - 1:
         return lossless()
     return trials.encode(below + 1)

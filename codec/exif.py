@@ -1,0 +1,54 @@
+"""EXIF blocks (CIPA DC-008), as TIFF 6.0 lays them out."""
+
+import struct
+from dataclasses import replace
+
+from ncodec.errors import InputError
+from ncodec.picture import Picture
+
+_THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
+_ENTRY = 12
+STRIPS = ("thumbnail", "metadata")
+"""what can be left out of a picture: the thumbnail in its EXIF block; all of EXIF and XMP"""
+
+
+def stripped(picture: Picture, what: str | None) -> Picture:
+    """The picture without what is named among `STRIPS`, nothing where None; raises InputError for another name."""
+    if what is None:
+        return picture
+    if what not in STRIPS:
+        msg = f"expected {' or '.join(STRIPS)} to leave out, got {what}"
+        raise InputError(msg)
+    if what == "metadata":
+        return replace(picture, exif=None, xmp=None)
+    return picture if picture.exif is None else replace(picture, exif=without_thumbnail(picture.exif))
+
+
+def without_thumbnail(exif: bytes) -> bytes:
+    """A block, from its TIFF header on, of the same length with zeros in place of its thumbnail.
+
+    Everything else keeps its place, so that notes of makers, which hold offsets, stay right. A block without a
+    thumbnail, or one that is damaged, comes back as it is.
+    """
+    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
+    if order is None:
+        return exif
+    data = bytearray(exif)
+    try:
+        (first,) = struct.unpack_from(f"{order}I", data, 4)
+        (count,) = struct.unpack_from(f"{order}H", data, first)
+        link = first + 2 + _ENTRY * count
+        (second,) = struct.unpack_from(f"{order}I", data, link)
+        if not second:
+            return exif
+        (count,) = struct.unpack_from(f"{order}H", data, second)
+        places = (second + 2 + _ENTRY * i for i in range(count))
+        entries = [struct.unpack_from(f"{order}HHII", data, place) for place in places]
+        found = {tag: value for tag, _, _, value in entries}
+        start, length = found[_THUMBNAIL_OFFSET], found[_THUMBNAIL_LENGTH]
+    except (struct.error, KeyError):
+        return exif
+    for place, size in ((link, 4), (second, 2 + _ENTRY * count), (start, length)):
+        stop = min(place + size, len(data))
+        data[place:stop] = bytes(max(stop - place, 0))
+    return bytes(data)
