@@ -1,6 +1,6 @@
 """Cells of a frame that no network codes, ↔ bytes: exact ones, and still ones, which are as they were predicted.
 
-Where a screen scrolls, cells of any kind may take their prediction from the last frame moved as one.
+Where a screen scrolls, blocks of cells of any kind may take their prediction from the last frame moved as one.
 """
 
 from collections.abc import Sequence
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ncodec.bitstream import PATCH
 from ncodec.errors import FormatError
 from ncodec.exact import (
     DIFFERENCE,
@@ -39,13 +40,13 @@ class FrameCells:
     layers: Sequence[Layer] = ()
     scroll: Scroll | None = None
     scrolled: BoolArray | None = None
-    """(⌈H/64⌉, ⌈W/64⌉) predicted from the last frame, moved as one, where there is a scroll"""
+    """(H/16, W/16) blocks that are predicted from the last frame, moved as one, where there is a scroll"""
 
     def predict(self, predicted: Pixels, last: Pixels) -> Pixels:
         """A prediction by blocks, (H, W, 3), and the last frame → the prediction that counts."""
         if self.scroll is None or self.scrolled is None:
             return predicted
-        held = by_pixel(self.scrolled, *predicted.shape[:2])
+        held = self.scrolled.repeat(PATCH, axis=0).repeat(PATCH, axis=1)
         return np.where(held[:, :, None], self.scroll.move(last), predicted)
 
     @property
@@ -99,7 +100,7 @@ def unpack_cells(payload: bytes, height: int, width: int, *, intra: bool) -> Fra
     scroll = scrolled = None
     if kinds & _SCROLL:
         scroll = Scroll(unzigzag(reader.varint()), unzigzag(reader.varint()))
-        scrolled = unpack_map(reader.take(reader.varint()), still.shape)
+        scrolled = unpack_map(reader.take(reader.varint()), (height // PATCH, width // PATCH))
     is_far = scroll is not None and max(abs(scroll.down), abs(scroll.right)) > MAX_SCROLL
     if kinds > _STILL | _SCROLL or bool(kinds & _STILL) != still.any() or is_far:
         msg = "expected which cells are still and which scroll how far, got otherwise: the file is damaged"

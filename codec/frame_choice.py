@@ -9,10 +9,11 @@ from functools import cached_property
 
 import numpy as np
 
+from ncodec.bitstream import PATCH
 from ncodec.exact import DIFFERENCE, Layer, code_layers
 from ncodec.exact_choice import DRAWN_NOVELTY, Chooser, Goal, Outcome, errors_of
 from ncodec.frame_cells import FrameCells, no_cells
-from ncodec.lossless_cost import lossless_cost
+from ncodec.lossless_cost import lossless_cost, sum_by_cell
 from ncodec.picture import Pixels
 from ncodec.scroll import Scroll
 from ncodec.tables import BoolArray, FloatArray
@@ -35,10 +36,18 @@ def is_drawn(frame: Pixels) -> bool:
 
 
 def choose_scrolled(source: Pixels, predicted: Pixels, last: Pixels, scroll: Scroll) -> FrameCells:
-    """Which cells of a frame are nearer to the last one moved as one than to their prediction, all (H, W, 3)."""
-    nearer = errors_of(source, scroll.move(last))[0] < errors_of(source, predicted)[0]
+    """Which blocks of a frame are nearer to the last one moved as one than to their prediction, all (H, W, 3)."""
+    moved, given = (_block_errors(source, shown) for shown in (scroll.move(last), predicted))
+    nearer = moved < given
     cells = no_cells(*source.shape[:2])
     return replace(cells, scroll=scroll, scrolled=nearer) if nearer.any() else cells
+
+
+def _block_errors(source: Pixels, shown: Pixels) -> FloatArray:
+    """(H/16, W/16) summed squared errors."""
+    difference = np.subtract(source, shown, dtype=np.int16)
+    squares = np.multiply(difference, difference, dtype=np.int32).reshape(len(source), -1)
+    return sum_by_cell(squares, side=PATCH, across=3 * PATCH)
 
 
 class FrameChooser:

@@ -4,7 +4,7 @@ Vectors are in quarter pixels, one for each 16×16 block; a block may also take 
 is integer arithmetic on 8-bit pixels, so a decoder's prediction depends on the decoded frame alone.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -71,12 +71,6 @@ class Motion:
     golden: "Golden | None" = None
 
 
-def no_motion(height: int, width: int) -> Motion:
-    """Of a frame, sides multiples of 16, all of which is predicted from its own place."""
-    high, wide = height // PATCH, width // PATCH
-    return Motion(np.zeros((2, high, wide), dtype=np.int16), np.ones((high, wide), dtype=np.bool_))
-
-
 @dataclass(frozen=True, eq=False)
 class Golden:
     """Blocks that are predicted from the last intra frame instead: the golden frame of IETF RFC 6386."""
@@ -85,6 +79,14 @@ class Golden:
     """(h, w)"""
     vectors: Vectors
     """(2, h, w) in quarter pixels, from each block to its place in the intra frame, as far as that is known"""
+
+
+def without_motion(motion: Motion, blocks: Mask) -> Motion:
+    """The same, but for blocks, (h, w), that are predicted from their own place in the last frame."""
+    golden = motion.golden
+    if golden is not None:
+        golden = replace(golden, chosen=golden.chosen & ~blocks)
+    return Motion(np.where(blocks, 0, motion.vectors).astype(np.int16), motion.used | blocks, golden)
 
 
 @dataclass(frozen=True, eq=False)

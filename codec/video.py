@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ncodec.bitstream import PATCH, QP_COUNT
-from ncodec.control import steps_above
 from ncodec.distortion import SUBSAMPLED
 from ncodec.effort import DEFAULT_EFFORT
 from ncodec.entropy import Past, Symbols, Unpacker, bits_by_cell, follow, pop_symbols, push_symbols, zero_certain
@@ -17,7 +16,7 @@ from ncodec.frame_choice import FrameChooser, choose_scrolled, is_drawn
 from ncodec.golden_frame import group_golden, pop_golden
 from ncodec.image import ImageCodec
 from ncodec.kept import Kept, choose_kept, group_kept, keep, pop_kept, possible_cells
-from ncodec.motion import Golden, HalfPixelPlanes, Mask, Motion, Vectors, compensate, no_motion
+from ncodec.motion import Golden, HalfPixelPlanes, Mask, Motion, Vectors, compensate, without_motion
 from ncodec.motion_search import MotionSearch
 from ncodec.picture import Levels, Picture, Pixels, to_pixels
 from ncodec.predictor import FramePredictor
@@ -38,6 +37,8 @@ from ncodec.vectors import group_motion, pop_motion
 
 INTRA_EFFORT = 6
 """of intra frames that others are predicted from, whose quality and bits a whole group has a share in"""
+LASTING_STEPS = 10
+"""of qp from a predicted frame to the one whose λ its exact cells are chosen by: errors last for about three frames"""
 LEAST_SCROLLED = 0.02
 """share of pixels that must have changed before scrolling is looked for"""
 LEAST_PREDICTED = 0.6
@@ -176,13 +177,15 @@ class FrameEncoder:
     ) -> Frame:
         codec = self.codecs.predicting()
         tables, pixels = codec.model.tables, pad_to_patches(look.pixels)
-        motion = predictor.choose(search, qp=qp) if look.scroll is None else no_motion(*pixels.shape[:2])
-        grouping = self._worker.submit(group_motion, motion, tables, before=predictor.vectors)
-        predicted = predictor.compensate(self.last, motion)
+        motion = predictor.choose(search, qp=qp)
         scrolled = no_cells(*pixels.shape[:2])
         if look.scroll is not None:
-            scrolled = choose_scrolled(pixels, predicted, self.last, look.scroll)
-            predicted = scrolled.predict(predicted, self.last)
+            scrolled = choose_scrolled(pixels, predictor.compensate(self.last, motion), self.last, look.scroll)
+        if scrolled.scrolled is not None:
+            motion = without_motion(motion, scrolled.scrolled)
+        grouping = self._worker.submit(group_motion, motion, tables, before=predictor.vectors)
+        predicted = predictor.compensate(self.last, motion)
+        predicted = scrolled.predict(predicted, self.last)
         cells, symbols, levels = self._coded(pixels, predicted, qp=qp)
         cells = replace(cells, scroll=scrolled.scroll, scrolled=scrolled.scrolled)
         kept = choose_kept(pixels, predicted, levels, possible_cells(symbols.residual, motion, cells.known))
@@ -217,8 +220,7 @@ class FrameEncoder:
                 levels = codec.render(symbols, qp=qp, predicted=predicted)
             return symbols, levels
 
-        # Exact cells last: what they are worth is what they would be in an intra frame.
-        goal = self.codecs.pictures.goal(min(qp + round(steps_above(qp)), QP_COUNT - 1))
+        goal = self.codecs.pictures.goal(min(qp + LASTING_STEPS, QP_COUNT - 1))
         chooser = FrameChooser(pixels, predicted, replace(goal, floor=0.0))
         if not chooser.drawings.any():
             return no_cells(*pixels.shape[:2]), *code(None)
