@@ -155,7 +155,7 @@ class FrameEncoder:
         effort = codec.usual_effort(pixels.shape[0], pixels.shape[1], effort)
         padded = pad_to_patches(pixels)
         layers, draft = codec.with_exact_cells(
-            Picture(padded), codec.goal(qp), qp=qp, with_latent=effort > 0, can_extend=False
+            Picture(padded), replace(codec.goal(qp), floor=0.0), qp=qp, with_latent=effort > 0, can_extend=False
         )
         cells = FrameCells(no_cells(*padded.shape[:2]).still, layers)
         payload, self._last = b"", np.empty_like(padded)
@@ -222,7 +222,7 @@ class FrameEncoder:
 
         goal = self.codecs.pictures.goal(min(qp + LASTING_STEPS, QP_COUNT - 1))
         chooser = FrameChooser(pixels, predicted, replace(goal, floor=0.0))
-        if not chooser.drawings.any():
+        if not is_drawn(pixels):
             return no_cells(*pixels.shape[:2]), *code(None)
         known = chooser.sure()
         symbols, levels = code(known if known.any() else None)
