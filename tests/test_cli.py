@@ -73,6 +73,15 @@ def test_json_says_the_same(files: Path) -> None:
     assert (info["width"], info["height"], info["qp"], info["verified"]) == (200, 152, fields["qp"], True)
 
 
+def test_lossless_says_so(files: Path) -> None:
+    assert "  lossless  exact  " in call("encode", "a.png", "--lossless", "--measure").stdout
+    assert "lossless  no model" in call("info", "a.nci").stdout
+    fields = json.loads(call("encode", "a.png", "-f", "--lossless", "--strip", "metadata", "--json").stdout)
+    assert (fields["lossless"], fields["exact"]) == (True, 1.0)
+    call("decode", "a.nci", "-o", "again.png")
+    np.testing.assert_array_equal(np.asarray(Image.open("again.png")), np.asarray(Image.open("a.png")))
+
+
 def test_streams(files: Path) -> None:
     encoded = ncodec_command("encode", "-", "-o", "-", stdin=Path("a.png").read_bytes())
     assert encoded.returncode == 0
@@ -113,6 +122,9 @@ def test_the_rest_goes_on_after_a_failure(files: Path) -> None:
         (["encode"], "Missing argument"),
         (["encode", "a.png", "-q", "30", "--bpp", "1"], "exclude each other"),
         (["encode", "a.png", "--psnr", "30", "--size", "9"], "exclude each other"),
+        (["encode", "a.png", "--lossless", "--size", "9"], "exclude each other"),
+        (["encode", "clip.mkv", "--lossless"], "--lossless"),
+        (["encode", "a.png", "--strip", "everything"], "is not one of"),
         (["encode", "a.png", "-q", "101"], "0<=x<=100"),
         (["encode", "a.png", "--size", "0.5"], "expected at least 1 byte"),
         (["encode", "a.png", "--size", "1e999999999M"], "above 0 and below 10¹²"),

@@ -11,6 +11,9 @@ from PIL import Image
 from places import ROOT
 
 import ncodec
+from ncodec.frame_cells import unpack_cells
+from ncodec.records import Frame, Tag
+from ncodec.stream import StreamReader
 
 GOLDEN = ROOT / "tests" / "golden"
 HASHES = json.loads((GOLDEN / "symbols.json").read_text("utf-8"))
@@ -39,7 +42,7 @@ def test_pixels_are_within_one_level(name: str) -> None:
     assert np.abs(decoded.astype(int) - expected).max() <= 1
 
 
-@pytest.mark.parametrize("name", sorted(HASHES))
+@pytest.mark.parametrize("name", sorted(HASHES.keys() - {"exact-alone"}))
 def test_symbols_pack_to_the_same_bytes(name: str, make: ModuleType) -> None:
     """What was decoded codes to the same payload again: neither direction has drifted."""
     from ncodec.api import open_codec
@@ -57,17 +60,31 @@ def test_every_golden_file_is_listed() -> None:
     assert sorted(path.stem for path in Path(GOLDEN).glob("*.nci")) == sorted(HASHES)
 
 
-def test_frames_are_exact(make: ModuleType) -> None:
+@pytest.mark.parametrize("name", ["clip", "screen"])
+def test_frames_are_exact(name: str, make: ModuleType) -> None:
     """What frames are predicted from is the same everywhere, or errors would grow."""
-    decoded = np.asarray(make.decoded_frames(GOLDEN / "clip.ncv"))
-    np.testing.assert_array_equal(decoded, np.asarray(Image.open(GOLDEN / "clip.png")))
+    decoded = np.asarray(make.decoded_frames(GOLDEN / f"{name}.ncv"))
+    np.testing.assert_array_equal(decoded, np.asarray(Image.open(GOLDEN / f"{name}.png")))
+
+
+def frames_of(name: str) -> list[Frame]:
+    with (GOLDEN / f"{name}.ncv").open("rb") as stream:
+        return [record for record in StreamReader(stream).records() if isinstance(record, Frame)]
 
 
 def test_the_clip_has_frames_of_every_kind() -> None:
-    from ncodec.records import Frame, Tag
-    from ncodec.stream import StreamReader
+    assert [frame.tag for frame in frames_of("clip")] == [Tag.INTRA, *[Tag.PREDICTED] * 3, Tag.INTRA, Tag.COPY]
 
-    with (GOLDEN / "clip.ncv").open("rb") as stream:
-        reader = StreamReader(stream)
-        frames = [record for record in reader.records() if isinstance(record, Frame)]
-    assert [frame.tag for frame in frames] == [Tag.INTRA, *[Tag.PREDICTED] * 3, Tag.INTRA, Tag.COPY]
+
+def test_the_screen_has_exact_still_and_scrolled_cells() -> None:
+    intra, *predicted = frames_of("screen")
+    assert intra.exact
+    cells = [unpack_cells(frame.exact, 160, 208, intra=False) for frame in predicted]
+    assert any(cell.scroll is not None for cell in cells)
+    assert any(cell.still.any() for cell in cells)
+    assert any(cell.layers for cell in cells)
+
+
+def test_pictures_have_exact_cells_beside_the_networks_and_alone() -> None:
+    assert 0 < ncodec.info(GOLDEN / "exact-cells.nci").exact < 1
+    assert ncodec.info(GOLDEN / "exact-alone.nci").lossless

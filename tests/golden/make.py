@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 import ncodec
-from ncodec.bitstream import unpack
+from ncodec.bitstream import NO_MODEL, unpack
 from ncodec.entropy import Symbols
 from ncodec.picture import TimedFrame
 from ncodec.picture_file import read_symbols
@@ -35,6 +35,38 @@ def pictures() -> dict[str, tuple[Image.Image, float]]:
     }
 
 
+def exact_pictures() -> dict[str, tuple[Image.Image, float | str]]:
+    """The same with exact cells: beside the network's, and alone."""
+    whole = Image.open(SOURCE)
+    page = Image.fromarray(words(180, 200))
+    page.paste(whole.crop((330, 90, 458, 154)), (64, 64))
+    return {"exact-cells": (page, 50), "exact-alone": (alpha_of(page.crop((0, 0, 70, 50))), "lossless")}
+
+
+def words(height: int, width: int) -> np.ndarray:
+    """(H, W, 3) black marks in lines on white."""
+    page = np.full((height, width, 3), 255, dtype=np.uint8)
+    marks = np.random.default_rng(3).random((height, width, 1)) < 0.4
+    for top in range(6, height - 8, 12):
+        page[top : top + 6, 4 : width - 4] = np.where(marks[top : top + 6, 4 : width - 4], 0, 255)
+    return page
+
+
+def alpha_of(image: Image.Image) -> Image.Image:
+    """An image with an alpha plane that lossless WebP codes in fewer bytes than PNG."""
+    image = image.convert("RGBA")
+    image.putalpha(Image.fromarray(np.tile(np.arange(image.width, dtype=np.uint8), (image.height, 1))))
+    return image
+
+
+def screen_frames() -> list[Image.Image]:
+    """A page that scrolls by more than blocks can move, and a letter that appears."""
+    whole = words(330, 200)
+    frames = [whole[top : top + 150].copy() for top in (0, 60, 120, 120)]
+    frames[-1][70:78, 90:96] = (200, 0, 0)
+    return [Image.fromarray(frame) for frame in frames]
+
+
 def symbols_of(data: bytes) -> Symbols:
     """Symbols of a file, without running a network."""
     container = unpack(data)
@@ -42,7 +74,9 @@ def symbols_of(data: bytes) -> Symbols:
 
 
 def symbols_hash(data: bytes) -> str:
-    """SHA-256 of all symbols of a file."""
+    """SHA-256 of all symbols of a file, or of its pixels where they are all exact."""
+    if unpack(data).header.model_id == NO_MODEL:
+        return hashlib.sha256(np.asarray(ncodec.decode(data)).tobytes()).hexdigest()
     symbols = symbols_of(data)
     digest = hashlib.sha256(symbols.z_hat.tobytes())
     digest.update(symbols.residual.astype("<i2").tobytes())
@@ -70,15 +104,16 @@ def decoded_frames(stream: Path) -> Image.Image:
 def main() -> None:
     """Write streams, what they decode to, and the hashes of the symbols of pictures."""
     hashes = {}
-    for name, (picture, quality) in pictures().items():
+    for name, (picture, quality) in (pictures() | exact_pictures()).items():
         data = ncodec.encode(picture, FOLDER / f"{name}.nci", quality=quality)
         Image.fromarray(np.asarray(ncodec.decode(data))).save(FOLDER / f"{name}.png", optimize=True)
         hashes[name] = symbols_hash(data)
-    with TemporaryDirectory() as folder:
-        for number, frame in enumerate(clip_frames()):
-            frame.save(f"{folder}/{number}.png")
-        ncodec.encode_video(f"{folder}/%d.png", FOLDER / "clip.ncv", quality=60, overwrite=True)
-    decoded_frames(FOLDER / "clip.ncv").save(FOLDER / "clip.png", optimize=True)
+    for name, frames in (("clip", clip_frames()), ("screen", screen_frames())):
+        with TemporaryDirectory() as folder:
+            for number, frame in enumerate(frames):
+                frame.save(f"{folder}/{number}.png")
+            ncodec.encode_video(f"{folder}/%d.png", FOLDER / f"{name}.ncv", quality=60, overwrite=True)
+        decoded_frames(FOLDER / f"{name}.ncv").save(FOLDER / f"{name}.png", optimize=True)
     (FOLDER / "symbols.json").write_text(json.dumps(hashes, indent=1) + "\n", "utf-8")
 
 
