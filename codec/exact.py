@@ -91,8 +91,9 @@ def _code_box(samples: Pixels, cells: BoolArray, search: Search) -> bytes:
     height, width, _ = samples.shape
     box = box_of(cells, height, width)
     held, pixels = by_pixel(cells, height, width)[box], samples[box]
-    colour = pixels[held][0]
-    if (pixels[held] == colour).all():
+    colour = pixels.reshape(-1, 3)[held.argmax()]
+    # Channel by channel: numpy takes ten times as long over an axis of three.
+    if all(((pixels[:, :, channel] == colour[channel]) | ~held).all() for channel in range(3)):
         return bytes(colour)
     if not held.all():
         pixels = np.where(held[:, :, None], pixels, colour)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.bitstream import HYPER_CELL, PATCH
-from ncodec.colours import count_colours, merge_colours
+from ncodec.colours import Colours, count_colours, merge_colours
 from ncodec.entropy import Symbols, bits_by_cell
 from ncodec.exact import Layer, by_pixel, code_layers, pack_layers
 from ncodec.lossless_cost import LosslessCost, lossless_cost, novel_pixels, sum_by_cell
@@ -234,6 +234,8 @@ class Chooser:
         """bits that each way took over those that were estimated"""
         self._tried: dict[tuple[int, int, bytes], _Coded] = {}
         """by way, merging or step, and cells"""
+        self._counted: dict[bytes, tuple[npt.NDArray[np.intp], Colours]] = {}
+        """by cells"""
 
     @cached_property
     def _novel(self) -> BoolArray:
@@ -387,47 +389,25 @@ class Chooser:
 
     def _merged(self, cells: BoolArray, merging: int) -> Pixels:
         """The picture with merged colours in cells."""
-        held = by_pixel(cells & self._drawable, *self.source.shape[:2])
-        if merging == FINEST or not held.any():
+        if merging == FINEST:
             return self.source
-        colours = count_colours(self.source[held], self._novel[held])
-        if len(colours.values) > min(MAX_COLOURS, len(colours.indices) // PIXELS_PER_COLOUR):
+        places, colours = self._colours(cells & self._drawable)
+        if len(colours.values) > min(MAX_COLOURS, len(places) // PIXELS_PER_COLOUR):
             return self.source
         merged = self.source.copy()
-        merged[held] = merge_colours(colours, distance=2.0**merging)
+        merged.reshape(-1, 3)[places] = merge_colours(colours, distance=2.0**merging)
         return merged
+
+    def _colours(self, cells: BoolArray) -> tuple[npt.NDArray[np.intp], Colours]:
+        """Places of the pixels of cells in the picture, (P,), and their colours."""
+        key = cells.tobytes()
+        if key not in self._counted:
+            places = np.flatnonzero(by_pixel(cells, *self.source.shape[:2]))
+            pixels, novel = self.source.reshape(-1, 3)[places], self._novel.reshape(-1)[places]
+            self._counted[key] = places, count_colours(pixels, novel)
+        return self._counted[key]
 
 
 def _sampled(pixels: Pixels, step: int) -> Pixels:
     """Pixels as they come back from samples in steps."""
     return pixels if step == 1 else np.minimum(np.rint(pixels / np.float32(step)) * step, 255).astype(np.uint8)
-
-
-def fill_cells(pixels: Pixels, cells: BoolArray) -> Pixels:
-    """(H, W, 3) with cells, not all of them, in the mean colours around them: what a network codes most cheaply."""
-    filled = pixels.copy()
-    height, width, _ = pixels.shape
-    sums = np.stack([sum_by_cell(pixels[:, :, channel]) for channel in range(3)], axis=2)
-    means = sums.astype(np.float64) / sum_by_cell(np.ones((height, width), dtype=np.float32))[:, :, None]
-    known = ~cells
-    while not known.all():
-        weights, total = np.zeros(cells.shape), np.zeros(means.shape)
-        for axis in (0, 1):
-            for step in (-1, 1):
-                weights += _shifted(known.astype(np.float64), step, axis)
-                total += _shifted(means * known[:, :, None], step, axis)
-        reached = ~known & (weights > 0)
-        means[reached] = total[reached] / weights[reached][:, None]
-        known |= reached
-    held = by_pixel(cells, height, width)
-    filled[held] = np.rint(means.repeat(64, axis=0).repeat(64, axis=1)[:height, :width][held]).astype(np.uint8)
-    return filled
-
-
-def _shifted(values: npt.NDArray[np.float64], step: int, axis: int) -> npt.NDArray[np.float64]:
-    """Values of the neighbour along an axis, 0 beyond the edge."""
-    shifted = np.zeros_like(values)
-    source, target = [slice(None)] * values.ndim, [slice(None)] * values.ndim
-    source[axis], target[axis] = (slice(None, -1), slice(1, None)) if step > 0 else (slice(1, None), slice(None, -1))
-    shifted[tuple(target)] = values[tuple(source)]
-    return shifted

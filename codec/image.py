@@ -13,7 +13,8 @@ from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT, check_effort, search_of
 from ncodec.entropy import Symbols, pack_symbols, zero_certain
 from ncodec.errors import InputError, ModelError
 from ncodec.exact import Layer, by_pixel, covered, paint
-from ncodec.exact_choice import Chooser, Goal, NetworkOutcome, fill_cells, is_worth_a_look
+from ncodec.exact_choice import Chooser, Goal, NetworkOutcome, is_worth_a_look
+from ncodec.filling import fill_cells
 from ncodec.hidden import with_hidden_filled
 from ncodec.model import SLOPES_FILE, Model
 from ncodec.picture import Levels, Picture, Pixels, to_pixels
