@@ -13,7 +13,7 @@ import numpy as np
 from ncodec.errors import FormatError
 from ncodec.picture import Pixels
 from ncodec.tables import BoolArray
-from ncodec.tiles import CELL, Place
+from ncodec.tiles import CELL, Place, cells_of
 from ncodec.varint import ByteReader, pack_varint
 from ncodec.vp8l import USUAL, Search, pack_vp8l, unpack_vp8l
 
@@ -38,11 +38,6 @@ class Layer:
     """bitstream of the box around them, or three bytes of the one colour of all of them"""
     step: int = 1
     """what samples are multiplied with, 1…255; products beyond 255 are 255. In predicted frames `DIFFERENCE` too"""
-
-
-def cells_of(height: int, width: int) -> tuple[int, int]:
-    """Cells of a picture, down and across."""
-    return -(-height // CELL), -(-width // CELL)
 
 
 def box_of(cells: BoolArray, height: int, width: int) -> Place:

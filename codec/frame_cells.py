@@ -14,7 +14,6 @@ from ncodec.exact import (
     DIFFERENCE,
     Layer,
     by_pixel,
-    cells_of,
     pack_layers,
     pack_map,
     paint,
@@ -25,6 +24,7 @@ from ncodec.exact import (
 from ncodec.picture import Pixels
 from ncodec.scroll import MAX_SCROLL, Scroll
 from ncodec.tables import BoolArray
+from ncodec.tiles import cells_of
 from ncodec.varint import ByteReader, pack_varint, unzigzag, zigzag
 
 _STILL, _SCROLL = 1, 2

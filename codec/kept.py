@@ -13,8 +13,8 @@ from ncodec.entropy import Group, Unpacker
 from ncodec.flags import as_flags, flag_table
 from ncodec.motion import Mask, Motion
 from ncodec.picture import Levels, Pixels
-from ncodec.rounding import CELL
 from ncodec.tables import Int16Array
+from ncodec.tiles import CELL
 from ncodec.vectors import Classes, pop_of_classes
 
 _TABLES = tuple(map(flag_table, (815, 640, 945)))

@@ -10,9 +10,10 @@ from PIL import Image
 from ncodec.bitstream import NO_MODEL, PNG_SIGNATURE, Container, Flag, Header, Tag, pack
 from ncodec.entropy import Symbols, unpack_symbols
 from ncodec.errors import FormatError
-from ncodec.exact import Layer, cells_of, code_layers, covered, pack_layers, paint, unpack_layers
+from ncodec.exact import Layer, code_layers, covered, pack_layers, paint, unpack_layers
 from ncodec.model import Model
 from ncodec.picture import Picture, Pixels, luma, pixel_limit
+from ncodec.tiles import cells_of
 from ncodec.vp8l import MAX_SIDE, USUAL, Search, pack_vp8l, unpack_vp8l
 
 

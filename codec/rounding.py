@@ -14,6 +14,7 @@ from ncodec.entropy import Group, Unpacker
 from ncodec.errors import FormatError
 from ncodec.picture import Levels, Pixels
 from ncodec.tables import Tables
+from ncodec.tiles import CELL, cells_of
 
 Shifts = npt.NDArray[np.int16]
 
@@ -40,19 +41,12 @@ class Rounding:
     """table of the shifts"""
 
 
-CELL = 64
-"""pixels along each side of what is shifted together"""
 INTRA_ROUNDING = Rounding(step=2**-12, error=120e-6, growth=0.8e-6, spread=0, centre=127.5, row=47)
 PREDICTED_ROUNDING = Rounding(step=2**-13, error=110e-6, growth=1e-6, spread=1e-6, centre=0, row=37)
 _REACH = 2
 """steps on either side of the nearest that one value can refuse"""
 _SPARSE = 4
 """of how many values along each side one is taken for the mean of a cell"""
-
-
-def cells_of(height: int, width: int) -> tuple[int, int]:
-    """Cells of a padded frame, down and across."""
-    return -(-height // CELL), -(-width // CELL)
 
 
 def choose_shifts(levels: Levels, rounding: Rounding, *, predicted: Pixels | None = None) -> Shifts:

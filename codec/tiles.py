@@ -77,6 +77,11 @@ def tiles(height: int, width: int, halo: int, *, side: int | None = None) -> Ite
     return (Tile(row, column) for row in _spans(height, halo, side) for column in columns)
 
 
+def cells_of(height: int, width: int) -> tuple[int, int]:
+    """Cells of a picture, down and across."""
+    return -(-height // CELL), -(-width // CELL)
+
+
 def pad_to_patches(tile: Pixels, *, unit: int = PATCH) -> Pixels:
     """Repeat the last row and column up to multiples of 16, or of another unit."""
     bottom, right = -tile.shape[0] % unit, -tile.shape[1] % unit
