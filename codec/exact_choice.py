@@ -14,10 +14,11 @@ from ncodec.bitstream import HYPER_CELL, PATCH
 from ncodec.colours import Colours, count_colours, merge_colours
 from ncodec.entropy import Symbols, bits_by_cell
 from ncodec.exact import Layer, by_pixel, code_layers, pack_layers
+from ncodec.goal import COARSEST, FINEST, STEPS, Goal
 from ncodec.lossless_cost import LosslessCost, lossless_cost, novel_pixels, sum_by_cell
 from ncodec.picture import Pixels
 from ncodec.tables import BoolArray, FloatArray, Tables
-from ncodec.vp8l import USUAL, Search
+from ncodec.vp8l import Search
 
 NETWORK, DRAWN, SAMPLED = 0, 1, 2
 """ways of coding a cell"""
@@ -32,10 +33,6 @@ HOPE_DRAWN, HOPE_SAMPLED = 0.5, 0.85
 """shares of the estimated bits that lossless coding may turn out to take"""
 ROUGH_BITS = 4.5
 """of a residual that is not 0, so that few take more"""
-MERGED_BITS = 2.0
-"""what a pixel whose colour is merged may be expected to save"""
-FINEST, COARSEST = 0, 17
-"""powers of two of the squared distance over which colours merge; at the finest none does"""
 PATIENCE = 1
 """mergings in a row that may be worse than the best one before the search ends"""
 LAYER_BITS = 8 * 12
@@ -48,9 +45,6 @@ SMALL = 2**14
 """pixels of a picture that is coded exactly for a trial, whatever it is"""
 LEAST_SAVED = 0.01
 """share of the cost of a picture below which exact cells are not looked into"""
-STEP_BITS = 18 / np.log(2)
-"""over λ: square of the step of a uniform quantizer where, at high rates, λ·D + R is least"""
-STEPS = np.array([1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128])
 BLOT, UNSEEN = 3.0, 4.0
 """how much more errors count where a flat block would have smaller ones, and the mean square below which they do not"""
 BOOST = 1.5
@@ -61,37 +55,6 @@ MARGIN = 0.5
 
 Ways = npt.NDArray[np.uint8]
 """(⌈H/64⌉, ⌈W/64⌉) of the ways above"""
-
-
-@dataclass(frozen=True)
-class Goal:
-    """What a picture is to cost and to be at a quality."""
-
-    price: float
-    """λ, bits per unit of squared error, mean of the channels"""
-    floor: float = 0.0
-    """least PSNR in dB"""
-    search: Search = USUAL
-    """of the lossless coder"""
-
-    @property
-    def step(self) -> int:
-        """Of samples."""
-        best = np.sqrt(STEP_BITS / self.price)
-        return int(STEPS[np.abs(np.log(STEPS / best)).argmin()])
-
-    @property
-    def merging(self) -> int:
-        """Power of two of the squared distance over which a pixel's colour is worth merging."""
-        return int(np.clip(np.rint(np.log2(3 * MERGED_BITS / self.price)), FINEST, COARSEST))
-
-    def is_met(self, errors: float, pixels: int) -> bool:
-        """Whether squared errors, means of the channels, summed over so many pixels, are small enough."""
-        return errors <= pixels * 255**2 * 10 ** (-self.floor / 10)
-
-    def is_met_by(self, outcome: "Outcome", source: Pixels) -> bool:
-        """Whether a way of coding (H, W, 3) makes errors that are small enough."""
-        return self.is_met(float(outcome.errors.sum()), source.shape[0] * source.shape[1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +124,7 @@ def _flat_errors(source: Pixels) -> FloatArray:
 def is_worth_a_look(source: Pixels, coded: NetworkOutcome, goal: Goal) -> bool:
     """Whether exact cells of (H, W, 3) could pay, or have to mend what the network makes of it."""
     network = coded.roughly()
-    return _could_pay(source, network, goal) or not goal.is_met_by(network, source)
+    return _could_pay(source, network, goal) or not goal.is_met_by(network.errors, source)
 
 
 def _could_pay(source: Pixels, network: Outcome, goal: Goal) -> bool:

@@ -11,8 +11,9 @@ import numpy as np
 
 from ncodec.bitstream import PATCH
 from ncodec.exact import DIFFERENCE, Layer, code_layers
-from ncodec.exact_choice import DRAWN_NOVELTY, Chooser, Goal, Outcome, errors_of
+from ncodec.exact_choice import DRAWN_NOVELTY, Chooser, Outcome, errors_of
 from ncodec.frame_cells import FrameCells, no_cells
+from ncodec.goal import Goal
 from ncodec.lossless_cost import lossless_cost, sum_by_cell
 from ncodec.picture import Pixels
 from ncodec.scroll import Scroll

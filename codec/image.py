@@ -13,8 +13,9 @@ from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT, check_effort, search_of
 from ncodec.entropy import Symbols, pack_symbols, zero_certain
 from ncodec.errors import InputError, ModelError
 from ncodec.exact import Layer, by_pixel, covered, paint
-from ncodec.exact_choice import Chooser, Goal, NetworkOutcome, is_worth_a_look
+from ncodec.exact_choice import Chooser, NetworkOutcome, is_worth_a_look
 from ncodec.filling import fill_cells
+from ncodec.goal import Goal
 from ncodec.hidden import with_hidden_filled
 from ncodec.model import SLOPES_FILE, Model
 from ncodec.picture import Levels, Picture, Pixels, to_pixels
@@ -275,7 +276,7 @@ class ImageCodec:
         else:
             redraft = drafted(fill_cells(source, choice.cells), choice.cells, whole=whole)
         is_better = choice.cost_beside(network) < plain.cost(choice.goal.price).sum()
-        return (choice.layers, redraft) if is_better or not goal.is_met_by(plain, source) else ((), draft)
+        return (choice.layers, redraft) if is_better or not goal.is_met_by(plain.errors, source) else ((), draft)
 
     def _outcome(self, picture: Picture, draft: ShownDraft, *, qp: int) -> NetworkOutcome:
         """What the network makes of each cell."""

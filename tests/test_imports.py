@@ -14,7 +14,7 @@ LAYERS = [
     {"chunks", "vp8l"},
     {"bitstream"},
     {"tables", "quality"},
-    {"entropy", "hidden", "colours", "exif"},
+    {"entropy", "goal", "hidden", "colours", "exif"},
     {"tiles", "distortion"},
     {"exact", "lossless_cost"},
     {"model", "motion", "records", "rounding", "exact_choice", "filling"},

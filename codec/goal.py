@@ -1,0 +1,48 @@
+"""What the cells of a picture are to cost and to be."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncodec.picture import Pixels
+from ncodec.tables import FloatArray
+from ncodec.vp8l import USUAL, Search
+
+MERGED_BITS = 2.0
+"""what a pixel whose colour is merged may be expected to save"""
+FINEST, COARSEST = 0, 17
+"""powers of two of the squared distance over which colours merge; at the finest none does"""
+STEP_BITS = 18 / np.log(2)
+"""over λ: square of the step of a uniform quantizer where, at high rates, λ·D + R is least"""
+STEPS = np.array([1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128])
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a picture is to cost and to be at a quality."""
+
+    price: float
+    """λ, bits per unit of squared error, mean of the channels"""
+    floor: float = 0.0
+    """least PSNR in dB"""
+    search: Search = USUAL
+    """of the lossless coder"""
+
+    @property
+    def step(self) -> int:
+        """Of samples."""
+        best = np.sqrt(STEP_BITS / self.price)
+        return int(STEPS[np.abs(np.log(STEPS / best)).argmin()])
+
+    @property
+    def merging(self) -> int:
+        """Power of two of the squared distance over which a pixel's colour is worth merging."""
+        return int(np.clip(np.rint(np.log2(3 * MERGED_BITS / self.price)), FINEST, COARSEST))
+
+    def is_met(self, errors: float, pixels: int) -> bool:
+        """Whether squared errors, means of the channels, summed over so many pixels, are small enough."""
+        return errors <= pixels * 255**2 * 10 ** (-self.floor / 10)
+
+    def is_met_by(self, errors: FloatArray, source: Pixels) -> bool:
+        """Whether squared errors of the cells of (H, W, 3) are small enough."""
+        return self.is_met(float(errors.sum()), source.shape[0] * source.shape[1])
