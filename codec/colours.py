@@ -12,47 +12,71 @@ MAX_KEPT = 1024
 """colours that others may be merged into"""
 
 Counts = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, eq=False)
-class Colours:
+class Palette:
     """The colours of some pixels."""
 
     values: npt.NDArray[np.int32]
     """(N, 3) RGB"""
-    indices: npt.NDArray[np.intp]
+    indices: Indices
     """(P,) colour of each pixel"""
-    counts: Counts
-    """(N,) pixels of each"""
-    novelty: Counts
-    """(N,) share of these that are novel: what a lossless coder pays for"""
+    novel: BoolArray
+    """(P,) whether a pixel is novel as of `lossless_cost.novel_pixels`: what a lossless coder pays for"""
 
 
-def count_colours(pixels: Pixels, novel: BoolArray) -> Colours:
-    """(P, 3) uint8, and whether each is novel as of `lossless_cost.novel_pixels`, (P,) → their colours."""
+def make_palette(pixels: Pixels, novel: BoolArray) -> Palette:
+    """(P, 3) uint8, and whether each pixel is novel, (P,) → their colours."""
     red, green, blue = (pixels[:, channel].astype(np.uint32) for channel in range(3))
     codes, indices = np.unique(red << 16 | green << 8 | blue, return_inverse=True)
     values = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1).astype(np.int32)
-    counts = np.bincount(indices, minlength=len(codes)).astype(np.float64)
-    novelty = np.bincount(indices, weights=novel, minlength=len(codes)) / counts
-    return Colours(values, indices, counts, novelty)
+    return Palette(values, indices, novel)
+
+
+@dataclass(frozen=True, eq=False)
+class Colours:
+    """How a part of the pixels of a palette uses its colours."""
+
+    palette: Palette
+    held: BoolArray
+    """(P,) which pixels"""
+    counts: Counts
+    """(N,) pixels of each colour"""
+    novelty: Counts
+    """(N,) share of novel ones among them"""
+
+    @property
+    def number(self) -> int:
+        """Colours that occur."""
+        return int(np.count_nonzero(self.counts))
+
+
+def count_colours(palette: Palette, held: BoolArray) -> Colours:
+    """A palette and the pixels that count, (P,) → their colours."""
+    number = len(palette.values)
+    counts = np.bincount(palette.indices[held], minlength=number).astype(np.float64)
+    novel = np.bincount(palette.indices[held & palette.novel], minlength=number)
+    return Colours(palette, held, counts, novel / np.maximum(counts, 1))
 
 
 def merge_colours(colours: Colours, *, distance: float) -> Pixels:
-    """Colours → (P, 3) pixels with fewer of them.
+    """Colours → pixels that are held, (Q, 3), with fewer colours.
 
     A colour becomes a more frequent one that is nearer than this squared distance, summed over channels, times the
     share of its pixels that are novel. The most frequent colours are kept.
     """
-    mapped = np.arange(len(colours.values))
+    values = colours.palette.values
+    mapped = np.arange(len(values))
     reach = distance * colours.novelty
-    left = np.argsort(-colours.counts, kind="stable")
+    left = np.argsort(-colours.counts, kind="stable")[: colours.number]
     for _ in range(MAX_KEPT):
         if not len(left):
             break
         kept = left[0]
-        near = np.square(colours.values[left] - colours.values[kept]).sum(axis=1) < reach[left]
+        near = np.square(values[left] - values[kept]).sum(axis=1) < reach[left]
         near[0] = True
         mapped[left[near]] = kept
         left = left[~near]
-    return colours.values[mapped][colours.indices].astype(np.uint8)
+    return values[mapped].astype(np.uint8)[colours.palette.indices[colours.held]]

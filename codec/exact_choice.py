@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.bitstream import HYPER_CELL, PATCH
-from ncodec.colours import Colours, count_colours, merge_colours
+from ncodec.colours import Colours, Indices, Palette, count_colours, make_palette, merge_colours
 from ncodec.entropy import Symbols, bits_by_cell
 from ncodec.exact import Layer, by_pixel, code_layers, pack_layers
 from ncodec.goal import COARSEST, FINEST, STEPS, Goal
@@ -121,14 +121,8 @@ def _flat_errors(source: Pixels) -> FloatArray:
     return errors
 
 
-def is_worth_a_look(source: Pixels, coded: NetworkOutcome, goal: Goal) -> bool:
-    """Whether exact cells of (H, W, 3) could pay, or have to mend what the network makes of it."""
-    network = coded.roughly()
-    return _could_pay(source, network, goal) or not goal.is_met_by(network.errors, source)
-
-
-def _could_pay(source: Pixels, network: Outcome, goal: Goal) -> bool:
-    """Whether some cells, or the whole picture, could be cheaper when coded exactly."""
+def could_pay(source: Pixels, network: Outcome, goal: Goal) -> bool:
+    """Whether some cells of (H, W, 3), or all of them, could be cheaper when coded exactly than by the network."""
     cost = lossless_cost(source, every=SCREENED_ROWS)
     sampled = HOPE_SAMPLED * cost.sampled_bits(goal.step) + goal.price * goal.step**2 / 12 * cost.pixels
     repeating = cost.novel < DRAWN_NOVELTY * cost.pixels
@@ -144,17 +138,37 @@ def _is_drawing(cost: LosslessCost) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
+class Coded:
+    """Some cells in one way."""
+
+    layers: tuple[Layer, ...]
+    errors: float
+    blots: float
+
+    @property
+    def bits(self) -> int:
+        """Of the layers in a file."""
+        return 8 * len(pack_layers(self.layers)) + LAYER_BITS
+
+    def cost(self, price: float) -> float:
+        """λ·D + R."""
+        return price * (self.errors + self.blots) + self.bits
+
+
+@dataclass(frozen=True, eq=False)
 class Choice:
     """How each cell is coded, and what is known of those that are exact."""
 
     ways: Ways
-    layers: tuple[Layer, ...]
-    errors: float
-    """squared errors of exact cells, as of `Outcome`"""
-    cost: float
-    """λ·D + R of exact cells, at the goal's price"""
+    coded: dict[tuple[int, int], Coded]
+    """exact cells, by way and by step or merging"""
     goal: Goal
     """which may have a higher price than was asked for"""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Of exact cells."""
+        return tuple(layer for coded in self.coded.values() for layer in coded.layers)
 
     @property
     def cells(self) -> BoolArray:
@@ -164,27 +178,12 @@ class Choice:
 
     def errors_beside(self, network: Outcome) -> float:
         """Squared errors of the whole picture."""
-        return self.errors + float(network.errors[~self.cells].sum())
+        return sum(coded.errors for coded in self.coded.values()) + float(network.errors[~self.cells].sum())
 
-    def cost_beside(self, network: Outcome) -> float:
+    def cost_beside(self, network: Outcome, price: float) -> float:
         """λ·D + R of the whole picture."""
-        return self.cost + float(network.cost(self.goal.price)[~self.cells].sum())
-
-
-@dataclass(frozen=True, eq=False)
-class _Coded:
-    """Some cells in one way."""
-
-    layers: tuple[Layer, ...]
-    errors: float
-    blots: float
-
-    @property
-    def bits(self) -> int:
-        return 8 * len(pack_layers(self.layers)) + LAYER_BITS
-
-    def cost(self, price: float) -> float:
-        return price * (self.errors + self.blots) + self.bits
+        exact = sum(coded.cost(price) for coded in self.coded.values())
+        return exact + float(network.cost(price)[~self.cells].sum())
 
 
 class Chooser:
@@ -195,10 +194,12 @@ class Chooser:
         self.search = search
         self._ratios = {DRAWN: 1.0, SAMPLED: 1.0}
         """bits that each way took over those that were estimated"""
-        self._tried: dict[tuple[int, int, bytes], _Coded] = {}
+        self._tried: dict[tuple[int, int, bytes], Coded] = {}
         """by way, merging or step, and cells"""
-        self._counted: dict[bytes, tuple[npt.NDArray[np.intp], Colours]] = {}
+        self._counted: dict[bytes, Colours] = {}
         """by cells"""
+        self._lean, self._patience = 0, PATIENCE
+        """of the search for the best merging: steps from the expected one to where it begins, and its patience"""
 
     @cached_property
     def _novel(self) -> BoolArray:
@@ -224,14 +225,16 @@ class Chooser:
         best = choice = self._cheapest(network, goal)
         if goal.is_met(best.errors_beside(network), self._pixels):
             return best
-        goal = dearer = replace(goal, floor=goal.floor + MARGIN)
+        goal = replace(goal, floor=goal.floor + MARGIN)
         best = self._just_enough(goal)
-        for _ in range(MAX_BOOSTS):
-            dearer = replace(dearer, price=dearer.price * BOOST)
+        first = int(np.floor(np.log(goal.price) / np.log(BOOST))) + 1
+        for power in range(first, first + MAX_BOOSTS):
+            # The same prices at every quality, so that a higher one finds no worse picture.
+            dearer = replace(goal, price=BOOST**power)
             choice = self._cheapest(network, dearer)
             if goal.is_met(choice.errors_beside(network), self._pixels):
                 break
-        return min(best, choice, key=lambda each: replace(each, goal=goal).cost_beside(network))
+        return min(best, choice, key=lambda each: each.cost_beside(network, goal.price))
 
     def extend(self, choice: Choice, network: Outcome) -> Choice:
         """The same choice or one with more exact cells, because the network makes something else of the others."""
@@ -239,7 +242,7 @@ class Chooser:
         ways = np.where(choice.cells, choice.ways, self._ways(outcomes, choice.goal, EVERY_WAY))
         if np.array_equal(ways, choice.ways):
             return choice
-        return self._finished(ways, outcomes, choice.goal)
+        return self._finished(self._tried_ways(ways, outcomes, choice.goal))
 
     @property
     def _pixels(self) -> int:
@@ -252,25 +255,30 @@ class Chooser:
         for step in reversed(STEPS.tolist()):
             if goal.is_met(float(errors_of(self.source, _sampled(self.source, step))[0].sum()), self._pixels):
                 break
-        coded = self._try(SAMPLED, step, ways == SAMPLED)
-        return Choice(ways, self._final(coded, SAMPLED, step).layers, coded.errors, coded.cost(goal.price), goal)
+        tried = self._try(SAMPLED, step, ways == SAMPLED)
+        return self._finished(Choice(ways, {(SAMPLED, step): tried}, goal))
 
     def _cheapest(self, network: Outcome, goal: Goal) -> Choice:
         """The cheapest of: nothing exact, what is chosen by cell, and everything exact in one or both ways."""
         outcomes = self._outcomes(network, goal)
-        plain = Choice(np.zeros_like(self._drawable, dtype=np.uint8), (), 0.0, 0.0, goal)
+        plain = Choice(np.zeros_like(self._drawable, dtype=np.uint8), {}, goal)
         rough = self._ways(outcomes, goal, EVERY_WAY)
         self._learn(rough, outcomes, goal)
         chosen = self._ways(outcomes, goal, EVERY_WAY)
-        options = [plain, self._finished(chosen, outcomes, goal)]
+        options = [plain, self._tried_ways(chosen, outcomes, goal)]
+        is_unknown = _is_drawing(self._cost) and not rough.any()
         for allowed in ((DRAWN, SAMPLED), (DRAWN,)):
             ways = self._ways(outcomes, goal, allowed)
             expected = sum(float(self._expected(outcomes, way).cost(goal.price)[ways == way].sum()) for way in allowed)
             is_new = not any(np.array_equal(ways, option.ways) for option in options)
-            limit = np.inf if _is_drawing(self._cost) else TRIED * min(each.cost_beside(network) for each in options)
-            if is_new and expected < limit:
-                options.append(self._finished(ways, outcomes, goal))
-        return min(options, key=lambda option: (option.cost_beside(network), option.errors_beside(network)))
+            best = min(each.cost_beside(network, goal.price) for each in options)
+            if is_new and (is_unknown or expected < TRIED * best):
+                options.append(self._tried_ways(ways, outcomes, goal))
+        exact = min(options[1:], key=lambda option: option.cost_beside(network, goal.price))
+        finished = [plain, self._finished(exact)]
+        return min(
+            finished, key=lambda option: (option.cost_beside(network, goal.price), option.errors_beside(network))
+        )
 
     def _outcomes(self, network: Outcome, goal: Goal) -> list[Outcome]:
         """Of each way, by estimate but for the network's."""
@@ -297,50 +305,60 @@ class Chooser:
                 bits = self._try(way, fineness, cells).bits
                 self._ratios[way] = float(np.clip(bits / max(outcomes[way].bits[cells].sum(), 1), 0.05, 4))
 
-    def _finished(self, ways: Ways, outcomes: list[Outcome], goal: Goal) -> Choice:
-        """What ways come to when their cells are really coded."""
-        layers: tuple[Layer, ...] = ()
-        errors = cost = 0.0
+    def _tried_ways(self, ways: Ways, outcomes: list[Outcome], goal: Goal) -> Choice:
+        """What ways come to when their cells are coded in haste."""
+        coded = {}
         for way in (DRAWN, SAMPLED):
             cells = ways == way
-            if not cells.any():
-                continue
-            fineness = goal.step if way == SAMPLED else self._best_merging(cells, goal)
-            coded = self._final(self._try(way, fineness, cells), way, fineness)
-            layers += coded.layers
-            errors += coded.errors
-            cost += coded.cost(goal.price)
-        return Choice(ways, layers, errors, cost, goal)
+            if cells.any():
+                fineness = goal.step if way == SAMPLED else self._best_merging(cells, goal)
+                coded[way, fineness] = self._try(way, fineness, cells)
+        return Choice(ways, coded, goal)
+
+    def _finished(self, choice: Choice) -> Choice:
+        """The same choice, coded as well as is wished for."""
+        coded = {key: self._final(tried, *key) for key, tried in choice.coded.items()}
+        return replace(choice, coded=coded)
 
     def draw(self, cells: BoolArray, goal: Goal) -> tuple[Layer, ...]:
         """Layers of drawn cells, with as many merged colours as are likely to be cheapest."""
         return self._code(DRAWN, goal.merging, cells, self.search).layers
 
     def _best_merging(self, cells: BoolArray, goal: Goal) -> int:
-        """With how many merged colours drawn cells are cheapest: downhill from what is expected."""
+        """With how many merged colours drawn cells are cheapest: downhill from the best of the last search."""
+        if not self._can_merge(cells):
+            return FINEST
         costs: dict[int, tuple[float, float]] = {}
+        start = goal.merging + self._lean
         for direction in (-1, 1):
-            merging, worse = goal.merging, 0
-            while FINEST <= merging <= COARSEST and worse <= PATIENCE:
+            merging, worse = start, 0
+            while FINEST <= merging <= COARSEST and worse <= self._patience:
                 coded = self._try(DRAWN, merging, cells)
                 costs[merging] = coded.cost(goal.price), coded.errors
                 worse = 0 if costs[merging] == min(costs.values()) else worse + 1
                 merging += direction
-        return min(costs, key=lambda merging: costs[merging])
+        best = min(costs, key=lambda merging: costs[merging])
+        self._lean, self._patience = best - goal.merging, 0
+        return best
 
-    def _try(self, way: int, fineness: int, cells: BoolArray) -> _Coded:
+    def _can_merge(self, cells: BoolArray) -> bool:
+        """Whether so many pixels share so few colours that some may be merged."""
+        colours = self._colours(cells)
+        return colours.number <= min(MAX_COLOURS, int(colours.held.sum()) // PIXELS_PER_COLOUR)
+
+    def _try(self, way: int, fineness: int, cells: BoolArray) -> Coded:
         """Cells coded in a way, in haste."""
         key = (way, fineness, cells.tobytes())
         if key not in self._tried:
             self._tried[key] = self._code(way, fineness, cells, HASTY)
         return self._tried[key]
 
-    def _final(self, tried: _Coded, way: int, fineness: int) -> _Coded:
+    def _final(self, tried: Coded, way: int, fineness: int) -> Coded:
         """The same cells as well as is wished for."""
         cells = np.logical_or.reduce([layer.cells for layer in tried.layers])
         return min(tried, self._code(way, fineness, cells, self.search), key=lambda coded: coded.bits)
 
-    def _code(self, way: int, fineness: int, cells: BoolArray, search: Search) -> _Coded:
+    def _code(self, way: int, fineness: int, cells: BoolArray, search: Search) -> Coded:
         if way == SAMPLED:
             layers = code_layers(self.source, cells, step=fineness, search=search)
             shown = _sampled(self.source, fineness)
@@ -348,26 +366,32 @@ class Chooser:
             shown = self._merged(cells, fineness)
             layers = code_layers(shown, cells, search=search)
         errors, blots = (float(each[cells].sum()) for each in errors_of(self.source, shown))
-        return _Coded(tuple(layers), errors, blots)
+        return Coded(tuple(layers), errors, blots)
 
     def _merged(self, cells: BoolArray, merging: int) -> Pixels:
         """The picture with merged colours in cells."""
         if merging == FINEST:
             return self.source
-        places, colours = self._colours(cells & self._drawable)
-        if len(colours.values) > min(MAX_COLOURS, len(places) // PIXELS_PER_COLOUR):
+        if not self._can_merge(cells):
             return self.source
+        colours, (places, _) = self._colours(cells), self._palette
         merged = self.source.copy()
-        merged.reshape(-1, 3)[places] = merge_colours(colours, distance=2.0**merging)
+        merged.reshape(-1, 3)[places[colours.held]] = merge_colours(colours, distance=2.0**merging)
         return merged
 
-    def _colours(self, cells: BoolArray) -> tuple[npt.NDArray[np.intp], Colours]:
-        """Places of the pixels of cells in the picture, (P,), and their colours."""
+    @cached_property
+    def _palette(self) -> tuple[Indices, Palette]:
+        """Places of drawable pixels in the picture, (P,), and their colours."""
+        places = np.flatnonzero(by_pixel(self._drawable, *self.source.shape[:2]))
+        return places, make_palette(self.source.reshape(-1, 3)[places], self._novel.reshape(-1)[places])
+
+    def _colours(self, cells: BoolArray) -> Colours:
+        """Of drawable pixels in cells."""
         key = cells.tobytes()
         if key not in self._counted:
-            places = np.flatnonzero(by_pixel(cells, *self.source.shape[:2]))
-            pixels, novel = self.source.reshape(-1, 3)[places], self._novel.reshape(-1)[places]
-            self._counted[key] = places, count_colours(pixels, novel)
+            places, palette = self._palette
+            held = by_pixel(cells, *self.source.shape[:2]).reshape(-1)[places]
+            self._counted[key] = count_colours(palette, held)
         return self._counted[key]
 
 

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ncodec.picture import Pixels
-from ncodec.tables import FloatArray
 from ncodec.vp8l import USUAL, Search
 
 MERGED_BITS = 2.0
@@ -43,6 +41,6 @@ class Goal:
         """Whether squared errors, means of the channels, summed over so many pixels, are small enough."""
         return errors <= pixels * 255**2 * 10 ** (-self.floor / 10)
 
-    def is_met_by(self, errors: FloatArray, source: Pixels) -> bool:
-        """Whether squared errors of the cells of (H, W, 3) are small enough."""
-        return self.is_met(float(errors.sum()), source.shape[0] * source.shape[1])
+    def lacks(self, errors: float, pixels: int) -> float:
+        """dB by which a picture with such errors falls short."""
+        return float(self.floor - 10 * np.log10(255**2 * pixels / max(errors, 1)))

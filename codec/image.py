@@ -6,22 +6,19 @@ from numbers import Integral
 
 import numpy as np
 
-from ncodec.backends import Backend, Draft
+from ncodec.backends import Backend
 from ncodec.bitstream import NO_MODEL, PATCH, QP_COUNT, Container, Flag, Header, pack, unpack
 from ncodec.distortion import RGB
 from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT, check_effort, search_of
 from ncodec.entropy import Symbols, pack_symbols, zero_certain
 from ncodec.errors import InputError, ModelError
-from ncodec.exact import Layer, by_pixel, covered, paint
-from ncodec.exact_choice import Chooser, NetworkOutcome, is_worth_a_look
-from ncodec.filling import fill_cells
+from ncodec.exact import by_pixel, covered, paint
 from ncodec.goal import Goal
 from ncodec.hidden import with_hidden_filled
 from ncodec.model import SLOPES_FILE, Model
 from ncodec.picture import Levels, Picture, Pixels, to_pixels
 from ncodec.picture_file import (
     Encoded,
-    as_delivered,
     decode_exact,
     encode_layers,
     encode_plain,
@@ -32,21 +29,11 @@ from ncodec.picture_file import (
     read_layers,
     read_symbols,
 )
+from ncodec.plan import Plan, Planner, ShownDraft
 from ncodec.refinement import Watch, refine, unwatched
 from ncodec.tables import BoolArray, FloatArray
 from ncodec.tiles import CELL, LARGE_PICTURE, TILE, Place, Tile, pad_to_patches, tiles
 from ncodec.vp8l import THOROUGH, USUAL
-
-MAX_REDRAFTS = 3
-"""times that a picture is coded anew, because more cells of it became exact"""
-
-
-@dataclass(frozen=True, eq=False)
-class ShownDraft(Draft):
-    """A draft, and what a decoder makes of it."""
-
-    pixels: Pixels
-    """(H, W, 3)"""
 
 
 @dataclass(frozen=True)
@@ -69,7 +56,7 @@ class ImageCodec:
             cells = None if exact is None else exact[tile.seen(CELL)]
             return self.backend.analyze(pad_to_patches(pixels[tile.seen(1)]), qp=qp, predicted=known, exact=cells)
 
-        return replace(self._assembled(analyzed, pixels.shape[0], pixels.shape[1], qp=qp), exact=exact)
+        return self._assembled(analyzed, pixels.shape[0], pixels.shape[1], qp=qp, exact=exact)
 
     def draft(
         self,
@@ -87,7 +74,7 @@ class ImageCodec:
         padded = pad_to_patches(pixels, unit=CELL if whole else PATCH)
         high, wide = (side // PATCH if with_latent else 0 for side in padded.shape[:2])
         latent = np.empty((self.model.tables.bias.shape[1], high, wide), np.float32)
-        shown = np.empty_like(padded)
+        shown = padded.copy()
 
         def drafted(tile: Tile) -> Symbols:
             seen, cells = padded[tile.seen(1)], None if exact is None else exact[tile.seen(CELL)]
@@ -100,7 +87,7 @@ class ImageCodec:
             shown[tile.outer(1)] = to_pixels(levels[tile.inner(1)])
             return symbols
 
-        symbols = replace(self._assembled(drafted, *padded.shape[:2], qp=qp), exact=exact)
+        symbols = self._assembled(drafted, *padded.shape[:2], qp=qp, exact=exact)
         return ShownDraft(symbols, latent, shown[: pixels.shape[0], : pixels.shape[1]])
 
     def refine(
@@ -149,17 +136,19 @@ class ImageCodec:
             raise ModelError(msg)
         return effort
 
-    def _assembled(self, symbols_of: Callable[[Tile], Symbols], height: int, width: int, *, qp: int) -> Symbols:
-        """The symbols of a picture from those of what the networks see around each tile."""
+    def _assembled(
+        self, symbols_of: Callable[[Tile], Symbols], height: int, width: int, *, qp: int, exact: BoolArray | None
+    ) -> Symbols:
+        """The symbols of a picture from those of what the networks see around each tile; 0 where cells are exact."""
         tables = self.model.tables
         high, wide = -(-height // PATCH), -(-width // PATCH)
-        z_hat = np.empty((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.int8)
-        residual = np.empty((tables.bias.shape[1], high, wide), dtype=np.int16)
-        for tile in tiles(PATCH * high, PATCH * wide, self.model.halo):
+        z_hat = np.zeros((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.int8)
+        residual = np.zeros((tables.bias.shape[1], high, wide), dtype=np.int16)
+        for tile in tiles(PATCH * high, PATCH * wide, self.model.halo, needed=_others(exact)):
             seen = symbols_of(tile)
             z_hat[:, *tile.outer(CELL)] = seen.z_hat[:, *tile.inner(CELL)]
             residual[:, *tile.outer(PATCH)] = seen.residual[:, *tile.inner(PATCH)]
-        symbols = Symbols(z_hat, residual)
+        symbols = Symbols(z_hat, residual, exact)
         zero_certain(symbols, tables, qp=qp)
         return symbols
 
@@ -193,7 +182,7 @@ class ImageCodec:
 
     def render(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
         """Symbols → levels of the whole padded frame, (16·h, 16·w, 3), or what `predicted`, of that shape, lacks."""
-        levels = np.empty((*(PATCH * side for side in symbols.residual.shape[1:]), 3), dtype=np.float32)
+        levels = np.zeros((*(PATCH * side for side in symbols.residual.shape[1:]), 3), dtype=np.float32)
         for place, tile in self._rendered(symbols, qp=qp, predicted=predicted):
             levels[place] = tile
         return levels
@@ -201,9 +190,9 @@ class ImageCodec:
     def _rendered(
         self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None
     ) -> Iterator[tuple[Place, Levels]]:
-        """Each tile's place and levels."""
+        """Each tile's place and levels, of the smallest box around all cells that are not exact."""
         high, wide = (PATCH * side for side in symbols.residual.shape[1:])
-        for tile in tiles(high, wide, self.model.halo):
+        for tile in tiles(high, wide, self.model.halo, needed=_others(symbols.exact)):
             seen = Symbols(symbols.z_hat[:, *tile.seen(CELL)], symbols.residual[:, *tile.seen(PATCH)])
             known = None if predicted is None else predicted[tile.seen(1)]
             yield tile.outer(1), self.backend.synthesize(seen, qp=qp, predicted=known)[tile.inner(1)]
@@ -222,66 +211,34 @@ class ImageCodec:
         source, picture = picture, with_hidden_filled(picture)
         if (plain := encode_plain(picture, qp=qp)) is not None:
             return plain
-        layers, draft = self.with_exact_cells(picture, self.goal(qp, effort=effort), qp=qp, with_latent=effort > 0)
-        cells = covered(layers, picture.height, picture.width)
+        plan = self.plan(picture, self.goal(qp, effort=effort), qp=qp, with_latent=effort > 0)
+        cells = covered(plan.layers, picture.height, picture.width)
         if cells.all():
-            return encode_layers(picture, layers, qp=qp, lossless=is_lossless(source, layers))
-        symbols = draft.symbols
+            return encode_layers(picture, plan.layers, qp=qp, lossless=is_lossless(source, plan.layers))
+        symbols, qp = plan.draft.symbols, plan.qp
         if effort:
-            symbols = self.refine(picture.pixels, draft, qp=qp, effort=effort, watch=watch)
+            symbols = self.refine(picture.pixels, plan.draft, qp=qp, effort=effort, watch=watch)
         payload = pack_symbols(symbols, self.model.tables, qp=qp)
         header = Header(self.model.id, picture.width, picture.height, qp, flags_of(picture))
         if header.latent_size != symbols.residual.shape[1:]:
             header = replace(header, flags=header.flags | Flag.WHOLE)
-        return Encoded(pack(Container(header, payload, pack_extras(picture, layers))), qp, symbols, float(cells.mean()))
+        data = pack(Container(header, payload, pack_extras(picture, plan.layers)))
+        return Encoded(data, qp, symbols, float(cells.mean()))
 
     def goal(self, qp: int, *, effort: int = 0) -> Goal:
         """What pictures are to cost and to be at a qp."""
         return Goal(lagrangian(self.model, qp=qp), self.model.floor(qp), THOROUGH if effort == MAX_EFFORT else USUAL)
 
-    def with_exact_cells(
-        self, picture: Picture, goal: Goal, *, qp: int, with_latent: bool, can_extend: bool = True
-    ) -> tuple[tuple[Layer, ...], ShownDraft]:
-        """Layers of exact cells, and the draft of what they leave to the network.
+    def plan(self, picture: Picture, goal: Goal, *, qp: int, with_latent: bool, can_extend: bool = True) -> Plan:
+        """Which cells are exact and what the network makes of the others.
 
         The latent is of whole cells where that is better, if the picture `can_extend` beyond its edges.
         """
-        source = picture.pixels
 
-        def drafted(pixels: Pixels, exact: BoolArray | None = None, *, whole: bool) -> ShownDraft:
+        def drafted(pixels: Pixels, *, qp: int, exact: BoolArray | None, whole: bool) -> ShownDraft:
             return self.draft(pixels, qp=qp, exact=exact, whole=whole, with_latent=with_latent)
 
-        draft, whole = drafted(source, whole=False), False
-        coded = self._outcome(picture, draft, qp=qp)
-        if not is_worth_a_look(source, coded, goal):
-            return (), draft
-        chooser, plain = Chooser(source, goal.search), coded.precisely()
-        if can_extend and any(side % CELL for side in source.shape[:2]):
-            # Networks saw no cells in training of which only a part is in the picture.
-            extended = drafted(source, whole=True)
-            other = self._outcome(picture, extended, qp=qp).precisely()
-            if other.cost(goal.price).sum() < plain.cost(goal.price).sum():
-                draft, plain, whole = extended, other, True
-        choice = chooser.choose(plain, goal)
-        for _ in range(MAX_REDRAFTS):
-            cells = choice.cells
-            if not cells.any() or cells.all():
-                return choice.layers, draft
-            redraft = drafted(fill_cells(source, cells), cells, whole=whole)
-            network = self._outcome(picture, redraft, qp=qp).precisely()
-            # Beside exact cells, of which it knows nothing, the network may do worse than before.
-            choice = chooser.extend(choice, network)
-            if np.array_equal(choice.cells, cells):
-                break
-        else:
-            redraft = drafted(fill_cells(source, choice.cells), choice.cells, whole=whole)
-        is_better = choice.cost_beside(network) < plain.cost(choice.goal.price).sum()
-        return (choice.layers, redraft) if is_better or not goal.is_met_by(plain.errors, source) else ((), draft)
-
-    def _outcome(self, picture: Picture, draft: ShownDraft, *, qp: int) -> NetworkOutcome:
-        """What the network makes of each cell."""
-        shown = as_delivered(draft.pixels, grey=picture.grey)
-        return NetworkOutcome(picture.pixels, shown, draft.symbols, self.model.tables, qp=qp)
+        return Planner(picture, goal, self.model.tables, drafted).plan(qp, can_extend=can_extend)
 
     def decode(self, data: bytes) -> Picture:
         """File bytes → picture."""
@@ -300,6 +257,11 @@ class ImageCodec:
         del symbols  # 200 MB of a 100-megapixel picture
         paint(pixels, layers)
         return picture_of(container, pixels)
+
+
+def _others(exact: BoolArray | None) -> BoolArray | None:
+    """Cells beside those that are exact, if any are."""
+    return None if exact is None else ~exact
 
 
 def lagrangian(model: Model, *, qp: int) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ncodec.bitstream import PATCH
 from ncodec.picture import Pixels
+from ncodec.tables import BoolArray
 
 CELL = 64
 """pixels under one hyper-latent, along each side"""
@@ -60,21 +61,36 @@ class Tile:
         return self.rows.seen(unit), self.columns.seen(unit)
 
 
-def _spans(length: int, halo: int, side: int) -> list[_Span]:
-    """Tiles of about equal size at multiples of a hyper-latent cell, each with its halo inside 0…length."""
-    count = -(-length // side)
-    step = -(-length // (count * CELL)) * CELL
+def _spans(length: int, halo: int, side: int, needed: BoolArray | None) -> list[_Span]:
+    """Tiles of about equal size at multiples of a hyper-latent cell, each with its halo inside 0…length.
+
+    They are from the first to the last cell that is needed.
+    """
+    first, last = 0, length
+    if needed is not None:
+        places = np.flatnonzero(needed)
+        if not len(places):
+            return []
+        first, last = CELL * int(places[0]), min(CELL * int(places[-1] + 1), length)
+    count = -(-(last - first) // side)
+    step = -(-(last - first) // (count * CELL)) * CELL
     return [
-        _Span(start, min(start + step, length), max(0, start - halo), min(length, start + step + halo))
-        for start in range(0, length, step)
+        _Span(start, min(start + step, last), max(0, start - halo), min(length, start + step + halo))
+        for start in range(first, last, step)
     ]
 
 
-def tiles(height: int, width: int, halo: int, *, side: int | None = None) -> Iterator[Tile]:
-    """The tiles of a picture, row by row, of at most `side` without `halo` pixels around each."""
+def tiles(
+    height: int, width: int, halo: int, *, side: int | None = None, needed: BoolArray | None = None
+) -> Iterator[Tile]:
+    """The tiles of a picture, row by row, of at most `side` without `halo` pixels around each.
+
+    Where only some cells are `needed`, (⌈H/64⌉, ⌈W/64⌉), tiles cover the smallest box around them.
+    """
     side = side or (LARGE_TILE if height * width > LARGE_PICTURE else TILE)
-    columns = _spans(width, halo, side)
-    return (Tile(row, column) for row in _spans(height, halo, side) for column in columns)
+    down, across = (None, None) if needed is None else (needed.max(axis=1), needed.max(axis=0))
+    columns = _spans(width, halo, side, across)
+    return (Tile(row, column) for row in _spans(height, halo, side, down) for column in columns)
 
 
 def cells_of(height: int, width: int) -> tuple[int, int]:

@@ -154,15 +154,15 @@ class FrameEncoder:
         effort = DEFAULT_EFFORT if self.codecs.frames is None else INTRA_EFFORT
         effort = codec.usual_effort(pixels.shape[0], pixels.shape[1], effort)
         padded = pad_to_patches(pixels)
-        layers, draft = codec.with_exact_cells(
+        plan = codec.plan(
             Picture(padded), replace(codec.goal(qp), floor=0.0), qp=qp, with_latent=effort > 0, can_extend=False
         )
-        cells = FrameCells(no_cells(*padded.shape[:2]).still, layers)
+        cells = FrameCells(no_cells(*padded.shape[:2]).still, plan.layers)
         payload, self._last = b"", np.empty_like(padded)
         if not cells.known.all():
-            symbols = draft.symbols
+            symbols = plan.draft.symbols
             if effort:
-                symbols = codec.refine(padded, draft, qp=qp, effort=effort, form=SUBSAMPLED)
+                symbols = codec.refine(padded, plan.draft, qp=qp, effort=effort, form=SUBSAMPLED)
             levels = codec.render(symbols, qp=qp)
             shifts = choose_shifts(levels, INTRA_ROUNDING)
             shifted = group_shifts(shifts[~cells.known], codec.model.tables, INTRA_ROUNDING)

@@ -2,64 +2,20 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ncodec.console import require_modules
 from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT
 from ncodec.errors import BackendError
+from ncodec.eval.console import FILE_IN, FOLDER, NewFile, force_option, percent, stages
 
 if TYPE_CHECKING:
     from PIL import Image
-
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-FOLDER_OUT = click.Path(file_okay=False, path_type=Path)
-FILE_IN = click.Path(exists=True, dir_okay=False, path_type=Path)
-FILE_OUT = click.Path(dir_okay=False, path_type=Path)
-
-
-FORCE = "ncodec.force"
-"""key of a command's context: whether files may be overwritten"""
-
-
-class NewFile(click.Path):
-    """A file that is written after long work, and refused before for its suffix, its folder, or because it exists."""
-
-    def __init__(self, *suffixes: str) -> None:
-        super().__init__(dir_okay=False, path_type=Path)
-        self._suffixes = suffixes
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Name → path."""
-        path = Path(os.fsdecode(super().convert(value, param, ctx)))
-        if path.suffix.lower() not in self._suffixes:
-            self.fail(f"expected a name that ends in {' or '.join(self._suffixes)}, got {path}", param, ctx)
-        if not path.parent.is_dir():
-            self.fail(f"{path}: its folder does not exist", param, ctx)
-        if path.exists() and not (ctx and ctx.meta.get(FORCE)):
-            self.fail(f"{path}: exists; -f overwrites it", param, ctx)
-        return path
-
-
-def _remember_force(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    ctx.meta[FORCE] = value
-
-
-_force = click.option(
-    "-f",
-    "--force",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=_remember_force,
-    help="Overwrite existing files.",
-)
 
 
 @click.group()
@@ -90,7 +46,7 @@ def _open(picture: Path) -> "Image.Image":
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("-q", "--quality", type=click.FloatRange(0, 100), default=30, show_default=True)
 @click.option("-o", "--output", type=NewFile(".png"), help="Also write a side-by-side PNG.")
-@_force
+@force_option
 def compare(picture: Path, quality: float, output: Path | None) -> None:
     """One picture beside JPEG at the same size: bits, PSNR and times."""
     import numpy as np
@@ -113,7 +69,7 @@ def compare(picture: Path, quality: float, output: Path | None) -> None:
 @bench.command()
 @click.argument("folder", type=FOLDER)
 @click.option("--save", type=NewFile(".json"), help="Also write the curves as JSON.")
-@_force
+@force_option
 @click.option("--record", type=FOLDER, help="Also note ncodec's curve in the manifest of this weights folder.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
 def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -> None:
@@ -135,7 +91,7 @@ def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -
         click.echo(f"left out: {sentence}", err=True)
     efforts = (NCODEC, NCODEC_PLAIN, NCODEC_LONGER)
     codecs = (*efforts, JPEG_420, JPEG_444, WEBP)
-    with _stages() as progress, TemporaryDirectory() as cache:
+    with stages() as progress, TemporaryDirectory() as cache:
         measured = measure(
             PICTURES,
             sources,
@@ -152,7 +108,7 @@ def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -
     click.echo("  ".join(f"{rate:.3f} bpp {quality:.2f} dB" for rate, quality in curves[NCODEC.name]))
     click.echo(f"{'BD-rate against':26}" + "".join(f"{curve.name:>17}" for curve in ours))
     for anchor in anchors:
-        rates = (_percent(rate_difference(anchor, curve, "psnr")) for curve in ours)
+        rates = (percent(rate_difference(anchor, curve, "psnr")) for curve in ours)
         click.echo(f"{anchor.name:26}" + "".join(f"{rate:>17}" for rate in rates))
     if save:
         save.write_text(json.dumps({"pictures": len(sources), "curves": curves}, indent=1) + "\n", "utf-8")
@@ -167,13 +123,13 @@ def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -
 @click.option(
     "--figure", type=NewFile(".svg", ".png", ".html"), help="Also draw quality over time (.svg, .png, .html)."
 )
-@_force
+@force_option
 def drift(clips: tuple[Path, ...], qualities: tuple[float, ...], figure: Path | None) -> None:
     """How far quality sinks in 113 frames after one intra frame: a clip's first frames, played to and fro."""
     require_modules("scipy", "skimage", "altair", "vl_convert", extra="eval")
     from ncodec.eval.drift import drift_chart, measure_drift
 
-    with _stages() as progress:
+    with stages() as progress:
         found = measure_drift(clips, qualities, advance=progress("measure", len(clips) * len(qualities)))
     for each in found:
         click.echo(f"{each.clip:30} quality {each.quality:3g}  {each.change:+.2f} dB")
@@ -181,15 +137,11 @@ def drift(clips: tuple[Path, ...], qualities: tuple[float, ...], figure: Path | 
         drift_chart(found).save(figure)
 
 
-def _percent(rate: float | str) -> str:
-    return rate if isinstance(rate, str) else f"{rate:+.1f} %"
-
-
 @bench.command()
 @click.argument("clips", nargs=-1, required=True, type=FILE_IN)
 @click.option("--frames", type=click.IntRange(2), default=96, show_default=True, help="Most frames of a clip.")
 @click.option("--save", type=NewFile(".json"), help="Also write the curves as JSON.")
-@_force
+@force_option
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
 def video(clips: tuple[Path, ...], frames: int, save: Path | None, jobs: int | None) -> None:
     """BD-rates of clips against intra frames alone and low-delay H.264 and H.265, by PSNR 6:1:1."""
@@ -206,7 +158,7 @@ def video(clips: tuple[Path, ...], frames: int, save: Path | None, jobs: int | N
     for sentence in unreadable:
         click.echo(f"left out: {sentence}", err=True)
     codecs = (NCODEC_CLIPS, INTRA_CLIPS, X264_FAST, X264_LOW_DELAY, X265_LOW_DELAY)
-    with _stages() as progress, TemporaryDirectory() as cache:
+    with stages() as progress, TemporaryDirectory() as cache:
         measured = measure(
             CLIPS,
             sources,
@@ -221,7 +173,7 @@ def video(clips: tuple[Path, ...], frames: int, save: Path | None, jobs: int | N
     for source in sources:
         alone = [Measured(m.codec, {source.name: m.outcomes[source.name]}) for m in measured]
         ours, *anchors = (mean_curve(m, [source], [CLIPS.main_metric]) for m in alone)
-        rates = [_percent(rate_difference(anchor, ours, CLIPS.main_metric)) for anchor in anchors]
+        rates = [percent(rate_difference(anchor, ours, CLIPS.main_metric)) for anchor in anchors]
         click.echo(f"{source.name[:35]:36}" + "".join(f"{rate:>26}" for rate in rates))
         table[source.name] = {curve.name: curve.curve(CLIPS.main_metric) for curve in (ours, *anchors)}
     if save:
@@ -269,7 +221,7 @@ def effort(folder: Path, efforts: tuple[int, ...], every: int, threads: int | No
     from ncodec.eval.media import read_pixels
 
     pictures = [read_pixels(path) for path in find_files([folder])[1][::every]]
-    with _stages() as progress:
+    with stages() as progress:
         results = measure_efforts(
             pictures,
             (0, *efforts),
@@ -280,6 +232,41 @@ def effort(folder: Path, efforts: tuple[int, ...], every: int, threads: int | No
     for result, rate in zip(results, saved(results), strict=True):
         slower = result.encode_s / results[0].encode_s
         click.echo(f"effort {result.effort}  {rate:+6.2f} %  {result.encode_s:7.2f} s a picture  {slower:6.1f} ×")
+
+
+@bench.command()
+@click.argument("folder", type=FOLDER)
+@click.option("--effort", "efforts", type=click.IntRange(0, MAX_EFFORT), multiple=True, default=(0,), show_default=True)
+@click.option("--save", type=NewFile(".json"), help="Also write every size and PSNR as JSON.")
+@force_option
+@click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
+def promises(folder: Path, efforts: tuple[int, ...], save: Path | None, jobs: int | None) -> None:
+    """Whether every picture of FOLDER is as good and as small as it is to be, at eleven qualities.
+
+    No picture may be worse than the floor of its quality, worse than at a lower quality by more than 0.2 dB, or larger
+    than lossless WebP by more than 2 % and 64 bytes. `python -m ncodec.eval.corpora` writes pictures that are hard.
+    Exits with 1 where one is.
+    """
+    from ncodec.eval.measure import find_files
+    from ncodec.eval.promises import Checked, check_pictures
+
+    paths = find_files([folder])[1]
+    broken, checked = 0, []
+    with stages() as progress:
+        advance = progress("check", len(paths) * len(efforts))
+        for (path, effort), result in check_pictures(paths, efforts, jobs=jobs or os.cpu_count() or 1):
+            sentences = list(result.broken()) if isinstance(result, Checked) else [result]
+            checked += [result] if isinstance(result, Checked) else []
+            for sentence in sentences:
+                click.echo(f"{path.name}, effort {effort}, {sentence}")
+            broken += bool(sentences)
+            advance(1)
+    click.echo(f"{len(paths) * len(efforts) - broken} of {len(paths) * len(efforts)} as promised")
+    if save:
+        rows = sorted((asdict(each) for each in checked), key=lambda row: (row["effort"], row["name"]))
+        save.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    if broken:
+        raise SystemExit(1)
 
 
 @bench.command()
@@ -312,115 +299,3 @@ def symbols(folder: Path, frames: int, as_json: bool) -> None:
             f"{result.variant:24} {result.different} of {result.symbols:,} symbols differ, "
             f"pixels by at most {result.largest_pixel_difference}"
         )
-
-
-@click.command()
-@click.argument("inputs", nargs=-1, required=True)
-@click.option("-o", "--output", type=FILE_OUT, default="report.html", show_default=True, help="The page.")
-@click.option("--data", type=FOLDER, help="Folder of a data set that is named (kodak).")
-@click.option("--codec", "codecs", multiple=True, help="Codec to include, by its name in the report; default: all.")
-@click.option("--cache", type=FOLDER_OUT, help="Folder of measured points; default: the user's cache folder.")
-@click.option(
-    "--figures", type=FOLDER_OUT, help="Also write curves (SVG, PNG), points (CSV) and rates (Markdown) here."
-)
-@click.option("--frames", type=click.IntRange(2), default=96, show_default=True, help="Most frames of a clip.")
-@click.option("--title", help="Heading of the page.")
-@click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
-@click.option("--quick", is_flag=True, help="Five points a codec, and PSNR alone.")
-@click.option("-f", "--force", is_flag=True, help="Overwrite the page.")
-@click.option("--json", "as_json", is_flag=True, help="Print BD-rates as JSON.")
-def report(
-    inputs: tuple[str, ...],
-    output: Path,
-    data: Path | None,
-    codecs: tuple[str, ...],
-    cache: Path | None,
-    figures: Path | None,
-    frames: int,
-    title: str | None,
-    jobs: int | None,
-    quick: bool,
-    force: bool,
-    as_json: bool,
-) -> None:
-    """Compare codecs on pictures or clips, in one HTML page.
-
-    INPUTS are pictures, clips, folders of either, or a data set's name with --data.
-
-    Points are kept between runs, so an interrupted or repeated run measures only what is missing.
-    """
-    require_modules("scipy", "skimage", "altair", "vl_convert", "jinja2", "platformdirs", extra="eval")
-    from ncodec.eval.measure import find_files
-    from ncodec.eval.page import render, write_figures
-    from ncodec.eval.report import choose_codecs, make_report
-    from ncodec.eval.store import Store
-    from ncodec.files import check_output, write_bytes
-
-    check_output(output, overwrite=force)
-    medium, paths = find_files(_input_paths(inputs, data))
-    kind = "Image" if medium.name == "pictures" else "Video"
-    with _stages() as progress:
-        made = make_report(
-            medium,
-            paths,
-            title=title or f"{kind} codecs on {', '.join(Path(name).name for name in inputs)}",
-            codecs=choose_codecs(medium, codecs),
-            frames=frames,
-            store=Store(cache or _cache_folder()),
-            jobs=jobs or os.cpu_count() or 1,
-            quick=quick,
-            progress=progress,
-        )
-    write_bytes(render(made).encode(), output, overwrite=force)
-    names = [curve.name for curve in made.curves]
-    anchor = next((name for name in names if name.startswith(("JPEG", "x264"))), names[0])
-    if figures is not None:
-        write_figures(made, figures, anchor=anchor)
-    rates = made.rate_differences(medium.main_metric).get(anchor, {})
-    if as_json:
-        click.echo(json.dumps({"page": str(output), "anchor": anchor, "bd_rate_psnr": rates}, ensure_ascii=False))
-        return
-    ours = made.rates_of_ours(medium.main_metric)
-    click.echo(f"{'BD-rate':36}{'against ' + anchor:>28}{'of ncodec against it':>24}")
-    for name in (name for name in names if name in rates or name in ours):
-        click.echo(f"{name:36}{_percent(rates.get(name, '–')):>28}{_percent(ours.get(name, '–')):>24}")
-    listed = f"; {len(made.failures)} failed or left out, listed at its end" if made.failures else ""
-    click.echo(f"{output}: {len(made.sources)} {medium.name}, {len(made.measured)} codecs measured{listed}")
-
-
-def _input_paths(inputs: tuple[str, ...], data: Path | None) -> list[Path]:
-    """Files and folders of the inputs; raises UsageError where a data set's name and --data do not go together."""
-    from ncodec.eval.curves import data_sets
-
-    known = sorted(data_sets())
-    if data is not None:
-        if len(inputs) != 1 or inputs[0] not in known:
-            msg = f"--data goes with the name of one data set ({', '.join(known)}), got {' '.join(inputs)}"
-            raise click.UsageError(msg)
-        return [data]
-    for name in inputs:
-        if name in known and not Path(name).exists():
-            msg = f"say with --data which folder holds the pictures of {name}"
-            raise click.UsageError(msg)
-    return [Path(name) for name in inputs]
-
-
-def _cache_folder() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("ncodec") / "results"
-
-
-@contextmanager
-def _stages() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """A progress bar for each stage, on standard error."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-
-        def start(stage: str, total: int) -> Callable[[int], None]:
-            task = bar.add_task(stage, total=total)
-            return lambda count: bar.advance(task, count)
-
-        yield start

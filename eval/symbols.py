@@ -10,10 +10,11 @@ from ncodec.bitstream import unpack
 from ncodec.distortion import RGB
 from ncodec.effort import DEFAULT_EFFORT
 from ncodec.entropy import Symbols
-from ncodec.image import ImageCodec, ShownDraft
+from ncodec.image import ImageCodec
 from ncodec.model import FRAME
 from ncodec.picture import Levels, Pixels, from_array
 from ncodec.picture_file import read_symbols
+from ncodec.plan import ShownDraft
 from ncodec.refinement import Watch, unwatched
 from ncodec.tables import BoolArray, FloatArray
 from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder

@@ -23,7 +23,7 @@ LAYERS = [
     {"stream", "vectors", "tracks"},
     {"kept"},
     {"backends", "zoo", "models", "motion_search", "golden_frame"},
-    {"golden_search", "refinement"},
+    {"golden_search", "refinement", "plan"},
     {"image"},
     {"rate_target"},
     {"predictor", "scroll", "control"},

@@ -21,12 +21,12 @@ pytest.importorskip("vl_convert")
 
 from ncodec.errors import InputError, NcodecError
 from ncodec.eval import codecs, measure, metrics, report
-from ncodec.eval.cli import report as command
 from ncodec.eval.codecs import CODECS, JPEG_420, NCODEC, runtime_files
 from ncodec.eval.curves import MeanCurve, MeanPoint, mean_curve, published_curves, rate_difference
 from ncodec.eval.measure import load_sources, measure_point
 from ncodec.eval.media import PICTURES, Source, picture_key
 from ncodec.eval.memory import measure_memory
+from ncodec.eval.report_cli import report as command
 from ncodec.eval.samples import encode_within
 from ncodec.eval.store import Failure, Point, Store
 

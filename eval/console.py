@@ -1,0 +1,72 @@
+"""Options, progress and numbers that the commands of evaluation share."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FOLDER_OUT = click.Path(file_okay=False, path_type=Path)
+FILE_IN = click.Path(exists=True, dir_okay=False, path_type=Path)
+FILE_OUT = click.Path(dir_okay=False, path_type=Path)
+
+
+FORCE = "ncodec.force"
+"""key of a command's context: whether files may be overwritten"""
+
+
+class NewFile(click.Path):
+    """A file that is written after long work, and refused before for its suffix, its folder, or because it exists."""
+
+    def __init__(self, *suffixes: str) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+        self._suffixes = suffixes
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Name → path."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if path.suffix.lower() not in self._suffixes:
+            self.fail(f"expected a name that ends in {' or '.join(self._suffixes)}, got {path}", param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"{path}: its folder does not exist", param, ctx)
+        if path.exists() and not (ctx and ctx.meta.get(FORCE)):
+            self.fail(f"{path}: exists; -f overwrites it", param, ctx)
+        return path
+
+
+def _remember_force(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    ctx.meta[FORCE] = value
+
+
+force_option = click.option(
+    "-f",
+    "--force",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_remember_force,
+    help="Overwrite existing files.",
+)
+
+
+def percent(rate: float | str) -> str:
+    """A change as a table shows it, or the sentence in its place."""
+    return rate if isinstance(rate, str) else f"{rate:+.1f} %"
+
+
+@contextmanager
+def stages() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """A progress bar for each stage, on standard error."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+
+        def start(stage: str, total: int) -> Callable[[int], None]:
+            task = bar.add_task(stage, total=total)
+            return lambda count: bar.advance(task, count)
+
+        yield start

@@ -1,0 +1,94 @@
+"""Whether a picture comes back as good as every quality promises, never worse at a higher one, and small enough."""
+
+import io
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from PIL import Image
+
+from ncodec.api import load_picture, open_codec
+from ncodec.eval.measure import run_in_pool
+from ncodec.hidden import visible_psnr
+from ncodec.picture import Picture
+from ncodec.quality import quality_to_qp
+
+QUALITIES = tuple(range(0, 101, 10))
+LARGEST_FALL = 0.2
+"""dB by which a picture may be worse than at the quality before"""
+LARGEST_SHARE, SPARE_BYTES = 1.02, 64
+"""of lossless WebP: a file may have this share of its bytes, and so many more"""
+EXACT_PSNR = 99.0
+"""dB that stand for a picture without errors"""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A picture coded at one quality."""
+
+    quality: int
+    size: int
+    """bytes"""
+    psnr: float
+    """dB, over pixels that are not transparent; at most `EXACT_PSNR`"""
+    promised: float
+    """dB, the floor of the model at this quality"""
+    exact: float
+    """share of exact cells"""
+    encode_s: float
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A picture coded at all qualities with one effort."""
+
+    name: str
+    effort: int
+    pixels: int
+    webp: int
+    """bytes of lossless WebP"""
+    trials: tuple[Trial, ...]
+
+    def broken(self) -> Iterator[str]:
+        """A sentence for every promise that does not hold."""
+        limit = LARGEST_SHARE * self.webp + SPARE_BYTES
+        for trial in self.trials:
+            if trial.psnr < trial.promised:
+                yield f"quality {trial.quality}: expected at least {trial.promised:.2f} dB, got {trial.psnr:.2f}"
+            if trial.size > limit:
+                yield f"quality {trial.quality}: expected at most {limit:.0f} bytes, got {trial.size}"
+        for below, above in pairwise(self.trials):
+            if above.psnr < below.psnr - LARGEST_FALL:
+                yield f"quality {above.quality}: {above.psnr:.2f} dB, after {below.psnr:.2f} at {below.quality}"
+
+
+def check_picture(path: Path, effort: int, qualities: Sequence[int] = QUALITIES) -> Checked:
+    """Encode and decode one picture at ascending qualities, with one thread."""
+    codec, picture = open_codec(threads=1), load_picture(path)
+    trials = []
+    for quality in qualities:
+        qp = quality_to_qp(quality)
+        start = time.perf_counter()
+        encoded = codec.encode(picture, qp=qp, effort=effort)
+        seconds = time.perf_counter() - start
+        psnr = min(visible_psnr(picture, codec.decode(encoded.data).pixels), EXACT_PSNR)
+        trials.append(Trial(quality, len(encoded.data), psnr, codec.model.floor(qp), encoded.exact, seconds))
+    return Checked(path.name, effort, picture.width * picture.height, _lossless_webp(picture), tuple(trials))
+
+
+def check_pictures(
+    paths: Sequence[Path], efforts: Sequence[int], *, jobs: int
+) -> Iterator[tuple[tuple[Path, int], Checked | str]]:
+    """Each picture and effort with its result, or with the sentence of its failure, as they are done."""
+    yield from run_in_pool(check_picture, [(path, effort) for effort in efforts for path in paths], jobs)
+
+
+def _lossless_webp(picture: Picture) -> int:
+    """Bytes of Pillow's lossless WebP."""
+    stream, image = io.BytesIO(), Image.fromarray(picture.pixels)
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
+    image.save(stream, "WEBP", lossless=True)
+    return len(stream.getvalue())
