@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from ncodec.errors import FormatError
 from ncodec.picture import Pixels
@@ -24,8 +25,10 @@ MAX_COVER = 4
 _BLOCK = 64
 """cells along each side of what an encoder puts into one layer, so that no box is too large"""
 _COLOUR_BYTES = 3
-DIFFERENCE = 0
-"""the step of a layer that holds by how much pixels differ from their prediction, modulo 256"""
+MAX_STEP = 255
+DIFFERENCES = 127
+"""what the byte of the step of a layer of differences is larger by"""
+MAX_DIFFERENCE_STEP = MAX_STEP - DIFFERENCES
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +40,9 @@ class Layer:
     coded: bytes
     """bitstream of the box around them, or three bytes of the one colour of all of them"""
     step: int = 1
-    """what samples are multiplied with, 1…255; products beyond 255 are 255. In predicted frames `DIFFERENCE` too"""
+    """what samples are multiplied with, 1…255, of differences 1…128; products beyond 255 are 255"""
+    is_difference: bool = False
+    """whether samples are signed differences from the prediction of a frame; with a step of 1, they are modulo 256"""
 
 
 def box_of(cells: BoolArray, height: int, width: int) -> Place:
@@ -61,18 +66,26 @@ def covered(layers: Sequence[Layer], height: int, width: int) -> BoolArray:
 
 
 def code_layers(pixels: Pixels, cells: BoolArray, *, step: int = 1, search: Search = USUAL) -> list[Layer]:
-    """(H, W, 3) uint8 and the cells to code → layers, more than one of large pictures.
+    """(H, W, 3) uint8 and the cells to code → layers, more than one of large pictures; samples are in steps."""
+    samples = pixels if step == 1 else np.rint(pixels / np.float32(step)).astype(np.uint8)
+    return [Layer(part, _code_box(samples, part, search), step) for part in _parts(cells)]
 
-    With a step, samples are rounded to its multiples; with `DIFFERENCE`, pixels are differences.
-    """
-    samples = pixels if step <= 1 else np.rint(pixels / np.float32(step)).astype(np.uint8)
-    layers = []
+
+def code_differences(
+    differences: npt.NDArray[np.int8], cells: BoolArray, *, step: int, search: Search = USUAL
+) -> list[Layer]:
+    """Differences from a prediction in steps, (H, W, 3), and the cells to code → layers."""
+    samples = differences.view(np.uint8)
+    return [Layer(part, _code_box(samples, part, search), step, is_difference=True) for part in _parts(cells)]
+
+
+def _parts(cells: BoolArray) -> Iterator[BoolArray]:
+    """Cells of each layer."""
     for block in _blocks(cells):
         part = np.zeros_like(cells)
         part[block] = cells[block]
         if part.any():
-            layers.append(Layer(part, _code_box(samples, part, search), step))
-    return layers
+            yield part
 
 
 def _blocks(cells: BoolArray) -> Iterator[Place]:
@@ -105,11 +118,18 @@ def paint(pixels: Pixels, layers: Sequence[Layer], *, predicted: Pixels | None =
         box = box_of(layer.cells, height, width)
         held = by_pixel(layer.cells, height, width)[box]
         shown = _decoded_box(layer, *held.shape)
-        if layer.step == DIFFERENCE and predicted is not None:
-            shown = shown + predicted[box]  # modulo 256
+        if layer.is_difference and predicted is not None:
+            shown = add_differences(predicted[box], shown.view(np.int8), step=layer.step)
         elif layer.step > 1:
             shown = np.minimum(shown.astype(np.uint16) * layer.step, 255).astype(np.uint8)
         np.copyto(pixels[box], shown, where=held[:, :, None])
+
+
+def add_differences(predicted: Pixels, differences: npt.NDArray[np.int8], *, step: int) -> Pixels:
+    """A prediction and its differences in steps, (H, W, 3) each → pixels."""
+    if step == 1:
+        return predicted + differences.view(np.uint8)  # modulo 256
+    return np.clip(predicted + np.int16(step) * differences, 0, 255).astype(np.uint8)
 
 
 def _decoded_box(layer: Layer, height: int, width: int) -> Pixels:
@@ -120,9 +140,11 @@ def _decoded_box(layer: Layer, height: int, width: int) -> Pixels:
 
 def pack_layers(layers: Sequence[Layer]) -> bytes:
     """Layers → bytes, one after the other: step:u8 map_length:varint map coded_length:varint coded."""
-    return b"".join(
-        bytes([layer.step]) + with_length(pack_map(layer.cells)) + with_length(layer.coded) for layer in layers
-    )
+    parts = []
+    for layer in layers:
+        step = layer.step + DIFFERENCES * layer.is_difference
+        parts += [bytes([step]), with_length(pack_map(layer.cells)), with_length(layer.coded)]
+    return b"".join(parts)
 
 
 def with_length(data: bytes) -> bytes:
@@ -136,12 +158,12 @@ def pack_map(cells: BoolArray) -> bytes:
 
 
 def unpack_layers(
-    payload: bytes, height: int, width: int, *, taken: BoolArray | None = None, least_step: int = 1
+    payload: bytes, height: int, width: int, *, taken: BoolArray | None = None, with_differences: bool = False
 ) -> tuple[Layer, ...]:
     """Bytes → the layers of a picture of `height` × `width`; raises FormatError.
 
     No pixel is decoded yet. Layers share no cell, nor have they one that is `taken`; their boxes are bounded as
-    `MAX_BOX` and `MAX_COVER` say.
+    `MAX_BOX` and `MAX_COVER` say. `with_differences`, large steps are of differences.
     """
     reader = ByteReader(payload)
     taken = np.zeros(cells_of(height, width), dtype=np.bool_) if taken is None else taken.copy()
@@ -150,8 +172,10 @@ def unpack_layers(
     while not reader.at_end:
         step = reader.byte()
         cells = unpack_map(reader.take(reader.varint()), taken.shape)
-        layer = Layer(cells, reader.take(reader.varint()), step)
-        if step < least_step or not cells.any() or (taken & cells).any():
+        is_difference = with_differences and step > DIFFERENCES
+        step -= DIFFERENCES * is_difference
+        layer = Layer(cells, reader.take(reader.varint()), step, is_difference)
+        if not step or not cells.any() or (taken & cells).any():
             msg = "expected layers of cells that share none, in steps of 1 to 255, got others: the file is damaged"
             raise FormatError(msg)
         taken |= cells

@@ -33,6 +33,8 @@ HOPE_DRAWN, HOPE_SAMPLED = 0.5, 0.85
 """shares of the estimated bits that lossless coding may turn out to take"""
 ROUGH_BITS = 4.5
 """of a residual that is not 0, so that few take more"""
+LARGE = 2**18
+"""pixels of a picture from which trials are spared"""
 PATIENCE = 1
 """mergings in a row that may be worse than the best one before the search ends"""
 LAYER_BITS = 8 * 12
@@ -216,25 +218,20 @@ class Chooser:
         drawable: BoolArray = (cost.drawn_bits <= cost.bits()) | (cost.novel < DRAWN_NOVELTY * cost.pixels)
         return drawable
 
-    def choose(self, network: Outcome, goal: Goal) -> Choice:
-        """The cheapest way for the whole picture, given what the network makes of its cells.
+    def good_enough(self, network: Outcome, goal: Goal) -> Choice:
+        """A choice that meets the goal's PSNR, where `cheapest` does not.
 
-        Where the picture falls short of the goal's PSNR, errors become dearer until it does not, or all of it is
-        sampled just finely enough, whichever is cheaper.
+        Errors become dearer until it is met, or the whole picture is sampled just finely enough, whichever is cheaper.
         """
-        best = choice = self._cheapest(network, goal)
-        if goal.is_met(best.errors_beside(network), self._pixels):
-            return best
         goal = replace(goal, floor=goal.floor + MARGIN)
-        best = self._just_enough(goal)
+        enough = self._just_enough(goal)
         first = int(np.floor(np.log(goal.price) / np.log(BOOST))) + 1
         for power in range(first, first + MAX_BOOSTS):
             # The same prices at every quality, so that a higher one finds no worse picture.
-            dearer = replace(goal, price=BOOST**power)
-            choice = self._cheapest(network, dearer)
-            if goal.is_met(choice.errors_beside(network), self._pixels):
+            choice = self.cheapest(network, replace(goal, price=BOOST**power))
+            if goal.lacks(choice.errors_beside(network), self._pixels) <= 0:
                 break
-        return min(best, choice, key=lambda each: each.cost_beside(network, goal.price))
+        return min(enough, choice, key=lambda each: each.cost_beside(network, goal.price))
 
     def extend(self, choice: Choice, network: Outcome) -> Choice:
         """The same choice or one with more exact cells, because the network makes something else of the others."""
@@ -253,12 +250,12 @@ class Chooser:
         """All cells sampled in the coarsest steps that a goal allows."""
         ways = np.full_like(self._drawable, SAMPLED, dtype=np.uint8)
         for step in reversed(STEPS.tolist()):
-            if goal.is_met(float(errors_of(self.source, _sampled(self.source, step))[0].sum()), self._pixels):
+            if goal.lacks(float(errors_of(self.source, _sampled(self.source, step))[0].sum()), self._pixels) <= 0:
                 break
         tried = self._try(SAMPLED, step, ways == SAMPLED)
         return self._finished(Choice(ways, {(SAMPLED, step): tried}, goal))
 
-    def _cheapest(self, network: Outcome, goal: Goal) -> Choice:
+    def cheapest(self, network: Outcome, goal: Goal) -> Choice:
         """The cheapest of: nothing exact, what is chosen by cell, and everything exact in one or both ways."""
         outcomes = self._outcomes(network, goal)
         plain = Choice(np.zeros_like(self._drawable, dtype=np.uint8), {}, goal)
@@ -266,7 +263,7 @@ class Chooser:
         self._learn(rough, outcomes, goal)
         chosen = self._ways(outcomes, goal, EVERY_WAY)
         options = [plain, self._tried_ways(chosen, outcomes, goal)]
-        is_unknown = _is_drawing(self._cost) and not rough.any()
+        is_unknown = _is_drawing(self._cost)
         for allowed in ((DRAWN, SAMPLED), (DRAWN,)):
             ways = self._ways(outcomes, goal, allowed)
             expected = sum(float(self._expected(outcomes, way).cost(goal.price)[ways == way].sum()) for way in allowed)
@@ -338,7 +335,8 @@ class Chooser:
                 worse = 0 if costs[merging] == min(costs.values()) else worse + 1
                 merging += direction
         best = min(costs, key=lambda merging: costs[merging])
-        self._lean, self._patience = best - goal.merging, 0
+        self._lean = best - goal.merging
+        self._patience = PATIENCE if self._pixels <= LARGE else 0
         return best
 
     def _can_merge(self, cells: BoolArray) -> bool:

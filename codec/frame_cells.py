@@ -4,14 +4,13 @@ Where a screen scrolls, blocks of cells of any kind may take their prediction fr
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ncodec.bitstream import PATCH
 from ncodec.errors import FormatError
 from ncodec.exact import (
-    DIFFERENCE,
     Layer,
     by_pixel,
     pack_layers,
@@ -21,6 +20,7 @@ from ncodec.exact import (
     unpack_map,
     with_length,
 )
+from ncodec.motion import Motion
 from ncodec.picture import Pixels
 from ncodec.scroll import MAX_SCROLL, Scroll
 from ncodec.tables import BoolArray
@@ -42,8 +42,12 @@ class FrameCells:
     scrolled: BoolArray | None = None
     """(H/16, W/16) blocks that are predicted from the last frame, moved as one, where there is a scroll"""
 
+    def moved(self, motion: Motion) -> Motion:
+        """Motion for blocks that are not scrolled; they are not mixed with their scrolled neighbours."""
+        return motion if self.scrolled is None else replace(motion, used=motion.used & ~self.scrolled)
+
     def predict(self, predicted: Pixels, last: Pixels) -> Pixels:
-        """A prediction by blocks, (H, W, 3), and the last frame → the prediction that counts."""
+        """A prediction by the blocks' motion, (H, W, 3), and the last frame → the prediction that counts."""
         if self.scroll is None or self.scrolled is None:
             return predicted
         held = self.scrolled.repeat(PATCH, axis=0).repeat(PATCH, axis=1)
@@ -105,5 +109,5 @@ def unpack_cells(payload: bytes, height: int, width: int, *, intra: bool) -> Fra
     if kinds > _STILL | _SCROLL or bool(kinds & _STILL) != still.any() or is_far:
         msg = "expected which cells are still and which scroll how far, got otherwise: the file is damaged"
         raise FormatError(msg)
-    layers = unpack_layers(reader.rest(), height, width, taken=still, least_step=DIFFERENCE)
+    layers = unpack_layers(reader.rest(), height, width, taken=still, with_differences=True)
     return FrameCells(still, layers, scroll, scrolled)

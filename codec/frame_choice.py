@@ -1,16 +1,17 @@
 """Which cells of a predicted frame are still or exact instead of coded by the network: those of screens and drawings.
 
 A cell is *still* where its prediction is good enough, coded by its *difference* from the prediction where little of it
-changes, or *drawn* anew. Pixels that are near enough to their prediction count as unchanged.
+changes, or *drawn* anew. Differences are in steps, and pixels that are near enough to their prediction have none.
 """
 
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from ncodec.bitstream import PATCH
-from ncodec.exact import DIFFERENCE, Layer, code_layers
+from ncodec.exact import MAX_DIFFERENCE_STEP, Layer, add_differences, code_differences
 from ncodec.exact_choice import DRAWN_NOVELTY, Chooser, Outcome, errors_of
 from ncodec.frame_cells import FrameCells, no_cells
 from ncodec.goal import Goal
@@ -24,8 +25,10 @@ SCREENED_ROWS = 4
 """of how many rows one is looked at to find cells that are drawn"""
 SURE = 0.05
 """bits a pixel up to which a cell is coded without asking what the network would make of it"""
-BETTER = 0.9
-"""share of the network's cost that another way of coding a cell may take at most"""
+BETTER = 2.0
+"""times the network's cost that another way of coding a cell may take: what the network blurs costs later frames"""
+DEAD_ZONE = 0.8
+"""steps by which some channel of a pixel has to differ from its prediction to be coded"""
 STILL, CHANGED, DRAWN = 0, 1, 2
 """ways of coding a cell without the network"""
 
@@ -66,21 +69,32 @@ class FrameChooser:
         cells: BoolArray = cost.novel < DRAWN_NOVELTY * cost.pixels
         return cells
 
+    @property
+    def _step(self) -> int:
+        """Of differences."""
+        return min(self.goal.step, MAX_DIFFERENCE_STEP)
+
     @cached_property
-    def _target(self) -> Pixels:
-        """The frame, but the prediction where that is near enough."""
-        distance = np.square(self.source.astype(np.int32) - self.predicted).sum(axis=2)
-        near = distance < 2**self.goal.merging
-        return np.where(near[:, :, None], self.predicted, self.source)
+    def _differences(self) -> npt.NDArray[np.int8]:
+        """(H, W, 3) from the prediction, in steps; none where it is near enough."""
+        step = self._step
+        differences = np.subtract(self.source, self.predicted, dtype=np.int16)
+        if step == 1:
+            far = np.square(differences, dtype=np.int32).sum(axis=2) >= 2**self.goal.merging
+            return np.where(far[:, :, None], differences, 0).astype(np.uint8).view(np.int8)
+        far = np.abs(differences).max(axis=2) >= DEAD_ZONE * step
+        steps = np.clip(np.rint(differences / np.float32(step)), -128, 127)
+        return np.where(far[:, :, None], steps, 0).astype(np.int8)
 
     @cached_property
     def _costs(self) -> FloatArray:
         """(3, ⌈H/64⌉, ⌈W/64⌉) λ·D + R of each way, about."""
-        still, changed = (errors_of(self.source, shown) for shown in (self.predicted, self._target))
+        coded = add_differences(self.predicted, self._differences, step=self._step)
+        still, changed = (errors_of(self.source, shown) for shown in (self.predicted, coded))
         none = np.zeros_like(still[0])
         outcomes = (
             Outcome(still[0], none, still[1]),
-            Outcome(changed[0], lossless_cost(self._target - self.predicted).bits(), changed[1]),
+            Outcome(changed[0], lossless_cost(self._differences.view(np.uint8)).bits(), changed[1]),
             Outcome(none, lossless_cost(self.source).bits()),
         )
         return np.stack([outcome.cost(self.goal.price) for outcome in outcomes])
@@ -100,7 +114,7 @@ class FrameChooser:
         ways = np.where(cells, self._costs.argmin(axis=0), -1)
         layers: list[Layer] = []
         if (changed := ways == CHANGED).any():
-            layers += code_layers(self._target - self.predicted, changed, step=DIFFERENCE, search=self.goal.search)
+            layers += code_differences(self._differences, changed, step=self._step, search=self.goal.search)
         if (drawn := ways == DRAWN).any():
             layers += Chooser(self.source, self.goal.search).draw(drawn, self.goal)
         return FrameCells(ways == STILL, tuple(layers))

@@ -37,10 +37,6 @@ class Goal:
         """Power of two of the squared distance over which a pixel's colour is worth merging."""
         return int(np.clip(np.rint(np.log2(3 * MERGED_BITS / self.price)), FINEST, COARSEST))
 
-    def is_met(self, errors: float, pixels: int) -> bool:
-        """Whether squared errors, means of the channels, summed over so many pixels, are small enough."""
-        return errors <= pixels * 255**2 * 10 ** (-self.floor / 10)
-
     def lacks(self, errors: float, pixels: int) -> float:
-        """dB by which a picture with such errors falls short."""
+        """dB by which a picture is short, given the sum of its squared errors (means of the channels) and its size."""
         return float(self.floor - 10 * np.log10(255**2 * pixels / max(errors, 1)))

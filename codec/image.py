@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Integral
 
 import numpy as np
@@ -211,7 +212,7 @@ class ImageCodec:
         source, picture = picture, with_hidden_filled(picture)
         if (plain := encode_plain(picture, qp=qp)) is not None:
             return plain
-        plan = self.plan(picture, self.goal(qp, effort=effort), qp=qp, with_latent=effort > 0)
+        plan = self.plan(picture, partial(self.goal, effort=effort), qp=qp, with_latent=effort > 0)
         cells = covered(plan.layers, picture.height, picture.width)
         if cells.all():
             return encode_layers(picture, plan.layers, qp=qp, lossless=is_lossless(source, plan.layers))
@@ -227,10 +228,22 @@ class ImageCodec:
 
     def goal(self, qp: int, *, effort: int = 0) -> Goal:
         """What pictures are to cost and to be at a qp."""
-        return Goal(lagrangian(self.model, qp=qp), self.model.floor(qp), THOROUGH if effort == MAX_EFFORT else USUAL)
+        return replace(self.price(qp), floor=self.model.floor(qp), search=THOROUGH if effort == MAX_EFFORT else USUAL)
 
-    def plan(self, picture: Picture, goal: Goal, *, qp: int, with_latent: bool, can_extend: bool = True) -> Plan:
-        """Which cells are exact and what the network makes of the others.
+    def price(self, qp: int) -> Goal:
+        """What frames are to cost at a qp, however good they are."""
+        return Goal(lagrangian(self.model, qp=qp))
+
+    def plan(
+        self,
+        picture: Picture,
+        goals: Callable[[int], Goal],
+        *,
+        qp: int,
+        with_latent: bool,
+        can_extend: bool = True,
+    ) -> Plan:
+        """Which cells are exact and what the network makes of the others, given the goal of each qp.
 
         The latent is of whole cells where that is better, if the picture `can_extend` beyond its edges.
         """
@@ -238,7 +251,7 @@ class ImageCodec:
         def drafted(pixels: Pixels, *, qp: int, exact: BoolArray | None, whole: bool) -> ShownDraft:
             return self.draft(pixels, qp=qp, exact=exact, whole=whole, with_latent=with_latent)
 
-        return Planner(picture, goal, self.model.tables, drafted).plan(qp, can_extend=can_extend)
+        return Planner(picture, goals, self.model.tables, drafted).plan(qp, can_extend=can_extend)
 
     def decode(self, data: bytes) -> Picture:
         """File bytes → picture."""

@@ -1,7 +1,9 @@
 """What of a picture is coded exactly, what the network makes of the rest, and at which qp."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -9,21 +11,21 @@ import numpy as np
 from ncodec.backends import Draft
 from ncodec.bitstream import QP_COUNT
 from ncodec.exact import Layer
-from ncodec.exact_choice import Chooser, NetworkOutcome, Outcome, could_pay
+from ncodec.exact_choice import Choice, Chooser, NetworkOutcome, Outcome, could_pay
 from ncodec.filling import fill_cells
 from ncodec.goal import Goal
 from ncodec.lossless_cost import sum_by_cell
 from ncodec.picture import Picture, Pixels
 from ncodec.picture_file import as_delivered
 from ncodec.tables import BoolArray, FloatArray, Tables
-from ncodec.tiles import CELL
+from ncodec.tiles import CELL, patches_of
 
 EDGE_WORSE = 1.25
-"""times the cost of other cells from which cells at the edge make the encoder try a latent of whole cells"""
+"""how many times as much as others cells at the edge cost where a latent of whole cells is tried"""
 DECIBELS = 0.3
 """about what a step of qp adds to PSNR"""
-MOST_STEPS, STEP_TRIALS = 20, 2
-"""of qp that a picture may be coded more finely, and how many qps are tried"""
+MOST_FINER, FINER_TRIALS = 20, 3
+"""steps of qp that a picture may be coded more finely, and how many qps are tried"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,76 +54,99 @@ class Drafter(Protocol):
         """The draft at a qp."""
 
 
-class Planner:
-    """Plans one picture for one goal."""
+@dataclass(frozen=True, eq=False)
+class _Network:
+    """What the network makes of a picture beside cells that are exact."""
 
-    def __init__(self, picture: Picture, goal: Goal, tables: Tables, drafter: Drafter) -> None:
+    qp: int
+    draft: ShownDraft
+    outcome: NetworkOutcome
+
+    @cached_property
+    def precise(self) -> Outcome:
+        """Its cells, with the bits of its tables."""
+        return self.outcome.precisely()
+
+    @property
+    def plan(self) -> "_Rated":
+        """The plan without exact cells."""
+        return _Rated(Plan(self.qp, self.draft), float(self.outcome.errors.sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class _Rated:
+    """A plan and the squared errors that it leaves, as of `Outcome`."""
+
+    plan: Plan
+    errors: float
+
+
+class Planner:
+    """Plans one picture for the goals of a model, which are of a qp each."""
+
+    def __init__(self, picture: Picture, goals: Callable[[int], Goal], tables: Tables, drafter: Drafter) -> None:
         self.picture = picture
-        self.goal = goal
+        self._goals = goals
         self._tables = tables
         self._draft = drafter
+        self._chooser = Chooser(picture.pixels, goals(0).search)
 
     def plan(self, qp: int, *, can_extend: bool) -> Plan:
-        """The cheapest plan that meets the goal; the picture may be extended to whole cells where it `can_extend`."""
-        source, price = self.picture.pixels, self.goal.price
-        draft, whole = self._draft(source, qp=qp, exact=None, whole=False), False
-        coded = self._outcome(draft, qp=qp)
-        is_met, is_promising = self._is_met(coded), could_pay(source, coded.roughly(), self.goal)
-        if is_met and not is_promising:
-            return Plan(qp, draft)
-        finer = None if is_met else self._finer(coded, qp=qp)
-        if finer is not None and not is_promising:
-            return finer
-        plain = coded.precisely()
-        if can_extend and _are_edges_worse(plain.cost(price), source):
+        """The cheapest plan for a qp where that meets its goal, else one for a higher qp, or with more exact cells.
+
+        The picture may be extended to whole cells where it `can_extend`.
+        """
+        goal = self._goals(qp)
+        network, rated = self._cheapest(qp, can_extend=can_extend)
+        found, finer = rated, qp
+        for _ in range(FINER_TRIALS):
+            lacking = goal.lacks(found.errors, self._pixels)
+            finer += math.ceil(lacking / DECIBELS)
+            if lacking <= 0 or finer > min(qp + MOST_FINER, QP_COUNT - 1):
+                break
+            _, found = self._cheapest(finer, can_extend=can_extend)
+        if goal.lacks(found.errors, self._pixels) <= 0:
+            return found.plan
+        return self._with(self._chooser.good_enough(network.precise, goal), network).plan
+
+    def _cheapest(self, qp: int, *, can_extend: bool) -> tuple[_Network, _Rated]:
+        """What the network makes of the picture at a qp, and the plan of least λ·D + R."""
+        source, goal = self.picture.pixels, self._goals(qp)
+        network = self._network(source, qp=qp)
+        if not could_pay(source, network.outcome.roughly(), goal):
+            return network, network.plan
+        if can_extend and _are_edges_worse(network.precise.cost(goal.price), source):
             # Networks saw no cells in training of which only a part is in the picture.
-            extended = self._draft(source, qp=qp, exact=None, whole=True)
-            other = self._outcome(extended, qp=qp).precisely()
-            if other.cost(price).sum() < plain.cost(price).sum():
-                draft, plain, whole = extended, other, True
-        chooser = Chooser(source, self.goal.search)
-        choice, network = chooser.choose(plain, self.goal), plain
-        cells = choice.cells
-        if cells.any() and not cells.all():
-            redraft, network = self._beside(cells, qp=qp, whole=whole)
-            # Beside exact cells, of which it knows nothing, the network may do worse than before.
-            choice = chooser.extend(choice, network)
-            if not np.array_equal(choice.cells, cells) and not choice.cells.all():
-                redraft, network = self._beside(choice.cells, qp=qp, whole=whole)
-            if self._is_met(plain) and plain.cost(price).sum() <= choice.cost_beside(network, price):
-                return Plan(qp, draft)
-            draft = redraft
-        if finer is not None:
-            cost = self._outcome(finer.draft, qp=finer.qp).precisely().cost(price).sum()
-            if cost < choice.cost_beside(network, price):
-                return finer
-        return Plan(qp, draft, choice.layers)
+            extended = self._network(source, qp=qp, whole=True)
+            network = min(network, extended, key=lambda each: each.precise.cost(goal.price).sum())
+        choice = self._chooser.cheapest(network.precise, goal)
+        return network, self._with(choice, network) if choice.cells.any() else network.plan
 
-    def _beside(self, exact: BoolArray, *, qp: int, whole: bool) -> tuple[ShownDraft, Outcome]:
-        """The draft of what is left beside exact cells, and what comes out of it."""
-        draft = self._draft(fill_cells(self.picture.pixels, exact), qp=qp, exact=exact, whole=whole)
-        return draft, self._outcome(draft, qp=qp).precisely()
+    def _with(self, choice: Choice, network: _Network) -> _Rated:
+        """The plan of a choice that was made by what the network makes of the picture, or without exact cells."""
+        cells, price = choice.cells, choice.goal.price
+        if cells.all():
+            return _Rated(Plan(network.qp, network.draft, choice.layers), choice.errors_beside(network.precise))
+        beside = self._beside(cells, network)
+        # Beside exact cells, of which it knows nothing, the network may do worse than before.
+        choice = self._chooser.extend(choice, beside.precise)
+        if not np.array_equal(choice.cells, cells) and not choice.cells.all():
+            beside = self._beside(choice.cells, network)
+        rated = _Rated(Plan(network.qp, beside.draft, choice.layers), choice.errors_beside(beside.precise))
+        is_worse = network.precise.cost(price).sum() <= choice.cost_beside(beside.precise, price)
+        return network.plan if is_worse and network.plan.errors <= rated.errors else rated
 
-    def _finer(self, coded: NetworkOutcome, *, qp: int) -> Plan | None:
-        """The network alone at a higher qp where the goal is met, if one is found."""
-        best = qp
-        for _ in range(STEP_TRIALS):
-            best += math.ceil(max(self.goal.lacks(float(coded.errors.sum()), self._pixels) / DECIBELS, 1))
-            if best > min(qp + MOST_STEPS, QP_COUNT - 1):
-                return None
-            draft = self._draft(self.picture.pixels, qp=best, exact=None, whole=False)
-            coded = self._outcome(draft, qp=best)
-            if self._is_met(coded):
-                return Plan(best, draft)
-        return None
+    def _beside(self, exact: BoolArray, network: _Network) -> _Network:
+        """What it makes of the picture beside exact cells."""
+        is_whole = network.draft.symbols.residual.shape[1:] != patches_of(self.picture.height, self.picture.width)
+        filled = fill_cells(self.picture.pixels, exact)
+        return self._network(filled, qp=network.qp, exact=exact, whole=is_whole)
 
-    def _outcome(self, draft: ShownDraft, *, qp: int) -> NetworkOutcome:
-        """What the network makes of each cell."""
+    def _network(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None, whole: bool = False) -> _Network:
+        draft = self._draft(pixels, qp=qp, exact=exact, whole=whole)
         shown = as_delivered(draft.pixels, grey=self.picture.grey)
-        return NetworkOutcome(self.picture.pixels, shown, draft.symbols, self._tables, qp=qp)
-
-    def _is_met(self, outcome: NetworkOutcome | Outcome) -> bool:
-        return self.goal.is_met(float(outcome.errors.sum()), self._pixels)
+        outcome = NetworkOutcome(self.picture.pixels, shown, draft.symbols, self._tables, qp=qp)
+        return _Network(qp, draft, outcome)
 
     @property
     def _pixels(self) -> int:

@@ -98,6 +98,11 @@ def cells_of(height: int, width: int) -> tuple[int, int]:
     return -(-height // CELL), -(-width // CELL)
 
 
+def patches_of(height: int, width: int) -> tuple[int, int]:
+    """Latents of a picture, down and across."""
+    return -(-height // PATCH), -(-width // PATCH)
+
+
 def pad_to_patches(tile: Pixels, *, unit: int = PATCH) -> Pixels:
     """Repeat the last row and column up to multiples of 16, or of another unit."""
     bottom, right = -tile.shape[0] % unit, -tile.shape[1] % unit

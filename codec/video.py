@@ -37,8 +37,8 @@ from ncodec.vectors import group_motion, pop_motion
 
 INTRA_EFFORT = 6
 """of intra frames that others are predicted from, whose quality and bits a whole group has a share in"""
-LASTING_STEPS = 10
-"""of qp from a predicted frame to the one whose λ its exact cells are chosen by: errors last for about three frames"""
+LASTING_STEPS = 4
+"""of qp from a predicted frame to the one whose λ its exact cells are chosen by, because errors last"""
 LEAST_SCROLLED = 0.02
 """share of pixels that must have changed before scrolling is looked for"""
 LEAST_PREDICTED = 0.6
@@ -154,9 +154,7 @@ class FrameEncoder:
         effort = DEFAULT_EFFORT if self.codecs.frames is None else INTRA_EFFORT
         effort = codec.usual_effort(pixels.shape[0], pixels.shape[1], effort)
         padded = pad_to_patches(pixels)
-        plan = codec.plan(
-            Picture(padded), replace(codec.goal(qp), floor=0.0), qp=qp, with_latent=effort > 0, can_extend=False
-        )
+        plan = codec.plan(Picture(padded), codec.price, qp=qp, with_latent=effort > 0, can_extend=False)
         cells = FrameCells(no_cells(*padded.shape[:2]).still, plan.layers)
         payload, self._last = b"", np.empty_like(padded)
         if not cells.known.all():
@@ -184,9 +182,8 @@ class FrameEncoder:
         if scrolled.scrolled is not None:
             motion = without_motion(motion, scrolled.scrolled)
         grouping = self._worker.submit(group_motion, motion, tables, before=predictor.vectors)
-        predicted = predictor.compensate(self.last, motion)
-        predicted = scrolled.predict(predicted, self.last)
-        cells, symbols, levels = self._coded(pixels, predicted, qp=qp)
+        predicted = scrolled.predict(predictor.compensate(self.last, scrolled.moved(motion)), self.last)
+        cells, symbols, levels = self._coded(look.pixels, predicted, qp=qp)
         cells = replace(cells, scroll=scrolled.scroll, scrolled=scrolled.scrolled)
         kept = choose_kept(pixels, predicted, levels, possible_cells(symbols.residual, motion, cells.known))
         keep(levels, kept)
@@ -207,10 +204,12 @@ class FrameEncoder:
         packer.push(groups)
         return Frame(Tag.PREDICTED, pts, qp, packer.payload(), exact=pack_cells(cells, intra=False))
 
-    def _coded(self, pixels: Pixels, predicted: Pixels, *, qp: int) -> tuple[FrameCells, Symbols, Levels]:
+    def _coded(self, frame: Pixels, predicted: Pixels, *, qp: int) -> tuple[FrameCells, Symbols, Levels]:
         """The cells of a frame that no network codes, the symbols of the others, and their levels."""
         codec = self.codecs.predicting()
         tables = codec.model.tables
+        height, width, _ = frame.shape
+        pixels = pad_to_patches(frame)
 
         def code(exact: Mask | None) -> tuple[Symbols, Levels]:
             if exact is not None and exact.all():
@@ -220,14 +219,17 @@ class FrameEncoder:
                 levels = codec.render(symbols, qp=qp, predicted=predicted)
             return symbols, levels
 
-        goal = self.codecs.pictures.goal(min(qp + LASTING_STEPS, QP_COUNT - 1))
-        chooser = FrameChooser(pixels, predicted, replace(goal, floor=0.0))
-        if not is_drawn(pixels):
+        goal = self.codecs.pictures.price(min(qp + LASTING_STEPS, QP_COUNT - 1))
+        if not is_drawn(frame):
             return no_cells(*pixels.shape[:2]), *code(None)
+        # Nobody sees what is beyond the frame: there it is as predicted.
+        target = predicted.copy()
+        target[:height, :width] = frame
+        chooser = FrameChooser(target, predicted, goal)
         known = chooser.sure()
         symbols, levels = code(known if known.any() else None)
         if (chooser.drawings & ~known).any():
-            errors, blots = errors_of(pixels, to_pixels(levels + predicted))
+            errors, blots = errors_of(frame, to_pixels(levels + predicted)[:height, :width])
             better = chooser.better(Outcome(errors, bits_by_cell(symbols, tables, qp=qp), blots)) & ~known
             if better.any():
                 known = known | better
@@ -314,7 +316,8 @@ class FrameDecoder:
             self._intra = HalfPixelPlanes(pixels)
             return pixels
         reference = self._reference()
-        predicted = cells.predict(compensate(reference, parsed.motion, intra=self._intra), reference)
+        moved = compensate(reference, cells.moved(parsed.motion), intra=self._intra)
+        predicted = cells.predict(moved, reference)
         pixels = self._rendered_predicted(parsed, predicted, known=cells.known)
         cells.paint(pixels, predicted=predicted)
         return pixels

@@ -6,10 +6,11 @@ import pytest
 
 from ncodec.clip_api import open_frame_codecs
 from ncodec.errors import FormatError
-from ncodec.exact import DIFFERENCE, Layer, code_layers
+from ncodec.exact import Layer, add_differences, code_differences, code_layers
 from ncodec.frame_cells import FrameCells, no_cells, pack_cells, unpack_cells
+from ncodec.motion import Motion, compensate
 from ncodec.picture import psnr
-from ncodec.records import Frame, Tag, pack_record, unpack_record
+from ncodec.records import Tag, pack_record, unpack_record
 from ncodec.scroll import Scroll, find_scroll
 from ncodec.video import FrameDecoder, FrameEncoder
 from ncodec.vp8l import pack_vp8l
@@ -64,7 +65,8 @@ def test_cells_of_a_frame_come_back() -> None:
     predicted, pixels = (rng.integers(0, 256, (128, 192, 3), dtype=np.uint8) for _ in range(2))
     still = np.array([[True, False, False], [False, False, True]])
     changed, drawn = ~still & [[False, True, False]] * 2, ~still & [[True, False, True]] * 2
-    layers = (*code_layers(pixels - predicted, changed, step=DIFFERENCE), *code_layers(pixels, drawn))
+    differences = (pixels - predicted).view(np.int8)
+    layers = (*code_differences(differences, changed, step=1), *code_layers(pixels, drawn))
     blocks = rng.random((8, 12)) < 0.5
     cells = FrameCells(still, layers, Scroll(-40, 7), blocks)
     again = unpack_cells(pack_cells(cells, intra=False), 128, 192, intra=False)
@@ -116,15 +118,37 @@ def test_damaged_cells_are_refused(payload: bytes) -> None:
 
 
 def test_differences_are_of_predicted_frames_alone() -> None:
-    layer = Layer(np.ones((2, 2), dtype=np.bool_), pack_vp8l(np.zeros((128, 128, 3), dtype=np.uint8)), DIFFERENCE)
+    layer = Layer(
+        np.ones((2, 2), dtype=np.bool_), pack_vp8l(np.zeros((128, 128, 3), dtype=np.uint8)), 9, is_difference=True
+    )
     cells = FrameCells(no_cells(128, 128).still, (layer,))
     assert unpack_cells(pack_cells(cells, intra=False), 128, 128, intra=False).layers
-    with pytest.raises(FormatError, match="steps of 1 to 255"):
-        unpack_cells(pack_cells(cells, intra=True), 128, 128, intra=True)
+    assert not unpack_cells(pack_cells(cells, intra=True), 128, 128, intra=True).layers[0].is_difference
 
 
-def test_a_frame_that_says_it_has_exact_cells_has_some() -> None:
-    packed = pack_record(Frame(Tag.INTRA, 5, 20, b"symbols", exact=COLOUR))
-    assert packed[0] == Tag.EXACT_INTRA
-    with pytest.raises(FormatError, match="got none"):
-        unpack_record(Tag.EXACT_INTRA, b"\x00\x0a\x14\x00symbols")
+@pytest.mark.parametrize("step", [1, 2, 16, 128])
+def test_differences_come_back_in_their_steps(step: int) -> None:
+    rng = np.random.default_rng(step)
+    predicted, pixels = (rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(2))
+    every = np.ones((1, 1), dtype=np.bool_)
+    steps = np.clip(np.rint((pixels.astype(int) - predicted) / step), -128, 127).astype(np.int8)
+    coded = (pixels - predicted).view(np.int8) if step == 1 else steps
+    cells = FrameCells(~every, code_differences(coded, every, step=step))
+    painted = np.zeros_like(pixels)
+    unpack_cells(pack_cells(cells, intra=False), 64, 64, intra=False).paint(painted, predicted=predicted)
+    np.testing.assert_array_equal(painted, add_differences(predicted, coded, step=step))
+    assert np.abs(painted.astype(int) - pixels).max() <= step // 2 + (step == 2)
+
+
+def test_scrolled_blocks_mix_with_no_neighbour() -> None:
+    rng = np.random.default_rng(3)
+    last = rng.integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    motion = Motion(np.zeros((2, 2, 3), dtype=np.int16), np.ones((2, 3), dtype=np.bool_))
+    motion.vectors[:, :, 0] = 8
+    scrolled = np.zeros((2, 3), dtype=np.bool_)
+    scrolled[:, 1] = True
+    cells = FrameCells(np.zeros((1, 1), dtype=np.bool_), (), Scroll(3, 0), scrolled)
+    predicted = cells.predict(compensate(last, cells.moved(motion)), last)
+    np.testing.assert_array_equal(predicted[:29, 16:32], last[3:, 16:32])
+    np.testing.assert_array_equal(predicted[:, 32:], last[:, 32:])
+    np.testing.assert_array_equal(predicted[:16, :16], last[2:18, 2:18])
