@@ -182,6 +182,10 @@ class Choice:
         """Squared errors of the whole picture."""
         return sum(coded.errors for coded in self.coded.values()) + float(network.errors[~self.cells].sum())
 
+    def bits_beside(self, network: Outcome) -> float:
+        """Bits of the whole picture."""
+        return sum(coded.bits for coded in self.coded.values()) + float(network.bits[~self.cells].sum())
+
     def cost_beside(self, network: Outcome, price: float) -> float:
         """λ·D + R of the whole picture."""
         exact = sum(coded.cost(price) for coded in self.coded.values())
@@ -326,7 +330,7 @@ class Chooser:
         if not self._can_merge(cells):
             return FINEST
         costs: dict[int, tuple[float, float]] = {}
-        start = goal.merging + self._lean
+        start = int(np.clip(goal.merging + self._lean, FINEST, COARSEST))
         for direction in (-1, 1):
             merging, worse = start, 0
             while FINEST <= merging <= COARSEST and worse <= self._patience:

@@ -28,6 +28,12 @@ MOST_FINER, FINER_TRIALS = 20, 3
 """steps of qp that a picture may be coded more finely, and how many qps are tried"""
 
 
+TINY, TRIED_QPS = 2**12, (*range(0, QP_COUNT, 4), QP_COUNT - 1)
+"""pixels of a picture up to which many qps are tried whichever is asked for, and which"""
+ENOUGH = 2.0
+"""dB beyond the goal up to which a finer plan is taken without a look at dearer errors"""
+
+
 @dataclass(frozen=True, eq=False)
 class ShownDraft(Draft):
     """A draft, and what a decoder makes of it."""
@@ -70,15 +76,20 @@ class _Network:
     @property
     def plan(self) -> "_Rated":
         """The plan without exact cells."""
-        return _Rated(Plan(self.qp, self.draft), float(self.outcome.errors.sum()))
+        return _Rated(Plan(self.qp, self.draft), float(self.precise.errors.sum()), float(self.precise.bits.sum()))
 
 
 @dataclass(frozen=True, eq=False)
 class _Rated:
-    """A plan and the squared errors that it leaves, as of `Outcome`."""
+    """A plan, the squared errors that it leaves, as of `Outcome`, and its bits."""
 
     plan: Plan
     errors: float
+    bits: float
+
+    def cost(self, price: float) -> float:
+        """λ·D + R."""
+        return price * self.errors + self.bits
 
 
 class Planner:
@@ -97,22 +108,27 @@ class Planner:
         The picture may be extended to whole cells where it `can_extend`.
         """
         goal = self._goals(qp)
-        network, rated = self._cheapest(qp, can_extend=can_extend)
-        found, finer = rated, qp
+        network, found = self._cheapest(qp, can_extend=can_extend)
+        finer = qp
         for _ in range(FINER_TRIALS):
             lacking = goal.lacks(found.errors, self._pixels)
             finer += math.ceil(lacking / DECIBELS)
             if lacking <= 0 or finer > min(qp + MOST_FINER, QP_COUNT - 1):
                 break
             _, found = self._cheapest(finer, can_extend=can_extend)
-        if goal.lacks(found.errors, self._pixels) <= 0:
+        lacking = goal.lacks(found.errors, self._pixels)
+        if lacking <= 0 and (finer == qp or lacking >= -ENOUGH):
             return found.plan
-        return self._with(self._chooser.good_enough(network.precise, goal), network).plan
+        dearer = self._with(self._chooser.good_enough(network.precise, goal), network)
+        candidates = [dearer, found] if lacking <= 0 else [dearer]
+        return min(candidates, key=lambda rated: rated.cost(goal.price)).plan
 
     def _cheapest(self, qp: int, *, can_extend: bool) -> tuple[_Network, _Rated]:
         """What the network makes of the picture at a qp, and the plan of least λ·D + R."""
         source, goal = self.picture.pixels, self._goals(qp)
-        network = self._network(source, qp=qp)
+        # Networks are far from even over qps on a picture that is smaller than what they see at once.
+        tried = TRIED_QPS if self._pixels <= TINY else (qp,)
+        network = min((self._network(source, qp=each) for each in tried), key=lambda each: each.plan.cost(goal.price))
         if not could_pay(source, network.outcome.roughly(), goal):
             return network, network.plan
         if can_extend and _are_edges_worse(network.precise.cost(goal.price), source):
@@ -126,13 +142,13 @@ class Planner:
         """The plan of a choice that was made by what the network makes of the picture, or without exact cells."""
         cells, price = choice.cells, choice.goal.price
         if cells.all():
-            return _Rated(Plan(network.qp, network.draft, choice.layers), choice.errors_beside(network.precise))
+            return _rated(choice, network)
         beside = self._beside(cells, network)
         # Beside exact cells, of which it knows nothing, the network may do worse than before.
         choice = self._chooser.extend(choice, beside.precise)
         if not np.array_equal(choice.cells, cells) and not choice.cells.all():
             beside = self._beside(choice.cells, network)
-        rated = _Rated(Plan(network.qp, beside.draft, choice.layers), choice.errors_beside(beside.precise))
+        rated = _rated(choice, beside)
         is_worse = network.precise.cost(price).sum() <= choice.cost_beside(beside.precise, price)
         return network.plan if is_worse and network.plan.errors <= rated.errors else rated
 
@@ -151,6 +167,12 @@ class Planner:
     @property
     def _pixels(self) -> int:
         return self.picture.width * self.picture.height
+
+
+def _rated(choice: Choice, beside: _Network) -> _Rated:
+    """The plan of a choice and of what the network makes beside its cells."""
+    plan = Plan(beside.qp, beside.draft, choice.layers)
+    return _Rated(plan, choice.errors_beside(beside.precise), choice.bits_beside(beside.precise))
 
 
 def _are_edges_worse(costs: FloatArray, source: Pixels) -> bool:

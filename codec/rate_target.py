@@ -10,12 +10,11 @@ import numpy as np
 
 from ncodec.bitstream import MAX_SIDE, QP_COUNT
 from ncodec.effort import MAX_EFFORT
-from ncodec.entropy import estimate_bits
 from ncodec.errors import InputError
 from ncodec.hidden import visible_psnr
 from ncodec.image import ImageCodec
-from ncodec.picture import Picture, Pixels, psnr
-from ncodec.picture_file import Encoded, as_delivered, encode_lossless
+from ncodec.picture import Picture, Pixels
+from ncodec.picture_file import Encoded, encode_lossless
 from ncodec.quality import quality_to_qp
 from ncodec.refinement import Watch, unwatched
 from ncodec.vp8l import THOROUGH, USUAL
@@ -26,9 +25,13 @@ LOSSLESS = "lossless"
 """the quality of a file that gives every pixel back"""
 SAMPLE_SIDE, SAMPLE_PIECES = 128, 3
 """pixels along each side of a piece of the sample, and pieces"""
-SAMPLED_QPS = (6, 34, 60)
-MAX_GUESSES = 3
+OVERHEAD = 24
+"""bytes of a file that do not grow with the picture"""
+SAMPLED_QPS = (4, 34, 62)
+MAX_GUESSES = 6
 """values that are asked for where they are expected to be right; after them, the range is halved"""
+NEAR = 2
+"""steps of qp between which values without effort tell nothing new"""
 EXACT_PSNR = 99.0
 """dB that stand for a picture without errors"""
 CERTAIN = 0.3
@@ -107,28 +110,52 @@ class _Measure:
 
         Values are asked for as rarely as what is expected of them allows.
         """
-        low, high, offset = -1, QP_COUNT, 0.0
-        guess = self._guess(low, high, wanted)
-        offset = self.roughly(guess) - self.expected(guess)
+        low, high = -1, QP_COUNT
+        offsets = self._rough_offsets(wanted)
         for trial in count():
             if high - low <= 1:
                 break
-            guess = self._guess(low, high, wanted - offset) if trial < MAX_GUESSES else (low + high) // 2
+            guess = self._guess(low, high, wanted, offsets) if trial < MAX_GUESSES else (low + high) // 2
             found = self.value(guess)
-            offset = found - self.expected(guess)
+            if not trial:
+                # An effort changes all values about alike.
+                shift = found - self._predicted(guess, offsets)
+                offsets = {qp: offset + shift for qp, offset in offsets.items()}
+            offsets[guess] = found - self.expected(guess)
             if found > wanted:
                 high = guess
                 continue
             low = guess
-            step = self.expected(guess + 1) - self.expected(guess) if guess + 1 < QP_COUNT else 0.0
-            if found + step > wanted + CERTAIN * step:
+            following = self._predicted(min(guess + 1, QP_COUNT - 1), offsets)
+            if following > wanted + CERTAIN * (following - found):
                 break
         return low
 
-    def _guess(self, low: int, high: int, wanted: float) -> int:
+    def _rough_offsets(self, wanted: float) -> dict[int, float]:
+        """By how much values without effort, at one or two qps near the one that is looked for, are not as expected."""
+        offsets: dict[int, float] = {}
+        for _ in range(2):
+            guess = self._guess(-1, QP_COUNT, wanted, offsets)
+            if any(abs(guess - known) <= NEAR for known in offsets):
+                break
+            offsets[guess] = self.roughly(guess) - self.expected(guess)
+        return offsets
+
+    def _guess(self, low: int, high: int, wanted: float, offsets: dict[int, float]) -> int:
         """Where the value is expected to be the last that is at most the wanted one, between two qps."""
-        reached = [qp for qp in range(low + 1, high) if self.expected(qp) <= wanted]
+        reached = [qp for qp in range(low + 1, high) if self._predicted(qp, offsets) <= wanted]
         return reached[-1] if reached else low + 1
+
+    def _predicted(self, qp: int, offsets: dict[int, float]) -> float:
+        """The expected value, corrected by what values were found beyond the expected ones at some qps."""
+        known = sorted(offsets)
+        if not known:
+            return self.expected(qp)
+        near = sorted(known, key=lambda each: abs(each - qp))[:2]
+        if len(near) == 1:
+            return self.expected(qp) + offsets[near[0]]
+        slope = (offsets[near[1]] - offsets[near[0]]) / (near[1] - near[0])
+        return self.expected(qp) + offsets[near[0]] + slope * (qp - near[0])
 
 
 class _Trials:
@@ -136,10 +163,29 @@ class _Trials:
 
     def __init__(self, codec: ImageCodec, picture: Picture, *, effort: int, watch: Watch) -> None:
         self.picture = picture
-        self.encode = lru_cache(maxsize=None)(lambda qp: codec.encode(picture, qp=qp, effort=effort, watch=watch))
-        self.plain = lru_cache(maxsize=None)(lambda qp: codec.encode(picture, qp=qp)) if effort else self.encode
+        self._effort = effort
+        self._watch = watch
+        self._files: dict[tuple[int, int], Encoded] = {}
+        """by qp and effort"""
         self._codec = codec
         self._sample: tuple[list[float], list[float]] | None = None
+
+    def encode(self, qp: int) -> Encoded:
+        """The file with the effort that was asked for; on exact cells all but the largest are lost."""
+        plain = self._files.get((qp, 0))
+        if plain is not None and plain.symbols is None and self._effort < MAX_EFFORT:
+            return plain
+        return self._file(qp, self._effort)
+
+    def plain(self, qp: int) -> Encoded:
+        """The file without effort."""
+        return self._file(qp, 0)
+
+    def _file(self, qp: int, effort: int) -> Encoded:
+        key = qp, effort
+        if key not in self._files:
+            self._files[key] = self._codec.encode(self.picture, qp=qp, effort=effort, watch=self._watch)
+        return self._files[key]
 
     @property
     def sizes(self) -> _Measure:
@@ -165,15 +211,13 @@ class _Trials:
     def _sampled(self) -> tuple[list[float], list[float]]:
         """log₂ of bytes and PSNR at `SAMPLED_QPS`."""
         if self._sample is None:
-            sample = sample_of(self.picture.pixels)
-            share = sample.size / self.picture.pixels.size
+            sample = Picture(sample_of(self.picture.pixels), self.picture.grey)
+            share = sample.pixels.size / self.picture.pixels.size
             sizes, qualities = [], []
             for qp in SAMPLED_QPS:
-                draft = self._codec.draft(sample, qp=qp, with_latent=False)
-                shown = as_delivered(draft.pixels, grey=self.picture.grey)
-                bits = estimate_bits(draft.symbols, self._codec.model.tables, qp=qp)
-                sizes.append(math.log2((bits / share + 400) / 8))
-                qualities.append(min(psnr(sample, shown), EXACT_PSNR))
+                encoded = self._codec.encode(sample, qp=qp)
+                sizes.append(math.log2(max(len(encoded.data) - OVERHEAD, 1) / share + OVERHEAD))
+                qualities.append(min(visible_psnr(sample, self._codec.decode(encoded.data).pixels), EXACT_PSNR))
             self._sample = sizes, qualities
         return self._sample
 
