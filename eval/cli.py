@@ -248,7 +248,7 @@ def promises(folder: Path, efforts: tuple[int, ...], save: Path | None, jobs: in
     Exits with 1 where one is.
     """
     from ncodec.eval.measure import find_files
-    from ncodec.eval.promises import Checked, check_pictures
+    from ncodec.eval.promises import Checked, check_pictures, table_of
 
     paths = find_files([folder])[1]
     broken, checked = 0, []
@@ -261,6 +261,8 @@ def promises(folder: Path, efforts: tuple[int, ...], save: Path | None, jobs: in
                 click.echo(f"{path.name}, effort {effort}, {sentence}")
             broken += bool(sentences)
             advance(1)
+    for line in table_of(checked):
+        click.echo(line)
     click.echo(f"{len(paths) * len(efforts) - broken} of {len(paths) * len(efforts)} as promised")
     if save:
         rows = sorted((asdict(each) for each in checked), key=lambda row: (row["effort"], row["name"]))

@@ -10,12 +10,15 @@ from pathlib import Path
 from PIL import Image
 
 from ncodec.api import load_picture, open_codec
+from ncodec.bitstream import QP_COUNT
 from ncodec.eval.measure import run_in_pool
 from ncodec.hidden import visible_psnr
 from ncodec.picture import Picture
+from ncodec.picture_file import encode_lossless
 from ncodec.quality import quality_to_qp
 
 QUALITIES = tuple(range(0, 101, 10))
+MIDDLE = 50
 LARGEST_FALL = 0.2
 """dB by which a picture may be worse than at the quality before"""
 LARGEST_SHARE, SPARE_BYTES = 1.02, 64
@@ -47,9 +50,18 @@ class Checked:
     name: str
     effort: int
     pixels: int
+    lossless: int
+    """bytes of a lossless file"""
     webp: int
     """bytes of lossless WebP"""
+    png: int
+    """bytes of an optimized PNG"""
     trials: tuple[Trial, ...]
+
+    @property
+    def kind(self) -> str:
+        """What the picture shows: the first word of its name."""
+        return self.name.partition("-")[0].partition(".")[0]
 
     def broken(self) -> Iterator[str]:
         """A sentence for every promise that does not hold."""
@@ -75,7 +87,9 @@ def check_picture(path: Path, effort: int, qualities: Sequence[int] = QUALITIES)
         seconds = time.perf_counter() - start
         psnr = min(visible_psnr(picture, codec.decode(encoded.data).pixels), EXACT_PSNR)
         trials.append(Trial(quality, len(encoded.data), psnr, codec.model.floor(qp), encoded.exact, seconds))
-    return Checked(path.name, effort, picture.width * picture.height, _lossless_webp(picture), tuple(trials))
+    others = (_size(picture, "WEBP", lossless=True), _size(picture, "PNG", optimize=True))
+    lossless = len(encode_lossless(picture, qp=QP_COUNT - 1).data)
+    return Checked(path.name, effort, picture.width * picture.height, lossless, *others, tuple(trials))
 
 
 def check_pictures(
@@ -85,10 +99,22 @@ def check_pictures(
     yield from run_in_pool(check_picture, [(path, effort) for effort in efforts for path in paths], jobs)
 
 
-def _lossless_webp(picture: Picture) -> int:
-    """Bytes of Pillow's lossless WebP."""
+def _size(picture: Picture, form: str, **options: bool) -> int:
+    """Bytes of a picture in a format of Pillow."""
     stream, image = io.BytesIO(), Image.fromarray(picture.pixels)
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(picture.alpha))
-    image.save(stream, "WEBP", lossless=True)
+    image.save(stream, form, **options)
     return len(stream.getvalue())
+
+
+def table_of(checked: Sequence[Checked]) -> Iterator[str]:
+    """Lines of a table of bytes by kind, the first word of a picture's name, at the middle quality and lossless."""
+    yield f"{'kind':14}{'pictures':>9}{'effort':>7}{'q 50':>11}{'least dB':>9}{'lossless':>11}{'WebP':>11}{'PNG':>11}"
+    for kind, effort in sorted({(each.kind, each.effort) for each in checked}):
+        alike = [each for each in checked if (each.kind, each.effort) == (kind, effort)]
+        middle = [trial for each in alike for trial in each.trials if trial.quality == MIDDLE]
+        sizes = sum(trial.size for trial in middle), min((trial.psnr for trial in middle), default=0.0)
+        others = (sum(values) for values in zip(*((each.lossless, each.webp, each.png) for each in alike), strict=True))
+        lossless, webp, png = others
+        yield f"{kind:14}{len(alike):9}{effort:7}{sizes[0]:11,}{sizes[1]:9.1f}{lossless:11,}{webp:11,}{png:11,}"

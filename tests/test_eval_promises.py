@@ -10,11 +10,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 from ncodec.eval.cli import bench
-from ncodec.eval.promises import Checked, Trial, check_picture
+from ncodec.eval.promises import Checked, Trial, check_picture, table_of
 
 Photo = npt.NDArray[np.uint8]
 
-KEPT = Checked("a.png", 0, 4096, 1000, (Trial(0, 100, 24.0, 21.0, 0.0, 0.1), Trial(10, 1084, 23.8, 22.2, 0.5, 0.1)))
+TRIALS = (Trial(0, 100, 24.0, 21.0, 0.0, 0.1), Trial(10, 1084, 23.8, 22.2, 0.5, 0.1))
+KEPT = Checked("text-a.png", 0, 4096, 900, 1000, 1200, TRIALS)
 
 
 def test_what_holds_is_not_mentioned() -> None:
@@ -29,6 +30,15 @@ def test_each_broken_promise_is_a_sentence() -> None:
         "quality 0: expected at most 1084 bytes, got 1085",
         "quality 10: expected at least 22.20 dB, got 20.60",
         "quality 10: 20.60 dB, after 20.90 at 0",
+    ]
+
+
+def test_bytes_are_added_up_by_kind() -> None:
+    other = replace(KEPT, name="text-b.png", trials=(replace(KEPT.trials[0], quality=50, psnr=31.0, size=70),))
+    _, *rows = table_of([KEPT, other, replace(other, name="noise.png")])
+    assert [row.split() for row in rows] == [
+        ["noise", "1", "0", "70", "31.0", "900", "1,000", "1,200"],
+        ["text", "2", "0", "70", "31.0", "1,800", "2,000", "2,400"],
     ]
 
 
