@@ -48,7 +48,7 @@ SMALL = 2**14
 LEAST_SAVED = 0.01
 """share of the cost of a picture below which exact cells are not looked into"""
 BLOT, UNSEEN = 3.0, 4.0
-"""how much more errors count where a flat block would have smaller ones, and the mean square below which they do not"""
+"""extra weight of squared errors beyond those of a flat block, and least mean square of a flat block"""
 BOOST = 1.5
 """by which λ grows until a picture is as good as its quality promises"""
 MAX_BOOSTS = 28
@@ -100,7 +100,7 @@ class NetworkOutcome:
 
 
 def errors_of(source: Pixels, shown: Pixels) -> tuple[FloatArray, FloatArray]:
-    """(H, W, 3) twice → squared errors of cells, and what those of blots count beside that, as of `Outcome`.
+    """Source and shown, (H, W, 3) → squared errors and blot penalties, (⌈H/64⌉, ⌈W/64⌉) each.
 
     A blot is a block of 16×16 pixels whose errors are larger than those of a flat block would be.
     """
@@ -113,7 +113,7 @@ def errors_of(source: Pixels, shown: Pixels) -> tuple[FloatArray, FloatArray]:
 
 
 def _flat_errors(source: Pixels) -> FloatArray:
-    """Of blocks of 16×16 in their mean colour, from a quarter of their green samples; at least what nobody sees."""
+    """(H, W, 3) → (⌈H/16⌉, ⌈W/16⌉) squared errors of flat blocks by green, at least `UNSEEN` a pixel."""
     green = source[::2, ::2, 1].astype(np.int32)
     half = PATCH // 2
     count, total, squares = (
@@ -205,7 +205,7 @@ class Chooser:
         self._counted: dict[bytes, Colours] = {}
         """by cells"""
         self._lean, self._patience = 0, PATIENCE
-        """of the search for the best merging: steps from the expected one to where it begins, and its patience"""
+        """colour merging search: its start minus `goal.merging`, and worse trials in a row that it bears"""
 
     @cached_property
     def _novel(self) -> BoolArray:
@@ -238,7 +238,7 @@ class Chooser:
         return min(enough, choice, key=lambda each: each.cost_beside(network, goal.price))
 
     def extend(self, choice: Choice, network: Outcome) -> Choice:
-        """The same choice or one with more exact cells, because the network makes something else of the others."""
+        """The choice, plus cells that the network's new outcome makes dearer than exact coding."""
         outcomes = self._outcomes(network.without(choice.cells), choice.goal)
         ways = np.where(choice.cells, choice.ways, self._ways(outcomes, choice.goal, EVERY_WAY))
         if np.array_equal(ways, choice.ways):
@@ -260,7 +260,7 @@ class Chooser:
         return self._finished(Choice(ways, {(SAMPLED, step): tried}, goal))
 
     def cheapest(self, network: Outcome, goal: Goal) -> Choice:
-        """The cheapest of: nothing exact, what is chosen by cell, and everything exact in one or both ways."""
+        """The choice of least λ·D + R: all network, chosen by cell, all drawn or sampled, all drawn."""
         outcomes = self._outcomes(network, goal)
         plain = Choice(np.zeros_like(self._drawable, dtype=np.uint8), {}, goal)
         rough = self._ways(outcomes, goal, EVERY_WAY)

@@ -43,11 +43,11 @@ class FrameCells:
     """(H/16, W/16) blocks that are predicted from the last frame, moved as one, where there is a scroll"""
 
     def moved(self, motion: Motion) -> Motion:
-        """Motion for blocks that are not scrolled; they are not mixed with their scrolled neighbours."""
+        """Motion with scrolled blocks unused, which keeps them out of overlapped compensation."""
         return motion if self.scrolled is None else replace(motion, used=motion.used & ~self.scrolled)
 
     def predict(self, predicted: Pixels, last: Pixels) -> Pixels:
-        """A prediction by the blocks' motion, (H, W, 3), and the last frame → the prediction that counts."""
+        """Motion-compensated and last frame, (H, W, 3) → prediction with scrolled blocks put in."""
         if self.scroll is None or self.scrolled is None:
             return predicted
         held = self.scrolled.repeat(PATCH, axis=0).repeat(PATCH, axis=1)

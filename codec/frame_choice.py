@@ -26,7 +26,7 @@ SCREENED_ROWS = 4
 SURE = 0.05
 """bits a pixel up to which a cell is coded without asking what the network would make of it"""
 BETTER = 2.0
-"""times the network's cost that another way of coding a cell may take: what the network blurs costs later frames"""
+"""ratio to the network's λ·D + R that other ways may reach, as blur costs bits in later frames"""
 DEAD_ZONE = 0.8
 """steps by which some channel of a pixel has to differ from its prediction to be coded"""
 STILL, CHANGED, DRAWN = 0, 1, 2
@@ -40,7 +40,7 @@ def is_drawn(frame: Pixels) -> bool:
 
 
 def choose_scrolled(source: Pixels, predicted: Pixels, last: Pixels, scroll: Scroll) -> FrameCells:
-    """Which blocks of a frame are nearer to the last one moved as one than to their prediction, all (H, W, 3)."""
+    """Blocks whose error is less from the scrolled last frame than from `predicted`, (H, W, 3)."""
     moved, given = (_block_errors(source, shown) for shown in (scroll.move(last), predicted))
     nearer = moved < given
     cells = no_cells(*source.shape[:2])
@@ -105,7 +105,7 @@ class FrameChooser:
         return cells
 
     def better(self, network: Outcome) -> BoolArray:
-        """(⌈H/64⌉, ⌈W/64⌉) cells among drawings that cost less without the network than with it."""
+        """(⌈H/64⌉, ⌈W/64⌉) cells of `drawings`, at most `BETTER` times as dear as by network."""
         cells: BoolArray = self.drawings & (self._costs.min(axis=0) <= BETTER * network.cost(self.goal.price))
         return cells
 

@@ -1,4 +1,4 @@
-"""What the cells of a picture are to cost and to be."""
+"""Goals of a picture: λ, least PSNR and coder search."""
 
 from dataclasses import dataclass
 
@@ -9,15 +9,15 @@ from ncodec.vp8l import USUAL, Search
 MERGED_BITS = 2.0
 """what a pixel whose colour is merged may be expected to save"""
 FINEST, COARSEST = 0, 17
-"""powers of two of the squared distance over which colours merge; at the finest none does"""
+"""range of log₂ of the squared RGB distance below which colours merge; 0 merges none"""
 STEP_BITS = 18 / np.log(2)
-"""over λ: square of the step of a uniform quantizer where, at high rates, λ·D + R is least"""
+"""λ times the square of the uniform quantizer's step of least λ·D + R at high rates"""
 STEPS = np.array([1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128])
 
 
 @dataclass(frozen=True)
 class Goal:
-    """What a picture is to cost and to be at a quality."""
+    """λ, least PSNR and coder search at a quality."""
 
     price: float
     """λ, bits per unit of squared error, mean of the channels"""
@@ -34,7 +34,7 @@ class Goal:
 
     @property
     def merging(self) -> int:
-        """Power of two of the squared distance over which a pixel's colour is worth merging."""
+        """log₂ of the squared RGB distance below which a pixel's colour is worth merging."""
         return int(np.clip(np.rint(np.log2(3 * MERGED_BITS / self.price)), FINEST, COARSEST))
 
     def lacks(self, errors: float, pixels: int) -> float:

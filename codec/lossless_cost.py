@@ -10,7 +10,7 @@ from ncodec.tables import BoolArray, FloatArray
 from ncodec.tiles import CELL
 
 NOVEL_BITS, CHOSEN_BITS, PLAIN_BITS = 7.0, 1.0, 0.02
-"""of a pixel that equals none of the three before it (left, above, above left); that equals some; that equals all"""
+"""bits of a pixel equal to none, to some and to all of its left, above and above-left neighbours"""
 _NATURAL = 2 * np.e
 
 

@@ -21,7 +21,7 @@ from ncodec.tables import BoolArray, FloatArray, Tables
 from ncodec.tiles import CELL, patches_of
 
 EDGE_WORSE = 1.25
-"""how many times as much as others cells at the edge cost where a latent of whole cells is tried"""
+"""ratio of λ·D + R per pixel, partial cells to full ones, above which a whole latent is tried"""
 DECIBELS = 0.3
 """about what a step of qp adds to PSNR"""
 MOST_FINER, FINER_TRIALS = 20, 3
@@ -47,14 +47,14 @@ class Plan:
     """How a picture is coded."""
 
     qp: int
-    """of the network: larger than asked for where the picture would be worse than promised"""
+    """of the network (higher is finer), above the requested one where that misses the floor"""
     draft: ShownDraft
     layers: tuple[Layer, ...] = ()
     """of exact cells"""
 
 
 class Drafter(Protocol):
-    """Makes drafts of pixels, (H, W, 3), with cells that are `exact` and a latent of `whole` cells or not."""
+    """Drafts pixels, (H, W, 3), beside `exact` cells; `whole` extends the latent to whole cells."""
 
     def __call__(self, pixels: Pixels, *, qp: int, exact: BoolArray | None, whole: bool) -> ShownDraft:
         """The draft at a qp."""
@@ -81,7 +81,7 @@ class _Network:
 
 @dataclass(frozen=True, eq=False)
 class _Rated:
-    """A plan, the squared errors that it leaves, as of `Outcome`, and its bits."""
+    """A plan, its squared errors (`Outcome.errors`, without blots) and its bits."""
 
     plan: Plan
     errors: float
@@ -139,7 +139,7 @@ class Planner:
         return network, self._with(choice, network) if choice.cells.any() else network.plan
 
     def _with(self, choice: Choice, network: _Network) -> _Rated:
-        """The plan of a choice that was made by what the network makes of the picture, or without exact cells."""
+        """The plan of chosen exact cells, or the network's own if that has no more cost and errors."""
         cells, price = choice.cells, choice.goal.price
         if cells.all():
             return _rated(choice, network)
@@ -153,7 +153,7 @@ class Planner:
         return network.plan if is_worse and network.plan.errors <= rated.errors else rated
 
     def _beside(self, exact: BoolArray, network: _Network) -> _Network:
-        """What it makes of the picture beside exact cells."""
+        """The network's draft with these cells exact."""
         is_whole = network.draft.symbols.residual.shape[1:] != patches_of(self.picture.height, self.picture.width)
         filled = fill_cells(self.picture.pixels, exact)
         return self._network(filled, qp=network.qp, exact=exact, whole=is_whole)
@@ -176,7 +176,7 @@ def _rated(choice: Choice, beside: _Network) -> _Rated:
 
 
 def _are_edges_worse(costs: FloatArray, source: Pixels) -> bool:
-    """Whether cells that (H, W, 3) fills only in part cost more for each pixel than others, or are all there are."""
+    """Whether partial cells cost `EDGE_WORSE` times full ones per pixel, or none is full."""
     pixels = sum_by_cell(np.ones(source.shape[:2], dtype=np.float32))
     partial = pixels < CELL**2
     if not partial.any() or partial.all():

@@ -35,7 +35,7 @@ NEAR = 2
 EXACT_PSNR = 99.0
 """dB that stand for a picture without errors"""
 CERTAIN = 0.3
-"""of the difference between two steps: by how much a prediction has to miss a target to be believed without a look"""
+"""share of a qp step's change by which a prediction must exceed the target to count untried"""
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class _Trials:
         self._sample: tuple[list[float], list[float]] | None = None
 
     def encode(self, qp: int) -> Encoded:
-        """The file with the effort that was asked for; on exact cells all but the largest are lost."""
+        """File of the effort asked for; an all-exact one of effort 0 serves below `MAX_EFFORT`."""
         plain = self._files.get((qp, 0))
         if plain is not None and plain.symbols is None and self._effort < MAX_EFFORT:
             return plain

@@ -22,7 +22,7 @@ MIDDLE = 50
 LARGEST_FALL = 0.2
 """dB by which a picture may be worse than at the quality before"""
 LARGEST_SHARE, SPARE_BYTES = 1.02, 64
-"""of lossless WebP: a file may have this share of its bytes, and so many more"""
+"""size limit: this ratio of lossless WebP's bytes, plus these bytes"""
 EXACT_PSNR = 99.0
 """dB that stand for a picture without errors"""
 
