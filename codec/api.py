@@ -39,7 +39,7 @@ class Info:
     mode: str
     """L, LA, RGB or RGBA, as in Pillow"""
     quality: float
-    """0…100, as it was asked for"""
+    """0…100, of the qp; higher than asked for where the picture would have been worse than promised"""
     qp: int
     exact: float
     """share of cells of 64×64 pixels that are coded exactly or nearly so, beside the network"""

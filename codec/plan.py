@@ -136,11 +136,13 @@ class Planner:
             extended = self._network(source, qp=qp, whole=True)
             network = min(network, extended, key=lambda each: each.precise.cost(goal.price).sum())
         choice = self._chooser.cheapest(network.precise, goal)
-        return network, self._with(choice, network) if choice.cells.any() else network.plan
+        if not choice.cells.any():
+            return network, network.plan
+        return network, min(network.plan, self._with(choice, network), key=lambda rated: rated.cost(goal.price))
 
     def _with(self, choice: Choice, network: _Network) -> _Rated:
-        """The plan of chosen exact cells, or the network's own if that has no more cost and errors."""
-        cells, price = choice.cells, choice.goal.price
+        """The plan of chosen exact cells, of which there are some, and perhaps a few more."""
+        cells = choice.cells
         if cells.all():
             return _rated(choice, network)
         beside = self._beside(cells, network)
@@ -148,9 +150,7 @@ class Planner:
         choice = self._chooser.extend(choice, beside.precise)
         if not np.array_equal(choice.cells, cells) and not choice.cells.all():
             beside = self._beside(choice.cells, network)
-        rated = _rated(choice, beside)
-        is_worse = network.precise.cost(price).sum() <= choice.cost_beside(beside.precise, price)
-        return network.plan if is_worse and network.plan.errors <= rated.errors else rated
+        return _rated(choice, beside)
 
     def _beside(self, exact: BoolArray, network: _Network) -> _Network:
         """The network's draft with these cells exact."""
