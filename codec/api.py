@@ -39,7 +39,7 @@ class Info:
     mode: str
     """L, LA, RGB or RGBA, as in Pillow"""
     quality: float
-    """0…100, of the qp; higher than asked for where the picture would have been worse than promised"""
+    """0…100, of the qp, which may be a higher one than asked for, so that the picture is as good as promised"""
     qp: int
     exact: float
     """share of cells of 64×64 pixels that are coded exactly or nearly so, beside the network"""
@@ -138,7 +138,8 @@ def encode(
     At most one of: `quality` 0…100 (default 50) or "lossless"; `bpp` or `size`, the largest file in bits per pixel or
     bytes; `psnr`, the least PSNR over RGB in dB. An `effort` of 0 to 9 searches longer and longer for a better file of
     about this size (default 2; 0 beyond 33 megapixels). `tune` "ssim" takes the model that is best by MS-SSIM instead
-    of PSNR, and has no effort. `strip` leaves out the "thumbnail" in EXIF, or all "metadata" but the ICC profile.
+    of PSNR, and has no effort. `strip` leaves out the "thumbnail" in EXIF, or all "metadata" but the ICC
+    profile and the orientation.
     `allow_large` takes what Pillow calls a decompression bomb.
     Raises InputError, ModelError, BackendError or OutputError.
     """

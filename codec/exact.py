@@ -20,6 +20,8 @@ from ncodec.vp8l import USUAL, Search, pack_vp8l, unpack_vp8l
 
 MAX_BOX = 2**24
 """pixels of the box of a layer; bounds the memory of a reader"""
+MAX_LAYERS = 64
+"""of a picture; bounds the memory of a reader"""
 MAX_COVER = 4
 """how often the boxes of all layers may cover the picture on average; bounds the time of a reader"""
 _BLOCK = 64
@@ -116,7 +118,13 @@ def paint(pixels: Pixels, layers: Sequence[Layer], *, predicted: Pixels | None =
     height, width, _ = pixels.shape
     for layer in layers:
         box = box_of(layer.cells, height, width)
-        held = by_pixel(layer.cells, height, width)[box]
+        rows, columns = box
+        high, wide = cells_of(rows.stop, columns.stop)
+        held = by_pixel(
+            layer.cells[rows.start // CELL : high, columns.start // CELL : wide],
+            rows.stop - rows.start,
+            columns.stop - columns.start,
+        )
         shown = _decoded_box(layer, *held.shape)
         if layer.is_difference and predicted is not None:
             shown = add_differences(predicted[box], shown.view(np.int8), step=layer.step)
@@ -177,6 +185,9 @@ def unpack_layers(
         layer = Layer(cells, reader.take(reader.varint()), step, is_difference)
         if not step or not cells.any() or (taken & cells).any():
             msg = "expected layers of cells that share none, in steps of 1 to 255, got others: the file is damaged"
+            raise FormatError(msg)
+        if len(layers) == MAX_LAYERS:
+            msg = f"expected at most {MAX_LAYERS} layers of exact cells, got more: the file is damaged"
             raise FormatError(msg)
         taken |= cells
         rows, columns = box_of(cells, height, width)

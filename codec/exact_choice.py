@@ -112,6 +112,11 @@ def errors_of(source: Pixels, shown: Pixels) -> tuple[FloatArray, FloatArray]:
     return cells, BLOT * blots
 
 
+def shown_where(hidden: BoolArray | None, source: Pixels, shown: Pixels) -> Pixels:
+    """(H, W, 3) with the source in pixels that are hidden, (H, W), if any are."""
+    return shown if hidden is None else np.where(hidden[:, :, None], source, shown)
+
+
 def _flat_errors(source: Pixels) -> FloatArray:
     """(H, W, 3) → (⌈H/16⌉, ⌈W/16⌉) squared errors of flat blocks by green, at least `UNSEEN` a pixel."""
     green = source[::2, ::2, 1].astype(np.int32)
@@ -186,6 +191,11 @@ class Choice:
         """Bits of the whole picture."""
         return sum(coded.bits for coded in self.coded.values()) + float(network.bits[~self.cells].sum())
 
+    def blots_beside(self, network: Outcome) -> float:
+        """What errors of the whole picture count beside that, where they are blots."""
+        beside = np.broadcast_to(network.blots, self.cells.shape)[~self.cells]
+        return sum(coded.blots for coded in self.coded.values()) + float(beside.sum())
+
     def cost_beside(self, network: Outcome, price: float) -> float:
         """λ·D + R of the whole picture."""
         exact = sum(coded.cost(price) for coded in self.coded.values())
@@ -195,9 +205,11 @@ class Choice:
 class Chooser:
     """Chooses among the ways of coding the cells of one picture, (H, W, 3), at any price of errors."""
 
-    def __init__(self, source: Pixels, search: Search) -> None:
+    def __init__(self, source: Pixels, search: Search, *, hidden: BoolArray | None = None) -> None:
         self.source = source
         self.search = search
+        self._hidden = hidden
+        """(H, W) pixels that nobody sees, if there are any: their errors do not count"""
         self._ratios = {DRAWN: 1.0, SAMPLED: 1.0}
         """bits that each way took over those that were estimated"""
         self._tried: dict[tuple[int, int, bytes], Coded] = {}
@@ -247,14 +259,19 @@ class Chooser:
 
     @property
     def _pixels(self) -> int:
+        """That are seen."""
         height, width, _ = self.source.shape
-        return int(height * width)
+        return int(height * width - (0 if self._hidden is None else np.count_nonzero(self._hidden)))
+
+    def _errors_of(self, shown: Pixels) -> tuple[FloatArray, FloatArray]:
+        """Squared errors and blot penalties of cells, as of `errors_of`."""
+        return errors_of(self.source, shown_where(self._hidden, self.source, shown))
 
     def _just_enough(self, goal: Goal) -> Choice:
         """All cells sampled in the coarsest steps that a goal allows."""
         ways = np.full_like(self._drawable, SAMPLED, dtype=np.uint8)
         for step in reversed(STEPS.tolist()):
-            if goal.lacks(float(errors_of(self.source, _sampled(self.source, step))[0].sum()), self._pixels) <= 0:
+            if goal.lacks(float(self._errors_of(_sampled(self.source, step))[0].sum()), self._pixels) <= 0:
                 break
         tried = self._try(SAMPLED, step, ways == SAMPLED)
         return self._finished(Choice(ways, {(SAMPLED, step): tried}, goal))
@@ -284,7 +301,7 @@ class Chooser:
     def _outcomes(self, network: Outcome, goal: Goal) -> list[Outcome]:
         """Of each way, by estimate but for the network's."""
         merged = self._merged(self._drawable, goal.merging)
-        errors, blots = errors_of(self.source, merged)
+        errors, blots = self._errors_of(merged)
         drawn = Outcome(errors, lossless_cost(merged).bits(), blots)
         rounded = np.float32(goal.step**2 / 12 if goal.step > 1 else 0) * self._cost.pixels
         return [network, drawn, Outcome(rounded, self._cost.bits(goal.step))]
@@ -330,23 +347,25 @@ class Chooser:
         if not self._can_merge(cells):
             return FINEST
         costs: dict[int, tuple[float, float]] = {}
+        best = (np.inf, np.inf)
         start = int(np.clip(goal.merging + self._lean, FINEST, COARSEST))
         for direction in (-1, 1):
             merging, worse = start, 0
             while FINEST <= merging <= COARSEST and worse <= self._patience:
                 coded = self._try(DRAWN, merging, cells)
                 costs[merging] = coded.cost(goal.price), coded.errors
-                worse = 0 if costs[merging] == min(costs.values()) else worse + 1
+                worse = 0 if costs[merging] < best else worse + 1
+                best = min(best, costs[merging])
                 merging += direction
-        best = min(costs, key=lambda merging: costs[merging])
-        self._lean = best - goal.merging
+        cheapest = min(costs, key=lambda merging: costs[merging])
+        self._lean = cheapest - goal.merging
         self._patience = PATIENCE if self._pixels <= LARGE else 0
-        return best
+        return cheapest
 
     def _can_merge(self, cells: BoolArray) -> bool:
-        """Whether so many pixels share so few colours that some may be merged."""
+        """Whether so many pixels share so few colours, two at least, that some may be merged."""
         colours = self._colours(cells)
-        return colours.number <= min(MAX_COLOURS, int(colours.held.sum()) // PIXELS_PER_COLOUR)
+        return 1 < colours.number <= min(MAX_COLOURS, int(colours.held.sum()) // PIXELS_PER_COLOUR)
 
     def _try(self, way: int, fineness: int, cells: BoolArray) -> Coded:
         """Cells coded in a way, in haste."""
@@ -367,7 +386,7 @@ class Chooser:
         else:
             shown = self._merged(cells, fineness)
             layers = code_layers(shown, cells, search=search)
-        errors, blots = (float(each[cells].sum()) for each in errors_of(self.source, shown))
+        errors, blots = (float(each[cells].sum()) for each in self._errors_of(shown))
         return Coded(tuple(layers), errors, blots)
 
     def _merged(self, cells: BoolArray, merging: int) -> Pixels:

@@ -3,13 +3,17 @@
 import struct
 from dataclasses import replace
 
+from PIL import Image
+
 from ncodec.errors import InputError
 from ncodec.picture import Picture
 
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _ENTRY = 12
 STRIPS = ("thumbnail", "metadata")
-"""what can be left out of a picture: the thumbnail in its EXIF block; all of EXIF and XMP"""
+"""what can be left out of a picture: the thumbnail in its EXIF block; all of EXIF but the orientation, and XMP"""
+_ORIENTATION = 0x0112
+_UPRIGHT = 1
 
 
 def stripped(picture: Picture, what: str | None) -> Picture:
@@ -20,8 +24,23 @@ def stripped(picture: Picture, what: str | None) -> Picture:
         msg = f"expected {' or '.join(STRIPS)} to leave out, got {what}"
         raise InputError(msg)
     if what == "metadata":
-        return replace(picture, exif=None, xmp=None)
+        return replace(picture, exif=_orientation_alone(picture.exif), xmp=None)
     return picture if picture.exif is None else replace(picture, exif=without_thumbnail(picture.exif))
+
+
+def _orientation_alone(exif: bytes | None) -> bytes | None:
+    """A block that says no more than how a picture is to be turned, or None where that is not at all."""
+    found = Image.Exif()
+    try:
+        found.load(exif or b"")
+        orientation = found.get(_ORIENTATION, _UPRIGHT)
+    except Exception:  # whatever a damaged block makes a reader raise
+        return None
+    if orientation not in range(_UPRIGHT + 1, 9):
+        return None
+    kept = Image.Exif()
+    kept[_ORIENTATION] = orientation
+    return kept.tobytes().removeprefix(b"Exif\0\0")
 
 
 def without_thumbnail(exif: bytes) -> bytes:

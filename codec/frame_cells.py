@@ -44,7 +44,12 @@ class FrameCells:
 
     def moved(self, motion: Motion) -> Motion:
         """Motion with scrolled blocks unused, which keeps them out of overlapped compensation."""
-        return motion if self.scrolled is None else replace(motion, used=motion.used & ~self.scrolled)
+        if self.scrolled is None:
+            return motion
+        golden = motion.golden
+        if golden is not None:
+            golden = replace(golden, chosen=golden.chosen & ~self.scrolled)
+        return replace(motion, used=motion.used & ~self.scrolled, golden=golden)
 
     def predict(self, predicted: Pixels, last: Pixels) -> Pixels:
         """Motion-compensated and last frame, (H, W, 3) → prediction with scrolled blocks put in."""

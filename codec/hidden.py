@@ -9,10 +9,11 @@ from ncodec.tables import BoolArray
 
 
 def with_hidden_filled(picture: Picture) -> Picture:
-    """The picture with colours of visible pixels nearby where alpha is 0: what is coded most cheaply."""
-    if picture.alpha is None or picture.alpha.all() or not picture.alpha.any():
-        return picture
-    return replace(picture, pixels=_filled(picture.pixels, picture.alpha > 0))
+    """The picture with colours of visible pixels nearby where alpha is 0, which are cheap: black if none is visible."""
+    if picture.alpha is not None and not picture.alpha.any():
+        return replace(picture, pixels=np.zeros_like(picture.pixels))
+    hidden = hidden_pixels(picture)
+    return picture if hidden is None else replace(picture, pixels=_filled(picture.pixels, ~hidden))
 
 
 def _filled(pixels: Pixels, known: BoolArray) -> Pixels:
@@ -31,6 +32,14 @@ def _filled(pixels: Pixels, known: BoolArray) -> Pixels:
     spread = _filled(coarse, coarse_known).repeat(2, axis=0).repeat(2, axis=1)[: known.shape[0], : known.shape[1]]
     filled: Pixels = np.where(known[:, :, None], pixels, spread)
     return filled
+
+
+def hidden_pixels(picture: Picture) -> BoolArray | None:
+    """(H, W) wholly transparent pixels, or None where there are none, or no others."""
+    if picture.alpha is None or picture.alpha.all() or not picture.alpha.any():
+        return None
+    hidden: BoolArray = picture.alpha == 0
+    return hidden
 
 
 def visible_psnr(picture: Picture, shown: Pixels) -> float:

@@ -13,7 +13,7 @@ from ncodec.distortion import RGB
 from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT, check_effort, search_of
 from ncodec.entropy import Symbols, pack_symbols, zero_certain
 from ncodec.errors import InputError, ModelError
-from ncodec.exact import by_pixel, covered, paint
+from ncodec.exact import by_pixel, code_layers, covered, paint
 from ncodec.goal import Goal
 from ncodec.hidden import with_hidden_filled
 from ncodec.model import SLOPES_FILE, Model
@@ -22,9 +22,9 @@ from ncodec.picture_file import (
     Encoded,
     decode_exact,
     encode_layers,
-    encode_plain,
     flags_of,
     is_lossless,
+    is_plain,
     pack_extras,
     picture_of,
     read_layers,
@@ -33,7 +33,7 @@ from ncodec.picture_file import (
 from ncodec.plan import Plan, Planner, ShownDraft
 from ncodec.refinement import Watch, refine, unwatched
 from ncodec.tables import BoolArray, FloatArray
-from ncodec.tiles import CELL, LARGE_PICTURE, TILE, Place, Tile, pad_to_patches, tiles
+from ncodec.tiles import CELL, LARGE_PICTURE, TILE, Place, Tile, cells_of, pad_to_patches, tiles
 from ncodec.vp8l import THOROUGH, USUAL
 
 
@@ -74,7 +74,7 @@ class ImageCodec:
         """
         padded = pad_to_patches(pixels, unit=CELL if whole else PATCH)
         high, wide = (side // PATCH if with_latent else 0 for side in padded.shape[:2])
-        latent = np.empty((self.model.tables.bias.shape[1], high, wide), np.float32)
+        latent = np.zeros((self.model.tables.bias.shape[1], high, wide), np.float32)
         shown = padded.copy()
 
         def drafted(tile: Tile) -> Symbols:
@@ -210,8 +210,9 @@ class ImageCodec:
             raise InputError(msg)
         effort = self.effort_for(picture, effort)
         source, picture = picture, with_hidden_filled(picture)
-        if (plain := encode_plain(picture, qp=qp)) is not None:
-            return plain
+        if is_plain(picture):
+            layers = code_layers(picture.pixels, np.ones(cells_of(picture.height, picture.width), dtype=np.bool_))
+            return encode_layers(picture, layers, qp=qp, lossless=is_lossless(source, layers))
         plan = self.plan(picture, partial(self.goal, effort=effort), qp=qp, with_latent=effort > 0)
         cells = covered(plan.layers, picture.height, picture.width)
         if cells.all():

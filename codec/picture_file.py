@@ -66,12 +66,11 @@ def is_lossless(picture: Picture, layers: Sequence[Layer]) -> bool:
     return bool(np.array_equal(painted, picture.pixels))
 
 
-def encode_plain(picture: Picture, *, qp: int) -> Encoded | None:
-    """The file of a picture of one colour, or None for another picture."""
+def is_plain(picture: Picture) -> bool:
+    """Whether a picture has one colour."""
     pixels = picture.pixels
-    if not (pixels[0] == pixels[0, 0]).all() or not (pixels[:, 0] == pixels[0, 0]).all():
-        return None
-    return encode_lossless(picture, qp=qp) if (pixels == pixels[0, 0]).all() else None
+    # First what tells most pictures apart soonest.
+    return bool((pixels[0] == pixels[0, 0]).all() and (pixels == pixels[0, 0]).all())
 
 
 def encode_lossless(picture: Picture, *, qp: int, search: Search = USUAL) -> Encoded:

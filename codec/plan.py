@@ -11,9 +11,10 @@ import numpy as np
 from ncodec.backends import Draft
 from ncodec.bitstream import QP_COUNT
 from ncodec.exact import Layer
-from ncodec.exact_choice import Choice, Chooser, NetworkOutcome, Outcome, could_pay
+from ncodec.exact_choice import Choice, Chooser, NetworkOutcome, Outcome, could_pay, shown_where
 from ncodec.filling import fill_cells
 from ncodec.goal import Goal
+from ncodec.hidden import hidden_pixels
 from ncodec.lossless_cost import sum_by_cell
 from ncodec.picture import Picture, Pixels
 from ncodec.picture_file import as_delivered
@@ -47,7 +48,7 @@ class Plan:
     """How a picture is coded."""
 
     qp: int
-    """of the network (higher is finer), above the requested one where that misses the floor"""
+    """of the network (higher is finer): above the requested one where that misses the floor, near it if tiny"""
     draft: ShownDraft
     layers: tuple[Layer, ...] = ()
     """of exact cells"""
@@ -76,20 +77,22 @@ class _Network:
     @property
     def plan(self) -> "_Rated":
         """The plan without exact cells."""
-        return _Rated(Plan(self.qp, self.draft), float(self.precise.errors.sum()), float(self.precise.bits.sum()))
+        sums = (float(np.sum(each)) for each in (self.precise.errors, self.precise.blots, self.precise.bits))
+        return _Rated(Plan(self.qp, self.draft), *sums)
 
 
 @dataclass(frozen=True, eq=False)
 class _Rated:
-    """A plan, its squared errors (`Outcome.errors`, without blots) and its bits."""
+    """A plan, its squared errors, its blots (as of `Outcome`) and its bits."""
 
     plan: Plan
     errors: float
+    blots: float
     bits: float
 
     def cost(self, price: float) -> float:
-        """λ·D + R."""
-        return price * self.errors + self.bits
+        """λ·D + R, blots included."""
+        return price * (self.errors + self.blots) + self.bits
 
 
 class Planner:
@@ -100,7 +103,11 @@ class Planner:
         self._goals = goals
         self._tables = tables
         self._draft = drafter
-        self._chooser = Chooser(picture.pixels, goals(0).search)
+        self._hidden = hidden_pixels(picture)
+        self._pixels = picture.width * picture.height
+        if self._hidden is not None:
+            self._pixels -= int(np.count_nonzero(self._hidden))
+        self._chooser = Chooser(picture.pixels, goals(0).search, hidden=self._hidden)
 
     def plan(self, qp: int, *, can_extend: bool) -> Plan:
         """The cheapest plan for a qp where that meets its goal, else one for a higher qp, or with more exact cells.
@@ -108,20 +115,27 @@ class Planner:
         The picture may be extended to whole cells where it `can_extend`.
         """
         goal = self._goals(qp)
-        network, found = self._cheapest(qp, can_extend=can_extend)
-        finer = qp
+        network, cheapest = self._cheapest(qp, can_extend=can_extend)
+        if self._lacks(cheapest, goal) <= 0:
+            return cheapest.plan
+        found, finer = cheapest, qp
         for _ in range(FINER_TRIALS):
-            lacking = goal.lacks(found.errors, self._pixels)
-            finer += math.ceil(lacking / DECIBELS)
-            if lacking <= 0 or finer > min(qp + MOST_FINER, QP_COUNT - 1):
+            finer += math.ceil(self._lacks(found, goal) / DECIBELS)
+            if finer > min(qp + MOST_FINER, QP_COUNT - 1):
                 break
             _, found = self._cheapest(finer, can_extend=can_extend)
-        lacking = goal.lacks(found.errors, self._pixels)
-        if lacking <= 0 and (finer == qp or lacking >= -ENOUGH):
+            if self._lacks(found, goal) <= 0:
+                break
+        lacking = self._lacks(found, goal)
+        if -ENOUGH <= lacking <= 0:
             return found.plan
         dearer = self._with(self._chooser.good_enough(network.precise, goal), network)
         candidates = [dearer, found] if lacking <= 0 else [dearer]
         return min(candidates, key=lambda rated: rated.cost(goal.price)).plan
+
+    def _lacks(self, rated: _Rated, goal: Goal) -> float:
+        """dB by which a plan falls short of a goal."""
+        return goal.lacks(rated.errors, self._pixels)
 
     def _cheapest(self, qp: int, *, can_extend: bool) -> tuple[_Network, _Rated]:
         """What the network makes of the picture at a qp, and the plan of least λ·D + R."""
@@ -133,17 +147,15 @@ class Planner:
             return network, network.plan
         if can_extend and _are_edges_worse(network.precise.cost(goal.price), source):
             # Networks saw no cells in training of which only a part is in the picture.
-            extended = self._network(source, qp=qp, whole=True)
+            extended = self._network(source, qp=network.qp, whole=True)
             network = min(network, extended, key=lambda each: each.precise.cost(goal.price).sum())
         choice = self._chooser.cheapest(network.precise, goal)
-        if not choice.cells.any():
-            return network, network.plan
         return network, min(network.plan, self._with(choice, network), key=lambda rated: rated.cost(goal.price))
 
     def _with(self, choice: Choice, network: _Network) -> _Rated:
-        """The plan of chosen exact cells, of which there are some, and perhaps a few more."""
+        """The plan of chosen exact cells, and perhaps a few more."""
         cells = choice.cells
-        if cells.all():
+        if cells.all() or not cells.any():
             return _rated(choice, network)
         beside = self._beside(cells, network)
         # Beside exact cells, of which it knows nothing, the network may do worse than before.
@@ -160,19 +172,16 @@ class Planner:
 
     def _network(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None, whole: bool = False) -> _Network:
         draft = self._draft(pixels, qp=qp, exact=exact, whole=whole)
-        shown = as_delivered(draft.pixels, grey=self.picture.grey)
+        shown = shown_where(self._hidden, self.picture.pixels, as_delivered(draft.pixels, grey=self.picture.grey))
         outcome = NetworkOutcome(self.picture.pixels, shown, draft.symbols, self._tables, qp=qp)
         return _Network(qp, draft, outcome)
-
-    @property
-    def _pixels(self) -> int:
-        return self.picture.width * self.picture.height
 
 
 def _rated(choice: Choice, beside: _Network) -> _Rated:
     """The plan of a choice and of what the network makes beside its cells."""
     plan = Plan(beside.qp, beside.draft, choice.layers)
-    return _Rated(plan, choice.errors_beside(beside.precise), choice.bits_beside(beside.precise))
+    outcome = beside.precise
+    return _Rated(plan, choice.errors_beside(outcome), choice.blots_beside(outcome), choice.bits_beside(outcome))
 
 
 def _are_edges_worse(costs: FloatArray, source: Pixels) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import count
 
@@ -173,7 +173,7 @@ class _Trials:
     def encode(self, qp: int) -> Encoded:
         """File of the effort asked for; an all-exact one of effort 0 serves below `MAX_EFFORT`."""
         plain = self._files.get((qp, 0))
-        if plain is not None and plain.symbols is None and self._effort < MAX_EFFORT:
+        if plain is not None and plain.exact == 1 and self._effort < MAX_EFFORT:
             return plain
         return self._file(qp, self._effort)
 
@@ -184,7 +184,8 @@ class _Trials:
     def _file(self, qp: int, effort: int) -> Encoded:
         key = qp, effort
         if key not in self._files:
-            self._files[key] = self._codec.encode(self.picture, qp=qp, effort=effort, watch=self._watch)
+            encoded = self._codec.encode(self.picture, qp=qp, effort=effort, watch=self._watch)
+            self._files[key] = replace(encoded, symbols=None)  # 200 MB of a 100-megapixel picture
         return self._files[key]
 
     @property
@@ -251,4 +252,8 @@ def _least_with_psnr(trials: _Trials, least: float, lossless: Callable[[], Encod
     below = trials.psnrs.last_below(float(np.nextafter(least, -math.inf)))
     if below == QP_COUNT - 1:
         return lossless()
-    return trials.encode(below + 1)
+    for qp in range(below + 1, QP_COUNT):
+        # What was expected of a qp that was not tried may have been too much.
+        if trials.psnrs.value(qp) >= least:
+            return trials.encode(qp)
+    return lossless()

@@ -155,6 +155,7 @@ class FrameEncoder:
         effort = codec.usual_effort(pixels.shape[0], pixels.shape[1], effort)
         padded = pad_to_patches(pixels)
         plan = codec.plan(Picture(padded), codec.price, qp=qp, with_latent=effort > 0, can_extend=False)
+        qp = plan.qp
         cells = FrameCells(no_cells(*padded.shape[:2]).still, plan.layers)
         payload, self._last = b"", np.empty_like(padded)
         if not cells.known.all():

@@ -3,7 +3,7 @@
 import io
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from PIL import Image
 from ncodec.api import load_picture, open_codec
 from ncodec.bitstream import QP_COUNT
 from ncodec.eval.measure import run_in_pool
+from ncodec.exif import stripped
 from ncodec.hidden import visible_psnr
 from ncodec.picture import Picture
 from ncodec.picture_file import encode_lossless
@@ -78,7 +79,8 @@ class Checked:
 
 def check_picture(path: Path, effort: int, qualities: Sequence[int] = QUALITIES) -> Checked:
     """Encode and decode one picture at ascending qualities, with one thread."""
-    codec, picture = open_codec(threads=1), load_picture(path)
+    codec, picture = open_codec(threads=1), stripped(load_picture(path), "metadata")
+    picture = replace(picture, icc=None)
     trials = []
     for quality in qualities:
         qp = quality_to_qp(quality)
@@ -101,7 +103,8 @@ def check_pictures(
 
 def _size(picture: Picture, form: str, **options: bool) -> int:
     """Bytes of a picture in a format of Pillow."""
-    stream, image = io.BytesIO(), Image.fromarray(picture.pixels)
+    is_plane = picture.grey and form == "PNG"
+    stream, image = io.BytesIO(), Image.fromarray(picture.pixels[:, :, 0] if is_plane else picture.pixels)
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(picture.alpha))
     image.save(stream, form, **options)

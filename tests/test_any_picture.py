@@ -1,6 +1,7 @@
 """Pictures that are not photographs: what comes back is never far from what went in, nor larger than lossless."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from ncodec.eval.corpora.members import Member, members
 from ncodec.files import from_pil
 from ncodec.hidden import visible_psnr
 from ncodec.image import ImageCodec
-from ncodec.picture import Picture, from_array
+from ncodec.picture import Picture, Pixels, from_array
+from ncodec.plan import ShownDraft
 from ncodec.rate_target import Target, encode_to
+from ncodec.tiles import cells_of
 
 QPS = (6, 32, 57)
 ALL = {f"{member.kind}-{member.name}": member for member in members()}
@@ -132,3 +135,69 @@ def test_a_size_takes_the_best_picture_that_fits(codec: ImageCodec) -> None:
     found = encode_to(codec, noise, Target(size=5000), effort=0)
     assert len(found.data) <= 5000
     assert np.array_equal(codec.decode(found.data).pixels, noise.pixels)
+
+
+@pytest.mark.parametrize("name", ["lineart-plan", "icon-gear-16", "mixed-insets", "icon-tile-192"])
+@pytest.mark.parametrize("least", [26.2, 29.1, 44.2])
+def test_a_least_psnr_is_met(codec: ImageCodec, name: str, least: float) -> None:
+    picture = from_pil(ALL[name].make())
+    encoded = encode_to(codec, picture, Target(psnr=least), effort=0)
+    assert visible_psnr(picture, codec.decode(encoded.data).pixels) >= least
+
+
+@pytest.mark.parametrize("least", [29.1, 36.6, 44.2])
+@pytest.mark.parametrize("side", [40, 150])
+def test_a_least_psnr_is_met_by_photographs(codec: ImageCodec, photo: Pixels, side: int, least: float) -> None:
+    picture = from_array(photo[:side, :side])
+    encoded = encode_to(codec, picture, Target(psnr=least), effort=0)
+    assert visible_psnr(picture, codec.decode(encoded.data).pixels) >= least
+
+
+def test_what_is_seen_of_a_transparent_picture_is_as_good_as_promised(codec: ImageCodec, photo: Pixels) -> None:
+    alpha = np.zeros(photo.shape[:2], dtype=np.uint8)
+    alpha[::4, ::4] = 255
+    picture = Picture(photo, alpha=alpha)
+    shown = codec.decode(codec.encode(picture, qp=63).data).pixels
+    assert visible_psnr(picture, shown) >= codec.model.floor(63)
+
+
+def test_a_picture_that_is_good_enough_is_drafted_once(
+    codec: ImageCodec, photo: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smooth = np.linspace(0, 255, photo.shape[1]).astype(np.uint8)[None, :, None] // 3 + photo // 3
+    drafted: list[int] = []
+    draft = ImageCodec.draft
+
+    def counted(self: ImageCodec, pixels: Pixels, *, qp: int, **options: Any) -> ShownDraft:
+        drafted.append(qp)
+        return draft(self, pixels, qp=qp, **options)
+
+    monkeypatch.setattr(ImageCodec, "draft", counted)
+    codec.encode(from_array(smooth), qp=40)
+    assert drafted == [40]
+
+
+def test_a_draft_beside_exact_cells_is_whole(codec: ImageCodec, photo: Pixels) -> None:
+    wide = np.tile(photo, (1, 5, 1))
+    held = np.ones(cells_of(*wide.shape[:2]), dtype=np.bool_)
+    held[0, 0] = False
+    filler = [np.full((320, 60, 100), np.nan, dtype=np.float32) for _ in range(8)]
+    del filler
+    drafted = codec.draft(wide, qp=30, exact=held)
+    assert np.isfinite(drafted.latent).all()
+
+
+def test_a_file_is_lossless_only_with_hidden_colours() -> None:
+    pixels = np.full((8, 8, 4), 7, dtype=np.uint8)
+    pixels[:4], pixels[4:, :, 3] = (200, 10, 5, 0), 255
+    data, exact = ncodec.encode(pixels), ncodec.encode(pixels, quality="lossless")
+    assert not ncodec.info(data).lossless
+    np.testing.assert_array_equal(np.asarray(ncodec.decode(data))[4:], pixels[4:])
+    assert ncodec.info(exact).lossless
+    np.testing.assert_array_equal(np.asarray(ncodec.decode(exact)), pixels)
+
+
+def test_what_is_all_transparent_costs_no_colours() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (64, 80, 4), dtype=np.uint8)
+    noise[:, :, 3] = 0
+    assert len(ncodec.encode(noise)) < 120

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncodec.errors import FormatError
-from ncodec.exact import Layer, cells_of, code_layers, covered, pack_layers, paint, unpack_layers
+from ncodec.exact import MAX_LAYERS, Layer, cells_of, code_layers, covered, pack_layers, paint, unpack_layers
 from ncodec.varint import pack_varint
 from ncodec.vp8l import pack_vp8l, unpack_vp8l
 
@@ -138,3 +138,15 @@ def test_bitstreams_come_back(size: tuple[int, int]) -> None:
     for cut in range(0, len(coded) - 1, 3):
         with pytest.raises(FormatError):
             unpack_vp8l(coded[:cut], *size)
+
+
+def test_a_picture_has_no_more_layers_than_an_encoder_writes() -> None:
+    layers = b""
+    for place in range(MAX_LAYERS + 1):
+        cells = np.zeros((9, 9), dtype=np.bool_)
+        cells[divmod(place, 9)] = True
+        layers += layer_bytes(cells=zlib.compress(np.packbits(cells).tobytes()))
+        if place == MAX_LAYERS - 1:
+            assert len(unpack_layers(layers, 576, 576)) == MAX_LAYERS
+    with pytest.raises(FormatError, match="at most 64 layers"):
+        unpack_layers(layers, 576, 576)

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -59,3 +60,17 @@ def test_a_picture_is_coded_without_what_is_to_be_left_out() -> None:
 def test_nothing_else_can_be_left_out() -> None:
     with pytest.raises(InputError, match="expected thumbnail or metadata to leave out, got all"):
         stripped(from_array(np.zeros((2, 2), dtype=np.uint8)), "all")
+
+
+def test_a_picture_without_metadata_is_still_turned() -> None:
+    image, exif = Image.fromarray(np.zeros((8, 12, 3), dtype=np.uint8)), Image.Exif()
+    exif[ExifTags.Base.Orientation], exif[ExifTags.Base.Make] = 6, "Cam"
+    image.info["exif"] = exif.tobytes()
+    shown = ncodec.decode(ncodec.encode(image, strip="metadata"))
+    assert dict(shown.getexif()) == {ExifTags.Base.Orientation: 6}
+
+
+@given(st.binary(max_size=120))
+def test_metadata_of_damaged_blocks_can_be_left_out(data: bytes) -> None:
+    picture = replace(from_array(np.zeros((2, 2, 3), dtype=np.uint8)), exif=b"II*\0" + data)
+    assert len(stripped(picture, "metadata").exif or b"") < 40

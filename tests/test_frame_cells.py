@@ -8,9 +8,9 @@ from ncodec.clip_api import open_frame_codecs
 from ncodec.errors import FormatError
 from ncodec.exact import Layer, add_differences, code_differences, code_layers
 from ncodec.frame_cells import FrameCells, no_cells, pack_cells, unpack_cells
-from ncodec.motion import Motion, compensate
+from ncodec.motion import Golden, Motion, compensate
 from ncodec.picture import psnr
-from ncodec.records import Tag, pack_record, unpack_record
+from ncodec.records import Frame, Tag, pack_record, unpack_record
 from ncodec.scroll import Scroll, find_scroll
 from ncodec.video import FrameDecoder, FrameEncoder
 from ncodec.vp8l import pack_vp8l
@@ -143,12 +143,29 @@ def test_differences_come_back_in_their_steps(step: int) -> None:
 def test_scrolled_blocks_mix_with_no_neighbour() -> None:
     rng = np.random.default_rng(3)
     last = rng.integers(0, 256, (32, 48, 3), dtype=np.uint8)
-    motion = Motion(np.zeros((2, 2, 3), dtype=np.int16), np.ones((2, 3), dtype=np.bool_))
-    motion.vectors[:, :, 0] = 8
-    scrolled = np.zeros((2, 3), dtype=np.bool_)
+    vectors, scrolled = np.zeros((2, 2, 3), dtype=np.int16), np.zeros((2, 3), dtype=np.bool_)
+    vectors[:, :, 0] = 8
     scrolled[:, 1] = True
+    golden = Golden(scrolled.copy(), np.full((2, 2, 3), 12, dtype=np.int16))
+    motion = Motion(vectors, np.ones((2, 3), dtype=np.bool_), golden)
     cells = FrameCells(np.zeros((1, 1), dtype=np.bool_), (), Scroll(3, 0), scrolled)
     predicted = cells.predict(compensate(last, cells.moved(motion)), last)
     np.testing.assert_array_equal(predicted[:29, 16:32], last[3:, 16:32])
     np.testing.assert_array_equal(predicted[:, 32:], last[:, 32:])
     np.testing.assert_array_equal(predicted[:16, :16], last[2:18, 2:18])
+
+
+def test_a_frame_that_says_it_has_exact_cells_has_some() -> None:
+    packed = pack_record(Frame(Tag.INTRA, 5, 20, b"symbols", exact=COLOUR))
+    assert packed[0] == Tag.EXACT_INTRA
+    with pytest.raises(FormatError, match="got none"):
+        unpack_record(Tag.EXACT_INTRA, b"\x00\x0a\x14\x00symbols")
+
+
+@pytest.mark.parametrize("qp", [35, 50, 62])
+def test_tiny_frames_are_as_good_as_large_ones(photo: Photo, qp: int) -> None:
+    codecs = open_frame_codecs(threads=1)
+    encoder = FrameEncoder(codecs)
+    frame = encoder.encode(encoder.look(photo[:64, :64]), pts=0, qp=qp)
+    assert abs(frame.qp - qp) <= 4
+    assert psnr(photo[:64, :64], encoder.last) > codecs.pictures.model.floor(frame.qp) - 2
