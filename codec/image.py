@@ -13,7 +13,7 @@ from ncodec.distortion import RGB
 from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT, check_effort, search_of
 from ncodec.entropy import Symbols, pack_symbols, zero_certain
 from ncodec.errors import InputError, ModelError
-from ncodec.exact import by_pixel, code_layers, covered, paint
+from ncodec.exact import by_pixel, covered, paint
 from ncodec.goal import Goal
 from ncodec.hidden import with_hidden_filled
 from ncodec.model import SLOPES_FILE, Model
@@ -24,16 +24,16 @@ from ncodec.picture_file import (
     encode_layers,
     flags_of,
     is_lossless,
-    is_plain,
     pack_extras,
     picture_of,
+    plain_layers,
     read_layers,
     read_symbols,
 )
 from ncodec.plan import Plan, Planner, ShownDraft
 from ncodec.refinement import Watch, refine, unwatched
 from ncodec.tables import BoolArray, FloatArray
-from ncodec.tiles import CELL, LARGE_PICTURE, TILE, Place, Tile, cells_of, pad_to_patches, tiles
+from ncodec.tiles import CELL, LARGE_PICTURE, TILE, Place, Tile, pad_to_patches, tiles
 from ncodec.vp8l import THOROUGH, USUAL
 
 
@@ -210,8 +210,7 @@ class ImageCodec:
             raise InputError(msg)
         effort = self.effort_for(picture, effort)
         source, picture = picture, with_hidden_filled(picture)
-        if is_plain(picture):
-            layers = code_layers(picture.pixels, np.ones(cells_of(picture.height, picture.width), dtype=np.bool_))
+        if (layers := plain_layers(picture.pixels)) is not None:
             return encode_layers(picture, layers, qp=qp, lossless=is_lossless(source, layers))
         plan = self.plan(picture, partial(self.goal, effort=effort), qp=qp, with_latent=effort > 0)
         cells = covered(plan.layers, picture.height, picture.width)

@@ -66,11 +66,12 @@ def is_lossless(picture: Picture, layers: Sequence[Layer]) -> bool:
     return bool(np.array_equal(painted, picture.pixels))
 
 
-def is_plain(picture: Picture) -> bool:
-    """Whether a picture has one colour."""
-    pixels = picture.pixels
+def plain_layers(pixels: Pixels) -> tuple[Layer, ...] | None:
+    """The layers of a picture of one colour, (H, W, 3), or None for another picture."""
     # First what tells most pictures apart soonest.
-    return bool((pixels[0] == pixels[0, 0]).all() and (pixels == pixels[0, 0]).all())
+    if not (pixels[0] == pixels[0, 0]).all() or not (pixels == pixels[0, 0]).all():
+        return None
+    return tuple(code_layers(pixels, np.ones(cells_of(*pixels.shape[:2]), dtype=np.bool_)))
 
 
 def encode_lossless(picture: Picture, *, qp: int, search: Search = USUAL) -> Encoded:

@@ -19,6 +19,8 @@ from ncodec.kept import Kept, choose_kept, group_kept, keep, pop_kept, possible_
 from ncodec.motion import Golden, HalfPixelPlanes, Mask, Motion, Vectors, compensate, without_motion
 from ncodec.motion_search import MotionSearch
 from ncodec.picture import Levels, Picture, Pixels, to_pixels
+from ncodec.picture_file import plain_layers
+from ncodec.plan import Plan
 from ncodec.predictor import FramePredictor
 from ncodec.records import Frame, Tag
 from ncodec.rounding import (
@@ -154,22 +156,29 @@ class FrameEncoder:
         effort = DEFAULT_EFFORT if self.codecs.frames is None else INTRA_EFFORT
         effort = codec.usual_effort(pixels.shape[0], pixels.shape[1], effort)
         padded = pad_to_patches(pixels)
-        plan = codec.plan(Picture(padded), codec.price, qp=qp, with_latent=effort > 0, can_extend=False)
-        qp = plan.qp
-        cells = FrameCells(no_cells(*padded.shape[:2]).still, plan.layers)
+        nothing = no_cells(*padded.shape[:2]).still
         payload, self._last = b"", np.empty_like(padded)
-        if not cells.known.all():
-            symbols = plan.draft.symbols
-            if effort:
-                symbols = codec.refine(padded, plan.draft, qp=qp, effort=effort, form=SUBSAMPLED)
-            levels = codec.render(symbols, qp=qp)
-            shifts = choose_shifts(levels, INTRA_ROUNDING)
-            shifted = group_shifts(shifts[~cells.known], codec.model.tables, INTRA_ROUNDING)
-            payload = push_symbols(symbols, codec.model.tables, qp=qp, last=[shifted]).payload()
-            self._last = round_levels(levels, shifts, INTRA_ROUNDING)
+        if (plain := plain_layers(padded)) is not None:
+            cells = FrameCells(nothing, plain)
+        else:
+            plan = codec.plan(Picture(padded), codec.price, qp=qp, with_latent=effort > 0, can_extend=False)
+            cells, qp = FrameCells(nothing, plan.layers), plan.qp
+            if not cells.known.all():
+                payload, self._last = self._coded_intra(padded, plan, ~cells.known, effort=effort)
         cells.paint(self._last)
         self._predictor, self._known = FramePredictor(self._last), NOTHING
         return Frame(Tag.INTRA, pts, qp, payload, exact=pack_cells(cells, intra=True))
+
+    def _coded_intra(self, padded: Pixels, plan: Plan, coded: Mask, *, effort: int) -> tuple[bytes, Pixels]:
+        """The payload of an intra frame's coded cells, (⌈H/64⌉, ⌈W/64⌉), and the frame that they give."""
+        codec, symbols, qp = self.codecs.pictures, plan.draft.symbols, plan.qp
+        if effort:
+            symbols = codec.refine(padded, plan.draft, qp=qp, effort=effort, form=SUBSAMPLED)
+        levels = codec.render(symbols, qp=qp)
+        shifts = choose_shifts(levels, INTRA_ROUNDING)
+        shifted = group_shifts(shifts[coded], codec.model.tables, INTRA_ROUNDING)
+        payload = push_symbols(symbols, codec.model.tables, qp=qp, last=[shifted]).payload()
+        return payload, round_levels(levels, shifts, INTRA_ROUNDING)
 
     def _encode_predicted(
         self, look: Look, search: MotionSearch, predictor: FramePredictor, *, pts: int, qp: int

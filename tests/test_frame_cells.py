@@ -169,3 +169,14 @@ def test_tiny_frames_are_as_good_as_large_ones(photo: Photo, qp: int) -> None:
     frame = encoder.encode(encoder.look(photo[:64, :64]), pts=0, qp=qp)
     assert abs(frame.qp - qp) <= 4
     assert psnr(photo[:64, :64], encoder.last) > codecs.pictures.model.floor(frame.qp) - 2
+
+
+@pytest.mark.parametrize("size", [(1, 1), (64, 64), (70, 100)])
+@pytest.mark.parametrize("colour", [(128, 128, 128), (69, 78, 10), (255, 255, 255)])
+@pytest.mark.parametrize("qp", [6, 57])
+def test_plain_frames_are_exact_in_a_few_bytes(size: tuple[int, int], colour: tuple[int, int, int], qp: int) -> None:
+    encoder = FrameEncoder(open_frame_codecs(threads=1))
+    pixels = np.full((*size, 3), colour, dtype=np.uint8)
+    frame = encoder.encode(encoder.look(pixels), pts=0, qp=qp)
+    np.testing.assert_array_equal(encoder.last[: size[0], : size[1]], pixels)
+    assert len(frame.payload) + len(frame.exact) < 20
