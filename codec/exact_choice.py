@@ -35,8 +35,8 @@ ROUGH_BITS = 4.5
 """of a residual that is not 0, so that few take more"""
 LARGE = 2**18
 """pixels of a picture from which trials are spared"""
-PATIENCE = 1
-"""mergings in a row that may be worse than the best one before the search ends"""
+PATIENCE, LARGE_PATIENCE = 3, 1
+"""mergings in a row that may be worse than the best one before a search ends, and the first one of a large picture"""
 LAYER_BITS = 8 * 12
 """of a layer beside its pixels: chunk, map and lengths"""
 MAX_COLOURS, PIXELS_PER_COLOUR = 2**14, 3
@@ -216,7 +216,7 @@ class Chooser:
         """by way, merging or step, and cells"""
         self._counted: dict[bytes, Colours] = {}
         """by cells"""
-        self._lean, self._patience = 0, PATIENCE
+        self._lean, self._patience = 0, PATIENCE if self._pixels <= LARGE else LARGE_PATIENCE
         """colour merging search: its start minus `goal.merging`, and worse trials in a row that it bears"""
 
     @cached_property
