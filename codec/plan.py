@@ -140,9 +140,12 @@ class Planner:
     def _cheapest(self, qp: int, *, can_extend: bool) -> tuple[_Network, _Rated]:
         """What the network makes of the picture at a qp, and the plan of least λ·D + R."""
         source, goal = self.picture.pixels, self._goals(qp)
-        # Networks are far from even over qps on a picture that is smaller than what they see at once.
-        tried = TRIED_QPS if self._pixels <= TINY else (qp,)
-        network = min((self._network(source, qp=each) for each in tried), key=lambda each: each.plan.cost(goal.price))
+        if self._pixels > TINY:
+            network = self._network(source, qp=qp)
+        else:
+            # Networks are far from even over qps on a picture that is smaller than what they see at once.
+            tried = (self._network(source, qp=each) for each in TRIED_QPS)
+            network = min(tried, key=lambda each: each.plan.cost(goal.price))
         if not could_pay(source, network.outcome.roughly(), goal):
             return network, network.plan
         if can_extend and _are_edges_worse(network.precise.cost(goal.price), source):

@@ -10,11 +10,13 @@ import numpy as np
 
 from ncodec.bitstream import MAX_SIDE, QP_COUNT
 from ncodec.effort import MAX_EFFORT
+from ncodec.entropy import estimate_bits
 from ncodec.errors import InputError
+from ncodec.exact import covered, pack_layers, paint
 from ncodec.hidden import visible_psnr
 from ncodec.image import ImageCodec
-from ncodec.picture import Picture, Pixels
-from ncodec.picture_file import Encoded, encode_lossless
+from ncodec.picture import Picture, Pixels, psnr
+from ncodec.picture_file import Encoded, as_delivered, encode_lossless
 from ncodec.quality import quality_to_qp
 from ncodec.refinement import Watch, unwatched
 from ncodec.vp8l import THOROUGH, USUAL
@@ -216,9 +218,15 @@ class _Trials:
             share = sample.pixels.size / self.picture.pixels.size
             sizes, qualities = [], []
             for qp in SAMPLED_QPS:
-                encoded = self._codec.encode(sample, qp=qp)
-                sizes.append(math.log2(max(len(encoded.data) - OVERHEAD, 1) / share + OVERHEAD))
-                qualities.append(min(visible_psnr(sample, self._codec.decode(encoded.data).pixels), EXACT_PSNR))
+                # Without floors, which the whole picture may meet where a part of it does not.
+                plan = self._codec.plan(sample, self._codec.price, qp=qp, with_latent=False)
+                shown, bits = as_delivered(plan.draft.pixels, grey=sample.grey).copy(), 0.0
+                paint(shown, plan.layers)
+                if not covered(plan.layers, sample.height, sample.width).all():
+                    bits = estimate_bits(plan.draft.symbols, self._codec.model.tables, qp=plan.qp)
+                size = bits / 8 + len(pack_layers(plan.layers))
+                sizes.append(math.log2(size / share + OVERHEAD))
+                qualities.append(min(psnr(sample.pixels, shown), EXACT_PSNR))
             self._sample = sizes, qualities
         return self._sample
 
