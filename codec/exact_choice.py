@@ -10,14 +10,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.bitstream import HYPER_CELL, PATCH
+from ncodec.cell_outcome import Outcome, errors_of, shown_where
 from ncodec.colours import Colours, Indices, Palette, count_colours, make_palette, merge_colours
-from ncodec.entropy import Symbols, bits_by_cell
 from ncodec.exact import Layer, by_pixel, code_layers, pack_layers
 from ncodec.goal import COARSEST, FINEST, STEPS, Goal
-from ncodec.lossless_cost import LosslessCost, lossless_cost, novel_pixels, sum_by_cell
+from ncodec.lossless_cost import LosslessCost, lossless_cost, novel_pixels
 from ncodec.picture import Pixels
-from ncodec.tables import BoolArray, FloatArray, Tables
+from ncodec.tables import BoolArray, FloatArray
 from ncodec.vp8l import Search
 
 NETWORK, DRAWN, SAMPLED = 0, 1, 2
@@ -31,8 +30,6 @@ SCREENED_ROWS = 8
 """of how many rows one is looked at to rule out exact cells"""
 HOPE_DRAWN, HOPE_SAMPLED = 0.5, 0.85
 """shares of the estimated bits that lossless coding may turn out to take"""
-ROUGH_BITS = 4.5
-"""of a residual that is not 0, so that few take more"""
 LARGE = 2**18
 """pixels of a picture from which trials are spared"""
 PATIENCE, LARGE_PATIENCE = 3, 1
@@ -47,8 +44,6 @@ SMALL = 2**14
 """pixels of a picture that is coded exactly for a trial, whatever it is"""
 LEAST_SAVED = 0.01
 """share of the cost of a picture below which exact cells are not looked into"""
-BLOT, UNSEEN = 3.0, 4.0
-"""extra weight of squared errors beyond those of a flat block, and least mean square of a flat block"""
 BOOST = 1.5
 """by which λ grows until a picture is as good as its quality promises"""
 MAX_BOOSTS = 28
@@ -57,75 +52,6 @@ MARGIN = 0.5
 
 Ways = npt.NDArray[np.uint8]
 """(⌈H/64⌉, ⌈W/64⌉) of the ways above"""
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a way of coding makes of cells, (⌈H/64⌉, ⌈W/64⌉) each."""
-
-    errors: FloatArray
-    """squared errors, means of the channels, summed over pixels"""
-    bits: FloatArray
-    blots: FloatArray | float = 0.0
-    """what errors count beside that, where they are blots"""
-
-    def cost(self, price: float) -> FloatArray:
-        """λ·D + R."""
-        total: FloatArray = price * (self.errors + self.blots) + self.bits
-        return total
-
-    def without(self, cells: BoolArray) -> "Outcome":
-        """The same, but for cells that are not to be coded this way."""
-        return replace(self, bits=np.where(cells, np.float32(np.inf), self.bits))
-
-
-class NetworkOutcome:
-    """What the network makes of a picture's cells, (H, W, 3) as shown; bits are counted when they are needed."""
-
-    def __init__(self, source: Pixels, shown: Pixels, symbols: Symbols, tables: Tables, *, qp: int) -> None:
-        self.errors, self.blots = errors_of(source, shown)
-        self._symbols = symbols
-        self._tables = tables
-        self._qp = qp
-
-    def roughly(self) -> Outcome:
-        """With at least about as many bits as it takes."""
-        coded = np.count_nonzero(self._symbols.residual, axis=0)
-        bits = ROUGH_BITS * sum_by_cell(coded, side=HYPER_CELL, across=HYPER_CELL)
-        return Outcome(self.errors, bits, self.blots)
-
-    def precisely(self) -> Outcome:
-        """With the bits of its tables."""
-        return Outcome(self.errors, bits_by_cell(self._symbols, self._tables, qp=self._qp), self.blots)
-
-
-def errors_of(source: Pixels, shown: Pixels) -> tuple[FloatArray, FloatArray]:
-    """Source and shown, (H, W, 3) → squared errors and blot penalties, (⌈H/64⌉, ⌈W/64⌉) each.
-
-    A blot is a block of 16×16 pixels whose errors are larger than those of a flat block would be.
-    """
-    difference = np.subtract(source, shown, dtype=np.int16)
-    squares = np.multiply(difference, difference, dtype=np.int32).reshape(len(source), -1)
-    errors = sum_by_cell(squares, side=PATCH, across=3 * PATCH) / np.float32(3)
-    beyond = np.maximum(errors - _flat_errors(source), 0)
-    cells, blots = (sum_by_cell(each, side=HYPER_CELL, across=HYPER_CELL) for each in (errors, beyond))
-    return cells, BLOT * blots
-
-
-def shown_where(hidden: BoolArray | None, source: Pixels, shown: Pixels) -> Pixels:
-    """(H, W, 3) with the source in pixels that are hidden, (H, W), if any are."""
-    return shown if hidden is None else np.where(hidden[:, :, None], source, shown)
-
-
-def _flat_errors(source: Pixels) -> FloatArray:
-    """(H, W, 3) → (⌈H/16⌉, ⌈W/16⌉) squared errors of flat blocks by green, at least `UNSEEN` a pixel."""
-    green = source[::2, ::2, 1].astype(np.int32)
-    half = PATCH // 2
-    count, total, squares = (
-        sum_by_cell(values, side=half, across=half) for values in (np.ones_like(green), green, np.square(green))
-    )
-    errors: FloatArray = 4 * np.maximum(squares - np.square(total) / count, UNSEEN * count)
-    return errors
 
 
 def could_pay(source: Pixels, network: Outcome, goal: Goal) -> bool:

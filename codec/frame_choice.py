@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.bitstream import PATCH
+from ncodec.cell_outcome import Outcome, errors_of
 from ncodec.exact import MAX_DIFFERENCE_STEP, Layer, add_differences, code_differences
-from ncodec.exact_choice import DRAWN_NOVELTY, Chooser, Outcome, errors_of
+from ncodec.exact_choice import DRAWN_NOVELTY, Chooser
 from ncodec.frame_cells import FrameCells, no_cells
 from ncodec.goal import Goal
 from ncodec.lossless_cost import lossless_cost, sum_by_cell

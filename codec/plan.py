@@ -10,8 +10,9 @@ import numpy as np
 
 from ncodec.backends import Draft
 from ncodec.bitstream import QP_COUNT
+from ncodec.cell_outcome import NetworkOutcome, Outcome, shown_where
 from ncodec.exact import Layer
-from ncodec.exact_choice import Choice, Chooser, NetworkOutcome, Outcome, could_pay, shown_where
+from ncodec.exact_choice import Choice, Chooser, could_pay
 from ncodec.filling import fill_cells
 from ncodec.goal import Goal
 from ncodec.hidden import hidden_pixels

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ncodec.bitstream import PATCH, QP_COUNT
+from ncodec.cell_outcome import Outcome, errors_of
 from ncodec.distortion import SUBSAMPLED
 from ncodec.effort import DEFAULT_EFFORT
 from ncodec.entropy import Past, Symbols, Unpacker, bits_by_cell, follow, pop_symbols, push_symbols, zero_certain
 from ncodec.errors import FormatError, InputError, ModelError
-from ncodec.exact_choice import Outcome, errors_of
 from ncodec.frame_cells import FrameCells, no_cells, pack_cells, unpack_cells
 from ncodec.frame_choice import FrameChooser, choose_scrolled, is_drawn
 from ncodec.golden_frame import group_golden, pop_golden

@@ -17,6 +17,7 @@ from ncodec.hidden import visible_psnr
 from ncodec.picture import Picture
 from ncodec.picture_file import encode_lossless
 from ncodec.quality import quality_to_qp
+from ncodec.rate_target import EXACT_PSNR
 
 QUALITIES = tuple(range(0, 101, 10))
 MIDDLE = 50
@@ -24,8 +25,6 @@ LARGEST_FALL = 0.2
 """dB by which a picture may be worse than at the quality before"""
 LARGEST_SHARE, SPARE_BYTES = 1.02, 64
 """size limit: this ratio of lossless WebP's bytes, plus these bytes"""
-EXACT_PSNR = 99.0
-"""dB that stand for a picture without errors"""
 
 
 @dataclass(frozen=True)

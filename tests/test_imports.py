@@ -17,6 +17,7 @@ LAYERS = [
     {"entropy", "goal", "hidden", "colours", "exif"},
     {"tiles", "distortion"},
     {"exact", "lossless_cost"},
+    {"cell_outcome"},
     {"model", "motion", "records", "rounding", "exact_choice", "filling"},
     {"picture_file"},
     {"flags"},
