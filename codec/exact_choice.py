@@ -113,15 +113,6 @@ class Choice:
         """Squared errors of the whole picture."""
         return sum(coded.errors for coded in self.coded.values()) + float(network.errors[~self.cells].sum())
 
-    def bits_beside(self, network: Outcome) -> float:
-        """Bits of the whole picture."""
-        return sum(coded.bits for coded in self.coded.values()) + float(network.bits[~self.cells].sum())
-
-    def blots_beside(self, network: Outcome) -> float:
-        """What errors of the whole picture count beside that, where they are blots."""
-        beside = np.broadcast_to(network.blots, self.cells.shape)[~self.cells]
-        return sum(coded.blots for coded in self.coded.values()) + float(beside.sum())
-
     def cost_beside(self, network: Outcome, price: float) -> float:
         """λ·D + R of the whole picture."""
         exact = sum(coded.cost(price) for coded in self.coded.values())

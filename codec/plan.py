@@ -78,22 +78,27 @@ class _Network:
     @property
     def plan(self) -> "_Rated":
         """The plan without exact cells."""
-        sums = (float(np.sum(each)) for each in (self.precise.errors, self.precise.blots, self.precise.bits))
-        return _Rated(Plan(self.qp, self.draft), *sums)
+        return _Rated(Plan(self.qp, self.draft), self)
 
 
 @dataclass(frozen=True, eq=False)
 class _Rated:
-    """A plan, its squared errors, its blots (as of `Outcome`) and its bits."""
+    """A plan, the network's part in it and, where some cells are exact, the choice of these."""
 
     plan: Plan
-    errors: float
-    blots: float
-    bits: float
+    network: _Network
+    choice: Choice | None = None
+
+    @cached_property
+    def errors(self) -> float:
+        """Squared errors, means of the channels."""
+        errors = self.network.outcome.errors
+        return float(np.sum(errors)) if self.choice is None else self.choice.errors_beside(self.network.precise)
 
     def cost(self, price: float) -> float:
         """λ·D + R, blots included."""
-        return price * (self.errors + self.blots) + self.bits
+        outcome = self.network.precise
+        return float(outcome.cost(price).sum()) if self.choice is None else self.choice.cost_beside(outcome, price)
 
 
 class Planner:
@@ -183,9 +188,7 @@ class Planner:
 
 def _rated(choice: Choice, beside: _Network) -> _Rated:
     """The plan of a choice and of what the network makes beside its cells."""
-    plan = Plan(beside.qp, beside.draft, choice.layers)
-    outcome = beside.precise
-    return _Rated(plan, choice.errors_beside(outcome), choice.blots_beside(outcome), choice.bits_beside(outcome))
+    return _Rated(Plan(beside.qp, beside.draft, choice.layers), beside, choice)
 
 
 def _are_edges_worse(costs: FloatArray, source: Pixels) -> bool:
