@@ -13,7 +13,7 @@ from ncodec.effort import check_effort
 from ncodec.errors import InputError, ModelError
 from ncodec.exact import covered, paint
 from ncodec.exif import stripped
-from ncodec.files import Bytes, from_pil, read_bytes, read_picture, to_pil, write_bytes
+from ncodec.files import Bytes, check_pixels, from_pil, read_bytes, read_picture, to_pil, write_bytes
 from ncodec.image import ImageCodec
 from ncodec.model import PICTURE
 from ncodec.picture import Picture, from_array
@@ -190,14 +190,6 @@ def read_container(source: str | os.PathLike[str] | Bytes, *, allow_large: bool 
     container = unpack(load_bytes(source))
     check_pixels(container.header.width, container.header.height, allow_large=allow_large)
     return container
-
-
-def check_pixels(width: int, height: int, *, allow_large: bool) -> None:
-    """Raise InputError where a file claims more pixels than Pillow's limit, unless that is allowed."""
-    limit = Image.MAX_IMAGE_PIXELS
-    if not allow_large and limit is not None and width * height > 2 * limit:
-        msg = f"expected at most {2 * limit} pixels, got {width * height}; --allow-large (allow_large=True) takes them"
-        raise InputError(msg)
 
 
 def verify(source: str | os.PathLike[str] | Bytes, *, allow_large: bool = False) -> None:

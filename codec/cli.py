@@ -4,6 +4,7 @@ import io
 import signal
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -400,6 +401,7 @@ def main() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
+    warnings.simplefilter("ignore")  # what matters of a damaged file is the error
     try:
         cli()
     except (NcodecError, OSError) as error:

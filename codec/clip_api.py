@@ -10,11 +10,11 @@ from math import floor, inf
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from ncodec.api import check_pixels, open_codec
+from ncodec.api import open_codec
 from ncodec.clip_reader import ClipReader, measure_clip
 from ncodec.clip_writer import check_clip_suffix
 from ncodec.errors import FormatError, InputError, ModelError, OutputError
-from ncodec.files import STDIO, check_suffix, open_input, open_output, write_bytes, write_picture
+from ncodec.files import STDIO, check_pixels, check_suffix, open_input, open_output, write_bytes, write_picture
 from ncodec.model import FRAME, PICTURE
 from ncodec.picture import Picture, TimedFrame
 from ncodec.records import NO_MODEL, End, Frame, Media, StreamHeader, Tag

@@ -3,8 +3,8 @@
 import io
 import os
 import secrets
+import struct
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -15,7 +15,7 @@ from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from ncodec.bitstream import MAX_SIDE
 from ncodec.errors import InputError, NcodecError, OutputError
-from ncodec.picture import STRIP, Picture, Pixels, pixel_limit
+from ncodec.picture import STRIP, Picture, Pixels
 
 Bytes = bytes | bytearray | memoryview
 
@@ -65,9 +65,7 @@ _READ_ERRORS: dict[type[Exception], str] = {
 def _readable(name: str) -> Iterator[None]:
     """Turn everything that reading a picture file raises into an InputError of one sentence."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what matters of a damaged file is the error
-            yield
+        yield
     except InputError:
         raise
     except Exception as error:  # decoders of damaged files raise all sorts
@@ -100,15 +98,46 @@ def open_input(name: str | os.PathLike[str]) -> AbstractContextManager[BinaryIO]
 def read_picture(source: str | os.PathLike[str] | Bytes, *, allow_large: bool = False) -> Picture:
     """Path, "-" or file bytes → Picture; raises InputError in one sentence.
 
-    `allow_large` lifts Pillow's limit against decompression bombs to the format's own.
+    `allow_large` lifts Pillow's limit against decompression bombs to the format's own. Threads may read at once.
     """
     is_bytes = isinstance(source, Bytes)
     name = "picture" if is_bytes else str(source)
     data = read_bytes(STDIO) if not is_bytes and source == STDIO else source
     stream = io.BytesIO(data) if isinstance(data, Bytes) else data
-    limit = MAX_SIDE**2 // 2 if allow_large else Image.MAX_IMAGE_PIXELS
-    with _readable(name), pixel_limit(limit), Image.open(stream) as image:
+    if not allow_large:
+        with _readable(name), Image.open(stream) as image:
+            return from_pil(image)
+    with _readable(name), _opened(stream) as file, _open_large(file) as image:
         return from_pil(image)
+
+
+def _opened(source: str | os.PathLike[str] | io.BytesIO) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(source) if isinstance(source, io.BytesIO) else Path(source).open("rb")
+
+
+def _open_large(stream: BinaryIO) -> Image.Image:
+    """`Image.open` without its limit of pixels, which is global to the process; raises UnidentifiedImageError."""
+    seekable = stream if stream.seekable() else io.BytesIO(stream.read())
+    start = seekable.read(16)
+    Image.init()
+    for name in Image.ID:
+        factory, accept = Image.OPEN[name]
+        accepted = accept is None or accept(start)
+        if isinstance(accepted, str) or not accepted:  # a string says which library is missing
+            continue
+        seekable.seek(0)
+        with suppress(SyntaxError, IndexError, TypeError, struct.error):
+            return factory(seekable, "")
+    msg = "no plugin of Pillow reads it"
+    raise UnidentifiedImageError(msg)
+
+
+def check_pixels(width: int, height: int, *, allow_large: bool) -> None:
+    """Raise InputError for more pixels than twice Pillow's limit against decompression bombs, unless allowed."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if not allow_large and limit is not None and width * height > 2 * limit:
+        msg = f"expected at most {2 * limit} pixels, got {width * height}; --allow-large (allow_large=True) takes them"
+        raise InputError(msg)
 
 
 def from_pil(image: Image.Image, *, first_only: bool = False) -> Picture:

@@ -33,7 +33,7 @@ from ncodec.picture_file import (
 from ncodec.plan import Plan, Planner, ShownDraft
 from ncodec.refinement import Watch, refine, unwatched
 from ncodec.tables import BoolArray, FloatArray
-from ncodec.tiles import CELL, LARGE_PICTURE, TILE, Place, Tile, pad_to_patches, tiles
+from ncodec.tiles import CELL, LARGE_PICTURE, Place, Tile, largest_tile, pad_to_patches, tiles
 from ncodec.vp8l import THOROUGH, USUAL
 
 
@@ -160,7 +160,7 @@ class ImageCodec:
 
         `zero_certain` is left to the caller: where it changes symbols, their levels change too.
         """
-        if max(predicted.shape) <= TILE:
+        if max(predicted.shape[:2]) <= largest_tile(*predicted.shape[:2]):
             symbols, levels = self.backend.code(pixels, qp=qp, predicted=predicted, exact=exact)
             return replace(symbols, exact=exact), levels
         symbols = self.analyze(pixels, qp=qp, predicted=predicted, exact=exact)

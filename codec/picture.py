@@ -1,13 +1,9 @@
 """A still picture and everything that came with it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Lock
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from ncodec.errors import InputError
 
@@ -71,21 +67,6 @@ def from_array(array: npt.NDArray[np.uint8]) -> Picture:
     if channels <= 2:
         return Picture(np.repeat(planes[:, :, :1], 3, axis=2), grey=True, alpha=alpha)
     return Picture(np.ascontiguousarray(planes[:, :, :3]), alpha=alpha)
-
-
-_LIMIT_LOCK = Lock()
-
-
-@contextmanager
-def pixel_limit(pixels: int | None) -> Iterator[None]:
-    """Pillow's limit against decompression bombs, changed for a while; it is global, so one thread at a time."""
-    with _LIMIT_LOCK:
-        before = Image.MAX_IMAGE_PIXELS
-        Image.MAX_IMAGE_PIXELS = pixels
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
 
 
 def luma(pixels: Pixels) -> Pixels:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from ncodec.bitstream import NO_MODEL, PNG_SIGNATURE, Container, Flag, Header, Tag, pack
 from ncodec.entropy import Symbols, unpack_symbols
 from ncodec.errors import FormatError
 from ncodec.exact import Layer, code_layers, covered, pack_layers, paint, unpack_layers
 from ncodec.model import Model
-from ncodec.picture import Picture, Pixels, luma, pixel_limit
+from ncodec.picture import Picture, Pixels, luma
 from ncodec.tiles import cells_of
 from ncodec.vp8l import MAX_SIDE, USUAL, Search, pack_vp8l, unpack_vp8l
 
@@ -135,8 +135,8 @@ def read_alpha(container: Container) -> Pixels | None:
     if container.version > 1 and not coded.startswith(PNG_SIGNATURE):
         return np.ascontiguousarray(unpack_vp8l(coded, header.height, header.width)[:, :, 1])
     try:
-        # The format's own limit holds: the size is compared before a pixel is decoded.
-        with pixel_limit(None), Image.open(io.BytesIO(coded), formats=["PNG"]) as plane:
+        # Unlike `Image.open`, this asks no global limit: the size is compared before a pixel is decoded.
+        with PngImagePlugin.PngImageFile(io.BytesIO(coded)) as plane:
             if plane.size != (header.width, header.height) or plane.mode != "L":
                 msg = f"expected an alpha plane of {header.width}×{header.height}, got {plane.size} {plane.mode}"
                 raise FormatError(msg)

@@ -87,10 +87,15 @@ def tiles(
 
     Where only some cells are `needed`, (⌈H/64⌉, ⌈W/64⌉), tiles cover the smallest box around them.
     """
-    side = side or (LARGE_TILE if height * width > LARGE_PICTURE else TILE)
+    side = side or largest_tile(height, width)
     down, across = (None, None) if needed is None else (needed.max(axis=1), needed.max(axis=0))
     columns = _spans(width, halo, side, across)
     return (Tile(row, column) for row in _spans(height, halo, side, down) for column in columns)
+
+
+def largest_tile(height: int, width: int) -> int:
+    """Largest side, in pixels, that networks see at once of a picture."""
+    return LARGE_TILE if height * width > LARGE_PICTURE else TILE
 
 
 def cells_of(height: int, width: int) -> tuple[int, int]:

@@ -186,10 +186,10 @@ def ncodec_version(*models: str) -> str:
     )
 
 
-def runtime_files() -> list[Path]:
-    """The Python code of which an encoder consists: it searches, so its files are not decided by models alone."""
-    folder = Path(ncodec.__file__).parent
-    return sorted([*folder.glob("*.py"), *folder.glob("backends/*.py")])
+def runtime_files(folder: Path = Path(ncodec.__file__).parent) -> list[Path]:
+    """Python files of the runtime at any depth: an encoder searches, so its files are not decided by models alone."""
+    beside = {"eval", "training", "weights"}
+    return sorted(path for path in folder.rglob("*.py") if path.relative_to(folder).parts[0] not in beside)
 
 
 @dataclass(frozen=True)

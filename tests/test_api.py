@@ -1,4 +1,5 @@
 import io
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,18 @@ def test_info_says_what_the_file_holds(coded: bytes) -> None:
     assert info.bpp == pytest.approx(8 * len(coded) / (200 * 152))
     assert info.quality == pytest.approx(30, abs=0.8)
     assert info.size - info.chunks["symbols"] <= 32
+
+
+def test_threads_encode_and_decode_at_once_as_one_after_the_other(photo: Photo) -> None:
+    pictures = [np.dstack([np.roll(photo, shift, axis=1), photo[:, :, 0]]) for shift in range(8)]
+
+    def there_and_back(pixels: Photo) -> tuple[bytes, bytes]:
+        data = ncodec.encode(pixels, quality=30)
+        return data, ncodec.decode(data).tobytes()
+
+    with ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(there_and_back, pictures))
+    assert together == [there_and_back(pixels) for pixels in pictures]
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

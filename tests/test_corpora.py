@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from places import require_browser
 
 from ncodec.errors import BackendError, OutputError
 from ncodec.eval.corpora import browser
-from ncodec.eval.corpora.browser import find_browser
 from ncodec.eval.corpora.files import write
 from ncodec.eval.corpora.member import Member
 from ncodec.eval.corpora.members import members
@@ -119,8 +119,7 @@ def test_pages_are_light_and_dark_and_need_a_browser(monkeypatch: pytest.MonkeyP
 
 
 def test_a_page_is_drawn() -> None:
-    if find_browser() is None:
-        pytest.skip("Chromium is not installed (make browser)")
+    require_browser()
     (page,) = (member for member in pages() if member.name == "log-in")
     image = page.make()
     assert image.size == (800, 600)
@@ -129,12 +128,10 @@ def test_a_page_is_drawn() -> None:
 
 
 def test_a_browser_can_be_recorded() -> None:
+    require_browser()
     pytest.importorskip("selenium")
     from ncodec.eval.corpora import browser_cast
 
-    try:
-        frames = list(browser_cast.browser_recording(4, 320, 240))
-    except BackendError as error:
-        pytest.skip(str(error))
+    frames = list(browser_cast.browser_recording(4, 320, 240))
     assert [frame.shape for frame in frames] == [(240, 320, 3)] * 4
     assert all((a != b).any() for a, b in pairwise(frames))

@@ -1,6 +1,8 @@
 import io
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from ncodec.errors import InputError, OutputError
 from ncodec.files import from_pil, read_picture, to_pil, write_bytes, write_picture
+from ncodec.picture import Picture
 
 Photo = npt.NDArray[np.uint8]
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -134,6 +137,33 @@ def test_a_decompression_bomb_is_named_and_can_be_allowed() -> None:
     before = Image.MAX_IMAGE_PIXELS
     assert read_picture(data, allow_large=True).width == 16000
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+def test_threads_read_at_once_and_each_has_its_own_limit(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+    small, large = file_bytes(Image.fromarray(photo), "PNG"), file_bytes(Image.new("1", (16000, 12000)), "PNG")
+    all_are_reading = threading.Barrier(8, timeout=60)
+
+    def from_pil_together(image: Image.Image) -> Picture:
+        all_are_reading.wait()
+        with pytest.raises(Image.DecompressionBombError):
+            Image.open(io.BytesIO(large))
+        all_are_reading.wait()
+        return from_pil(image)
+
+    monkeypatch.setattr("ncodec.files.from_pil", from_pil_together)
+    with ThreadPoolExecutor(8) as threads:
+        read = list(threads.map(lambda number: read_picture(small, allow_large=number % 2 == 0), range(8)))
+    assert all(np.array_equal(picture.pixels, photo) for picture in read)
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF", "BMP"])
+def test_large_pictures_are_read_alike(photo: Photo, folder: Path, format_name: str) -> None:
+    path = folder / f"photo.{format_name.lower()}"
+    path.write_bytes(file_bytes(Image.fromarray(photo), format_name))
+    for source in (path, path.read_bytes()):
+        np.testing.assert_array_equal(read_picture(source, allow_large=True).pixels, read_picture(source).pixels)
+    with pytest.raises(InputError, match="not a picture in a format that Pillow reads"):
+        read_picture(b"hello" * 99, allow_large=True)
 
 
 @pytest.mark.parametrize(

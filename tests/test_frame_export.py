@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
+from ncodec import tiles
 from ncodec.backends import open_backend
 from ncodec.entropy import pack_symbols, unpack_symbols
 from ncodec.errors import ModelError
@@ -56,11 +57,12 @@ def test_an_encoder_sees_what_a_decoder_will(frame_model: Model, pair: tuple[Pho
 
 
 def test_tiles_change_nothing(frame_model: Model, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
-    frame = np.ascontiguousarray(np.tile(photo, (3, 4, 1))[:400, :720])
+    frame = np.ascontiguousarray(np.tile(photo, (4, 5, 1))[:592, :880])
     predicted = np.roll(frame, 1, axis=1)
     codec = ImageCodec(frame_model, open_backend(frame_model))
     whole = codec.analyze(frame, qp=QP, predicted=predicted)
-    monkeypatch.setattr("ncodec.image.TILE", 128)
+    monkeypatch.setattr(tiles, "TILE", 128)
+    assert len(list(tiles.tiles(592, 880, codec.model.halo))) == 35
     tiled = codec.analyze(frame, qp=QP, predicted=predicted)
     np.testing.assert_array_equal(tiled.z_hat, whole.z_hat)
     np.testing.assert_array_equal(tiled.residual, whole.residual)

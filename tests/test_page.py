@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from places import require_browser
 from test_clip_reader import write
 
 pytest.importorskip("selenium")
@@ -24,9 +25,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from ncodec.eval.report_cli import report
 
+require_browser(allow_module_level=True)
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-if not (CHROMIUM and DRIVER):
-    pytest.skip("Chromium and its driver are not installed (make browser)", allow_module_level=True)
 
 Photo = npt.NDArray[np.uint8]
 FLAGS = (

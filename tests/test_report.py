@@ -188,6 +188,13 @@ def test_other_code_of_ours_gives_other_results(tmp_path: Path, monkeypatch: pyt
     assert store.path(NCODEC) != before
 
 
+def test_code_in_a_new_folder_counts_as_ours(tmp_path: Path) -> None:
+    for name in ("image.py", "video/new/motion.py", "eval/cli.py", "training/run.py", "weights/__init__.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("a = 1")
+    assert runtime_files(tmp_path) == [tmp_path / "image.py", tmp_path / "video/new/motion.py"]
+
+
 def test_two_runs_at_once_keep_each_others_points(photo: Photo, tmp_path: Path) -> None:
     first, second = Store(tmp_path), Store(tmp_path)
     for store, quality in ((first, 5), (second, 10), (first, 15)):
