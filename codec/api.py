@@ -18,14 +18,13 @@ from ncodec.image import ImageCodec
 from ncodec.model import PICTURE
 from ncodec.picture import Picture, from_array
 from ncodec.picture_file import decode_exact, read_alpha, read_layers, read_symbols
-from ncodec.quality import qp_to_quality
+from ncodec.quality import DEFAULT_QUALITY, qp_to_quality
 from ncodec.rate_target import Target, encode_to
 from ncodec.zoo import load_model
 
 Source = str | os.PathLike[str] | Bytes | npt.NDArray[np.uint8] | Image.Image
 """a path, "-" for standard input, the bytes of a file, (H, W[, 1, 3 or 4]) uint8 pixels, or a Pillow image"""
 
-DEFAULT_QUALITY = 50.0
 TUNES: dict[str, str | None] = {"psnr": None, "ssim": "ssim"}
 """what pictures can be tuned for → the name of the model that is, or None for the default one"""
 

@@ -7,7 +7,9 @@ from enum import IntEnum, IntFlag
 
 from ncodec.chunks import CRC_SIZE, check_seal, pack_chunk, read_chunk, seal
 from ncodec.errors import FormatError, InputError
+from ncodec.grid import HYPER_CELL, MAX_SIDE, PATCH
 from ncodec.icc_profile import pack_profile, unpack_profile
+from ncodec.quality import QP_COUNT
 from ncodec.varint import ByteReader, pack_varint
 
 MAGIC = b"\x9dNCI"
@@ -15,15 +17,10 @@ FORMAT_VERSION = 2
 """the newest that is read and written; files that need no more are of version 1"""
 NO_MODEL = 0
 """model of a picture whose cells are all exact"""
-MAX_SIDE = 16384
 FIRST_OPTIONAL_TAG = 0x80
 """chunks from here on may be skipped by readers that do not know them"""
 MAX_METADATA_BYTES = 64 * 2**20
 """of one metadata chunk after decompression"""
-QP_COUNT = 64
-PATCH = 16
-HYPER_CELL = 4
-"""latents per hyper-latent, along each side"""
 
 
 class Tag(IntEnum):

@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ncodec.bitstream import HYPER_CELL, PATCH
+from ncodec.arrays import BoolArray, FloatArray, Pixels
 from ncodec.entropy import Symbols, bits_by_cell
+from ncodec.grid import HYPER_CELL, PATCH
 from ncodec.lossless_cost import sum_by_cell
-from ncodec.picture import Pixels
-from ncodec.tables import BoolArray, FloatArray, Tables
+from ncodec.tables import Tables
 
 ROUGH_BITS = 4.5
 """of a residual that is not 0, so that few take more"""

@@ -17,9 +17,10 @@ from av.stream import Disposition
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
-from ncodec.bitstream import MAX_SIDE
+from ncodec.arrays import Pixels
 from ncodec.errors import InputError
-from ncodec.picture import Pixels, TimedFrame
+from ncodec.grid import MAX_SIDE
+from ncodec.picture import TimedFrame
 from ncodec.records import Colour, Media, Tracks
 from ncodec.suffixes import is_numbered, numbers_of, row_url
 from ncodec.tracks import Packet, describe

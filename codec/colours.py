@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.picture import Pixels
-from ncodec.tables import BoolArray
+from ncodec.arrays import BoolArray, Pixels
 
 MAX_KEPT = 1024
 """colours that others may be merged into"""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ncodec.errors import BackendError, NcodecError
+from ncodec.errors import NcodecError
 from ncodec.suffixes import is_numbered
 
 if TYPE_CHECKING:
@@ -22,16 +22,6 @@ NO_THREAD = "can't start new thread"
 """what Python says of a lack of memory or of threads"""
 INTERRUPTED = 130
 """exit code of what Ctrl-C ended"""
-
-
-def require_modules(*modules: str, extra: str) -> None:
-    """Raise BackendError, naming the extra to install, unless all of these can be imported."""
-    from importlib.util import find_spec
-
-    missing = [name for name in modules if find_spec(name) is None]
-    if missing:
-        msg = f"this needs {', '.join(missing)}: pip install 'ncodec[{extra}]'"
-        raise BackendError(msg)
 
 
 def expand_inputs(inputs: tuple[str, ...]) -> list[str]:

@@ -6,8 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ncodec.bitstream import QP_COUNT
 from ncodec.errors import InputError
+from ncodec.quality import QP_COUNT
 from ncodec.records import Tag
 
 OCTAVES_PER_QP = 0.089

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.tables import FloatArray
+from ncodec.arrays import FloatArray
 
 YCBCR = ((0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312))
 """rows of Y, Cb and Cr of ITU-R BT.601 from RGB, all of full range"""

@@ -8,25 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.activity import PARTS, Activity, measure
-from ncodec.bitstream import HYPER_CELL
+from ncodec.arrays import BoolArray, FloatArray, Int8Array, Int16Array, Int32Array, RowArray, SignedArray
 from ncodec.errors import FormatError
+from ncodec.grid import HYPER_CELL
 from ncodec.repeats import FRESH, Kinds, fill_repeats, find_repeats, pack_kinds, unpack_kinds, with_exact
-from ncodec.tables import (
-    RESIDUAL_LIMIT,
-    ROWS,
-    TABLE_TOTAL,
-    Z_LIMIT,
-    BoolArray,
-    FloatArray,
-    Int8Array,
-    Int16Array,
-    Int32Array,
-    RowArray,
-    SignedArray,
-    Table,
-    Tables,
-    magnitudes,
-)
+from ncodec.tables import RESIDUAL_LIMIT, ROWS, TABLE_TOTAL, Z_LIMIT, Table, Tables, magnitudes
 from ncodec.varint import ByteReader, pack_varint
 
 IndexArray = npt.NDArray[np.intp]

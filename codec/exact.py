@@ -11,10 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ncodec.arrays import BoolArray, Pixels
 from ncodec.errors import FormatError
-from ncodec.picture import Pixels
-from ncodec.tables import BoolArray
-from ncodec.tiles import CELL, Place, cells_of
+from ncodec.grid import CELL, Place, cells_of
 from ncodec.varint import ByteReader, pack_varint
 from ncodec.vp8l import USUAL, Search, pack_vp8l, unpack_vp8l
 

@@ -10,13 +10,12 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ncodec.arrays import BoolArray, FloatArray, Pixels
 from ncodec.cell_outcome import Outcome, errors_of, shown_where
 from ncodec.colours import Colours, Indices, Palette, count_colours, make_palette, merge_colours
 from ncodec.exact import Layer, by_pixel, code_layers, pack_layers
 from ncodec.goal import COARSEST, FINEST, STEPS, Goal
 from ncodec.lossless_cost import LosslessCost, lossless_cost, novel_pixels
-from ncodec.picture import Pixels
-from ncodec.tables import BoolArray, FloatArray
 from ncodec.vp8l import Search
 
 NETWORK, DRAWN, SAMPLED = 0, 1, 2

@@ -13,9 +13,10 @@ from typing import BinaryIO
 import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
-from ncodec.bitstream import MAX_SIDE
+from ncodec.arrays import Pixels
 from ncodec.errors import InputError, NcodecError, OutputError
-from ncodec.picture import STRIP, Picture, Pixels
+from ncodec.grid import MAX_SIDE
+from ncodec.picture import STRIP, Picture
 
 Bytes = bytes | bytearray | memoryview
 

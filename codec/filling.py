@@ -3,11 +3,10 @@
 import numpy as np
 import numpy.typing as npt
 
+from ncodec.arrays import BoolArray, Pixels
 from ncodec.exact import by_pixel
+from ncodec.grid import CELL
 from ncodec.lossless_cost import sum_by_cell
-from ncodec.picture import Pixels
-from ncodec.tables import BoolArray
-from ncodec.tiles import CELL
 
 
 def fill_cells(pixels: Pixels, cells: BoolArray) -> Pixels:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from ncodec.arrays import Int32Array, Mask
 from ncodec.errors import FormatError
-from ncodec.motion import Mask
-from ncodec.tables import TABLE_TOTAL, Int32Array, Table
+from ncodec.tables import TABLE_TOTAL, Table
 
 OF = 1024
 """what shares are of"""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ncodec.bitstream import PATCH
+from ncodec.arrays import BoolArray, Pixels
 from ncodec.errors import FormatError
 from ncodec.exact import (
     Layer,
@@ -20,11 +20,9 @@ from ncodec.exact import (
     unpack_map,
     with_length,
 )
+from ncodec.grid import PATCH, cells_of
 from ncodec.motion import Motion
-from ncodec.picture import Pixels
 from ncodec.scroll import MAX_SCROLL, Scroll
-from ncodec.tables import BoolArray
-from ncodec.tiles import cells_of
 from ncodec.varint import ByteReader, pack_varint, unzigzag, zigzag
 
 _STILL, _SCROLL = 1, 2

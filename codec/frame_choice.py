@@ -10,17 +10,15 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.bitstream import PATCH
+from ncodec.arrays import BoolArray, FloatArray, Pixels
 from ncodec.cell_outcome import Outcome, errors_of
 from ncodec.exact import MAX_DIFFERENCE_STEP, Layer, add_differences, code_differences
 from ncodec.exact_choice import DRAWN_NOVELTY, Chooser
 from ncodec.frame_cells import FrameCells, no_cells
 from ncodec.goal import Goal
+from ncodec.grid import CELL, PATCH
 from ncodec.lossless_cost import lossless_cost, sum_by_cell
-from ncodec.picture import Pixels
 from ncodec.scroll import Scroll
-from ncodec.tables import BoolArray, FloatArray
-from ncodec.tiles import CELL
 
 SCREENED_ROWS = 4
 """of how many rows one is looked at to find cells that are drawn"""

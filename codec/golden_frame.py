@@ -6,10 +6,11 @@ predicted from there says how far it really is from where that leads.
 
 import numpy as np
 
-from ncodec.bitstream import PATCH
+from ncodec.arrays import Mask
 from ncodec.entropy import Group, Unpacker
 from ncodec.flags import as_flags, flag_table
-from ncodec.motion import MAX_VECTOR, Golden, Mask, Motion
+from ncodec.grid import PATCH
+from ncodec.motion import MAX_VECTOR, Golden, Motion
 from ncodec.tables import Tables
 from ncodec.vectors import Classes, Stage, check_vectors, pop_of_classes, stages_of
 

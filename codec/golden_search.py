@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ncodec.arrays import Mask, Pixels, SignedArray, Vectors
 from ncodec.golden_frame import SHARES, classes_of, lead
-from ncodec.motion import MAX_VECTOR, Golden, HalfPixelPlanes, Mask, Motion, Vectors
+from ncodec.motion import MAX_VECTOR, Golden, HalfPixelPlanes, Motion
 from ncodec.motion_search import Bits, Matcher, MotionSearch, bit_price, luma, quarter_pixel_planes
-from ncodec.picture import Pixels
-from ncodec.tables import SignedArray
 from ncodec.vectors import stages_of
 
 NEAR = 2.0

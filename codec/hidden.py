@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ncodec.picture import Picture, Pixels, psnr
-from ncodec.tables import BoolArray
+from ncodec.arrays import BoolArray, Pixels
+from ncodec.picture import Picture, psnr
 
 
 def with_hidden_filled(picture: Picture) -> Picture:

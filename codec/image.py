@@ -7,17 +7,19 @@ from numbers import Integral
 
 import numpy as np
 
+from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
 from ncodec.backends import Backend
-from ncodec.bitstream import NO_MODEL, PATCH, QP_COUNT, Container, Flag, Header, pack, unpack
+from ncodec.bitstream import NO_MODEL, Container, Flag, Header, pack, unpack
 from ncodec.distortion import RGB
 from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT, check_effort, search_of
 from ncodec.entropy import Symbols, pack_symbols, zero_certain
 from ncodec.errors import InputError, ModelError
 from ncodec.exact import by_pixel, covered, paint
 from ncodec.goal import Goal
+from ncodec.grid import CELL, PATCH, Place
 from ncodec.hidden import with_hidden_filled
 from ncodec.model import SLOPES_FILE, Model
-from ncodec.picture import Levels, Picture, Pixels, to_pixels
+from ncodec.picture import Picture, to_pixels
 from ncodec.picture_file import (
     Encoded,
     decode_exact,
@@ -31,9 +33,9 @@ from ncodec.picture_file import (
     read_symbols,
 )
 from ncodec.plan import Plan, Planner, ShownDraft
+from ncodec.quality import QP_COUNT
 from ncodec.refinement import Watch, refine, unwatched
-from ncodec.tables import BoolArray, FloatArray
-from ncodec.tiles import CELL, LARGE_PICTURE, Place, Tile, largest_tile, pad_to_patches, tiles
+from ncodec.tiles import LARGE_PICTURE, Tile, largest_tile, pad_to_patches, tiles
 from ncodec.vp8l import THOROUGH, USUAL
 
 

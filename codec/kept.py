@@ -8,13 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ncodec.bitstream import PATCH
+from ncodec.arrays import Int16Array, Levels, Mask, Pixels
 from ncodec.entropy import Group, Unpacker
 from ncodec.flags import as_flags, flag_table
-from ncodec.motion import Mask, Motion
-from ncodec.picture import Levels, Pixels
-from ncodec.tables import Int16Array
-from ncodec.tiles import CELL
+from ncodec.grid import CELL, PATCH
+from ncodec.motion import Motion
 from ncodec.vectors import Classes, pop_of_classes
 
 _TABLES = tuple(map(flag_table, (815, 640, 945)))

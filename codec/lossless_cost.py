@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.picture import Pixels
-from ncodec.tables import BoolArray, FloatArray
-from ncodec.tiles import CELL
+from ncodec.arrays import BoolArray, FloatArray, Pixels
+from ncodec.grid import CELL
 
 NOVEL_BITS, CHOSEN_BITS, PLAIN_BITS = 7.0, 1.0, 0.02
 """bits of a pixel equal to none, to some and to all of its left, above and above-left neighbours"""

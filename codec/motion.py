@@ -10,12 +10,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.bitstream import PATCH
-from ncodec.picture import Pixels
-
-Vectors = npt.NDArray[np.int16]
-Mask = npt.NDArray[np.bool_]
-Indices = npt.NDArray[np.intp]
+from ncodec.arrays import Mask, Pixels, Vectors
+from ncodec.grid import PATCH
 
 MAX_VECTOR = 140
 """largest component, in quarter pixels"""

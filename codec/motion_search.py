@@ -8,10 +8,10 @@ from types import EllipsisType
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.bitstream import PATCH, QP_COUNT
-from ncodec.motion import MAX_VECTOR, PAD, HalfPixelPlanes, Indices, Mask, Motion, Vectors, average, half_pixels_of
-from ncodec.picture import Pixels
-from ncodec.tables import SignedArray
+from ncodec.arrays import Indices, Mask, Pixels, SignedArray, Vectors
+from ncodec.grid import PATCH
+from ncodec.motion import MAX_VECTOR, PAD, HalfPixelPlanes, Motion, average, half_pixels_of
+from ncodec.quality import QP_COUNT
 from ncodec.vectors import (
     FINEST,
     KIND_BITS,

@@ -5,11 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from ncodec.arrays import Levels, Pixels
 from ncodec.errors import InputError
-
-Pixels = npt.NDArray[np.uint8]
-Levels = npt.NDArray[np.float32]
-"""8-bit values before they are rounded and clipped"""
 
 STRIP = 256
 """rows that whole-picture arithmetic takes at a time, for the memory of large pictures"""

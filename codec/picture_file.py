@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from ncodec.arrays import Pixels
 from ncodec.bitstream import NO_MODEL, PNG_SIGNATURE, Container, Flag, Header, Tag, pack
 from ncodec.entropy import Symbols, unpack_symbols
 from ncodec.errors import FormatError
 from ncodec.exact import Layer, code_layers, covered, pack_layers, paint, unpack_layers
+from ncodec.grid import cells_of
 from ncodec.model import Model
-from ncodec.picture import Picture, Pixels, luma
-from ncodec.tiles import cells_of
+from ncodec.picture import Picture, luma
 from ncodec.vp8l import MAX_SIDE, USUAL, Search, pack_vp8l, unpack_vp8l
 
 

@@ -8,19 +8,20 @@ from typing import Protocol
 
 import numpy as np
 
+from ncodec.arrays import BoolArray, FloatArray, Pixels
 from ncodec.backends import Draft
-from ncodec.bitstream import QP_COUNT
 from ncodec.cell_outcome import NetworkOutcome, Outcome, shown_where
 from ncodec.exact import Layer
 from ncodec.exact_choice import Choice, Chooser, could_pay
 from ncodec.filling import fill_cells
 from ncodec.goal import Goal
+from ncodec.grid import CELL, patches_of
 from ncodec.hidden import hidden_pixels
 from ncodec.lossless_cost import sum_by_cell
-from ncodec.picture import Picture, Pixels
+from ncodec.picture import Picture
 from ncodec.picture_file import as_delivered
-from ncodec.tables import BoolArray, FloatArray, Tables
-from ncodec.tiles import CELL, patches_of
+from ncodec.quality import QP_COUNT
+from ncodec.tables import Tables
 
 EDGE_WORSE = 1.25
 """ratio of λ·D + R per pixel, partial cells to full ones, above which a whole latent is tried"""

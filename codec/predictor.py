@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from ncodec.arrays import Pixels, Vectors
 from ncodec.golden_frame import lead
 from ncodec.golden_search import GoldenSearch
-from ncodec.motion import Golden, Motion, Vectors, compensate
+from ncodec.motion import Golden, Motion, compensate
 from ncodec.motion_search import MotionSearch
-from ncodec.picture import Pixels
 
 
 class FramePredictor:

@@ -1,13 +1,14 @@
-"""Quality as people name it ↔ qp, the step of quality in a file."""
+"""Quality, 0 to 100 for people, and QP, 0 to 63 in files; a higher value of either is a better picture."""
 
-from ncodec.bitstream import QP_COUNT
 from ncodec.errors import InputError
 
+QP_COUNT = 64
 MAX_QUALITY = 100
+DEFAULT_QUALITY = 50.0
 
 
 def quality_to_qp(quality: float) -> int:
-    """Quality 0…100 → qp 0…63; raises InputError for another."""
+    """Quality, 0 to 100, → the nearest QP, 0 to 63; raises InputError for another quality."""
     if not 0 <= quality <= MAX_QUALITY:
         msg = f"expected a quality of 0 to 100, got {quality}"
         raise InputError(msg)
@@ -15,5 +16,5 @@ def quality_to_qp(quality: float) -> int:
 
 
 def qp_to_quality(qp: int) -> float:
-    """The quality whose qp this is, to a tenth."""
+    """QP, 0 to 63, → its quality, rounded to a tenth."""
     return round(qp / (QP_COUNT - 1) * MAX_QUALITY, 1)

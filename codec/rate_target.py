@@ -8,16 +8,17 @@ from itertools import count
 
 import numpy as np
 
-from ncodec.bitstream import MAX_SIDE, QP_COUNT
+from ncodec.arrays import Pixels
 from ncodec.effort import MAX_EFFORT
 from ncodec.entropy import estimate_bits
 from ncodec.errors import InputError
 from ncodec.exact import covered, pack_layers, paint
+from ncodec.grid import MAX_SIDE
 from ncodec.hidden import visible_psnr
 from ncodec.image import ImageCodec
-from ncodec.picture import Picture, Pixels, psnr
+from ncodec.picture import Picture, psnr
 from ncodec.picture_file import Encoded, as_delivered, encode_lossless
-from ncodec.quality import quality_to_qp
+from ncodec.quality import QP_COUNT, quality_to_qp
 from ncodec.refinement import Watch, unwatched
 from ncodec.vp8l import THOROUGH, USUAL
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
 
-from ncodec.bitstream import MAX_SIDE, QP_COUNT
 from ncodec.chunks import pack_chunk, seal
 from ncodec.errors import FormatError, InputError
+from ncodec.grid import MAX_SIDE
+from ncodec.quality import QP_COUNT
 from ncodec.varint import VARINT_BYTES, ByteReader, pack_varint, unzigzag, zigzag
 
 MAGIC = b"\x9dNCV"

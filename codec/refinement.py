@@ -10,14 +10,14 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
+from ncodec.arrays import BoolArray, FloatArray, Int16Array, Pixels, RowArray
 from ncodec.backends import Backend, Draft, Slopes
-from ncodec.bitstream import HYPER_CELL, PATCH
 from ncodec.effort import Search
 from ncodec.entropy import Symbols
-from ncodec.picture import Pixels
+from ncodec.grid import CELL, HYPER_CELL, PATCH
 from ncodec.repeats import find_repeats
-from ncodec.tables import RESIDUAL_LIMIT, BoolArray, FloatArray, Int16Array, RowArray, Tables
-from ncodec.tiles import CELL, Tile, tiles
+from ncodec.tables import RESIDUAL_LIMIT, Tables
+from ncodec.tiles import Tile, tiles
 
 FIRST_GAIN, SECOND_GAIN = 3.0, 2.0
 """bits that a move of the first and the second half of the latents has to promise: moves beside each other add up to

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ncodec.arrays import Levels, Pixels
 from ncodec.entropy import Group, Unpacker
 from ncodec.errors import FormatError
-from ncodec.picture import Levels, Pixels
+from ncodec.grid import CELL, cells_of
 from ncodec.tables import Tables
-from ncodec.tiles import CELL, cells_of
 
 Shifts = npt.NDArray[np.int16]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.picture import Pixels, luma
-from ncodec.tables import BoolArray
+from ncodec.arrays import BoolArray, Pixels
+from ncodec.picture import luma
 
 MAX_SCROLL = 16384
 """pixels either way"""

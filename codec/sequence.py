@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ncodec.ahead import read_ahead
-from ncodec.bitstream import MAX_SIDE
+from ncodec.arrays import Pixels
 from ncodec.control import Control
 from ncodec.errors import FormatError, InputError, TruncatedError
-from ncodec.picture import Pixels, TimedFrame
+from ncodec.grid import MAX_SIDE
+from ncodec.picture import TimedFrame
+from ncodec.prefetch import read_ahead
 from ncodec.records import End, Frame, Media, Tag, Tracks
 from ncodec.stream import StreamReader
 from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder, Parsed

@@ -12,15 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.activity import CONTEXTS, LARGEST, UNIT
-from ncodec.bitstream import HYPER_CELL
-
-Int8Array = npt.NDArray[np.int8]
-Int16Array = npt.NDArray[np.int16]
-Int32Array = npt.NDArray[np.int32]
-SignedArray = npt.NDArray[np.signedinteger]
-RowArray = npt.NDArray[np.uint8]
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float32]
+from ncodec.arrays import FloatArray, Int8Array, Int16Array, Int32Array, RowArray
+from ncodec.grid import HYPER_CELL
 
 ROWS = 64
 """rows of the probability bank; row 0 is certain: its symbols are zero and cost nothing"""

@@ -5,21 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ncodec.bitstream import PATCH
-from ncodec.picture import Pixels
-from ncodec.tables import BoolArray
+from ncodec.arrays import BoolArray, Pixels
+from ncodec.grid import CELL, PATCH, Place
 
-CELL = 64
-"""pixels under one hyper-latent, along each side"""
 LARGE_PICTURE = 2**25
 """pixels from which tiles are of `LARGE_TILE`, because the picture itself already takes much"""
 LARGE_TILE = 1024
 TILE = 1536
 """largest side that networks see at once, without the halo; bounds the memory of a large picture"""
-
-
-Place = tuple[slice, slice]
-"""rows and columns"""
 
 
 @dataclass(frozen=True)
@@ -96,16 +89,6 @@ def tiles(
 def largest_tile(height: int, width: int) -> int:
     """Largest side, in pixels, that networks see at once of a picture."""
     return LARGE_TILE if height * width > LARGE_PICTURE else TILE
-
-
-def cells_of(height: int, width: int) -> tuple[int, int]:
-    """Cells of a picture, down and across."""
-    return -(-height // CELL), -(-width // CELL)
-
-
-def patches_of(height: int, width: int) -> tuple[int, int]:
-    """Latents of a picture, down and across."""
-    return -(-height // PATCH), -(-width // PATCH)
 
 
 def pad_to_patches(tile: Pixels, *, unit: int = PATCH) -> Pixels:

@@ -8,12 +8,12 @@ from math import inf, isinf
 from statistics import fmean
 from typing import BinaryIO
 
-from ncodec.ahead import read_ahead
 from ncodec.clip_reader import MAX_HELD, ClipReader
 from ncodec.clip_writer import ClipFormat, ClipWriter
 from ncodec.control import AverageRate, ConstantQuality, Control
 from ncodec.errors import InputError, TruncatedError
 from ncodec.picture import TimedFrame, psnr
+from ncodec.prefetch import read_ahead
 from ncodec.quality import quality_to_qp
 from ncodec.records import NO_MODEL, Media, StreamHeader, Tracks
 from ncodec.sequence import Grouping, VideoDecoder, VideoEncoder

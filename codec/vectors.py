@@ -11,10 +11,11 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from ncodec.arrays import Int32Array, Mask, SignedArray, Vectors
 from ncodec.entropy import Group, Unpacker
 from ncodec.errors import FormatError
-from ncodec.motion import MAX_VECTOR, Mask, Motion, Vectors
-from ncodec.tables import TABLE_TOTAL, Int32Array, SignedArray, Table, Tables
+from ncodec.motion import MAX_VECTOR, Motion
+from ncodec.tables import TABLE_TOTAL, Table, Tables
 
 COARSEST = 8
 """blocks from one point of the first lattice to the next"""

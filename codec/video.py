@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ncodec.bitstream import PATCH, QP_COUNT
+from ncodec.arrays import Levels, Mask, Pixels, Vectors
 from ncodec.cell_outcome import Outcome, errors_of
 from ncodec.distortion import SUBSAMPLED
 from ncodec.effort import DEFAULT_EFFORT
@@ -14,14 +14,16 @@ from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.frame_cells import FrameCells, no_cells, pack_cells, unpack_cells
 from ncodec.frame_choice import FrameChooser, choose_scrolled, is_drawn
 from ncodec.golden_frame import group_golden, pop_golden
+from ncodec.grid import PATCH
 from ncodec.image import ImageCodec
 from ncodec.kept import Kept, choose_kept, group_kept, keep, pop_kept, possible_cells
-from ncodec.motion import Golden, HalfPixelPlanes, Mask, Motion, Vectors, compensate, without_motion
+from ncodec.motion import Golden, HalfPixelPlanes, Motion, compensate, without_motion
 from ncodec.motion_search import MotionSearch
-from ncodec.picture import Levels, Picture, Pixels, to_pixels
+from ncodec.picture import Picture, to_pixels
 from ncodec.picture_file import plain_layers
 from ncodec.plan import Plan
 from ncodec.predictor import FramePredictor
+from ncodec.quality import QP_COUNT
 from ncodec.records import Frame, Tag
 from ncodec.rounding import (
     INTRA_ROUNDING,

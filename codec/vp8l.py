@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from ncodec.arrays import Pixels
 from ncodec.errors import FormatError
-from ncodec.picture import Pixels
 
 MAX_SIDE = 16383
 """pixels along each side that the bitstream can hold"""

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ncodec.console import require_modules
 from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT
 from ncodec.errors import BackendError
 from ncodec.eval.console import FILE_IN, FOLDER, NewFile, force_option, percent, stages
+from ncodec.optional import require_modules
 
 if TYPE_CHECKING:
     from PIL import Image

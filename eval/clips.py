@@ -14,6 +14,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from ncodec.arrays import Pixels
 from ncodec.chunks import CRC_SIZE
 from ncodec.clip_api import open_frame_codecs
 from ncodec.clip_reader import HD_HEIGHT, SCALING, sentence_of
@@ -31,7 +32,7 @@ from ncodec.eval.codecs import (
 )
 from ncodec.eval.metrics import LARGEST_DB, Metric
 from ncodec.model import FRAME
-from ncodec.picture import Pixels, TimedFrame
+from ncodec.picture import TimedFrame
 from ncodec.quality import quality_to_qp
 from ncodec.records import Frame, pack_record
 from ncodec.sequence import Grouping, VideoEncoder

@@ -21,10 +21,10 @@ from PIL import AvifImagePlugin, Image, features
 
 import ncodec
 from ncodec.api import TUNES
+from ncodec.arrays import Pixels
 from ncodec.clip_reader import SCALING
 from ncodec.errors import InputError
 from ncodec.eval import ffmpeg
-from ncodec.picture import Pixels
 from ncodec.zoo import load_model
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 import ncodec
-from ncodec.picture import Pixels, psnr
+from ncodec.arrays import Pixels
+from ncodec.picture import psnr
 
 LABEL_HEIGHT = 24
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from ncodec.api import open_codec
+from ncodec.arrays import Pixels
 from ncodec.eval.bdrate import Curve, bd_rate
-from ncodec.picture import Pixels, from_array, psnr
+from ncodec.picture import from_array, psnr
 from ncodec.quality import quality_to_qp
 
 QUALITIES = (12, 34, 56, 78)

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from ncodec.api import load_picture
+from ncodec.arrays import Pixels
 from ncodec.eval.clips import CLIP_CODECS, CLIP_METRICS, read_clip
 from ncodec.eval.codecs import CODECS, Codec
 from ncodec.eval.metrics import METRICS, Metric
 from ncodec.files import PICTURE_SUFFIXES
-from ncodec.picture import Pixels
 from ncodec.suffixes import CLIP_SUFFIXES
 
 

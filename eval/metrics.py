@@ -16,7 +16,7 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from ncodec import picture
-from ncodec.picture import Pixels
+from ncodec.arrays import Pixels
 
 Content = TypeVar("Content")
 LARGEST_DB = 100.0

@@ -10,13 +10,12 @@ from pathlib import Path
 from PIL import Image
 
 from ncodec.api import load_picture, open_codec
-from ncodec.bitstream import QP_COUNT
 from ncodec.eval.measure import run_in_pool
 from ncodec.exif import stripped
 from ncodec.hidden import visible_psnr
 from ncodec.picture import Picture
 from ncodec.picture_file import encode_lossless
-from ncodec.quality import quality_to_qp
+from ncodec.quality import QP_COUNT, quality_to_qp
 from ncodec.rate_target import EXACT_PSNR
 
 QUALITIES = tuple(range(0, 101, 10))

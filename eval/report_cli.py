@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from ncodec.console import require_modules
 from ncodec.eval.console import FILE_OUT, FOLDER, FOLDER_OUT, percent, stages
+from ncodec.optional import require_modules
 
 
 @click.command()

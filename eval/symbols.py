@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 
 from ncodec.api import open_codec
+from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
 from ncodec.bitstream import unpack
 from ncodec.distortion import RGB
 from ncodec.effort import DEFAULT_EFFORT
 from ncodec.entropy import Symbols
 from ncodec.image import ImageCodec
 from ncodec.model import FRAME
-from ncodec.picture import Levels, Pixels, from_array
+from ncodec.picture import from_array
 from ncodec.picture_file import read_symbols
 from ncodec.plan import ShownDraft
 from ncodec.refinement import Watch, unwatched
-from ncodec.tables import BoolArray, FloatArray
 from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder
 
 VARIANTS: tuple[dict[str, Any], ...] = (

@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from ncodec import ahead
-from ncodec.ahead import read_ahead
+from ncodec import prefetch as ahead
+from ncodec.prefetch import read_ahead
 
 
 def test_items_and_exceptions_come_in_their_order() -> None:

@@ -10,14 +10,15 @@ from places import ROOT
 
 import ncodec
 from ncodec.api import open_codec
+from ncodec.arrays import Pixels
 from ncodec.eval.corpora.members import Member, members
 from ncodec.files import from_pil
+from ncodec.grid import cells_of
 from ncodec.hidden import visible_psnr
 from ncodec.image import ImageCodec
-from ncodec.picture import Picture, Pixels, from_array
+from ncodec.picture import Picture, from_array
 from ncodec.plan import ShownDraft
 from ncodec.rate_target import Target, encode_to
-from ncodec.tiles import cells_of
 
 QPS = (6, 32, 57)
 ALL = {f"{member.kind}-{member.name}": member for member in members()}

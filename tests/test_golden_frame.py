@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ncodec.arrays import Vectors
 from ncodec.entropy import Packer, Unpacker
 from ncodec.errors import FormatError
 from ncodec.golden_frame import group_golden, lead, pop_golden
 from ncodec.golden_search import GoldenSearch
-from ncodec.motion import MAX_VECTOR, Golden, Motion, Vectors, compensate
+from ncodec.motion import MAX_VECTOR, Golden, Motion, compensate
 from ncodec.motion_search import MotionSearch
 from ncodec.tables import Table, Tables
 from ncodec.vectors import stages_of

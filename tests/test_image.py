@@ -11,12 +11,12 @@ from PIL import Image
 import ncodec.api
 from ncodec import tiles
 from ncodec.api import open_codec
-from ncodec.bitstream import QP_COUNT, Container, Header, Tag, pack, unpack
+from ncodec.bitstream import Container, Header, Tag, pack, unpack
 from ncodec.entropy import estimate_bits
 from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.picture import from_array, psnr
 from ncodec.picture_file import read_alpha
-from ncodec.quality import qp_to_quality, quality_to_qp
+from ncodec.quality import QP_COUNT, qp_to_quality, quality_to_qp
 from ncodec.rate_target import Target, encode_to
 
 Photo = npt.NDArray[np.uint8]

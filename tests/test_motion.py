@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 from places import ROOT
 
+from ncodec.arrays import Vectors
 from ncodec.entropy import Packer
-from ncodec.motion import GREY, MAX_VECTOR, Golden, HalfPixelPlanes, Motion, Vectors, compensate
+from ncodec.motion import GREY, MAX_VECTOR, Golden, HalfPixelPlanes, Motion, compensate
 from ncodec.motion_search import ERROR_LASTS, MotionSearch, bit_price
 from ncodec.vectors import group_motion
 from ncodec.video import LEAST_PREDICTED

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ncodec.api import open_codec
+from ncodec.arrays import Levels
 from ncodec.entropy import Packer, Unpacker
 from ncodec.errors import FormatError
 from ncodec.kept import Kept, group_kept
 from ncodec.model import FRAME
-from ncodec.picture import Levels
 from ncodec.records import Tag
 from ncodec.rounding import (
     INTRA_ROUNDING,

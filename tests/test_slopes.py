@@ -8,10 +8,10 @@ import pytest
 
 from ncodec import distortion
 from ncodec.api import open_codec
+from ncodec.arrays import FloatArray
 from ncodec.backends import Draft, Slopes
 from ncodec.distortion import RGB, SUBSAMPLED
 from ncodec.image import ImageCodec
-from ncodec.tables import FloatArray
 
 Photo = npt.NDArray[np.uint8]
 

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ncodec.arrays import Vectors
 from ncodec.entropy import Packer, Unpacker
 from ncodec.errors import FormatError
-from ncodec.motion import MAX_VECTOR, Motion, Vectors
+from ncodec.motion import MAX_VECTOR, Motion
 from ncodec.tables import Table, Tables
 from ncodec.varint import ByteReader, pack_varint
 from ncodec.vectors import group_motion, pop_motion

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncodec.api import open_codec
+from ncodec.arrays import Levels
 from ncodec.backends import open_backend
 from ncodec.clip_api import open_frame_codecs
 from ncodec.entropy import Symbols, pack_symbols
@@ -16,7 +17,7 @@ from ncodec.errors import FormatError, InputError, ModelError
 from ncodec.image import ImageCodec
 from ncodec.model import Model
 from ncodec.motion import MAX_VECTOR
-from ncodec.picture import Levels, psnr
+from ncodec.picture import psnr
 from ncodec.records import Frame, Tag
 from ncodec.rounding import MAX_SHIFT
 from ncodec.video import NOTHING, FrameCodecs, FrameDecoder, FrameEncoder

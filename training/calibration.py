@@ -12,10 +12,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ncodec.arrays import Int8Array, Int16Array, RowArray
 from ncodec.entropy import Symbols
 from ncodec.models.frame import FrameModel
 from ncodec.models.image import ImageModel
-from ncodec.tables import ROWS, TABLE_TOTAL, Int8Array, Int16Array, RowArray, Tables
+from ncodec.tables import ROWS, TABLE_TOTAL, Tables
 from ncodec.training.adapting import Coded, Sequences, fitted_adapted
 from ncodec.training.clips import Predictors, intra_qp, to_bytes
 from ncodec.training.data import to_unit

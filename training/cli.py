@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ncodec.console import require_modules
 from ncodec.errors import InputError
+from ncodec.optional import require_modules
 
 if TYPE_CHECKING:
     from collections.abc import Callable

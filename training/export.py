@@ -15,8 +15,8 @@ import torch
 from onnx import TensorProto, helper
 from torch import nn
 
-from ncodec.bitstream import PATCH
 from ncodec.errors import ModelError
+from ncodec.grid import PATCH
 from ncodec.model import FRAME, PICTURE, SLOPES_FILE, TABLES_FILE
 from ncodec.models.complexity import decode_kmac, encode_kmac
 from ncodec.models.frame import FrameModel, halo_of_frame, picture_codec

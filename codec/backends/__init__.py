@@ -6,12 +6,11 @@ from typing import Protocol
 
 import numpy as np
 
+from ncodec.arrays import BoolArray, FloatArray, Int16Array, Levels, Pixels
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
+from ncodec.grid import CELL
 from ncodec.model import Model
-from ncodec.picture import Levels, Pixels
-from ncodec.tables import BoolArray, FloatArray, Int16Array
-from ncodec.tiles import CELL
 
 BACKENDS = ("onnx", "torch")
 MAX_THREADS = 256

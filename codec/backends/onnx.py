@@ -6,12 +6,11 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
 from ncodec.backends import Draft, Slopes, exact_cells
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
 from ncodec.model import FRAME, SLOPES_FILE, Model
-from ncodec.picture import Levels, Pixels
-from ncodec.tables import BoolArray, FloatArray
 
 LARGE = 3 * 2**21
 """values of a tile (about two megapixels) from which memory is given back after each run"""

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 
+from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
 from ncodec.backends import Draft, Slopes, exact_cells
 from ncodec.entropy import Symbols
 from ncodec.errors import BackendError
@@ -21,8 +22,6 @@ from ncodec.models.graphs import (
     SlopesGraph,
 )
 from ncodec.models.image import ImageConfig, ImageModel
-from ncodec.picture import Levels, Pixels
-from ncodec.tables import BoolArray, FloatArray
 
 PRECISIONS = ("float32", "bfloat16")
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ncodec.bitstream import PATCH
+from ncodec.grid import PATCH
 
 RENDER_PATCH = 4
 """side, in pixels, of what the renderer works on"""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from ncodec.bitstream import HYPER_CELL, PATCH
+from ncodec.grid import HYPER_CELL, PATCH
 from ncodec.models.frame import FrameModel, picture_codec
 from ncodec.models.image import ImageModel
 

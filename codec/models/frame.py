@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ncodec.bitstream import HYPER_CELL, PATCH
+from ncodec.grid import HYPER_CELL, PATCH
 from ncodec.models.blocks import RENDER_PATCH, Block, PatchConv, Pointwise, QpVector, Trunk
 from ncodec.models.image import Hints, ImageConfig, ImageModel, Prediction, halo_of
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ncodec.bitstream import HYPER_CELL, PATCH
+from ncodec.grid import HYPER_CELL, PATCH
 from ncodec.models.blocks import (
     Block,
     Depthwise,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from ncodec.arrays import Pixels
 from ncodec.errors import BackendError
 from ncodec.eval.corpora.browser import arguments, find_browser
 from ncodec.eval.corpora.document import document
 from ncodec.eval.corpora.words import TITLES, prose
-from ncodec.picture import Pixels
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

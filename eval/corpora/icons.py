@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from ncodec.arrays import Pixels
 from ncodec.eval.corpora.member import Member
 from ncodec.eval.corpora.texture import axes, coloured, picture
-from ncodec.picture import Pixels
 
 SEED = 71
 SMOOTHING = 4

@@ -6,9 +6,9 @@ from functools import partial
 import numpy as np
 from PIL import Image
 
+from ncodec.arrays import Pixels
 from ncodec.eval.corpora.member import Member
 from ncodec.eval.corpora.texture import Size, axes, coloured, rounded
-from ncodec.picture import Pixels
 
 SEED = 21
 SPECKS = 0.06

@@ -6,12 +6,12 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from ncodec.arrays import Pixels
 from ncodec.eval.corpora.plain import Colour
 from ncodec.eval.corpora.syntax import spans
 from ncodec.eval.corpora.texture import Size, axes, clouds, coloured, picture
 from ncodec.eval.corpora.tools import CODE
 from ncodec.eval.corpora.typeset import column_page, font
-from ncodec.picture import Pixels
 
 SIZE: Size = (800, 500)
 SECONDS = 10.0

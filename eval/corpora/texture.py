@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ncodec.picture import Pixels
+from ncodec.arrays import Pixels
 
 Field = npt.NDArray[np.float64]
 """(H, W) or (H, W, 3), 0 to 1 where nothing else is said"""
