@@ -32,6 +32,7 @@ lint: .venv/dev types
 
 # mypy cannot follow setuptools' import hook, so it sees the four folders as one package through links.
 types:
+	rm -rf build/types
 	mkdir -p build/types/ncodec
 	for entry in codec/*; do ln -sfn ../../../$$entry build/types/ncodec/; done
 	for folder in training eval weights; do ln -sfn ../../../$$folder build/types/ncodec/; done

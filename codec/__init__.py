@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from ncodec.errors import BackendError, FormatError, InputError, ModelError, NcodecError, OutputError, TruncatedError
 
 if TYPE_CHECKING:
-    from ncodec.api import Info, decode, encode, info
-    from ncodec.clip_api import VideoInfo, decode_video, encode_video, open_video, video_info
+    from ncodec.api.clips import VideoInfo, decode_video, encode_video, open_video, video_info
+    from ncodec.api.pictures import Info, decode, encode, info
 
 __version__ = "0.1.0"
 
@@ -39,8 +39,8 @@ __all__ = [
 ]
 
 _LAZY = {
-    "ncodec.api": ("Info", "decode", "encode", "info"),
-    "ncodec.clip_api": ("VideoInfo", "decode_video", "encode_video", "open_video", "video_info"),
+    "ncodec.api.pictures": ("Info", "decode", "encode", "info"),
+    "ncodec.api.clips": ("VideoInfo", "decode_video", "encode_video", "open_video", "video_info"),
 }
 
 

@@ -1,5 +1,5 @@
 """`python -m ncodec` is the `ncodec` command."""
 
-from ncodec.cli import main
+from ncodec.cli.main import main
 
 main()

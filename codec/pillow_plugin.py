@@ -4,11 +4,11 @@ from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from ncodec.api import decode_container, make_target, open_codec, tuned_model
-from ncodec.bitstream import MAGIC, Container, Flag, Tag, unpack
+from ncodec.api.pictures import decode_container, make_target, open_codec, tuned_model
+from ncodec.container.nci import MAGIC, Container, Flag, Tag, unpack
 from ncodec.errors import NcodecError
-from ncodec.files import from_pil, metadata_of, to_pil
-from ncodec.rate_target import encode_to
+from ncodec.image.rate_target import encode_to
+from ncodec.media.pictures import from_pil, metadata_of, to_pil
 
 if TYPE_CHECKING:
     from PIL._imaging import PixelAccess

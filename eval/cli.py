@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT
 from ncodec.errors import BackendError
 from ncodec.eval.console import FILE_IN, FOLDER, NewFile, force_option, percent, stages
+from ncodec.image.effort import DEFAULT_EFFORT, MAX_EFFORT
 from ncodec.optional import require_modules
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def bench() -> None:
 
 def _record(weights: Path, curve: dict[str, object]) -> None:
     """Note a measured curve among the facts of the default model."""
-    from ncodec.zoo import MANIFEST
+    from ncodec.inference.zoo import MANIFEST
 
     path = weights / MANIFEST
     manifest = json.loads(path.read_text("utf-8"))
@@ -37,7 +37,7 @@ def _open(picture: Path) -> "Image.Image":
     """A picture as RGB; raises InputError in one sentence."""
     import PIL.Image
 
-    from ncodec.api import load_picture
+    from ncodec.api.pictures import load_picture
 
     return PIL.Image.fromarray(load_picture(picture).pixels)
 

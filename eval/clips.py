@@ -14,11 +14,10 @@ import av
 import numpy as np
 import numpy.typing as npt
 
+from ncodec.api.clips import open_frame_codecs
 from ncodec.arrays import Pixels
-from ncodec.chunks import CRC_SIZE
-from ncodec.clip_api import open_frame_codecs
-from ncodec.clip_reader import HD_HEIGHT, SCALING, sentence_of
-from ncodec.control import ConstantQuality
+from ncodec.container.chunks import CRC_SIZE
+from ncodec.container.records import Frame, pack_record
 from ncodec.errors import InputError
 from ncodec.eval import ffmpeg
 from ncodec.eval.codecs import (
@@ -31,13 +30,14 @@ from ncodec.eval.codecs import (
     without_messages,
 )
 from ncodec.eval.metrics import LARGEST_DB, Metric
-from ncodec.model import FRAME
+from ncodec.inference.model import FRAME
+from ncodec.inference.zoo import load_model
+from ncodec.media.demux import HD_HEIGHT, SCALING, sentence_of
 from ncodec.picture import TimedFrame
 from ncodec.quality import quality_to_qp
-from ncodec.records import Frame, pack_record
-from ncodec.sequence import Grouping, VideoEncoder
-from ncodec.video import FrameCodecs, FrameDecoder
-from ncodec.zoo import load_model
+from ncodec.video.frames import FrameCodecs, FrameDecoder
+from ncodec.video.rate_control import ConstantQuality
+from ncodec.video.sequence import Grouping, VideoEncoder
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext

@@ -20,12 +20,12 @@ import numpy as np
 from PIL import AvifImagePlugin, Image, features
 
 import ncodec
-from ncodec.api import TUNES
+from ncodec.api.pictures import TUNES
 from ncodec.arrays import Pixels
-from ncodec.clip_reader import SCALING
 from ncodec.errors import InputError
 from ncodec.eval import ffmpeg
-from ncodec.zoo import load_model
+from ncodec.inference.zoo import load_model
+from ncodec.media.demux import SCALING
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
@@ -175,7 +175,7 @@ def encoder_version(encoder: str) -> str:
 
 def ncodec_version(*models: str) -> str:
     """Version of the package, of what runs its networks, and a hash of the runtime's code and these models' files."""
-    from ncodec.zoo import list_models
+    from ncodec.inference.zoo import list_models
 
     entries = {entry["name"]: entry for entry in list_models()}
     digest = hashlib.sha256("".join(value for name in models for value in entries[name]["sha256"].values()).encode())

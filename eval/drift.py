@@ -9,9 +9,9 @@ from statistics import fmean
 
 import altair as alt
 
+from ncodec.container.records import Tag
 from ncodec.errors import InputError
 from ncodec.eval.clips import NCODEC_CLIPS, Clip, crop, from_rgb, psnr_611, read_clip, to_rgb
-from ncodec.records import Tag
 
 PLAYED = 9
 """frames of a clip, so that every picture comes back every sixteen frames"""

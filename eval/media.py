@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ncodec.api import load_picture
+from ncodec.api.pictures import load_picture
 from ncodec.arrays import Pixels
 from ncodec.eval.clips import CLIP_CODECS, CLIP_METRICS, read_clip
 from ncodec.eval.codecs import CODECS, Codec
 from ncodec.eval.metrics import METRICS, Metric
-from ncodec.files import PICTURE_SUFFIXES
-from ncodec.suffixes import CLIP_SUFFIXES
+from ncodec.media.numbered import CLIP_SUFFIXES
+from ncodec.media.pictures import PICTURE_SUFFIXES
 
 
 @dataclass(frozen=True)

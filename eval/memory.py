@@ -10,7 +10,7 @@ from ncodec.eval.codecs import Codec
 from ncodec.eval.measure import run_in_pool
 from ncodec.eval.media import MEDIA, Medium, Source
 from ncodec.eval.store import Store
-from ncodec.files import write_bytes
+from ncodec.media.pictures import write_bytes
 
 
 def measure_memory(

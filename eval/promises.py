@@ -9,14 +9,14 @@ from pathlib import Path
 
 from PIL import Image
 
-from ncodec.api import load_picture, open_codec
+from ncodec.api.pictures import load_picture, open_codec
 from ncodec.eval.measure import run_in_pool
-from ncodec.exif import stripped
-from ncodec.hidden import visible_psnr
+from ncodec.image.file import encode_lossless
+from ncodec.image.hidden import visible_psnr
+from ncodec.image.rate_target import EXACT_PSNR
+from ncodec.media.exif import stripped
 from ncodec.picture import Picture
-from ncodec.picture_file import encode_lossless
 from ncodec.quality import QP_COUNT, quality_to_qp
-from ncodec.rate_target import EXACT_PSNR
 
 QUALITIES = tuple(range(0, 101, 10))
 MIDDLE = 50

@@ -16,7 +16,7 @@ from ncodec.eval.measure import run_in_pool
 from ncodec.eval.media import Source, read_pixels
 from ncodec.eval.metrics import psnr
 from ncodec.eval.store import Store
-from ncodec.files import write_bytes
+from ncodec.media.pictures import write_bytes
 
 Sizes = tuple[tuple[float, int], ...]
 """qualities and the bytes of a file at each"""

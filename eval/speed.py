@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from ncodec.api import open_codec
+from ncodec.api.pictures import open_codec
 from ncodec.errors import BackendError
-from ncodec.files import from_pil
+from ncodec.media.pictures import from_pil
 
 REPEATS = 9
 PEER_REPEATS = 3

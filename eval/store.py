@@ -11,7 +11,7 @@ from typing import Any
 
 from ncodec.eval.codecs import Codec
 from ncodec.eval.media import ALL_METRICS
-from ncodec.files import write_bytes
+from ncodec.media.pictures import write_bytes
 
 
 @dataclass(frozen=True)

@@ -5,19 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from ncodec.api import open_codec
+from ncodec.api.pictures import open_codec
 from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
-from ncodec.bitstream import unpack
-from ncodec.distortion import RGB
-from ncodec.effort import DEFAULT_EFFORT
-from ncodec.entropy import Symbols
-from ncodec.image import ImageCodec
-from ncodec.model import FRAME
+from ncodec.container.nci import unpack
+from ncodec.entropy.latents import Symbols
+from ncodec.image.codec import ImageCodec
+from ncodec.image.effort import DEFAULT_EFFORT
+from ncodec.image.error_weights import RGB
+from ncodec.image.file import read_symbols
+from ncodec.image.plan import ShownDraft
+from ncodec.image.rdoq import Watch, unwatched
+from ncodec.inference.model import FRAME
 from ncodec.picture import from_array
-from ncodec.picture_file import read_symbols
-from ncodec.plan import ShownDraft
-from ncodec.refinement import Watch, unwatched
-from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder
+from ncodec.video.frames import FrameCodecs, FrameDecoder, FrameEncoder
 
 VARIANTS: tuple[dict[str, Any], ...] = (
     {"backend": "onnx", "threads": 1},

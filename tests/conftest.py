@@ -8,7 +8,7 @@ from PIL import Image
 from places import KODAK, ROOT
 
 if TYPE_CHECKING:
-    from ncodec.model import Model
+    from ncodec.inference.model import Model
 
 
 @pytest.fixture(scope="session")
@@ -55,12 +55,12 @@ def frame_model(tmp_path_factory: pytest.TempPathFactory, photo: npt.NDArray[np.
     """An untrained model of predicted frames that does code what is left of a frame."""
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnx")
-    from ncodec.models.frame import FrameConfig, FrameModel
-    from ncodec.models.image import ImageConfig
+    from ncodec.inference.zoo import load_model_folder
+    from ncodec.networks.frame import FrameConfig, FrameModel
+    from ncodec.networks.image import ImageConfig
     from ncodec.training.calibration import frame_examples
     from ncodec.training.data import patch_statistics
     from ncodec.training.export import export_model, write_manifest
-    from ncodec.zoo import load_model_folder
 
     torch.manual_seed(1)
     config = ImageConfig(

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ncodec.activity import CONTEXTS, UNIT, Activity, measure
-from ncodec.entropy import Symbols, push_symbols
-from ncodec.model import FRAME
-from ncodec.tables import ROWS
-from ncodec.zoo import load_model
+from ncodec.entropy.contexts import CONTEXTS, UNIT, Activity, measure
+from ncodec.entropy.latents import Symbols, push_symbols
+from ncodec.entropy.tables import ROWS
+from ncodec.inference.model import FRAME
+from ncodec.inference.zoo import load_model
 
 
 def test_as_much_as_expected_is_the_context_in_the_middle() -> None:

@@ -9,16 +9,16 @@ from PIL import Image
 from places import ROOT
 
 import ncodec
-from ncodec.api import open_codec
+from ncodec.api.pictures import open_codec
 from ncodec.arrays import Pixels
 from ncodec.eval.corpora.members import Member, members
-from ncodec.files import from_pil
 from ncodec.grid import cells_of
-from ncodec.hidden import visible_psnr
-from ncodec.image import ImageCodec
+from ncodec.image.codec import ImageCodec
+from ncodec.image.hidden import visible_psnr
+from ncodec.image.plan import ShownDraft
+from ncodec.image.rate_target import Target, encode_to
+from ncodec.media.pictures import from_pil
 from ncodec.picture import Picture, from_array
-from ncodec.plan import ShownDraft
-from ncodec.rate_target import Target, encode_to
 
 QPS = (6, 32, 57)
 ALL = {f"{member.kind}-{member.name}": member for member in members()}
@@ -95,7 +95,7 @@ def test_words_beside_a_photograph_are_exact_and_the_photograph_is_not(
     assert found.format_version == 2
     shown = codec.decode(encoded.data).pixels
     np.testing.assert_array_equal(shown[256:], picture.pixels[256:])
-    ncodec.api.verify(encoded.data)
+    ncodec.api.pictures.verify(encoded.data)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])

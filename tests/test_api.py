@@ -81,8 +81,8 @@ def test_metadata_survives(photo: Photo) -> None:
 
 
 def test_a_claim_of_gigabytes_needs_permission() -> None:
-    from ncodec.bitstream import Container, Header, pack
-    from ncodec.zoo import load_model
+    from ncodec.container.nci import Container, Header, pack
+    from ncodec.inference.zoo import load_model
 
     claim = pack(Container(Header(load_model().id, 16384, 16384, 0), b"\0"))
     with pytest.raises(ncodec.InputError, match="--allow-large"):
@@ -119,7 +119,7 @@ def test_all_errors_share_a_base_and_join_a_builtin() -> None:
 
 
 def test_an_unknown_model_is_refused(photo: Photo, coded: bytes) -> None:
-    from ncodec.bitstream import Container, Header, pack, unpack
+    from ncodec.container.nci import Container, Header, pack, unpack
 
     container = unpack(coded)
     header = Header(0xDEADBEEF, container.header.width, container.header.height, container.header.qp)

@@ -5,13 +5,13 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from ncodec.api import open_codec
-from ncodec.backends import open_backend
-from ncodec.bitstream import unpack
+from ncodec.api.pictures import open_codec
+from ncodec.container.nci import unpack
 from ncodec.errors import BackendError
+from ncodec.image.file import Encoded, read_symbols
+from ncodec.inference.backend import open_backend
+from ncodec.inference.zoo import load_model
 from ncodec.picture import from_array
-from ncodec.picture_file import Encoded, read_symbols
-from ncodec.zoo import load_model
 
 Photo = npt.NDArray[np.uint8]
 
@@ -78,6 +78,6 @@ def test_a_device_that_is_not_there_is_a_sentence(device: str) -> None:
 
 
 def test_a_missing_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ncodec.backends.find_spec", lambda name: None)
+    monkeypatch.setattr("ncodec.inference.backend.find_spec", lambda name: None)
     with pytest.raises(BackendError, match=r"pip install 'ncodec\[torch\]'"):
         open_backend(load_model(), "torch")

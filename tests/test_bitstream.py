@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from places import ROOT
 
-from ncodec.bitstream import (
+from ncodec.container.nci import (
     MAGIC,
     MAX_METADATA_BYTES,
     Container,
@@ -17,8 +17,8 @@ from ncodec.bitstream import (
     pack,
     unpack,
 )
+from ncodec.container.varint import pack_varint
 from ncodec.errors import FormatError
-from ncodec.varint import pack_varint
 
 HEADER = Header(0x01020304, 3, 2, 32, Flag.GREY)
 EXTRAS = {Tag.ALPHA: b"png", Tag.ICC: b"profile" * 9, Tag.EXIF: b"exif", Tag.XMP: b"<xmp/>"}

@@ -16,7 +16,7 @@ from tiny import TINY
 from torch import nn
 
 from ncodec.errors import InputError, ModelError, TrainingError
-from ncodec.models.blocks import Depthwise, use_shifts
+from ncodec.networks.blocks import Depthwise, use_shifts
 from ncodec.training import run
 from ncodec.training.captured import CapturedStep
 from ncodec.training.checkpoint import load_checkpoint, save_weights

@@ -15,10 +15,10 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import ncodec
-from ncodec.cli import cli
-from ncodec.clip_jobs import Bytes
+from ncodec.cli.clips import Bytes
+from ncodec.cli.main import cli
 from ncodec.errors import BackendError
-from ncodec.image import ImageCodec
+from ncodec.image.codec import ImageCodec
 
 Photo = npt.NDArray[np.uint8]
 
@@ -254,7 +254,7 @@ def test_help_names_every_command_and_the_exit_codes() -> None:
 def test_help_loads_neither_numpy_nor_pillow() -> None:
     script = (
         "import sys; sys.argv = ['ncodec', '--help']\n"
-        "from ncodec.cli import main\n"
+        "from ncodec.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
         "heavy = {'numpy', 'PIL', 'onnxruntime', 'torch', 'rich', 'av'} & set(sys.modules)\n"

@@ -21,7 +21,7 @@ from test_cli import call, fails, ncodec_command
 from test_clip_reader import write
 
 import ncodec
-from ncodec.cli import cli
+from ncodec.cli.main import cli
 from ncodec.errors import OutputError
 
 Photo = npt.NDArray[np.uint8]
@@ -336,8 +336,8 @@ def test_what_is_named_like_a_stream_is_refused_as_one(folder: Path, coded: byte
 
 
 def test_a_model_that_is_not_installed_is_named(folder: Path) -> None:
-    from ncodec.records import StreamHeader
-    from ncodec.stream import StreamWriter
+    from ncodec.container.ncv import StreamWriter
+    from ncodec.container.records import StreamHeader
 
     sink = io.BytesIO()
     StreamWriter(sink, StreamHeader(0x01020304, 0, 64, 64, Fraction(1, 25), Fraction(25))).finish()

@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pytest
 from av.stream import Disposition
 
-from ncodec.clip_reader import ClipReader
+from ncodec.container.records import Colour, Media, Tracks
 from ncodec.errors import InputError
+from ncodec.media.demux import ClipReader
+from ncodec.media.tracks import open_tracks
 from ncodec.picture import TimedFrame, psnr
-from ncodec.records import Colour, Media, Tracks
-from ncodec.tracks import open_tracks
 
 Photo = npt.NDArray[np.uint8]
 

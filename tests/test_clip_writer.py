@@ -10,11 +10,11 @@ import numpy.typing as npt
 import pytest
 from test_clip_reader import write
 
-from ncodec.clip_reader import ClipReader
-from ncodec.clip_writer import ClipFormat, ClipWriter
+from ncodec.container.records import UNKNOWN_COLOUR, Colour, Media, Tracks
 from ncodec.errors import InputError, OutputError
+from ncodec.media.demux import ClipReader
+from ncodec.media.mux import ClipFormat, ClipWriter
 from ncodec.picture import TimedFrame, psnr
-from ncodec.records import UNKNOWN_COLOUR, Colour, Media, Tracks
 
 Photo = npt.NDArray[np.uint8]
 STAMPS = [0, 3003, 9000, 9003, 20000]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ncodec.control import LARGEST_STEP, LEAST_BELOW, MOST_BELOW, AverageRate, ConstantQuality, steps_above
+from ncodec.container.records import Tag
 from ncodec.errors import InputError
-from ncodec.records import Tag
+from ncodec.video.rate_control import LARGEST_STEP, LEAST_BELOW, MOST_BELOW, AverageRate, ConstantQuality, steps_above
 
 GOP = 50
 PIXELS = 640 * 360

@@ -10,16 +10,16 @@ import pytest
 from click.testing import CliRunner
 
 import ncodec
-from ncodec.api import open_codec
-from ncodec.backends import open_backend
-from ncodec.cli import cli
-from ncodec.effort import DEFAULT_EFFORT, MAX_EFFORT, search_of
+from ncodec.api.pictures import open_codec
+from ncodec.cli.main import cli
+from ncodec.container.records import Tag as RecordTag
 from ncodec.errors import BackendError, InputError, ModelError
-from ncodec.image import ImageCodec
+from ncodec.image.codec import ImageCodec
+from ncodec.image.effort import DEFAULT_EFFORT, MAX_EFFORT, search_of
+from ncodec.image.rate_target import Target, encode_to
+from ncodec.inference.backend import open_backend
 from ncodec.picture import from_array, psnr
-from ncodec.rate_target import Target, encode_to
-from ncodec.records import Tag as RecordTag
-from ncodec.video import FrameCodecs, FrameEncoder, Look
+from ncodec.video.frames import FrameCodecs, FrameEncoder, Look
 
 Photo = npt.NDArray[np.uint8]
 QP = 30
@@ -61,7 +61,7 @@ def test_tiles_are_searched_one_by_one_and_fit_together(
 ) -> None:
     pixels = np.ascontiguousarray(np.tile(photo, (1, 2, 1))[:140, :330])
     whole = codec.encode(from_array(pixels), qp=qp, effort=2).data
-    monkeypatch.setattr("ncodec.refinement.SEARCHED_TILE", 128)
+    monkeypatch.setattr("ncodec.image.rdoq.SEARCHED_TILE", 128)
     told: list[tuple[int, int]] = []
     tiled = codec.encode(from_array(pixels), qp=qp, effort=2, watch=lambda *steps: told.append(steps))
     steps = 6 * search_of(2, qp=qp).looks
@@ -75,7 +75,7 @@ def test_tiles_are_searched_one_by_one_and_fit_together(
 def test_a_plain_picture_is_never_worse(
     codec: ImageCodec, monkeypatch: pytest.MonkeyPatch, colour: tuple[int, int, int], qp: int, tile: int
 ) -> None:
-    monkeypatch.setattr("ncodec.refinement.SEARCHED_TILE", tile)
+    monkeypatch.setattr("ncodec.image.rdoq.SEARCHED_TILE", tile)
     pixels = np.full((320, 384, 3), colour, dtype=np.uint8)
     plain, searched = (codec.encode(from_array(pixels), qp=qp, effort=effort).data for effort in (0, 2))
     assert cost(searched, pixels, qp=qp) <= cost(plain, pixels, qp=qp) + 0.002

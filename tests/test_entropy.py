@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncodec import entropy
-from ncodec.activity import Activity
-from ncodec.entropy import (
+from ncodec.entropy import latents as entropy
+from ncodec.entropy.contexts import Activity
+from ncodec.entropy.latents import (
     Packer,
     Past,
     Symbols,
@@ -22,9 +22,9 @@ from ncodec.entropy import (
     unpack_symbols,
     zero_certain,
 )
+from ncodec.entropy.tables import Tables
 from ncodec.errors import FormatError
-from ncodec.tables import Tables
-from ncodec.zoo import load_model
+from ncodec.inference.zoo import load_model
 
 TOTAL = 2**24
 LOW_ROWS_QP = 40

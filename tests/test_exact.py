@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ncodec.container.varint import pack_varint
 from ncodec.errors import FormatError
-from ncodec.exact import MAX_LAYERS, Layer, cells_of, code_layers, covered, pack_layers, paint, unpack_layers
-from ncodec.varint import pack_varint
-from ncodec.vp8l import pack_vp8l, unpack_vp8l
+from ncodec.exact.layers import MAX_LAYERS, Layer, cells_of, code_layers, covered, pack_layers, paint, unpack_layers
+from ncodec.exact.vp8l import pack_vp8l, unpack_vp8l
 
 Pixels = npt.NDArray[np.uint8]
 

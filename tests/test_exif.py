@@ -9,7 +9,7 @@ from PIL import ExifTags, Image
 
 import ncodec
 from ncodec.errors import InputError
-from ncodec.exif import stripped, without_thumbnail
+from ncodec.media.exif import stripped, without_thumbnail
 from ncodec.picture import from_array
 
 

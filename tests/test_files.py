@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from ncodec.errors import InputError, OutputError
-from ncodec.files import from_pil, read_picture, to_pil, write_bytes, write_picture
+from ncodec.media.pictures import from_pil, read_picture, to_pil, write_bytes, write_picture
 from ncodec.picture import Picture
 
 Photo = npt.NDArray[np.uint8]
@@ -150,7 +150,7 @@ def test_threads_read_at_once_and_each_has_its_own_limit(photo: Photo, monkeypat
         all_are_reading.wait()
         return from_pil(image)
 
-    monkeypatch.setattr("ncodec.files.from_pil", from_pil_together)
+    monkeypatch.setattr("ncodec.media.pictures.from_pil", from_pil_together)
     with ThreadPoolExecutor(8) as threads:
         read = list(threads.map(lambda number: read_picture(small, allow_large=number % 2 == 0), range(8)))
     assert all(np.array_equal(picture.pixels, photo) for picture in read)

@@ -4,16 +4,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ncodec.clip_api import open_frame_codecs
+from ncodec.api.clips import open_frame_codecs
+from ncodec.container.records import Frame, Tag, pack_record, unpack_record
 from ncodec.errors import FormatError
-from ncodec.exact import Layer, add_differences, code_differences, code_layers
-from ncodec.frame_cells import FrameCells, no_cells, pack_cells, unpack_cells
-from ncodec.motion import Golden, Motion, compensate
+from ncodec.exact.layers import Layer, add_differences, code_differences, code_layers
+from ncodec.exact.vp8l import pack_vp8l
 from ncodec.picture import psnr
-from ncodec.records import Frame, Tag, pack_record, unpack_record
-from ncodec.scroll import Scroll, find_scroll
-from ncodec.video import FrameDecoder, FrameEncoder
-from ncodec.vp8l import pack_vp8l
+from ncodec.video.frame_cells import FrameCells, no_cells, pack_cells, unpack_cells
+from ncodec.video.frames import FrameDecoder, FrameEncoder
+from ncodec.video.motion.compensate import Golden, Motion, compensate
+from ncodec.video.scroll import Scroll, find_scroll
 
 Photo = npt.NDArray[np.uint8]
 SIZE = (200, 320)

@@ -9,16 +9,16 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("onnx")
 
-from ncodec import tiles
-from ncodec.backends import open_backend
-from ncodec.entropy import pack_symbols, unpack_symbols
+from ncodec.entropy.latents import pack_symbols, unpack_symbols
 from ncodec.errors import ModelError
-from ncodec.image import ImageCodec
-from ncodec.model import FRAME, Model
-from ncodec.motion import compensate
-from ncodec.motion_search import MotionSearch
+from ncodec.image import tiles
+from ncodec.image.codec import ImageCodec
+from ncodec.inference.backend import open_backend
+from ncodec.inference.model import FRAME, Model
+from ncodec.inference.zoo import load_model
 from ncodec.training import calibration, export
-from ncodec.zoo import load_model
+from ncodec.video.motion.compensate import compensate
+from ncodec.video.motion.search import MotionSearch
 
 Photo = npt.NDArray[np.uint8]
 QP = 50

@@ -11,9 +11,9 @@ from PIL import Image
 from places import ROOT
 
 import ncodec
-from ncodec.frame_cells import unpack_cells
-from ncodec.records import Frame, Tag
-from ncodec.stream import StreamReader
+from ncodec.container.ncv import StreamReader
+from ncodec.container.records import Frame, Tag
+from ncodec.video.frame_cells import unpack_cells
 
 GOLDEN = ROOT / "tests" / "golden"
 HASHES = json.loads((GOLDEN / "symbols.json").read_text("utf-8"))
@@ -45,9 +45,9 @@ def test_pixels_are_within_one_level(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(HASHES.keys() - {"exact-alone"}))
 def test_symbols_pack_to_the_same_bytes(name: str, make: ModuleType) -> None:
     """What was decoded codes to the same payload again: neither direction has drifted."""
-    from ncodec.api import open_codec
-    from ncodec.bitstream import unpack
-    from ncodec.entropy import pack_symbols
+    from ncodec.api.pictures import open_codec
+    from ncodec.container.nci import unpack
+    from ncodec.entropy.latents import pack_symbols
 
     data = (GOLDEN / f"{name}.nci").read_bytes()
     container = unpack(data)

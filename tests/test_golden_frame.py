@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from ncodec.arrays import Vectors
-from ncodec.entropy import Packer, Unpacker
+from ncodec.entropy.latents import Packer, Unpacker
+from ncodec.entropy.tables import Table, Tables
 from ncodec.errors import FormatError
-from ncodec.golden_frame import group_golden, lead, pop_golden
-from ncodec.golden_search import GoldenSearch
-from ncodec.motion import MAX_VECTOR, Golden, Motion, compensate
-from ncodec.motion_search import MotionSearch
-from ncodec.tables import Table, Tables
-from ncodec.vectors import stages_of
-from ncodec.zoo import load_model
+from ncodec.inference.zoo import load_model
+from ncodec.video.motion.compensate import MAX_VECTOR, Golden, Motion, compensate
+from ncodec.video.motion.golden_coding import group_golden, lead, pop_golden
+from ncodec.video.motion.golden_search import GoldenSearch
+from ncodec.video.motion.search import MotionSearch
+from ncodec.video.motion.vector_coding import stages_of
 
 SHARES = [25, 115, 165, 320, 445, 290, 455, 595, 740, 915]
 

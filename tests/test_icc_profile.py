@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ImageCms
 
+from ncodec.container.icc_profile import DEFLATE, KNOWN, LZMA, _dictionary, pack_profile, unpack_profile
 from ncodec.errors import FormatError
-from ncodec.icc_profile import DEFLATE, KNOWN, LZMA, _dictionary, pack_profile, unpack_profile
 
 LIMIT = 2**20
 
@@ -16,7 +16,7 @@ LIMIT = 2**20
 def known_profiles() -> list[bytes]:
     from importlib.resources import files
 
-    return [(files("ncodec") / "icc" / f"{name}.icc").read_bytes() for name in KNOWN]
+    return [(files("ncodec.container") / "icc" / f"{name}.icc").read_bytes() for name in KNOWN]
 
 
 @pytest.mark.parametrize("profile", known_profiles(), ids=KNOWN)

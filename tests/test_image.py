@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import ncodec.api
-from ncodec import tiles
-from ncodec.api import open_codec
-from ncodec.bitstream import Container, Header, Tag, pack, unpack
-from ncodec.entropy import estimate_bits
+import ncodec.api.pictures
+from ncodec.api.pictures import open_codec
+from ncodec.container.nci import Container, Header, Tag, pack, unpack
+from ncodec.entropy.latents import estimate_bits
 from ncodec.errors import FormatError, InputError, ModelError
+from ncodec.image import tiles
+from ncodec.image.file import read_alpha
+from ncodec.image.rate_target import Target, encode_to
 from ncodec.picture import from_array, psnr
-from ncodec.picture_file import read_alpha
 from ncodec.quality import QP_COUNT, qp_to_quality, quality_to_qp
-from ncodec.rate_target import Target, encode_to
 
 Photo = npt.NDArray[np.uint8]
 
@@ -138,7 +138,7 @@ def png(size: tuple[int, int], mode: str = "L") -> bytes:
 def test_a_damaged_alpha_plane_is_refused(payload: bytes) -> None:
     container = Container(Header(open_codec().model.id, 3, 2, 0), b"\0", {Tag.ALPHA: payload})
     with pytest.raises(FormatError, match=r"alpha plane|lossless WebP"):
-        ncodec.api.verify(pack(container))
+        ncodec.api.pictures.verify(pack(container))
     assert read_alpha(replace(container, extras={Tag.ALPHA: png((3, 2))})).shape == (2, 3)
 
 

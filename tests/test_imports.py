@@ -40,9 +40,9 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 
 @pytest.mark.parametrize("path", runtime_files(), ids=lambda p: str(p.relative_to(ROOT)))
-def test_torch_stays_in_models_and_its_backend(path: Path) -> None:
+def test_torch_stays_in_networks_and_its_backend(path: Path) -> None:
     relative = path.relative_to(ROOT / "codec")
-    if relative.parts[0] == "models" or relative == Path("backends/torch.py"):
+    if relative.parts[0] == "networks" or relative == Path("inference/torch.py"):
         return
     assert not {name.split(".")[0] for name in imports(path)} & TORCH
 

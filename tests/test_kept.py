@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from ncodec.clip_api import open_frame_codecs
-from ncodec.entropy import Packer, Unpacker
+from ncodec.api.clips import open_frame_codecs
+from ncodec.container.records import Tag
+from ncodec.entropy.flags import flag_table
+from ncodec.entropy.latents import Packer, Unpacker
 from ncodec.errors import FormatError
-from ncodec.flags import flag_table
-from ncodec.image import ImageCodec
-from ncodec.kept import Kept, choose_kept, group_kept, keep, pop_kept, possible_cells
-from ncodec.motion import Golden, Motion
-from ncodec.records import Tag
-from ncodec.video import FrameDecoder, FrameEncoder
+from ncodec.image.codec import ImageCodec
+from ncodec.video.frames import FrameDecoder, FrameEncoder
+from ncodec.video.motion.compensate import Golden, Motion
+from ncodec.video.skip import Kept, choose_kept, group_kept, keep, pop_kept, possible_cells
 
 HIGH, WIDE = 9, 6
 """blocks: cells of two by three, the last row of one block, the last column of two"""

@@ -6,8 +6,8 @@ pytest.importorskip("torch")
 
 import torch
 
-from ncodec.models.frame import FrameConfig, FrameModel, keep_nearer
-from ncodec.models.image import ImageConfig, ImageModel
+from ncodec.networks.frame import FrameConfig, FrameModel, keep_nearer
+from ncodec.networks.image import ImageConfig, ImageModel
 
 SMALL = ImageConfig(
     latent=32, hyper=8, encoder_width=16, encoder_depth=1, entropy_width=16, hyper_width=16, body_width=16,

@@ -7,12 +7,12 @@ from PIL import Image
 from places import ROOT
 
 from ncodec.arrays import Vectors
-from ncodec.entropy import Packer
-from ncodec.motion import GREY, MAX_VECTOR, Golden, HalfPixelPlanes, Motion, compensate
-from ncodec.motion_search import ERROR_LASTS, MotionSearch, bit_price
-from ncodec.vectors import group_motion
-from ncodec.video import LEAST_PREDICTED
-from ncodec.zoo import load_model
+from ncodec.entropy.latents import Packer
+from ncodec.inference.zoo import load_model
+from ncodec.video.frames import LEAST_PREDICTED
+from ncodec.video.motion.compensate import GREY, MAX_VECTOR, Golden, HalfPixelPlanes, Motion, compensate
+from ncodec.video.motion.search import ERROR_LASTS, MotionSearch, bit_price
+from ncodec.video.motion.vector_coding import group_motion
 
 Photo = npt.NDArray[np.uint8]
 
@@ -181,7 +181,7 @@ def test_a_bit_is_worth_what_the_models_were_trained_for() -> None:
     pytest.importorskip("torch")
     import torch
 
-    from ncodec.models.image import ImageConfig
+    from ncodec.networks.image import ImageConfig
 
     for qp in (0, 30, 63):
         trained = float(ImageConfig().lambda_of(torch.tensor(float(qp))))

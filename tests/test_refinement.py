@@ -4,12 +4,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ncodec.api import open_codec
-from ncodec.backends import Draft, Slopes
-from ncodec.distortion import RGB
-from ncodec.effort import Search
-from ncodec.entropy import Symbols
-from ncodec.refinement import FIRST_GAIN, SECOND_GAIN, refine, unwatched
+from ncodec.api.pictures import open_codec
+from ncodec.entropy.latents import Symbols
+from ncodec.image.effort import Search
+from ncodec.image.error_weights import RGB
+from ncodec.image.rdoq import FIRST_GAIN, SECOND_GAIN, refine, unwatched
+from ncodec.inference.protocol import Draft, Slopes
 
 SHAPE = (320, 4, 4)
 QP = 30
@@ -109,7 +109,7 @@ def test_an_escape_costs_what_it_takes(beyond: int) -> None:
 
 
 def test_symbols_stay_where_moves_together_do_not_save_what_each_promises(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ncodec.refinement.find_repeats", lambda *_, **__: "some cells")
+    monkeypatch.setattr("ncodec.image.rdoq.find_repeats", lambda *_, **__: "some cells")
     backend = Slope(np.full(SHAPE, -100, dtype=np.float32))
     search = Search(first=1, second=1, most=320)
     moves = refined(backend, search, zeros())

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ncodec
-from ncodec.activity import Activity
-from ncodec.entropy import (
+from ncodec.entropy.contexts import Activity
+from ncodec.entropy.copies import ABOVE, FRESH, LEFT, find_repeats, pack_kinds, unpack_kinds
+from ncodec.entropy.latents import (
     Past,
     Symbols,
     Unpacker,
@@ -22,9 +23,8 @@ from ncodec.entropy import (
     zero_certain,
 )
 from ncodec.errors import FormatError
-from ncodec.model import FRAME, PICTURE
-from ncodec.repeats import ABOVE, FRESH, LEFT, find_repeats, pack_kinds, unpack_kinds
-from ncodec.zoo import load_model
+from ncodec.inference.model import FRAME, PICTURE
+from ncodec.inference.zoo import load_model
 
 QP = 32
 

@@ -6,14 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ncodec.api import open_codec
+from ncodec.api.pictures import open_codec
 from ncodec.arrays import Levels
-from ncodec.entropy import Packer, Unpacker
+from ncodec.container.records import Tag
+from ncodec.entropy.latents import Packer, Unpacker
+from ncodec.entropy.tables import Tables
 from ncodec.errors import FormatError
-from ncodec.kept import Kept, group_kept
-from ncodec.model import FRAME
-from ncodec.records import Tag
-from ncodec.rounding import (
+from ncodec.inference.model import FRAME
+from ncodec.inference.zoo import load_model
+from ncodec.video.frames import FrameCodecs, FrameDecoder, FrameEncoder
+from ncodec.video.rounding import (
     INTRA_ROUNDING,
     MAX_SHIFT,
     PREDICTED_ROUNDING,
@@ -24,9 +26,7 @@ from ncodec.rounding import (
     pop_shifts,
     round_levels,
 )
-from ncodec.tables import Tables
-from ncodec.video import FrameCodecs, FrameDecoder, FrameEncoder
-from ncodec.zoo import load_model
+from ncodec.video.skip import Kept, group_kept
 
 Photo = npt.NDArray[np.uint8]
 

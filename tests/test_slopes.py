@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ncodec import distortion
-from ncodec.api import open_codec
+from ncodec.api.pictures import open_codec
 from ncodec.arrays import FloatArray
-from ncodec.backends import Draft, Slopes
-from ncodec.distortion import RGB, SUBSAMPLED
-from ncodec.image import ImageCodec
+from ncodec.image import error_weights as distortion
+from ncodec.image.codec import ImageCodec
+from ncodec.image.error_weights import RGB, SUBSAMPLED
+from ncodec.inference.protocol import Draft, Slopes
 
 Photo = npt.NDArray[np.uint8]
 
@@ -30,8 +30,8 @@ def found_by(
 @pytest.mark.parametrize("qp", [0, 17, 40, 63])
 def test_slopes_are_those_of_autograd(photo: Photo, qp: int, name: str) -> None:
     torch = pytest.importorskip("torch")
-    from ncodec.backends.torch import TorchBackend
-    from ncodec.models.slopes import slopes
+    from ncodec.inference.torch import TorchBackend
+    from ncodec.networks.rd_gradient import slopes
     from ncodec.training.losses import mean_square, mean_square_420
 
     pixels = torch.tensor(photo[:80, :112]).permute(2, 0, 1)[None] / 255

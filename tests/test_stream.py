@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import ROOT
 
-from ncodec.chunks import pack_chunk
-from ncodec.entropy import Unpacker
-from ncodec.errors import FormatError, InputError
-from ncodec.records import (
+from ncodec.container.chunks import pack_chunk
+from ncodec.container.ncv import StreamReader, StreamWriter
+from ncodec.container.records import (
     SYNC,
     Colour,
     End,
@@ -28,8 +27,9 @@ from ncodec.records import (
     pack_header,
     pack_record,
 )
-from ncodec.stream import StreamReader, StreamWriter
-from ncodec.tables import Table
+from ncodec.entropy.latents import Unpacker
+from ncodec.entropy.tables import Table
+from ncodec.errors import FormatError, InputError
 
 HEADER = StreamHeader(
     0x01020304, 0x0A0B0C0D, 640, 361, Fraction(1, 90000), Fraction(30000, 1001), Fraction(4, 3), Colour(1, 9, 16, True)

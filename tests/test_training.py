@@ -20,11 +20,12 @@ pytest.importorskip("pytorch_lightning")
 import torch
 from tiny import TINY, log_losses
 
-from ncodec.backends import open_backend
 from ncodec.errors import InputError, ModelError, TrainingError
 from ncodec.eval.metrics import METRICS
-from ncodec.image import ImageCodec
-from ncodec.models.image import ImageConfig, ImageModel, Prediction
+from ncodec.image.codec import ImageCodec
+from ncodec.inference.backend import open_backend
+from ncodec.inference.zoo import load_model, load_model_folder
+from ncodec.networks.image import ImageConfig, ImageModel, Prediction
 from ncodec.picture import from_array
 from ncodec.training import run
 from ncodec.training.calibration import REACH, fitted_after, fitted_row, fitted_still, picture_examples
@@ -44,7 +45,6 @@ from ncodec.training.losses import (
 from ncodec.training.pictures import CropOptions, PictureBank, split
 from ncodec.training.profile import profile_training
 from ncodec.training.tables import gaussian_counts
-from ncodec.zoo import load_model, load_model_folder
 
 Photo = npt.NDArray[np.uint8]
 

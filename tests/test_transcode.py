@@ -12,20 +12,20 @@ import pytest
 from PIL import Image
 from test_clip_reader import write
 
-from ncodec.api import open_codec
-from ncodec.backends import open_backend
-from ncodec.clip_api import open_frame_codecs
-from ncodec.clip_reader import ClipReader
-from ncodec.control import ConstantQuality
+from ncodec.api.clips import open_frame_codecs
+from ncodec.api.pictures import open_codec
+from ncodec.api.transcode import VideoFacts, VideoOptions, decode_clip, encode_clip
+from ncodec.container.ncv import StreamReader, StreamWriter
+from ncodec.container.records import END_BYTES, NO_MODEL, End, Frame, Media, Tag
 from ncodec.errors import FormatError, InputError, NcodecError, TruncatedError
-from ncodec.image import ImageCodec
-from ncodec.model import Model
+from ncodec.image.codec import ImageCodec
+from ncodec.inference.backend import open_backend
+from ncodec.inference.model import Model
+from ncodec.media.demux import ClipReader
 from ncodec.picture import TimedFrame, psnr
-from ncodec.records import END_BYTES, NO_MODEL, End, Frame, Media, Tag
-from ncodec.sequence import Grouping, VideoDecoder, VideoEncoder
-from ncodec.stream import StreamReader, StreamWriter
-from ncodec.transcode import VideoFacts, VideoOptions, decode_clip, encode_clip
-from ncodec.video import FrameCodecs
+from ncodec.video.frames import FrameCodecs
+from ncodec.video.rate_control import ConstantQuality
+from ncodec.video.sequence import Grouping, VideoDecoder, VideoEncoder
 
 Photo = npt.NDArray[np.uint8]
 HEIGHT, WIDTH = 94, 126

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ncodec.container.varint import ByteReader, pack_varint
 from ncodec.errors import FormatError
-from ncodec.varint import ByteReader, pack_varint
 
 
 @given(st.integers(0, 2**35 - 1))

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncodec.arrays import Vectors
-from ncodec.entropy import Packer, Unpacker
+from ncodec.container.varint import ByteReader, pack_varint
+from ncodec.entropy.latents import Packer, Unpacker
+from ncodec.entropy.tables import Table, Tables
 from ncodec.errors import FormatError
-from ncodec.motion import MAX_VECTOR, Motion
-from ncodec.tables import Table, Tables
-from ncodec.varint import ByteReader, pack_varint
-from ncodec.vectors import group_motion, pop_motion
-from ncodec.zoo import load_model
+from ncodec.inference.zoo import load_model
+from ncodec.video.motion.compensate import MAX_VECTOR, Motion
+from ncodec.video.motion.vector_coding import group_motion, pop_motion
 
 
 def pack(motion: Motion, tables: Tables, before: Vectors | None = None) -> bytes:

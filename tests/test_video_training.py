@@ -17,8 +17,8 @@ import torch
 from tiny import log_losses
 
 from ncodec.errors import InputError, ModelError
-from ncodec.models.frame import FrameModel
-from ncodec.models.image import ImageModel
+from ncodec.networks.frame import FrameModel
+from ncodec.networks.image import ImageModel
 from ncodec.training import run, video
 from ncodec.training.checkpoint import save_weights
 from ncodec.training.clips import ClipBank, ClipOptions, Predictors, intra_qp, load_clips, move, to_bytes

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ncodec import zoo
 from ncodec.errors import ModelError
-from ncodec.model import FRAME
-from ncodec.zoo import list_models, load_model, load_model_folder, weights_folder
+from ncodec.inference import zoo
+from ncodec.inference.model import FRAME
+from ncodec.inference.zoo import list_models, load_model, load_model_folder, weights_folder
 
 
 def test_the_default_model_is_the_first_of_the_manifest() -> None:

@@ -7,10 +7,10 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.activity import CONTEXTS
 from ncodec.arrays import RowArray, SignedArray
-from ncodec.entropy import Past, Symbols, follow, parts_of
-from ncodec.tables import ROWS, TABLE_TOTAL, Table, Tables
+from ncodec.entropy.contexts import CONTEXTS
+from ncodec.entropy.latents import Past, Symbols, follow, parts_of
+from ncodec.entropy.tables import ROWS, TABLE_TOTAL, Table, Tables
 
 FARTHEST = 60
 """magnitude beyond which symbols are taken for one of that"""

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from ncodec.arrays import Int8Array, Int16Array, RowArray
-from ncodec.entropy import Symbols
-from ncodec.models.frame import FrameModel
-from ncodec.models.image import ImageModel
-from ncodec.tables import ROWS, TABLE_TOTAL, Tables
+from ncodec.entropy.latents import Symbols
+from ncodec.entropy.tables import ROWS, TABLE_TOTAL, Tables
+from ncodec.networks.frame import FrameModel
+from ncodec.networks.image import ImageModel
 from ncodec.training.adapting import Coded, Sequences, fitted_adapted
 from ncodec.training.clips import Predictors, intra_qp, to_bytes
 from ncodec.training.data import to_unit

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ncodec.errors import TrainingError
-from ncodec.models.blocks import use_shifts
+from ncodec.networks.blocks import use_shifts
 from ncodec.training.data import Batch, StreamData
 from ncodec.training.image import LARGEST_FAILURES, LOG_LOSS, ImageTraining
 from ncodec.training.losses import budget_factor

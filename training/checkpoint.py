@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from ncodec.errors import ModelError
-from ncodec.models.frame import FrameConfig, FrameModel, frame_config
-from ncodec.models.image import ImageConfig, ImageModel
+from ncodec.networks.frame import FrameConfig, FrameModel, frame_config
+from ncodec.networks.image import ImageConfig, ImageModel
 from ncodec.training.compressai import CompressAIConfig, CompressAIModel
 
 ARCHITECTURE = "architecture"

@@ -12,8 +12,8 @@ from ncodec.optional import require_modules
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ncodec.models.frame import FrameModel
-    from ncodec.models.image import ImageModel
+    from ncodec.networks.frame import FrameModel
+    from ncodec.networks.image import ImageModel
     from ncodec.training.calibration import Examples
     from ncodec.training.run import Options, RunOptions
 
@@ -182,7 +182,7 @@ def export(
 ) -> None:
     """Turn a training checkpoint into a model that encodes and decodes without PyTorch."""
     require_modules(*_NEEDED, extra="train")
-    from ncodec.models.image import ImageModel
+    from ncodec.networks.image import ImageModel
     from ncodec.training.checkpoint import load_checkpoint
     from ncodec.training.export import export_model, write_manifest
 
@@ -197,7 +197,7 @@ def export(
 def _examples(
     model: "ImageModel | FrameModel", data: tuple[str, ...], exclude: tuple[str, ...], intra: Path | None
 ) -> "Examples":
-    from ncodec.models.frame import FrameModel
+    from ncodec.networks.frame import FrameModel
     from ncodec.training.calibration import frame_examples, picture_examples
     from ncodec.training.checkpoint import load_picture_model
     from ncodec.training.clips import calibration_clips

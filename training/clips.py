@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ncodec.control import LEAST_BELOW
 from ncodec.errors import InputError
-from ncodec.motion_search import MotionSearch
-from ncodec.predictor import FramePredictor
+from ncodec.media.numbered import CLIP_SUFFIXES
 from ncodec.quality import QP_COUNT
-from ncodec.suffixes import CLIP_SUFFIXES
 from ncodec.training.pictures import CropOptions, Loaded, PictureBank, Pixels, split
 from ncodec.training.sources import read_sources
+from ncodec.video.motion.predictor import FramePredictor
+from ncodec.video.motion.search import MotionSearch
+from ncodec.video.rate_control import LEAST_BELOW
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ncodec.errors import BackendError, InputError, ModelError
-from ncodec.models.image import Prediction
+from ncodec.networks.image import Prediction
 
 PREFIX = "compressai:"
 LAMBDAS = (0.0018, 0.0035, 0.0067, 0.013, 0.025, 0.0483, 0.0932, 0.18)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
-from ncodec.models.blocks import patchify
-from ncodec.models.image import ImageConfig, Statistics
+from ncodec.networks.blocks import patchify
+from ncodec.networks.image import ImageConfig, Statistics
 from ncodec.training.pictures import CropOptions, PictureBank, Pixels, centre, load_pictures, split
 from ncodec.training.sources import read_sources
 

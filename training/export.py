@@ -15,18 +15,18 @@ import torch
 from onnx import TensorProto, helper
 from torch import nn
 
+from ncodec.entropy.tables import Tables
 from ncodec.errors import ModelError
 from ncodec.grid import PATCH
-from ncodec.model import FRAME, PICTURE, SLOPES_FILE, TABLES_FILE
-from ncodec.models.complexity import decode_kmac, encode_kmac
-from ncodec.models.frame import FrameModel, halo_of_frame, picture_codec
-from ncodec.models.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph, SlopesGraph
-from ncodec.models.image import ImageModel, halo_of
-from ncodec.tables import Tables
+from ncodec.inference.model import FRAME, PICTURE, SLOPES_FILE, TABLES_FILE
+from ncodec.inference.zoo import MANIFEST
+from ncodec.networks.complexity import decode_kmac, encode_kmac
+from ncodec.networks.frame import FrameModel, halo_of_frame, picture_codec
+from ncodec.networks.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph, SlopesGraph
+from ncodec.networks.image import ImageModel, halo_of
 from ncodec.training.calibration import Examples, calibrate
 from ncodec.training.checkpoint import save_weights
 from ncodec.training.tables import freeze_tables
-from ncodec.zoo import MANIFEST
 
 WEIGHTS_FILE = "image.safetensors"
 OPSET = 17
@@ -43,7 +43,7 @@ def _round_to_half(model: nn.Module) -> None:
 
 
 def save_tables(tables: Tables, path: Path) -> None:
-    """Write the integer tables as `ncodec.model` reads them."""
+    """Write the integer tables as `ncodec.inference.model` reads them."""
     of_frames: dict[str, Any] = {}
     if tables.adapted is not None:
         z_adapted, r_adapted = tables.adapted

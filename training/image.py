@@ -14,8 +14,8 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
 from ncodec.errors import InputError, TrainingError
-from ncodec.models.frame import FrameModel
-from ncodec.models.image import ImageModel, Prediction
+from ncodec.networks.frame import FrameModel
+from ncodec.networks.image import ImageModel, Prediction
 from ncodec.training.compressai import CompressAIModel
 from ncodec.training.data import step_seed, to_unit
 from ncodec.training.losses import (

@@ -8,8 +8,8 @@ from pytorch_msssim import ms_ssim
 from torch import Tensor
 from torch.nn import functional as F
 
-from ncodec.distortion import YCBCR
-from ncodec.models.image import Prediction
+from ncodec.image.error_weights import YCBCR
+from ncodec.networks.image import Prediction
 
 STRUCTURE = 1260 / 255**2
 """what a lack of MS-SSIM weighs as a mean square: λ·255²·`STRUCTURE` is about what CompressAI's models for MS-SSIM were

@@ -20,9 +20,9 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.strategies import ModelParallelStrategy
 
 from ncodec.errors import InputError
-from ncodec.models.blocks import use_bfloat16
-from ncodec.models.frame import FrameConfig, FrameModel
-from ncodec.models.image import ImageConfig, ImageModel
+from ncodec.networks.blocks import use_bfloat16
+from ncodec.networks.frame import FrameConfig, FrameModel
+from ncodec.networks.image import ImageConfig, ImageModel
 from ncodec.training.captured import train_captured
 from ncodec.training.checkpoint import check_resumable, load_picture_model, load_weights
 from ncodec.training.clips import ClipOptions

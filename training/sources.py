@@ -9,7 +9,7 @@ from typing import Any
 from fsspec.core import url_to_fs
 
 from ncodec.errors import InputError
-from ncodec.files import PICTURE_SUFFIXES
+from ncodec.media.pictures import PICTURE_SUFFIXES
 
 SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ncodec.models.image import ImageModel
-from ncodec.models.likelihood import scale_of_index
-from ncodec.tables import ROWS, SHIFT, TABLE_TOTAL, Tables
+from ncodec.entropy.tables import ROWS, SHIFT, TABLE_TOTAL, Tables
+from ncodec.networks.image import ImageModel
+from ncodec.networks.likelihood import scale_of_index
 
 REACH = 5.0
 """deviations that a table covers on each side before it escapes"""

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from ncodec.models.frame import FrameModel
-from ncodec.models.image import ImageModel, Prediction
-from ncodec.suffixes import CLIP_SUFFIXES
+from ncodec.media.numbered import CLIP_SUFFIXES
+from ncodec.networks.frame import FrameModel
+from ncodec.networks.image import ImageModel, Prediction
 from ncodec.training.clips import ClipBank, ClipOptions, Predictors, centre_sequence, intra_qp, load_clips, to_bytes
 from ncodec.training.data import Batch, Batches, StreamData, spread_qps, to_unit
 from ncodec.training.image import ImageTraining, OptimizerOptions

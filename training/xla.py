@@ -18,7 +18,7 @@ import torch
 from pytorch_lightning.accelerators import AcceleratorRegistry, XLAAccelerator
 
 from ncodec.errors import NcodecError
-from ncodec.models.image import ImageModel
+from ncodec.networks.image import ImageModel
 from ncodec.optional import require_modules
 from ncodec.training.data import patch_statistics
 from ncodec.training.run import RunOptions, make_trainer, prepare, read_options

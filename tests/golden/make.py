@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 import ncodec
-from ncodec.bitstream import NO_MODEL, unpack
-from ncodec.entropy import Symbols
+from ncodec.container.nci import NO_MODEL, unpack
+from ncodec.entropy.latents import Symbols
+from ncodec.image.file import read_symbols
+from ncodec.inference.zoo import load_model
 from ncodec.picture import TimedFrame
-from ncodec.picture_file import read_symbols
-from ncodec.zoo import load_model
 
 FOLDER = Path(__file__).parent
 SOURCE = FOLDER.parent.parent / "docs" / "osprey.png"

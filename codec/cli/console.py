@@ -1,0 +1,185 @@
+"""What the commands share: names of inputs and outputs, one line or one JSON object a file, progress, failures."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from glob import glob
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ncodec.errors import NcodecError
+from ncodec.media.numbered import is_numbered
+
+if TYPE_CHECKING:
+    from ncodec.image.rate_target import Target
+
+STDIO = "-"
+NO_THREAD = "can't start new thread"
+"""what Python says of a lack of memory or of threads"""
+INTERRUPTED = 130
+"""exit code of what Ctrl-C ended"""
+
+
+def expand_inputs(inputs: tuple[str, ...]) -> list[str]:
+    """Inputs with glob patterns resolved where the shell did not."""
+    names: list[str] = []
+    for name in inputs:
+        is_pattern = any(c in name for c in "*?[") and not Path(name).exists() and not is_numbered(name)
+        found = sorted(glob(name, recursive=True)) if is_pattern else [name]
+        if not found:
+            msg = f"no file matches {name}"
+            raise click.UsageError(msg)
+        names += found
+    return names
+
+
+def name_outputs(inputs: list[str], output: str | None, suffixes: list[str]) -> list[str]:
+    """One output for each input and its suffix; raises UsageError where that is ambiguous or two would collide."""
+    if output is not None and output.endswith(("/", os.sep)) and not Path(output).is_dir():
+        msg = f"there is no folder {output}"
+        raise click.UsageError(msg)
+    if len(inputs) > 1 and STDIO in inputs and (output is None or output == STDIO):
+        msg = "- beside other inputs needs a folder as -o"
+        raise click.UsageError(msg)
+    if output is not None and output != STDIO and Path(output).is_dir():
+        pairs = zip(inputs, suffixes, strict=True)
+        names = [str(Path(output) / (Path(_stem_of(name)).name + suffix)) for name, suffix in pairs]
+    elif output is not None:
+        if len(inputs) > 1:
+            msg = f"several inputs need a folder as -o, got {output}"
+            raise click.UsageError(msg)
+        names = [output]
+    else:
+        pairs = zip(inputs, suffixes, strict=True)
+        names = [STDIO if name == STDIO else _stem_of(name) + suffix for name, suffix in pairs]
+    places = [os.path.realpath(name) for name in names]
+    twice = [name for name, place in zip(names, places, strict=True) if places.count(place) > 1]
+    if twice:
+        msg = f"two inputs would both be written to {min(twice)}"
+        raise click.UsageError(msg)
+    return names
+
+
+def _stem_of(name: str) -> str:
+    return "stdin" if name == STDIO else name.removesuffix(Path(name).suffix)
+
+
+def say(fields: dict[str, Any], line: str, *, as_json: bool, to_stderr: bool) -> None:
+    """Print what was done: the line for people, or the fields as one JSON object."""
+    if as_json:
+        line = json.dumps(fields, ensure_ascii=False)
+    click.echo(line, err=to_stderr)
+
+
+def shows_progress() -> bool:
+    """Whether somebody looks at standard error."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+@contextmanager
+def _progress(count: int, verb: str) -> Iterator[Callable[[], None]]:
+    """A bar over files on a terminal; nothing for one file or where nobody looks."""
+    if count < 2 or not shows_progress():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(verb, total=count)
+        yield lambda: bar.advance(task)
+
+
+@contextmanager
+def step_progress(verb: str, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar over the steps of one long work, which it is told, on a terminal."""
+    if not (shown and shows_progress()):
+        yield lambda done, steps: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(verb, total=None)
+        yield lambda done, steps: bar.update(task, completed=done, total=steps)
+
+
+def work_through(pairs: list[tuple[str, str]], verb: str, work: Callable[[str, str], None], *, as_json: bool) -> None:
+    """Do the work for every pair of input and output; report failures in a sentence, go on, and exit 1 after all."""
+    failed = 0
+    with _progress(len(pairs), verb) as advance:
+        for source, target in pairs:
+            try:
+                work(source, target)
+            except (NcodecError, MemoryError, OSError, RuntimeError) as error:
+                if not isinstance(error, NcodecError) and isinstance(error, RuntimeError) and str(error) != NO_THREAD:
+                    raise
+                failed += 1
+                _report(error, source, target, as_json=as_json)
+            except KeyboardInterrupt:
+                # Not by way of Python's own end, which waits for a thread that may hang on a pipe.
+                os._exit(INTERRUPTED)
+            advance()
+    if failed:
+        if len(pairs) > 1:
+            click.echo(f"ncodec: {failed} of {len(pairs)} files failed", err=True)
+        sys.exit(1)
+
+
+def _report(error: Exception, source: str, target: str, *, as_json: bool) -> None:
+    sentence = str(error) if isinstance(error, NcodecError | OSError) else "not enough memory"
+    if not sentence.startswith((f"{source}:", f"{target}:")):
+        sentence = f"{'standard input' if source == STDIO else source}: {sentence}"
+    click.echo(f"ncodec: {sentence}", err=True)
+    if as_json:
+        say({"input": source, "error": sentence}, "", as_json=True, to_stderr=target == STDIO)
+
+
+def is_stream(target: str) -> bool:
+    """Whether the output is a pipe or a device, whose reader wants the result and nothing else."""
+    return target == STDIO or (Path(target).exists() and not Path(target).is_file())
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """Turn what does not fit together into a wrong command line."""
+    try:
+        yield
+    except NcodecError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def parse_target(
+    quality: float | None, bpp: float | None, size: int | None, psnr: float | None, *, lossless: bool
+) -> "Target":
+    """The target that the options name; raises UsageError where they conflict or are out of range."""
+    if sum(option is not None for option in (quality, bpp, size, psnr, lossless or None)) > 1:
+        msg = "-q, --bpp, --size, --psnr and --lossless exclude each other"
+        raise click.UsageError(msg)
+    from ncodec.api.pictures import make_target
+    from ncodec.image.rate_target import LOSSLESS
+
+    with _usage_errors():
+        return make_target(quality=LOSSLESS if lossless else quality, bpp=bpp, size=size, psnr=psnr)
+
+
+def parse_tune(tune: str, model: str | None, effort: int | None) -> str | None:
+    """The name of the model that the options ask for; raises UsageError where they conflict."""
+    from ncodec.api.pictures import tuned_model
+
+    with _usage_errors():
+        return tuned_model(tune, model=model, effort=effort)
+
+
+def parse_suffix(target: str, to: str | None) -> str:
+    """The suffix that chooses the output format: --to, else that of the output's name, else .png."""
+    from ncodec.media.pictures import check_suffix
+
+    suffix = f".{to.lstrip('.')}" if to is not None else "" if target == STDIO else Path(target).suffix
+    with _usage_errors():
+        check_suffix(suffix or ".png")
+    return suffix or ".png"

@@ -1,0 +1,361 @@
+"""The .ncv container: a header and a run of checked chunks that can be written to a pipe and read while it grows."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from typing import BinaryIO
+
+from ncodec.container.chunks import CRC_SIZE, check_seal
+from ncodec.container.records import (
+    END_BYTES,
+    HEADER_BYTES,
+    HEADER_NUMBERS,
+    INTRA_TAGS,
+    MAGIC,
+    MAX_CHUNK,
+    MAX_INDEX,
+    STREAM_VERSION,
+    SYNC,
+    End,
+    Frame,
+    Index,
+    Media,
+    Record,
+    StreamHeader,
+    Tag,
+    Tracks,
+    pack_header,
+    pack_record,
+    unpack_header,
+    unpack_record,
+)
+from ncodec.container.varint import VARINT_BYTES, ByteReader
+from ncodec.errors import FormatError, InputError, TruncatedError
+
+NUMBERS = 256
+"""frames are numbered modulo this"""
+_PIECE = 2**20
+_SCANNED = 2**12
+"""bytes that are searched at a time"""
+_MAX_REWOUND = 2**28
+"""bytes that are read twice, over a stream: damage made on purpose must not cost time without end"""
+
+
+class StreamWriter:
+    """Writes a stream from front to back, so that it may be a pipe, and its index at the end."""
+
+    def __init__(self, sink: BinaryIO, header: StreamHeader) -> None:
+        self._sink = sink
+        self._seekable = sink.seekable()
+        self._position = 0
+        self._last_pts = 0
+        self._places: list[tuple[int, int]] = []
+        self.frames = 0
+        self._put(pack_header(header))
+
+    def write(self, record: Frame | Tracks | Media) -> int:
+        """Write a record and return how many bytes it took; raises InputError for numbers beyond the format."""
+        if isinstance(record, Frame):
+            if self.frames and record.pts <= self._last_pts:
+                msg = f"expected a time stamp after {self._last_pts}, got {record.pts}"
+                raise InputError(msg)
+            record = replace(record, number=self.frames % NUMBERS)
+        chunk = pack_record(record, last_pts=self._last_pts)
+        if isinstance(record, Frame):
+            if record.tag == Tag.INTRA:
+                self._places.append((record.pts, self._position))
+                chunk = SYNC + chunk
+            self._last_pts = record.pts
+            self.frames += 1
+        self._put(chunk)
+        return len(chunk)
+
+    def finish(self) -> None:
+        """Write the index and the end."""
+        start = self._position
+        index = pack_record(Index(tuple(self._places)))
+        while len(index) > MAX_INDEX:
+            self._places = self._places[::2]
+            index = pack_record(Index(tuple(self._places)))
+        self._put(index)
+        self._put(pack_record(End(start, self.frames)))
+
+    @property
+    def position(self) -> int:
+        """Bytes so far."""
+        return self._position
+
+    def _put(self, data: bytes) -> None:
+        self._sink.write(data)
+        self._position += len(data)
+        if not self._seekable:  # who reads a pipe wants to see what there is
+            self._sink.flush()
+
+
+class _Source:
+    """Reads exactly what is asked for, in pieces, so that a length that lies allocates nothing."""
+
+    def __init__(self, stream: BinaryIO, position: int = 0) -> None:
+        self.stream = stream
+        self._buffer = bytearray()
+        self._origin = position
+        self._next = self._mark = 0
+        self._rewound = 0
+
+    @property
+    def position(self) -> int:
+        """Bytes from the start of the stream to what is taken next."""
+        return self._origin + self._next
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes, fewer only where the stream ends."""
+        while len(self._buffer) < self._next + count and self._read(self._next + count - len(self._buffer)):
+            pass
+        taken = bytes(self._buffer[self._next : self._next + count])
+        self._next += len(taken)
+        return taken
+
+    def mark(self) -> None:
+        """Remember what is taken from here on."""
+        if self._next > _PIECE:
+            del self._buffer[: self._next]
+            self._origin, self._next = self._origin + self._next, 0
+        self._mark = self._next
+
+    def rewind(self) -> None:
+        """Let what was taken since the mark be taken again, but for its first byte; only so much over a stream."""
+        taken = self._next - self._mark - 1
+        if 0 < taken <= _MAX_REWOUND - self._rewound:
+            self._rewound += taken
+            self._next = self._mark + 1
+
+    def find(self, mark: bytes) -> bool:
+        """Go on to where the next `mark` stands; False where there is none."""
+        while True:
+            self.mark()
+            place = self._buffer.find(mark, self._next)
+            if place >= 0:
+                self._next = place
+                return True
+            self._next = max(self._next, len(self._buffer) - len(mark) + 1)
+            if not self._read(_SCANNED):
+                return False
+
+    def _read(self, count: int) -> bool:
+        part = self.stream.read(min(count, _PIECE))
+        self._buffer += part
+        return bool(part)
+
+    def exactly(self, count: int) -> bytes:
+        """The next `count` bytes; raises FormatError where the stream ends before."""
+        start, data = self.position, self.take(count)
+        if len(data) < count:
+            msg = f"expected {count} bytes at byte {start}, got {len(data)}: the file is truncated"
+            raise TruncatedError(msg)
+        return data
+
+    def varint(self) -> tuple[bytes, int]:
+        """The next varint: its bytes and its value."""
+        packed = b""
+        while len(packed) < VARINT_BYTES:
+            packed += self.exactly(1)
+            if packed[-1] < 0x80:
+                break
+        return packed, ByteReader(packed).varint()
+
+
+class StreamReader:
+    """Reads a stream from front to back, or, where its file can seek, from any intra frame."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        """Reads the header; raises FormatError where it is not one that this version knows."""
+        self._source = _Source(stream)
+        self._last_pts: int | None = None
+        self._number: int | None = None
+        self._frames: int | None = 0
+        self._pending: Frame | None = None
+        self.header = _read_header(self._source)
+
+    def records(self) -> Iterator[Record]:
+        """The records that are left, each verified, up to `End`; raises FormatError for damage and truncation."""
+        while True:
+            record = self.read()
+            if record is not None:
+                yield record
+            if isinstance(record, End):
+                return
+
+    def read(self) -> Record | None:
+        """The next record, or None for one that a reader may skip; raises FormatError, also for missing frames."""
+        if self._pending is not None:
+            record, self._pending = self._pending, None
+            return record
+        self._source.mark()
+        try:
+            found = unpack_record(*_read_chunk(self._source), last_pts=self._last_pts or 0)
+        except FormatError:
+            self._source.rewind()  # its length may be what is damaged
+            raise
+        if isinstance(found, Frame):
+            self._follow(found)
+        elif isinstance(found, End) and self._frames not in (None, found.frames):
+            msg = f"expected {found.frames} frames before the end, got {self._frames}: frames are missing"
+            raise FormatError(msg)
+        return found
+
+    def _follow(self, frame: Frame) -> None:
+        """Check that a frame is the next one, and keep one that can be decoded nevertheless for `skip_damage`."""
+        expected, self._number = self._number, (frame.number + 1) % NUMBERS
+        last, self._last_pts = self._last_pts, frame.pts
+        self._frames = None if self._frames is None else self._frames + 1
+        if last is not None and frame.pts <= last:
+            msg = f"expected a time stamp after {last}, got {frame.pts}: the file is damaged"
+            raise FormatError(msg)
+        if expected is not None and frame.number != expected:
+            self._pending = frame if frame.tag == Tag.INTRA else None
+            msg = f"expected frame {expected}, counted modulo {NUMBERS}, got frame {frame.number}: frames are missing"
+            raise FormatError(msg)
+
+    def skip_damage(self) -> bool:
+        """Go on to the next intra frame's mark; False where there is none."""
+        self._frames = None
+        if self._pending is not None:
+            return True
+        self._number = None
+        return self._source.find(SYNC)
+
+    @property
+    def can_seek(self) -> bool:
+        """Whether decoding can begin anywhere."""
+        return self._source.stream.seekable()
+
+    def index(self) -> Index | None:
+        """Where the intra frames of a file that can seek are, found by reading it where it ends without an index.
+
+        None for what cannot seek; the place in the stream stays.
+        """
+        stream = self._source.stream
+        if not self.can_seek:
+            return None
+        place = stream.tell()
+        try:
+            return _stored_index(stream) or self._found_index()
+        finally:
+            stream.seek(place)
+
+    def frames(self) -> int | None:
+        """How many frames there are, as the end of a whole file that can seek says."""
+        stream = self._source.stream
+        if not self.can_seek:
+            return None
+        place = stream.tell()
+        try:
+            return _read_end(stream).frames
+        except (FormatError, OSError):
+            return None
+        finally:
+            stream.seek(place)
+
+    def seek_before(self, pts: int) -> None:
+        """Go to the last intra frame that is not after a time stamp, or the first; nowhere where that cannot be."""
+        index = self.index()
+        if index is not None and not _is_intra_frame(self._source.stream, _place_before(index, pts)):
+            index = self._found_index()
+        if index is None or not index.places:
+            return
+        offset = _place_before(index, pts)
+        self._source.stream.seek(offset)
+        self._source = _Source(self._source.stream, offset)
+        self._number = self._pending = self._frames = self._last_pts = None
+
+    def _found_index(self) -> Index:
+        stream = self._source.stream
+        stream.seek(0)
+        reader = StreamReader(stream)
+        places: list[tuple[int, int]] = []
+        with suppress(FormatError):
+            while True:
+                offset = reader.position
+                record = reader.read()
+                if isinstance(record, Frame) and record.tag == Tag.INTRA:
+                    places.append((record.pts, offset))
+                if isinstance(record, End):
+                    break
+        return Index(tuple(places))
+
+    @property
+    def position(self) -> int:
+        """Bytes from the start of the stream to the next record."""
+        return self._source.position
+
+
+def _read_end(stream: BinaryIO) -> End:
+    stream.seek(-END_BYTES, 2)
+    end = unpack_record(*_read_chunk(_Source(stream)))
+    if not isinstance(end, End):
+        msg = "expected the end of a stream in its last bytes: the file is truncated"
+        raise TruncatedError(msg)
+    return end
+
+
+def _stored_index(stream: BinaryIO) -> Index | None:
+    """What the end of a whole file points at."""
+    try:
+        stream.seek(_read_end(stream).index_offset)
+        found = unpack_record(*_read_chunk(_Source(stream)))
+    except (FormatError, OSError, OverflowError, ValueError):
+        return None
+    return found if isinstance(found, Index) else None
+
+
+def _place_before(index: Index, pts: int) -> int:
+    """Where the last intra frame that is not after a time stamp is, or the first; -1 where there is none."""
+    first = index.places[0] if index.places else (0, -1)
+    return max((place for place in index.places if place[0] <= pts), default=first)[1]
+
+
+def _is_intra_frame(stream: BinaryIO, offset: int) -> bool:
+    """Whether an intra frame stands there."""
+    try:
+        stream.seek(offset)
+        return stream.read(len(SYNC) + 1) in {SYNC + bytes([tag]) for tag in INTRA_TAGS}
+    except (OSError, OverflowError, ValueError):
+        return False
+
+
+def _read_chunk(source: _Source) -> tuple[int, bytes]:
+    """Tag and payload of the next chunk, its checksum verified."""
+    start = source.position
+    first = source.exactly(1)
+    marked = first == SYNC[:1]
+    if marked:
+        mark = first + source.exactly(len(SYNC) - 1)
+        first = source.exactly(1)
+    if (marked and mark != SYNC) or marked != (first[0] in INTRA_TAGS):
+        msg = f"expected a sync mark before an intra frame alone, got otherwise at byte {start}: the file is damaged"
+        raise FormatError(msg)
+    packed, length = source.varint()
+    most = MAX_INDEX if first[0] == Tag.INDEX else MAX_CHUNK
+    if length > most:
+        msg = f"expected at most {most} bytes in the chunk at byte {start}, got {length}: the file is damaged"
+        raise FormatError(msg)
+    payload = source.exactly(length)
+    check_seal(first + packed + payload, source.exactly(CRC_SIZE), f"chunk at byte {start}")
+    return first[0], payload
+
+
+def _read_header(source: _Source) -> StreamHeader:
+    packed = source.take(len(MAGIC) + 1)
+    if packed[: len(MAGIC)] != MAGIC:
+        msg = f"expected an ncodec video starting with {MAGIC.hex(' ')}, got {packed[:4].hex(' ') or 'no bytes'}"
+        raise FormatError(msg)
+    if packed[len(MAGIC) :] != bytes([STREAM_VERSION]):
+        got = packed[len(MAGIC) :]
+        kind = "a newer" if got > bytes([STREAM_VERSION]) else "another"
+        found = f"{got[0]}: this file needs {kind} ncodec" if got else "none"
+        msg = f"expected stream version {STREAM_VERSION}, got {found}"
+        raise FormatError(msg)
+    packed += source.exactly(HEADER_BYTES - len(packed))
+    parts, numbers = zip(*(source.varint() for _ in range(HEADER_NUMBERS)), strict=True)
+    check_seal(packed + b"".join(parts), source.exactly(CRC_SIZE), "header")
+    return unpack_header(packed, list(numbers))

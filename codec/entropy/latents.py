@@ -1,0 +1,401 @@
+"""Symbols ↔ bits: stack ANS over symbols grouped by table. `FORMAT.md` states the same arithmetic in words."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import constriction
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.arrays import BoolArray, FloatArray, Int8Array, Int16Array, Int32Array, RowArray, SignedArray
+from ncodec.container.varint import ByteReader, pack_varint
+from ncodec.entropy.contexts import PARTS, Activity, measure
+from ncodec.entropy.copies import FRESH, Kinds, fill_repeats, find_repeats, pack_kinds, unpack_kinds, with_exact
+from ncodec.entropy.tables import RESIDUAL_LIMIT, ROWS, TABLE_TOTAL, Z_LIMIT, Table, Tables, magnitudes
+from ncodec.errors import FormatError
+from ncodec.grid import HYPER_CELL
+
+IndexArray = npt.NDArray[np.intp]
+
+HYPER, RESIDUAL = 0, 1
+"""kinds of symbols, of which each has its activity"""
+BAND_CELLS = 1024
+"""hyper-latents coded together, at most (but at least one row of them)"""
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """What a picture is coded as."""
+
+    z_hat: Int8Array
+    """(C_z, ⌈h/4⌉, ⌈w/4⌉) hyper-latent"""
+    residual: Int16Array
+    """(C_y, h, w) rounded difference of the latent and its predicted mean"""
+    exact: BoolArray | None = None
+    """(⌈h/4⌉, ⌈w/4⌉) cells whose pixels are coded otherwise, where they are known: their values are 0, and not coded"""
+
+
+@dataclass(frozen=True, eq=False)
+class Past:
+    """What the symbols of a predicted frame tell of those of the one after it."""
+
+    z_hat: Int8Array
+    """(C_z, ⌈h/4⌉, ⌈w/4⌉)"""
+    activity: tuple[Activity, Activity]
+    """of its hyper-latents and of its residuals, each with half of that of the frame before it"""
+
+    def band(self, band: slice, height: int) -> "Past":
+        """Of some rows of hyper-latents, the last of which may not be whole."""
+        z_activity, r_activity = self.activity
+        return Past(self.z_hat[:, band], (z_activity.rows(band), r_activity.rows(_latent_rows(band, height))))
+
+
+Group = tuple[Table, Int32Array]
+"""a table and the values that are coded by it, one after the other"""
+
+
+def _turned(z_hat: SignedArray, before: Int8Array | None, rows: RowArray) -> SignedArray:
+    """Hyper-latents, positive where those of the frame before have their sign, if their table is one of `after`."""
+    return z_hat if before is None else np.where((rows >= ROWS) & (before < 0), -z_hat, z_hat)
+
+
+def _expected(before: Int8Array | None, rows: RowArray) -> SignedArray:
+    """What is taken off turned hyper-latents."""
+    return np.zeros(1, dtype=np.int16) if before is None else np.where(rows >= ROWS, magnitudes(before), 0)
+
+
+def _groups(rows: RowArray) -> Iterator[tuple[int, IndexArray]]:
+    """Flat positions of each table in use, tables ascending, positions ascending; row 0 is not coded."""
+    flat = rows.reshape(-1)
+    coded = np.flatnonzero(flat)
+    ordered = coded[np.argsort(flat[coded], kind="stable")]
+    sizes = np.bincount(flat[coded], minlength=ROWS)
+    start = 0
+    for row in np.flatnonzero(sizes).tolist():
+        yield row, ordered[start : start + sizes[row]]
+        start += sizes[row]
+
+
+def _bands(shape: tuple[int, ...]) -> list[slice]:
+    """Rows of hyper-latents that are coded together, top to bottom; bounds the memory of a large picture."""
+    _, high, wide = shape
+    step = max(1, BAND_CELLS // wide)
+    return [slice(top, min(top + step, high)) for top in range(0, high, step)]
+
+
+def _latent_rows(band: slice, height: int) -> slice:
+    return slice(band.start * HYPER_CELL, min(band.stop * HYPER_CELL, height))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Symbols of one table, in coding order, as table positions, and the escapes among them."""
+
+    table: Table
+    positions: Int32Array
+    escapes: bytes
+
+
+def _escape_bytes(values: Int32Array, limit: int) -> bytes:
+    return b"".join(pack_varint((abs(v) - limit - 1) << 1 | (v < 0)) for v in values.tolist())
+
+
+def _run(table: Table, values: Int32Array) -> _Run:
+    limit = table.limit
+    positions = values + limit
+    escaped = np.abs(values) > limit
+    if not escaped.any():
+        return _Run(table, positions, b"")
+    positions[escaped] = 2 * limit + 1
+    return _Run(table, positions, _escape_bytes(values[escaped], limit))
+
+
+def _fresh(rows: RowArray, kinds: Kinds | None, band: slice, *, side: int) -> RowArray:
+    """The same tables, but none for what repeats other cells."""
+    if kinds is None:
+        return rows
+    fresh = (kinds[band] == FRESH).repeat(side, axis=0).repeat(side, axis=1)
+    left: RowArray = np.where(fresh[: rows.shape[1], : rows.shape[2]], rows, 0)
+    return left
+
+
+def _parts(
+    values: SignedArray, rows: RowArray, tables: Tables, past: Past | None, *, kind: int
+) -> Iterator[tuple[SignedArray, RowArray]]:
+    """Symbols that are coded together, and their tables, as those before them say; what is yielded may be filled."""
+    if tables.adapted is None:
+        yield values, rows
+        return
+    seen = Activity.none(*rows.shape[1:]) if past is None else past.activity[kind].halved()
+    for first in range(PARTS):
+        part = slice(first, None, PARTS)
+        yield values[part], tables.adapted[kind][rows[part], seen.contexts()]
+        seen += measure(values[part], rows[part], tables.expected)
+
+
+def _band_parts(
+    symbols: Symbols, tables: Tables, band: slice, kinds: Kinds | None, *, qp: int, before: Past | None
+) -> Iterator[tuple[int, SignedArray, RowArray]]:
+    """The parts of one band in decoding order, ẑ, then r: which of them, the symbols, their tables."""
+    past = None if before is None else before.band(band, symbols.residual.shape[1])
+    coded = _BandRows(symbols, tables, band, qp=qp, past=past)
+    for kind, values, rows, side in (
+        (HYPER, coded.beyond, coded.z_rows, 1),
+        (RESIDUAL, coded.residual, coded.r_rows, HYPER_CELL),
+    ):
+        for part, part_rows in _parts(values, _fresh(rows, kinds, band, side=side), tables, past, kind=kind):
+            yield kind, part, part_rows
+
+
+def _band_groups(parts: Iterator[tuple[int, SignedArray, RowArray]], tables: Tables) -> Iterator[Group]:
+    """The symbols of a band in decoding order."""
+    for _, values, rows in parts:
+        flat = values.reshape(-1)
+        for row, positions in _groups(rows):
+            yield tables.bank[row], flat[positions].astype(np.int32)
+
+
+def parts_of(
+    symbols: Symbols, tables: Tables, *, qp: int, before: Past | None
+) -> Iterator[tuple[int, SignedArray, RowArray]]:
+    """All that is coded of a picture, in decoding order: `HYPER` or `RESIDUAL`, symbols, and their tables."""
+    for band in _bands(symbols.z_hat.shape):
+        yield from _band_parts(symbols, tables, band, None, qp=qp, before=before)
+
+
+class _BandRows:
+    """The symbols of a band as they are coded, and the tables that they have before activity changes them."""
+
+    def __init__(self, symbols: Symbols, tables: Tables, band: slice, *, qp: int, past: Past | None) -> None:
+        z_hat = symbols.z_hat[:, band]
+        known = None if past is None else past.z_hat
+        self.residual = symbols.residual[:, _latent_rows(band, symbols.residual.shape[1])]
+        self.z_rows = tables.hyper_rows(z_hat.shape, known, qp=qp)
+        self.beyond = _turned(z_hat.astype(np.int16), known, self.z_rows) - _expected(known, self.z_rows)
+        _, height, width = self.residual.shape
+        self.r_rows = tables.residual_rows(z_hat, qp=qp, height=height, width=width)
+
+
+def follow(symbols: Symbols, tables: Tables, *, qp: int, before: Past | None) -> Past:
+    """What a predicted frame's symbols tell of the next one's, given what those of the frame before it told."""
+    z_seen, r_seen = [], []
+    for band in _bands(symbols.z_hat.shape):
+        past = None if before is None else before.band(band, symbols.residual.shape[1])
+        coded = _BandRows(symbols, tables, band, qp=qp, past=past)
+        z_seen.append(measure(coded.beyond, coded.z_rows, tables.expected))
+        r_seen.append(measure(coded.residual, coded.r_rows, tables.expected))
+    z_activity, r_activity = Activity.stacked(z_seen), Activity.stacked(r_seen)
+    if before is not None:
+        z_before, r_before = before.activity
+        z_activity, r_activity = z_activity + z_before.halved(), r_activity + r_before.halved()
+    return Past(symbols.z_hat, (z_activity, r_activity))
+
+
+def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> bool:
+    """Zero, in place, symbols whose table is the certain one, where a decoder will see zeros; True if any was not."""
+    certain = tables.z_rows[qp] == 0
+    changed = bool(symbols.z_hat[certain].any())
+    symbols.z_hat[certain] = 0
+    for band in _bands(symbols.z_hat.shape):
+        part = symbols.residual[:, _latent_rows(band, symbols.residual.shape[1])]
+        rows = tables.residual_rows(symbols.z_hat[:, band], qp=qp, height=part.shape[1], width=part.shape[2])
+        known = rows == 0
+        changed = changed or bool(part[known].any())
+        part[known] = 0
+    return changed
+
+
+class Packer:
+    """Pushes groups of symbols for `Unpacker` to pop: the coder is a stack, what is decoded first is pushed last."""
+
+    def __init__(self, kinds: Kinds | None = None) -> None:
+        self._coder = constriction.stream.stack.AnsCoder()
+        self._escapes: list[bytes] = []
+        self._kinds = b"" if kinds is None else pack_kinds(kinds)
+
+    def push(self, groups: Iterable[Group]) -> None:
+        """Push groups that are decoded in this order, before all that were pushed so far."""
+        runs = [_run(table, values) for table, values in groups]
+        for run in reversed(runs):
+            self._coder.encode_reverse(run.positions, run.table.model)
+        self._escapes.append(b"".join(run.escapes for run in runs))
+
+    def payload(self) -> bytes:
+        """Lengths, escapes, which cells repeat others if any do, then the coder's 32-bit words, the last one cut."""
+        escapes = b"".join(reversed(self._escapes))
+        words: bytes = self._coder.get_compressed().astype("<u4").tobytes()
+        repeats = pack_varint(len(self._kinds)) + self._kinds if self._kinds else b""
+        return pack_varint(2 * len(escapes) + bool(repeats)) + escapes + repeats + words.rstrip(b"\0")
+
+
+def push_symbols(
+    symbols: Symbols, tables: Tables, *, qp: int, before: Past | None = None, last: Sequence[Group] = ()
+) -> Packer:
+    """Push a picture's symbols, and what is decoded after them; what is decoded before them can be pushed then.
+
+    `before` is of the frame before, where it was predicted by the same model.
+    """
+    pushed = [
+        _push_fresh(symbols, tables, option, qp=qp, before=before, last=last)
+        for option in _options(symbols, repeating=before is None)
+    ]
+    return min(pushed, key=lambda packer: len(packer.payload())) if len(pushed) > 1 else pushed[0]
+
+
+def _options(symbols: Symbols, *, repeating: bool) -> list[Kinds | None]:
+    """How cells can be coded: all but exact ones with symbols of their own, and as repeating others where some do."""
+    kinds = find_repeats(symbols.z_hat, symbols.residual, side=HYPER_CELL) if repeating else None
+    plain = with_exact(None, symbols.exact)
+    return [plain] if kinds is None else [plain, with_exact(kinds, symbols.exact)]
+
+
+def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int) -> bytes:
+    """Code a picture's symbols."""
+    return push_symbols(symbols, tables, qp=qp).payload()
+
+
+def _push_fresh(
+    symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int, before: Past | None, last: Sequence[Group]
+) -> Packer:
+    packer = Packer(kinds)
+    packer.push(last)
+    for band in reversed(_bands(symbols.z_hat.shape)):
+        packer.push(_band_groups(_band_parts(symbols, tables, band, kinds, qp=qp, before=before), tables))
+    return packer
+
+
+def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
+    """Bits of `pack_symbols`, but for its last rounding: -log₂ of tables, and the escapes."""
+    return min(_bits_of(symbols, tables, kinds, qp=qp) for kinds in _options(symbols, repeating=True))
+
+
+def _bits_of(symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int) -> float:
+    bands = _bands(symbols.z_hat.shape)
+    parts = (part for band in bands for part in _band_parts(symbols, tables, band, kinds, qp=qp, before=None))
+    of_kinds = 0 if kinds is None else 8 * len(pack_kinds(kinds))
+    return of_kinds + sum(_bits(_run(*group)) for group in _band_groups(parts, tables))
+
+
+def bits_by_cell(symbols: Symbols, tables: Tables, *, qp: int) -> FloatArray:
+    """(⌈h/4⌉, ⌈w/4⌉) bits of the symbols of a picture in each cell, by their tables."""
+    bits = np.zeros(symbols.z_hat.shape[1:], dtype=np.float32)
+    for band in _bands(symbols.z_hat.shape):
+        coded = _BandRows(symbols, tables, band, qp=qp, past=None)
+        bits[band] = tables.prices.of(coded.z_rows, coded.beyond).sum(axis=0)
+        by_place = tables.prices.of(coded.r_rows, coded.residual).sum(axis=0)
+        for axis in (0, 1):
+            by_place = np.add.reduceat(by_place, np.arange(0, by_place.shape[axis], HYPER_CELL), axis=axis)
+        bits[band] += by_place
+    return bits
+
+
+def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
+    """Replace escape marks (limit + 1) by the values that follow in the escape bytes."""
+    for position in np.flatnonzero(values > limit).tolist():
+        code = escapes.varint()
+        magnitude = (code >> 1) + limit + 1
+        if magnitude > RESIDUAL_LIMIT:
+            msg = f"expected symbols of at most ±{RESIDUAL_LIMIT}, got ±{magnitude}: the file is damaged"
+            raise FormatError(msg)
+        values[position] = -magnitude if code & 1 else magnitude
+
+
+def _bits(run: _Run) -> float:
+    costs = np.log2(TABLE_TOTAL / run.table.counts)
+    return float(costs[run.positions].sum()) + 8 * len(run.escapes)
+
+
+class Unpacker:
+    """Pops groups of symbols off a coded payload; raises FormatError on damage."""
+
+    def __init__(self, payload: bytes) -> None:
+        reader = ByteReader(payload)
+        code = reader.varint()
+        self.escapes = ByteReader(reader.take(code >> 1))
+        self._repeats = reader.take(reader.varint()) if code & 1 else None
+        words = reader.rest()
+        if words.endswith(b"\0"):
+            msg = "expected coded symbols, got bytes that no encoder ends with: the file is damaged"
+            raise FormatError(msg)
+        whole = np.frombuffer(words + bytes(-len(words) % 4), dtype="<u4")
+        self.coder = constriction.stream.stack.AnsCoder(whole.astype(np.uint32))
+
+    def take_kinds(self, high: int, wide: int) -> Kinds | None:
+        """Which of high × wide cells repeat others; None where none does."""
+        packed, self._repeats = self._repeats, None
+        return None if packed is None else unpack_kinds(packed, high, wide)
+
+    def values(self, table: Table, count: int) -> Int32Array:
+        """The next symbols, all by one table."""
+        found: Int32Array = self.coder.decode(table.model, count) - table.limit
+        _unescape(found, self.escapes, table.limit)
+        return found
+
+    def fill(self, target: SignedArray, rows: RowArray, tables: Tables) -> None:
+        """The next symbols, by the row of each; those of row 0 are zero."""
+        flat = np.zeros(target.size, dtype=np.int32)
+        for row, positions in _groups(rows):
+            flat[positions] = self.values(tables.bank[row], len(positions))
+        target[...] = _within(flat, int(np.iinfo(target.dtype).max)).reshape(target.shape)
+
+    def finish(self) -> None:
+        """Raise FormatError unless everything was taken."""
+        if not self.coder.is_empty() or self.escapes.rest() or self._repeats is not None:
+            msg = "expected the coded symbols to end with the picture, got more: the file is damaged"
+            raise FormatError(msg)
+
+
+def _within(values: SignedArray, limit: int) -> SignedArray:
+    if np.abs(values).max(initial=0) > limit:
+        msg = f"expected symbols of at most ±{limit}: the file is damaged"
+        raise FormatError(msg)
+    return values
+
+
+def unpack_symbols(
+    payload: bytes, tables: Tables, *, qp: int, height: int, width: int, exact: BoolArray | None = None
+) -> Symbols:
+    """Decode the symbols of a picture with a latent of `height` × `width`; raises FormatError on damage.
+
+    Cells that are `exact` have none. No network runs: symbols are the same on every machine.
+    """
+    unpacker = Unpacker(payload)
+    symbols = pop_symbols(unpacker, tables, qp=qp, height=height, width=width, exact=exact)
+    unpacker.finish()
+    return symbols
+
+
+def pop_symbols(
+    unpacker: Unpacker,
+    tables: Tables,
+    *,
+    qp: int,
+    height: int,
+    width: int,
+    before: Past | None = None,
+    exact: BoolArray | None = None,
+) -> Symbols:
+    """The next symbols of a payload; `before` is as for `push_symbols`, cells that are `exact` have none."""
+    cells_high, cells_wide = -(-height // HYPER_CELL), -(-width // HYPER_CELL)
+    z_hat = np.zeros((tables.z_rows.shape[1], cells_high, cells_wide), dtype=np.int8)
+    residual = np.zeros((tables.bias.shape[1], height, width), dtype=np.int16)
+    kinds = with_exact(unpacker.take_kinds(cells_high, cells_wide), exact)
+    for band in _bands(z_hat.shape):
+        z_band, r_band = z_hat[:, band], residual[:, _latent_rows(band, height)]
+        past = None if before is None else before.band(band, height)
+        known = None if past is None else past.z_hat
+        rows = _fresh(tables.hyper_rows(z_band.shape, known, qp=qp), kinds, band, side=1)
+        beyond = np.zeros(z_band.shape, dtype=np.int32)
+        for values, part_rows in _parts(beyond, rows, tables, past, kind=HYPER):
+            unpacker.fill(values, part_rows, tables)
+        z_band[...] = _within(_turned(beyond + _expected(known, rows), known, rows), Z_LIMIT)
+        cell_rows = range(band.start, band.stop)
+        if kinds is not None:
+            fill_repeats(z_hat, kinds, cell_rows, side=1)
+        rows = tables.residual_rows(z_band, qp=qp, height=r_band.shape[1], width=r_band.shape[2])
+        rows = _fresh(rows, kinds, band, side=HYPER_CELL)
+        for values, part_rows in _parts(r_band, rows, tables, past, kind=RESIDUAL):
+            unpacker.fill(values, part_rows, tables)
+        if kinds is not None:
+            fill_repeats(residual, kinds, cell_rows, side=HYPER_CELL)
+    return Symbols(z_hat, residual, exact)

@@ -1,0 +1,220 @@
+"""Cells of 64×64 pixels that are coded exactly, beside the networks: layers of lossless pixels ↔ bytes.
+
+A layer is a picture of the smallest box around its cells, as a lossless WebP bitstream or, where all its pixels are
+alike, as their colour. Its samples may be coarser by a step, which makes it nearly exact.
+"""
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.arrays import BoolArray, Pixels
+from ncodec.container.varint import ByteReader, pack_varint
+from ncodec.errors import FormatError
+from ncodec.exact.vp8l import USUAL, Search, pack_vp8l, unpack_vp8l
+from ncodec.grid import CELL, Place, cells_of
+
+MAX_BOX = 2**24
+"""pixels of the box of a layer; bounds the memory of a reader"""
+MAX_LAYERS = 64
+"""of a picture; bounds the memory of a reader"""
+MAX_COVER = 4
+"""how often the boxes of all layers may cover the picture on average; bounds the time of a reader"""
+_BLOCK = 64
+"""cells along each side of what an encoder puts into one layer, so that no box is too large"""
+_COLOUR_BYTES = 3
+MAX_STEP = 255
+DIFFERENCES = 127
+"""what the byte of the step of a layer of differences is larger by"""
+MAX_DIFFERENCE_STEP = MAX_STEP - DIFFERENCES
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """Cells with the pixels of one lossless picture."""
+
+    cells: BoolArray
+    """(⌈H/64⌉, ⌈W/64⌉) those that it holds"""
+    coded: bytes
+    """bitstream of the box around them, or three bytes of the one colour of all of them"""
+    step: int = 1
+    """what samples are multiplied with, 1…255, of differences 1…128; products beyond 255 are 255"""
+    is_difference: bool = False
+    """whether samples are signed differences from the prediction of a frame; with a step of 1, they are modulo 256"""
+
+
+def box_of(cells: BoolArray, height: int, width: int) -> Place:
+    """Rows and columns of pixels of the smallest box around cells, of which there is one at least."""
+    (top, bottom), (left, right) = (np.flatnonzero(cells.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0))
+    rows = slice(CELL * top, min(CELL * (bottom + 1), height))
+    return rows, slice(CELL * left, min(CELL * (right + 1), width))
+
+
+def by_pixel(cells: BoolArray, height: int, width: int) -> BoolArray:
+    """(⌈H/64⌉, ⌈W/64⌉) → (H, W)."""
+    return cells.repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width]
+
+
+def covered(layers: Sequence[Layer], height: int, width: int) -> BoolArray:
+    """(⌈H/64⌉, ⌈W/64⌉) cells that are in one of the layers."""
+    cells = np.zeros(cells_of(height, width), dtype=np.bool_)
+    for layer in layers:
+        cells |= layer.cells
+    return cells
+
+
+def code_layers(pixels: Pixels, cells: BoolArray, *, step: int = 1, search: Search = USUAL) -> list[Layer]:
+    """(H, W, 3) uint8 and the cells to code → layers, more than one of large pictures; samples are in steps."""
+    samples = pixels if step == 1 else np.rint(pixels / np.float32(step)).astype(np.uint8)
+    return [Layer(part, _code_box(samples, part, search), step) for part in _parts(cells)]
+
+
+def code_differences(
+    differences: npt.NDArray[np.int8], cells: BoolArray, *, step: int, search: Search = USUAL
+) -> list[Layer]:
+    """Differences from a prediction in steps, (H, W, 3), and the cells to code → layers."""
+    samples = differences.view(np.uint8)
+    return [Layer(part, _code_box(samples, part, search), step, is_difference=True) for part in _parts(cells)]
+
+
+def _parts(cells: BoolArray) -> Iterator[BoolArray]:
+    """Cells of each layer."""
+    for block in _blocks(cells):
+        part = np.zeros_like(cells)
+        part[block] = cells[block]
+        if part.any():
+            yield part
+
+
+def _blocks(cells: BoolArray) -> Iterator[Place]:
+    high, wide = cells.shape
+    for top in range(0, high, _BLOCK):
+        for left in range(0, wide, _BLOCK):
+            yield slice(top, top + _BLOCK), slice(left, left + _BLOCK)
+
+
+def _code_box(samples: Pixels, cells: BoolArray, search: Search) -> bytes:
+    height, width, _ = samples.shape
+    box = box_of(cells, height, width)
+    held, pixels = by_pixel(cells, height, width)[box], samples[box]
+    colour = pixels.reshape(-1, 3)[held.argmax()]
+    # Channel by channel: numpy takes ten times as long over an axis of three.
+    if all(((pixels[:, :, channel] == colour[channel]) | ~held).all() for channel in range(3)):
+        return bytes(colour)
+    if not held.all():
+        pixels = np.where(held[:, :, None], pixels, colour)
+    return pack_vp8l(np.ascontiguousarray(pixels), search=search)
+
+
+def paint(pixels: Pixels, layers: Sequence[Layer], *, predicted: Pixels | None = None) -> None:
+    """Put the pixels of layers into (H, W, 3) uint8, in place; raises FormatError for damage.
+
+    Differences are of `predicted`, of the same shape.
+    """
+    height, width, _ = pixels.shape
+    for layer in layers:
+        box = box_of(layer.cells, height, width)
+        rows, columns = box
+        high, wide = cells_of(rows.stop, columns.stop)
+        held = by_pixel(
+            layer.cells[rows.start // CELL : high, columns.start // CELL : wide],
+            rows.stop - rows.start,
+            columns.stop - columns.start,
+        )
+        shown = _decoded_box(layer, *held.shape)
+        if layer.is_difference and predicted is not None:
+            shown = add_differences(predicted[box], shown.view(np.int8), step=layer.step)
+        elif layer.step > 1:
+            shown = np.minimum(shown.astype(np.uint16) * layer.step, 255).astype(np.uint8)
+        np.copyto(pixels[box], shown, where=held[:, :, None])
+
+
+def add_differences(predicted: Pixels, differences: npt.NDArray[np.int8], *, step: int) -> Pixels:
+    """A prediction and its differences in steps, (H, W, 3) each → pixels."""
+    if step == 1:
+        return predicted + differences.view(np.uint8)  # modulo 256
+    return np.clip(predicted + np.int16(step) * differences, 0, 255).astype(np.uint8)
+
+
+def _decoded_box(layer: Layer, height: int, width: int) -> Pixels:
+    if len(layer.coded) == _COLOUR_BYTES:
+        return np.broadcast_to(np.frombuffer(layer.coded, dtype=np.uint8), (height, width, 3))
+    return unpack_vp8l(layer.coded, height, width)
+
+
+def pack_layers(layers: Sequence[Layer]) -> bytes:
+    """Layers → bytes, one after the other: step:u8 map_length:varint map coded_length:varint coded."""
+    parts = []
+    for layer in layers:
+        step = layer.step + DIFFERENCES * layer.is_difference
+        parts += [bytes([step]), with_length(pack_map(layer.cells)), with_length(layer.coded)]
+    return b"".join(parts)
+
+
+def with_length(data: bytes) -> bytes:
+    """Data after its length."""
+    return pack_varint(len(data)) + data
+
+
+def pack_map(cells: BoolArray) -> bytes:
+    """Bits of cells in raster order, first ones highest, as a zlib stream; nothing where all are held."""
+    return b"" if cells.all() else zlib.compress(np.packbits(cells).tobytes(), 9)
+
+
+def unpack_layers(
+    payload: bytes, height: int, width: int, *, taken: BoolArray | None = None, with_differences: bool = False
+) -> tuple[Layer, ...]:
+    """Bytes → the layers of a picture of `height` × `width`; raises FormatError.
+
+    No pixel is decoded yet. Layers share no cell, nor have they one that is `taken`; their boxes are bounded as
+    `MAX_BOX` and `MAX_COVER` say. `with_differences`, large steps are of differences.
+    """
+    reader = ByteReader(payload)
+    taken = np.zeros(cells_of(height, width), dtype=np.bool_) if taken is None else taken.copy()
+    layers: list[Layer] = []
+    area = 0
+    while not reader.at_end:
+        step = reader.byte()
+        cells = unpack_map(reader.take(reader.varint()), taken.shape)
+        is_difference = with_differences and step > DIFFERENCES
+        step -= DIFFERENCES * is_difference
+        layer = Layer(cells, reader.take(reader.varint()), step, is_difference)
+        if not step or not cells.any() or (taken & cells).any():
+            msg = "expected layers of cells that share none, in steps of 1 to 255, got others: the file is damaged"
+            raise FormatError(msg)
+        if len(layers) == MAX_LAYERS:
+            msg = f"expected at most {MAX_LAYERS} layers of exact cells, got more: the file is damaged"
+            raise FormatError(msg)
+        taken |= cells
+        rows, columns = box_of(cells, height, width)
+        box = (rows.stop - rows.start) * (columns.stop - columns.start)
+        area += box
+        if box > MAX_BOX or area > MAX_COVER * height * width:
+            msg = f"expected layers of at most {MAX_BOX} pixels that cover a picture {MAX_COVER} times, got larger ones"
+            raise FormatError(msg)
+        layers.append(layer)
+    return tuple(layers)
+
+
+def unpack_map(data: bytes, shape: tuple[int, ...]) -> BoolArray:
+    """What `pack_map` made of cells of a shape; raises FormatError."""
+    if not data:
+        return np.ones(shape, dtype=np.bool_)
+    count = shape[0] * shape[1]
+    inflater = zlib.decompressobj()
+    try:
+        bits = inflater.decompress(data, -(-count // 8) + 1)
+    except zlib.error as error:
+        msg = f"expected a map of exact cells, got what is no zlib stream: {error}"
+        raise FormatError(msg) from error
+    if len(bits) != -(-count // 8) or not inflater.eof or inflater.unused_data:
+        msg = f"expected a map of {count} cells, got another: the file is damaged"
+        raise FormatError(msg)
+    flags = np.unpackbits(np.frombuffer(bits, dtype=np.uint8))
+    if flags[count:].any():
+        msg = f"expected zeros after the map of {count} cells, got others: the file is damaged"
+        raise FormatError(msg)
+    return flags[:count].astype(np.bool_).reshape(shape)

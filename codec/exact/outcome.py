@@ -1,0 +1,85 @@
+"""What a way of coding cells makes of them: squared errors, blots and bits."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ncodec.arrays import BoolArray, FloatArray, Pixels
+from ncodec.entropy.latents import Symbols, bits_by_cell
+from ncodec.entropy.tables import Tables
+from ncodec.exact.lossless_cost import sum_by_cell
+from ncodec.grid import HYPER_CELL, PATCH
+
+ROUGH_BITS = 4.5
+"""of a residual that is not 0, so that few take more"""
+BLOT, UNSEEN = 3.0, 4.0
+"""extra weight of squared errors beyond those of a flat block, and least mean square of a flat block"""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a way of coding makes of cells, (⌈H/64⌉, ⌈W/64⌉) each."""
+
+    errors: FloatArray
+    """squared errors, means of the channels, summed over pixels"""
+    bits: FloatArray
+    blots: FloatArray | float = 0.0
+    """what errors count beside that, where they are blots"""
+
+    def cost(self, price: float) -> FloatArray:
+        """λ·D + R."""
+        total: FloatArray = price * (self.errors + self.blots) + self.bits
+        return total
+
+    def without(self, cells: BoolArray) -> "Outcome":
+        """The same, but for cells that are not to be coded this way."""
+        return replace(self, bits=np.where(cells, np.float32(np.inf), self.bits))
+
+
+class NetworkOutcome:
+    """What the network makes of a picture's cells, (H, W, 3) as shown; bits are counted when they are needed."""
+
+    def __init__(self, source: Pixels, shown: Pixels, symbols: Symbols, tables: Tables, *, qp: int) -> None:
+        self.errors, self.blots = errors_of(source, shown)
+        self._symbols = symbols
+        self._tables = tables
+        self._qp = qp
+
+    def roughly(self) -> Outcome:
+        """With at least about as many bits as it takes."""
+        coded = np.count_nonzero(self._symbols.residual, axis=0)
+        bits = ROUGH_BITS * sum_by_cell(coded, side=HYPER_CELL, across=HYPER_CELL)
+        return Outcome(self.errors, bits, self.blots)
+
+    def precisely(self) -> Outcome:
+        """With the bits of its tables."""
+        return Outcome(self.errors, bits_by_cell(self._symbols, self._tables, qp=self._qp), self.blots)
+
+
+def errors_of(source: Pixels, shown: Pixels) -> tuple[FloatArray, FloatArray]:
+    """Source and shown, (H, W, 3) → squared errors and blot penalties, (⌈H/64⌉, ⌈W/64⌉) each.
+
+    A blot is a block of 16×16 pixels whose errors are larger than those of a flat block would be.
+    """
+    difference = np.subtract(source, shown, dtype=np.int16)
+    squares = np.multiply(difference, difference, dtype=np.int32).reshape(len(source), -1)
+    errors = sum_by_cell(squares, side=PATCH, across=3 * PATCH) / np.float32(3)
+    beyond = np.maximum(errors - _flat_errors(source), 0)
+    cells, blots = (sum_by_cell(each, side=HYPER_CELL, across=HYPER_CELL) for each in (errors, beyond))
+    return cells, BLOT * blots
+
+
+def shown_where(hidden: BoolArray | None, source: Pixels, shown: Pixels) -> Pixels:
+    """(H, W, 3) with the source in pixels that are hidden, (H, W), if any are."""
+    return shown if hidden is None else np.where(hidden[:, :, None], source, shown)
+
+
+def _flat_errors(source: Pixels) -> FloatArray:
+    """(H, W, 3) → (⌈H/16⌉, ⌈W/16⌉) squared errors of flat blocks by green, at least `UNSEEN` a pixel."""
+    green = source[::2, ::2, 1].astype(np.int32)
+    half = PATCH // 2
+    count, total, squares = (
+        sum_by_cell(values, side=half, across=half) for values in (np.ones_like(green), green, np.square(green))
+    )
+    errors: FloatArray = 4 * np.maximum(squares - np.square(total) / count, UNSEEN * count)
+    return errors

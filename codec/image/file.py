@@ -1,0 +1,149 @@
+"""What a picture's file holds beside the network's symbols: exact cells, alpha, metadata."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from ncodec.arrays import Pixels
+from ncodec.container.nci import NO_MODEL, PNG_SIGNATURE, Container, Flag, Header, Tag, pack
+from ncodec.entropy.latents import Symbols, unpack_symbols
+from ncodec.errors import FormatError
+from ncodec.exact.layers import Layer, code_layers, covered, pack_layers, paint, unpack_layers
+from ncodec.exact.vp8l import MAX_SIDE, USUAL, Search, pack_vp8l, unpack_vp8l
+from ncodec.grid import cells_of
+from ncodec.inference.model import Model
+from ncodec.picture import Picture, luma
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A file's bytes and how they came about."""
+
+    data: bytes
+    qp: int
+    symbols: Symbols | None = None
+    """None where every cell is exact"""
+    exact: float = 0.0
+    """share of cells that are exact or nearly so"""
+    lossless: bool = False
+    """whether every pixel comes back as it was"""
+
+
+def as_delivered(pixels: Pixels, *, grey: bool) -> Pixels:
+    """What a reader sees of decoded pixels: three equal channels for a grey picture."""
+    return np.repeat(luma(pixels)[:, :, None], 3, axis=2) if grey else pixels
+
+
+def flags_of(picture: Picture) -> Flag:
+    """The flags of a picture's header."""
+    return Flag.GREY if picture.grey else Flag(0)
+
+
+def pack_extras(picture: Picture, layers: Sequence[Layer] = ()) -> dict[Tag, bytes]:
+    """The optional chunks of a picture with these layers of exact cells."""
+    held = {Tag.ICC: picture.icc, Tag.EXIF: picture.exif, Tag.XMP: picture.xmp}
+    held |= {Tag.EXACT: pack_layers(layers) if layers else None}
+    extras = {tag: value for tag, value in held.items() if value}
+    if picture.alpha is not None:
+        extras[Tag.ALPHA] = pack_alpha(picture.alpha)
+    return extras
+
+
+def encode_layers(picture: Picture, layers: Sequence[Layer], *, qp: int, lossless: bool = False) -> Encoded:
+    """A file whose cells are all exact, in these layers; `lossless` states that its pixels are those of the picture."""
+    flags = flags_of(picture) | (Flag.LOSSLESS if lossless else Flag(0))
+    header = Header(NO_MODEL, picture.width, picture.height, qp, flags)
+    data = pack(Container(header, b"", pack_extras(picture, layers)))
+    return Encoded(data, qp, exact=1.0, lossless=lossless)
+
+
+def is_lossless(picture: Picture, layers: Sequence[Layer]) -> bool:
+    """Whether layers that hold all cells give every pixel back as it is."""
+    painted = np.empty_like(picture.pixels)
+    paint(painted, layers)
+    return bool(np.array_equal(painted, picture.pixels))
+
+
+def plain_layers(pixels: Pixels) -> tuple[Layer, ...] | None:
+    """The layers of a picture of one colour, (H, W, 3), or None for another picture."""
+    # First what tells most pictures apart soonest.
+    if not (pixels[0] == pixels[0, 0]).all() or not (pixels == pixels[0, 0]).all():
+        return None
+    return tuple(code_layers(pixels, np.ones(cells_of(*pixels.shape[:2]), dtype=np.bool_)))
+
+
+def encode_lossless(picture: Picture, *, qp: int, search: Search = USUAL) -> Encoded:
+    """A file that gives every pixel back as it is."""
+    every = np.ones(cells_of(picture.height, picture.width), dtype=np.bool_)
+    return encode_layers(picture, code_layers(picture.pixels, every, search=search), qp=qp, lossless=True)
+
+
+def read_layers(container: Container) -> tuple[Layer, ...]:
+    """The layers of exact cells of a file; raises FormatError, also where a model is missing or one too many."""
+    header = container.header
+    layers = unpack_layers(container.extras.get(Tag.EXACT, b""), header.height, header.width)
+    whole = bool(covered(layers, header.height, header.width).all())
+    if whole != (header.model_id == NO_MODEL) or (whole and container.symbols):
+        msg = "expected symbols of a model for all cells but exact ones, got otherwise: the file is damaged"
+        raise FormatError(msg)
+    return layers
+
+
+def read_symbols(container: Container, model: Model) -> Symbols:
+    """The symbols of a file, without running a network; raises FormatError where they are not whole."""
+    header = container.header
+    high, wide = header.latent_size
+    exact = covered(read_layers(container), header.height, header.width)
+    known = exact if exact.any() else None
+    return unpack_symbols(container.symbols, model.tables, qp=header.qp, height=high, width=wide, exact=known)
+
+
+def decode_exact(container: Container) -> Picture:
+    """A file whose cells are all exact → picture, without a model; raises FormatError."""
+    header = container.header
+    layers = read_layers(container)
+    pixels = np.empty((header.height, header.width, 3), dtype=np.uint8)
+    paint(pixels, layers)
+    return picture_of(container, pixels)
+
+
+def picture_of(container: Container, pixels: Pixels) -> Picture:
+    """Decoded pixels, (H, W, 3), and what is kept beside them → picture; raises FormatError for damaged alpha."""
+    extras, grey = container.extras, bool(container.header.flags & Flag.GREY)
+    alpha = read_alpha(container)
+    delivered = as_delivered(pixels, grey=grey)
+    return Picture(delivered, grey, alpha, extras.get(Tag.ICC), extras.get(Tag.EXIF), extras.get(Tag.XMP))
+
+
+def pack_alpha(alpha: Pixels) -> bytes:
+    """(H, W) → the smaller one of a PNG and a lossless WebP bitstream."""
+    stream = io.BytesIO()
+    Image.fromarray(alpha).save(stream, "PNG", optimize=True)
+    png = stream.getvalue()
+    if max(alpha.shape) > MAX_SIDE:
+        return png
+    return min(pack_vp8l(alpha), png, key=len)
+
+
+def read_alpha(container: Container) -> Pixels | None:
+    """The alpha plane of a file, (H, W), if it has one; raises FormatError where it cannot be read."""
+    header, coded = container.header, container.extras.get(Tag.ALPHA)
+    if coded is None:
+        return None
+    if container.version > 1 and not coded.startswith(PNG_SIGNATURE):
+        return np.ascontiguousarray(unpack_vp8l(coded, header.height, header.width)[:, :, 1])
+    try:
+        # Unlike `Image.open`, this asks no global limit: the size is compared before a pixel is decoded.
+        with PngImagePlugin.PngImageFile(io.BytesIO(coded)) as plane:
+            if plane.size != (header.width, header.height) or plane.mode != "L":
+                msg = f"expected an alpha plane of {header.width}×{header.height}, got {plane.size} {plane.mode}"
+                raise FormatError(msg)
+            return np.asarray(plane)
+    except FormatError:
+        raise
+    except Exception as error:  # whatever a PNG reader throws at damaged data
+        msg = f"expected an alpha plane that is a whole PNG, got one that cannot be read ({type(error).__name__})"
+        raise FormatError(msg) from error

@@ -1,0 +1,268 @@
+"""How good or how small a picture's file is to be, and the search for the qp that makes it so."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import count
+
+import numpy as np
+
+from ncodec.arrays import Pixels
+from ncodec.entropy.latents import estimate_bits
+from ncodec.errors import InputError
+from ncodec.exact.layers import covered, pack_layers, paint
+from ncodec.exact.vp8l import THOROUGH, USUAL
+from ncodec.grid import MAX_SIDE
+from ncodec.image.codec import ImageCodec
+from ncodec.image.effort import MAX_EFFORT
+from ncodec.image.file import Encoded, as_delivered, encode_lossless
+from ncodec.image.hidden import visible_psnr
+from ncodec.image.rdoq import Watch, unwatched
+from ncodec.picture import Picture, psnr
+from ncodec.quality import QP_COUNT, quality_to_qp
+
+MAX_BPP = 1000
+"""beyond any file"""
+LOSSLESS = "lossless"
+"""the quality of a file that gives every pixel back"""
+SAMPLE_SIDE, SAMPLE_PIECES = 128, 3
+"""pixels along each side of a piece of the sample, and pieces"""
+OVERHEAD = 24
+"""bytes of a file that do not grow with the picture"""
+SAMPLED_QPS = (4, 34, 62)
+MAX_GUESSES = 6
+"""values that are asked for where they are expected to be right; after them, the range is halved"""
+NEAR = 2
+"""steps of qp between which values without effort tell nothing new"""
+EXACT_PSNR = 99.0
+"""dB that stand for a picture without errors"""
+CERTAIN = 0.3
+"""share of a qp step's change by which a prediction must exceed the target to count untried"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """How good or how small a file is to be; exactly one field is set."""
+
+    quality: float | str | None = None
+    """0…100, or `LOSSLESS`"""
+    size: int | None = None
+    """largest file, in bytes"""
+    bpp: float | None = None
+    """largest file, in bits per pixel"""
+    psnr: float | None = None
+    """least PSNR over RGB, in dB"""
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("quality", "size", "bpp", "psnr") if getattr(self, name) is not None]
+        if len(given) != 1:
+            msg = f"expected one of quality, size, bpp and psnr, got {', '.join(given) or 'none'}"
+            raise InputError(msg)
+        value = getattr(self, given[0])
+        if self.quality == LOSSLESS:
+            return
+        low, high = (0, 100) if self.quality is not None else (0, math.inf)
+        if isinstance(value, str) or not (low <= value <= high) or not math.isfinite(value):
+            msg = f"expected a {given[0]} of {low} to {high}, got {value}"
+            raise InputError(msg)
+
+
+def encode_to(
+    codec: ImageCodec, picture: Picture, target: Target, *, effort: int | None = None, watch: Watch = unwatched
+) -> Encoded:
+    """Picture → file bytes that meet a target, with the effort of `ImageCodec.effort_for` where none is given.
+
+    Of files that are small enough it is the best picture, of those that are good enough the smallest file; a lossless
+    one is among them. `watch` is told how many steps of how many are done. Raises InputError for a picture too large
+    and where no file is small enough.
+    """
+    looking = codec.effort_for(picture, effort)
+    if max(picture.height, picture.width) > MAX_SIDE:
+        msg = f"expected sides of at most {MAX_SIDE} pixels, got {picture.width}×{picture.height}"
+        raise InputError(msg)
+    lossless = lru_cache(maxsize=1)(lambda: _lossless(picture, looking))
+    if target.quality == LOSSLESS:
+        return lossless()
+    if target.quality is not None:
+        return codec.encode(picture, qp=quality_to_qp(float(target.quality)), effort=looking, watch=watch)
+    trials = _Trials(codec, picture, effort=looking, watch=watch)
+    if target.psnr is not None:
+        return _least_with_psnr(trials, target.psnr, lossless)
+    pixels = picture.height * picture.width
+    limit = target.size if target.size is not None else int(min(target.bpp or 0, MAX_BPP) * pixels / 8)
+    return _best_within(trials, limit, lossless)
+
+
+def _lossless(picture: Picture, effort: int) -> Encoded:
+    return encode_lossless(picture, qp=QP_COUNT - 1, search=THOROUGH if effort == MAX_EFFORT else USUAL)
+
+
+@dataclass(frozen=True)
+class _Measure:
+    """Something of a file that grows with its qp."""
+
+    value: Callable[[int], float]
+    roughly: Callable[[int], float]
+    """the same without effort, which is made sooner"""
+    expected: Callable[[int], float]
+    """about the same from a sample"""
+
+    def last_below(self, wanted: float) -> int:
+        """The largest qp whose value is at most the wanted one, or -1.
+
+        Values are asked for as rarely as what is expected of them allows.
+        """
+        low, high = -1, QP_COUNT
+        offsets = self._rough_offsets(wanted)
+        for trial in count():
+            if high - low <= 1:
+                break
+            guess = self._guess(low, high, wanted, offsets) if trial < MAX_GUESSES else (low + high) // 2
+            found = self.value(guess)
+            if not trial:
+                # An effort changes all values about alike.
+                shift = found - self._predicted(guess, offsets)
+                offsets = {qp: offset + shift for qp, offset in offsets.items()}
+            offsets[guess] = found - self.expected(guess)
+            if found > wanted:
+                high = guess
+                continue
+            low = guess
+            following = self._predicted(min(guess + 1, QP_COUNT - 1), offsets)
+            if following > wanted + CERTAIN * (following - found):
+                break
+        return low
+
+    def _rough_offsets(self, wanted: float) -> dict[int, float]:
+        """By how much values without effort, at one or two qps near the one that is looked for, are not as expected."""
+        offsets: dict[int, float] = {}
+        for _ in range(2):
+            guess = self._guess(-1, QP_COUNT, wanted, offsets)
+            if any(abs(guess - known) <= NEAR for known in offsets):
+                break
+            offsets[guess] = self.roughly(guess) - self.expected(guess)
+        return offsets
+
+    def _guess(self, low: int, high: int, wanted: float, offsets: dict[int, float]) -> int:
+        """Where the value is expected to be the last that is at most the wanted one, between two qps."""
+        reached = [qp for qp in range(low + 1, high) if self._predicted(qp, offsets) <= wanted]
+        return reached[-1] if reached else low + 1
+
+    def _predicted(self, qp: int, offsets: dict[int, float]) -> float:
+        """The expected value, corrected by what values were found beyond the expected ones at some qps."""
+        known = sorted(offsets)
+        if not known:
+            return self.expected(qp)
+        near = sorted(known, key=lambda each: abs(each - qp))[:2]
+        if len(near) == 1:
+            return self.expected(qp) + offsets[near[0]]
+        slope = (offsets[near[1]] - offsets[near[0]]) / (near[1] - near[0])
+        return self.expected(qp) + offsets[near[0]] + slope * (qp - near[0])
+
+
+class _Trials:
+    """Files of a picture at qps, each made once, and what a sample of it lets expect of others."""
+
+    def __init__(self, codec: ImageCodec, picture: Picture, *, effort: int, watch: Watch) -> None:
+        self.picture = picture
+        self._effort = effort
+        self._watch = watch
+        self._files: dict[tuple[int, int], Encoded] = {}
+        """by qp and effort"""
+        self._codec = codec
+        self._sample: tuple[list[float], list[float]] | None = None
+
+    def encode(self, qp: int) -> Encoded:
+        """File of the effort asked for; an all-exact one of effort 0 serves below `MAX_EFFORT`."""
+        plain = self._files.get((qp, 0))
+        if plain is not None and plain.exact == 1 and self._effort < MAX_EFFORT:
+            return plain
+        return self._file(qp, self._effort)
+
+    def plain(self, qp: int) -> Encoded:
+        """The file without effort."""
+        return self._file(qp, 0)
+
+    def _file(self, qp: int, effort: int) -> Encoded:
+        key = qp, effort
+        if key not in self._files:
+            encoded = self._codec.encode(self.picture, qp=qp, effort=effort, watch=self._watch)
+            self._files[key] = replace(encoded, symbols=None)  # 200 MB of a 100-megapixel picture
+        return self._files[key]
+
+    @property
+    def sizes(self) -> _Measure:
+        """log₂ of the bytes of files."""
+        return _Measure(
+            lambda qp: math.log2(len(self.encode(qp).data)),
+            lambda qp: math.log2(len(self.plain(qp).data)),
+            lambda qp: float(np.interp(qp, SAMPLED_QPS, self._sampled()[0])),
+        )
+
+    @property
+    def psnrs(self) -> _Measure:
+        """PSNR of the pictures that files give, in dB."""
+        return _Measure(
+            lambda qp: self._psnr_of(self.encode(qp)),
+            lambda qp: self._psnr_of(self.plain(qp)),
+            lambda qp: float(np.interp(qp, SAMPLED_QPS, self._sampled()[1])),
+        )
+
+    def _psnr_of(self, encoded: Encoded) -> float:
+        return min(visible_psnr(self.picture, self._codec.decode(encoded.data).pixels), EXACT_PSNR)
+
+    def _sampled(self) -> tuple[list[float], list[float]]:
+        """log₂ of bytes and PSNR at `SAMPLED_QPS`."""
+        if self._sample is None:
+            sample = Picture(sample_of(self.picture.pixels), self.picture.grey)
+            share = sample.pixels.size / self.picture.pixels.size
+            sizes, qualities = [], []
+            for qp in SAMPLED_QPS:
+                # Without floors, which the whole picture may meet where a part of it does not.
+                plan = self._codec.plan(sample, self._codec.price, qp=qp, with_latent=False)
+                shown, bits = as_delivered(plan.draft.pixels, grey=sample.grey).copy(), 0.0
+                paint(shown, plan.layers)
+                if not covered(plan.layers, sample.height, sample.width).all():
+                    bits = estimate_bits(plan.draft.symbols, self._codec.model.tables, qp=plan.qp)
+                size = bits / 8 + len(pack_layers(plan.layers))
+                sizes.append(math.log2(size / share + OVERHEAD))
+                qualities.append(min(psnr(sample.pixels, shown), EXACT_PSNR))
+            self._sample = sizes, qualities
+        return self._sample
+
+
+def sample_of(pixels: Pixels) -> Pixels:
+    """(H, W, 3) → pieces of it in a row, enough to tell how its size and errors change with the qp."""
+    high, wide = (side // SAMPLE_SIDE for side in pixels.shape[:2])
+    if high * wide <= SAMPLE_PIECES:
+        return pixels
+    chosen = np.linspace(0, high * wide - 1, SAMPLE_PIECES + 2).astype(int)[1:-1]
+    corners = [(SAMPLE_SIDE * row, SAMPLE_SIDE * column) for row, column in (divmod(each, wide) for each in chosen)]
+    return np.concatenate([pixels[y : y + SAMPLE_SIDE, x : x + SAMPLE_SIDE] for y, x in corners], axis=1)
+
+
+def _best_within(trials: _Trials, limit: int, lossless: Callable[[], Encoded]) -> Encoded:
+    """The best picture whose file has at most so many bytes; raises InputError where none has."""
+    found = trials.sizes.last_below(math.log2(limit) if limit else -1.0)
+    if found == QP_COUNT - 1 and len(lossless().data) <= limit:
+        return lossless()
+    if found >= 0:
+        return trials.encode(found)
+    smallest = min(trials.encode(0), trials.plain(0), lossless(), key=lambda encoded: len(encoded.data))
+    if len(smallest.data) > limit:
+        msg = f"expected a limit of at least {len(smallest.data)} bytes for this picture, got {limit}"
+        raise InputError(msg)
+    return smallest
+
+
+def _least_with_psnr(trials: _Trials, least: float, lossless: Callable[[], Encoded]) -> Encoded:
+    """The smallest file whose picture is good enough."""
+    below = trials.psnrs.last_below(float(np.nextafter(least, -math.inf)))
+    if below == QP_COUNT - 1:
+        return lossless()
+    for qp in range(below + 1, QP_COUNT):
+        # What was expected of a qp that was not tried may have been too much.
+        if trials.psnrs.value(qp) >= least:
+            return trials.encode(qp)
+    return lossless()

@@ -1,0 +1,136 @@
+"""A search for better symbols of a picture: those that promise most are moved by one, again and again.
+
+The classic form is rate–distortion optimized quantization; here the slope of errors comes back through the networks, so
+that it also knows how every other symbol was rounded.
+"""
+
+from collections.abc import Callable
+from itertools import count
+
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.arrays import BoolArray, FloatArray, Int16Array, Pixels, RowArray
+from ncodec.entropy.copies import find_repeats
+from ncodec.entropy.latents import Symbols
+from ncodec.entropy.tables import RESIDUAL_LIMIT, Tables
+from ncodec.grid import CELL, HYPER_CELL, PATCH
+from ncodec.image.effort import Search
+from ncodec.image.tiles import Tile, tiles
+from ncodec.inference.protocol import Backend, Draft, Slopes
+
+FIRST_GAIN, SECOND_GAIN = 3.0, 2.0
+"""bits that a move of the first and the second half of the latents has to promise: moves beside each other add up to
+less than each of them promises, and the means of the second half follow those of the first"""
+
+
+SEARCHED_TILE, SEARCHED_HALO = 768, 128
+"""largest side of what is searched at once, which takes more memory than coding, and the pixels that are seen around
+it, enough for its symbols and most of what an error depends on"""
+
+Watch = Callable[[int, int], None]
+"""told how many steps of how many are done"""
+
+
+def unwatched(done: int, steps: int) -> None:
+    """Tell nobody."""
+
+
+def refine(
+    pixels: Pixels,
+    draft: Draft,
+    tables: Tables,
+    backend: Backend,
+    search: Search,
+    *,
+    qp: int,
+    form: FloatArray,
+    watch: Watch,
+) -> Symbols:
+    """(H, W, 3) with H and W multiples of 16 and what one pass made of it → symbols that cost less.
+
+    Hyper-latents stay. First that half of the residuals is improved which the means of the other half depend on. What
+    of errors counts is a form of `ncodec.image.error_weights`. `watch` is told how many steps of how many are done.
+    Where cells of the draft repeat each other, the true cost decides whether it stays as it is.
+    """
+    parts = list(tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, side=SEARCHED_TILE))
+    steps = count(1)
+    # Where places are all alike they all move at once, and what each of them promised is not kept.
+    alike = find_repeats(draft.symbols.z_hat, draft.symbols.residual, side=HYPER_CELL) is not None
+    known, cost = draft, 0.0
+    for look in range(search.looks):
+        on_first = look < search.first
+        least = FIRST_GAIN if on_first else SECOND_GAIN
+        # What lies beside a tile is as it was before this look.
+        residual = known.symbols.residual.copy()
+        for tile in parts:
+            seen, rows = _seen(known, tile, tables, qp=qp)
+            found = backend.slopes(pixels[tile.seen(1)], seen, rows > 0, qp=qp, form=form, reround=look <= search.first)
+            if look == 0 and alike:
+                cost += _whole_cost(found.cost, seen, rows, tables, tile)
+            movable = (rows > 0) & (_first_half(rows.shape) == on_first)
+            better = _moved(found, rows, movable, tables, least=least, most=search.moves(look))
+            residual[:, *tile.outer(PATCH)] = better[:, *tile.inner(PATCH)]
+            watch(next(steps), len(parts) * search.looks)
+        known = Draft(Symbols(draft.symbols.z_hat, residual, draft.symbols.exact), draft.latent)
+    if not alike:
+        return known.symbols
+    for tile in parts:
+        seen, rows = _seen(known, tile, tables, qp=qp)
+        of_errors = backend.cost(pixels[tile.seen(1)], seen, rows > 0, qp=qp, form=form)
+        cost -= _whole_cost(of_errors, seen, rows, tables, tile)
+    return known.symbols if cost > 0 else draft.symbols
+
+
+def _seen(draft: Draft, tile: Tile, tables: Tables, *, qp: int) -> tuple[Draft, RowArray]:
+    """What is seen of a draft around a tile, and the tables of its residuals."""
+    y = (slice(None), *tile.seen(PATCH))
+    latent, z_hat = draft.latent[y], draft.symbols.z_hat[:, *tile.seen(CELL)]
+    rows = tables.residual_rows(z_hat, qp=qp, height=latent.shape[1], width=latent.shape[2])
+    if draft.symbols.exact is not None:
+        exact = draft.symbols.exact[tile.seen(CELL)].repeat(HYPER_CELL, axis=0).repeat(HYPER_CELL, axis=1)
+        rows = np.where(exact[: rows.shape[1], : rows.shape[2]], np.uint8(0), rows)
+    return Draft(Symbols(z_hat, draft.symbols.residual[y]), latent), rows
+
+
+def _whole_cost(of_errors: FloatArray, seen: Draft, rows: RowArray, tables: Tables, tile: Tile) -> float:
+    """Of errors and residuals in a tile, without what is around it."""
+    inner = (slice(None), *tile.inner(PATCH))
+    bits = tables.prices.of(rows[inner], seen.symbols.residual[inner])
+    return float(of_errors[inner[1:]].sum(dtype=np.float64) + bits.sum(dtype=np.float64))
+
+
+def _first_half(shape: tuple[int, ...]) -> BoolArray:
+    """Where latents are of the first half, (C_y, h, w): a checkerboard in row, column and channel."""
+    channels, rows, columns = np.ogrid[tuple(slice(side) for side in shape)]
+    first: BoolArray = (rows + columns) % 2 == channels % 2
+    return first
+
+
+def _moved(found: Slopes, rows: RowArray, movable: BoolArray, tables: Tables, *, least: float, most: int) -> Int16Array:
+    """Residuals after the best moves by one of what is `movable`: of `least` bits each, `most` at a place."""
+    residual = found.residual.copy()
+    places = np.flatnonzero(movable)
+    values, row = residual.reshape(-1)[places].astype(np.intp), rows.reshape(-1)[places]
+    slope = found.slope.reshape(-1)[places]
+    bend = found.curvature[places // (residual.shape[1] * residual.shape[2])] / 2
+    now = tables.prices.of(row, values)
+    up, down = (slope * step + bend + tables.prices.of(row, values + step) for step in (1, -1))
+    saved = now - np.minimum(up, down)
+    chosen = _best(places, saved, residual.shape, least=least, most=most)
+    moved = values[chosen] + np.where(up < down, 1, -1)[chosen]
+    residual.reshape(-1)[places[chosen]] = np.clip(moved, -RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+    return residual
+
+
+def _best(
+    places: npt.NDArray[np.intp], saved: FloatArray, shape: tuple[int, ...], *, least: float, most: int
+) -> npt.NDArray[np.intp]:
+    """Which of the flat `places` save at least so much and are among the `most` best over their (row, column)."""
+    enough = np.flatnonzero(saved > least)
+    area = shape[1] * shape[2]
+    order = enough[np.lexsort((-saved[enough], places[enough] % area))]
+    columns = places[order] % area
+    starts = np.flatnonzero(np.append(True, columns[1:] != columns[:-1]))
+    ranks = np.arange(len(order)) - np.repeat(starts, np.diff(np.append(starts, len(order))))
+    return order[ranks < most]

@@ -1,0 +1,49 @@
+"""What runs the networks: one interface, several libraries behind it."""
+
+from importlib.util import find_spec
+
+from ncodec.errors import BackendError
+from ncodec.inference.model import Model
+from ncodec.inference.protocol import Backend
+
+BACKENDS = ("onnx", "torch")
+MAX_THREADS = 256
+
+
+def check_backend(name: str) -> None:
+    """Raise BackendError unless there is such a backend."""
+    if name not in BACKENDS:
+        msg = f"expected a backend among {', '.join(BACKENDS)}, got {name!r}"
+        raise BackendError(msg)
+
+
+def open_backend(
+    model: Model,
+    name: str = "onnx",
+    *,
+    threads: int | None = None,
+    precision: str = "float32",
+    device: str | None = None,
+) -> Backend:
+    """Load a model's networks into the named backend.
+
+    `threads` is the number of CPU threads, None for the library's choice. `precision` (float32 or bfloat16) and
+    `device` (None for a GPU if there is one) are the torch backend's. Raises BackendError when it is not installed.
+    """
+    check_backend(name)
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        msg = f"expected 1 to {MAX_THREADS} threads, got {threads}"
+        raise BackendError(msg)
+    if name == "onnx":
+        if precision != "float32" or device is not None:
+            msg = f"the onnx backend runs in float32 on the CPU, got precision {precision} and device {device}"
+            raise BackendError(msg)
+        from ncodec.inference.onnx import OnnxBackend
+
+        return OnnxBackend(model, threads=threads)
+    if find_spec("torch") is None or find_spec("safetensors") is None:
+        msg = "the torch backend needs PyTorch and safetensors: pip install 'ncodec[torch]'"
+        raise BackendError(msg)
+    from ncodec.inference.torch import TorchBackend
+
+    return TorchBackend(model, threads=threads, precision=precision, device=device)

@@ -1,0 +1,69 @@
+"""A trained model as the runtime sees it: identity, files, integer tables, facts."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ncodec.entropy.tables import Tables
+from ncodec.errors import ModelError
+
+TABLES_FILE = "tables.npz"
+SLOPES_FILE = "slopes.onnx"
+"""of models that an encoder can search for better symbols of, which are those of pictures for the least square error"""
+PICTURE, FRAME = "picture", "frame"
+"""kinds of models: of pictures, and of frames that are predicted from the one before"""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One entry of the manifest whose files were found and match their hashes."""
+
+    id: int
+    """what a file names its model by"""
+    name: str
+    folder: Path
+    architecture: dict[str, Any]
+    """fields of `ncodec.networks.image.ImageConfig`"""
+    halo: int
+    """pixels around a tile that its result depends on, a multiple of 64"""
+    facts: dict[str, object]
+    """kMAC/px, training facts and measured rate–distortion, for people"""
+    kind: str = PICTURE
+    floors: tuple[tuple[int, float], ...] = ()
+    """(qp, dB) between which lies the PSNR that pictures have at least at each qp; none where nothing is promised"""
+
+    def floor(self, qp: int) -> float:
+        """The PSNR in dB that pictures have at least at a qp."""
+        if not self.floors:
+            return 0.0
+        qps, decibels = zip(*self.floors, strict=True)
+        return float(np.interp(qp, qps, decibels))
+
+    def path(self, file: str) -> Path:
+        """Where a file of this model lies."""
+        return self.folder / file
+
+    @cached_property
+    def tables(self) -> Tables:
+        """The integers of the entropy coder."""
+        try:
+            with np.load(self.path(TABLES_FILE), allow_pickle=False) as stored:
+                ends = np.cumsum(stored["sizes"])[:-1]
+                tables = Tables(
+                    counts=tuple(np.split(stored["counts"], ends)),
+                    weight=stored["weight"],
+                    bias=stored["bias"],
+                    z_rows=stored["z_rows"],
+                    shift=int(stored["shift"]),
+                    after=tuple(np.atleast_2d(stored["after"])) if "after" in stored else (),
+                    still=int(stored["still"]) if "still" in stored else 0,
+                    adapted=(stored["z_adapted"], stored["r_adapted"]) if "z_adapted" in stored else None,
+                )
+            tables.validate()
+        except (OSError, KeyError, ValueError) as error:
+            msg = f"the tables of model {self.name} cannot be used: {error}"
+            raise ModelError(msg) from error
+        return tables

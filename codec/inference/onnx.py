@@ -1,0 +1,122 @@
+"""ONNX Runtime on the CPU: the default backend."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
+from ncodec.entropy.latents import Symbols
+from ncodec.errors import BackendError
+from ncodec.inference.model import FRAME, SLOPES_FILE, Model
+from ncodec.inference.protocol import Draft, Slopes, exact_cells
+
+LARGE = 3 * 2**21
+"""values of a tile (about two megapixels) from which memory is given back after each run"""
+
+
+def _run_options(*, large: bool) -> onnxruntime.RunOptions:
+    options = onnxruntime.RunOptions()
+    options.only_execute_path_to_fetches = True
+    if large:
+        options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
+
+
+class OnnxBackend:
+    """The exported graphs; each is loaded when it is first used."""
+
+    def __init__(self, model: Model, *, threads: int | None = None) -> None:
+        self.model = model
+        self.threads = threads
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+
+    def _session(self, graph: str) -> onnxruntime.InferenceSession:
+        if graph not in self._sessions:
+            options = onnxruntime.SessionOptions()
+            options.log_severity_level = 3
+            levels = onnxruntime.GraphOptimizationLevel
+            # The highest level costs more at load than it gains on a picture, or on a large one's tiles.
+            frames = self.model.kind == FRAME
+            options.graph_optimization_level = levels.ORT_ENABLE_ALL if frames else levels.ORT_ENABLE_BASIC
+            # Threads that spin between two runs keep a core from what decodes symbols and compensates motion.
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            if self.threads is not None:
+                options.intra_op_num_threads = self.threads
+            # Growing by powers of two would hold twice the memory that a large picture's tiles need.
+            provider = ("CPUExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})
+            self._sessions[graph] = onnxruntime.InferenceSession(
+                str(self.model.path(graph)), options, providers=[provider]
+            )
+        return self._sessions[graph]
+
+    def _run(self, graph: str, outputs: list[str], inputs: dict[str, object], *, large: bool) -> list[npt.NDArray[Any]]:
+        try:
+            made: list[npt.NDArray[Any]] = self._session(graph).run(outputs, inputs, _run_options(large=large))
+        except Exception as error:  # onnxruntime raises classes of its own extension module
+            msg = f"ONNX Runtime could not run {graph} of model {self.model.name}: {error}"
+            raise BackendError(msg) from error
+        return made
+
+    def analyze(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+    ) -> Symbols:
+        """(H, W, 3) with H and W multiples of 16 → symbols."""
+        inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, predicted)}
+        return Symbols(*self._run("encoder.onnx", ["z_hat", "residual"], inputs, large=pixels.size > LARGE))
+
+    def code(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+    ) -> tuple[Symbols, Levels]:
+        """Symbols, and the levels that they give."""
+        inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, predicted)}
+        wanted = ["z_hat", "residual", "levels"]
+        z_hat, residual, levels = self._run("encoder.onnx", wanted, inputs, large=pixels.size > LARGE)
+        return Symbols(z_hat, residual), levels
+
+    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
+        """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
+        inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, **_known(qp, predicted)}
+        return self._run("decoder.onnx", ["levels"], inputs, large=symbols.residual.size > LARGE)[0]
+
+    def draft(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[Draft, Levels]:
+        """A picture → symbols, what they round, and the levels that they give."""
+        wanted = ["z_hat", "residual", "latent", "levels"]
+        inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, None)}
+        z_hat, residual, latent, levels = self._run("encoder.onnx", wanted, inputs, large=pixels.size > LARGE)
+        return Draft(Symbols(z_hat, residual), latent), levels
+
+    def slopes(
+        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray, reround: bool
+    ) -> Slopes:
+        """What moving symbols of a picture would do."""
+        wanted = ["settled", "slope", "curvature", "cost"]
+        inputs = _slopes_inputs(pixels, draft, coded, qp=qp, form=form, reround=reround)
+        return Slopes(*self._run(SLOPES_FILE, wanted, inputs, large=pixels.size > LARGE))
+
+    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray) -> FloatArray:
+        """The cost of the errors alone."""
+        inputs = _slopes_inputs(pixels, draft, coded, qp=qp, form=form, reround=False)
+        return self._run(SLOPES_FILE, ["cost"], inputs, large=pixels.size > LARGE)[0]
+
+
+def _slopes_inputs(
+    pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray, reround: bool
+) -> dict[str, object]:
+    return {
+        "pixels": pixels,
+        "latent": draft.latent,
+        "z_hat": draft.symbols.z_hat,
+        "residual": draft.symbols.residual,
+        "coded": coded,
+        "form": form,
+        "reround": np.array([reround]),
+        **_known(qp, None),
+    }
+
+
+def _known(qp: int, predicted: Pixels | None) -> dict[str, object]:
+    """What every graph is told."""
+    known: dict[str, object] = {"qp": np.array([qp], dtype=np.float32)}
+    return known if predicted is None else known | {"predicted": predicted}

@@ -1,0 +1,123 @@
+"""PyTorch, on the CPU or a GPU, in float32 or bfloat16: for those who have it."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+
+from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
+from ncodec.entropy.latents import Symbols
+from ncodec.errors import BackendError
+from ncodec.inference.model import FRAME, Model
+from ncodec.inference.protocol import Draft, Slopes, exact_cells
+from ncodec.networks.blocks import use_bfloat16
+from ncodec.networks.frame import FrameModel, frame_config, picture_codec
+from ncodec.networks.graphs import (
+    DecoderGraph,
+    EncoderGraph,
+    FrameDecoderGraph,
+    FrameEncoderGraph,
+    SlopesGraph,
+)
+from ncodec.networks.image import ImageConfig, ImageModel
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def _usable(name: str) -> torch.device:
+    """A device that holds tensors here; raises BackendError for another."""
+    try:
+        return torch.zeros((), device=name).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # PyTorch asserts that it was built for CUDA
+        msg = f"expected a device that PyTorch has here, such as cpu, got {name}"
+        raise BackendError(msg) from error
+
+
+def _network(model: Model) -> FrameModel | ImageModel:
+    if model.kind == FRAME:
+        return FrameModel(frame_config(model.architecture))
+    return ImageModel(ImageConfig(**model.architecture))
+
+
+class TorchBackend:
+    """The networks as they were trained, from the same weights as the exported graphs."""
+
+    def __init__(
+        self, model: Model, *, threads: int | None = None, precision: str = "float32", device: str | None = None
+    ) -> None:
+        if precision not in PRECISIONS:
+            msg = f"expected a precision among {', '.join(PRECISIONS)}, got {precision!r}"
+            raise BackendError(msg)
+        self.threads = threads
+        # TF32 keeps 10 bits of mantissa: too few for pixels within one level.
+        torch.backends.cudnn.allow_tf32 = False
+        self.device = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        network = _network(model)
+        weights = load_file(model.path("image.safetensors"))
+        network.load_state_dict({name: value.float() for name, value in weights.items()})
+        network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        use_bfloat16(network, precision == "bfloat16")
+        self.picture = picture_codec(network).requires_grad_(False)
+        # With this one in bfloat16 too, a pixel in fifty million is two levels off.
+        self.picture.synthesis.render.in_bfloat16 = False
+        self.encoder = FrameEncoderGraph(network) if isinstance(network, FrameModel) else EncoderGraph(network)
+        self.slopes_graph = SlopesGraph(self.picture)
+        self.decoder = FrameDecoderGraph(network) if isinstance(network, FrameModel) else DecoderGraph(network)
+
+    def _qp(self, qp: int) -> torch.Tensor:
+        if self.threads is not None:  # a setting of the process, which another backend may have changed
+            torch.set_num_threads(self.threads)
+        return torch.tensor([float(qp)], device=self.device)
+
+    def _to_device(self, *arrays: npt.NDArray[Any] | None) -> list[torch.Tensor]:
+        return [torch.tensor(np.ascontiguousarray(array), device=self.device) for array in arrays if array is not None]
+
+    @torch.inference_mode()
+    def analyze(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+    ) -> Symbols:
+        """(H, W, 3) with H and W multiples of 16 → symbols."""
+        cells = exact_cells(pixels, exact)
+        z_hat, residual, *_ = self.encoder(*self._to_device(pixels, predicted, cells), self._qp(qp))
+        return Symbols(z_hat.cpu().numpy(), residual.cpu().numpy())
+
+    @torch.inference_mode()
+    def code(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+    ) -> tuple[Symbols, Levels]:
+        """Symbols, and the levels that they give."""
+        made = self.encoder(*self._to_device(pixels, predicted, exact_cells(pixels, exact)), self._qp(qp))
+        z_hat, residual, *_, levels = (tensor.contiguous().cpu().numpy() for tensor in made)
+        return Symbols(z_hat, residual), levels
+
+    @torch.inference_mode()
+    def draft(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[Draft, Levels]:
+        """A picture → symbols, what they round, and the levels that they give."""
+        made = self.encoder(*self._to_device(pixels, exact_cells(pixels, exact)), self._qp(qp))
+        z_hat, residual, latent, levels = (tensor.contiguous().cpu().numpy() for tensor in made)
+        return Draft(Symbols(z_hat, residual), latent), levels
+
+    @torch.inference_mode()
+    def slopes(
+        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray, reround: bool
+    ) -> Slopes:
+        """What moving symbols of a picture would do."""
+        symbols = draft.symbols
+        inputs = self._to_device(
+            pixels, draft.latent, symbols.z_hat, symbols.residual, coded, np.array([reround]), form
+        )
+        made = self.slopes_graph(*inputs, self._qp(qp))
+        return Slopes(*(tensor.contiguous().cpu().numpy() for tensor in made))
+
+    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray) -> FloatArray:
+        """The cost of the errors alone."""
+        return self.slopes(pixels, draft, coded, qp=qp, form=form, reround=False).cost
+
+    @torch.inference_mode()
+    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
+        """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
+        inputs = self._to_device(symbols.z_hat, symbols.residual, predicted)
+        levels: Levels = self.decoder(*inputs, self._qp(qp)).contiguous().cpu().numpy()
+        return levels

@@ -1,0 +1,341 @@
+"""Files of video → frames, sound and subtitles, by PyAV."""
+
+import io
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import chain
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+import av
+import numpy as np
+from av.stream import Disposition
+from av.video.reformatter import Interpolation
+from av.video.stream import VideoStream
+
+from ncodec.arrays import Pixels
+from ncodec.container.records import Colour, Media, Tracks
+from ncodec.errors import InputError
+from ncodec.grid import MAX_SIDE
+from ncodec.media.numbered import is_numbered, numbers_of, row_url
+from ncodec.media.tracks import Packet, describe
+from ncodec.picture import TimedFrame
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+
+# The default conversion replicates chroma and rounds carelessly, which costs tenths of a decibel.
+SCALING = int(
+    Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+)
+KEPT_TYPES = ("audio", "subtitle")
+HD_HEIGHT = 720
+"""from here on, video that does not say how it means colours means BT.709, below it BT.601"""
+MAX_HELD = 3000
+"""packets that are held back, the video's included, until every track of sound has one"""
+JUMP_S = 1
+"""seconds by which a clock that is set back differs from one that stumbles"""
+_UNSPECIFIED = 2
+_FINEST = Fraction(1, 100_000)
+_MPEG = Fraction(1, 90_000)
+"""the time base in place of any below `_FINEST`, in whose units hours have more digits than time stamps"""
+_LISTS = {"concat", "dash", "hls", "lavfi", "rtsp", "sdp", "webm_dash_manifest"}
+"""FFmpeg's names of what names other files, or devices and servers: a clip must not open what it likes"""
+_DEMUXERS = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS))}
+DEFAULT_RATE = 25.0
+"""frames a second of numbered pictures"""
+_MISSING_S = 0.5
+"""seconds that a clip may be shorter than it says"""
+
+
+@dataclass(frozen=True)
+class ClipSize:
+    """What a file of video holds, without looking at a frame."""
+
+    frames: int
+    seconds: float
+    media_packets: int
+    media_size: int
+    """bytes of the packets of sound and subtitles"""
+
+
+def _row_of(pattern: str) -> list[int]:
+    """The numbers of numbered pictures; raises InputError where some are missing, because FFmpeg would stop there."""
+    try:
+        numbers = numbers_of(pattern)
+    except OSError as error:
+        msg = f"{pattern}: cannot be read: {sentence_of(error)}"
+        raise InputError(msg) from error
+    if not numbers:
+        msg = f"{pattern}: there are no such pictures"
+        raise InputError(msg)
+    missing = next((n for n, known in enumerate(numbers, start=numbers[0]) if n != known), None)
+    if missing is not None:
+        msg = f"{pattern}: expected numbers without gaps, got {numbers[0]} to {numbers[-1]} without {missing}"
+        raise InputError(msg)
+    return numbers
+
+
+class ClipReader:
+    """Reads a file of video from front to back, in bounded memory; a context manager.
+
+    Frames that are stored turned by quarters are turned back. What is lost is said in `notices`, once all is read.
+    """
+
+    def __init__(self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | None = None) -> None:
+        """`rate`, in frames a second, is of numbered pictures ("frame-%04d.png"), which have none of their own (25).
+
+        Raises InputError in one sentence where there is no video that can be read.
+        """
+        self.name = "clip" if isinstance(source, io.IOBase) else str(source)
+        self.notices: list[str] = []
+        is_file = isinstance(source, io.IOBase)
+        is_row = not is_file and is_numbered(self.name)
+        if rate is not None and not is_row:
+            msg = f"{self.name}: expected numbered pictures where a frame rate is given, got something else"
+            raise InputError(msg)
+        numbers = _row_of(self.name) if is_row else []
+        self._missing = len(numbers)
+        """numbered pictures that were not read yet"""
+        row = {"framerate": str(rate or DEFAULT_RATE), "start_number": str(numbers[0])} if is_row else None
+        url = source if is_file else row_url(self.name) if is_row else f"file:{source}"
+        try:
+            self._container: InputContainer = av.open(url, "r", options=row or _DEMUXERS, metadata_errors="replace")
+        except (av.FFmpegError, OSError, ValueError) as error:
+            msg = f"{self.name}: cannot be read: {sentence_of(error)}"
+            raise InputError(msg) from error
+        video = self._best_video()
+        if video is None:
+            self._container.close()
+            msg = f"{self.name}: expected a video stream, got none"
+            raise InputError(msg)
+        self._video = video
+        self._video.thread_type = "AUTO"
+        self._tracks = [stream for stream in self._container.streams if stream.type in KEPT_TYPES]
+        self._clocks = {track.index: _Clock(track.time_base or Fraction(1, 1000)) for track in self._tracks}
+        self._clock = _Clock(self.time_base)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._container.close()
+
+    @property
+    def width(self) -> int:
+        """Of frames, before they are turned."""
+        return self._video.width
+
+    @property
+    def height(self) -> int:
+        """The same."""
+        return self._video.height
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds of one unit of a time stamp."""
+        own = self._own_time_base
+        return own if own >= _FINEST else _MPEG
+
+    @property
+    def _own_time_base(self) -> Fraction:
+        """The file's."""
+        return self._video.time_base or Fraction(1, 25)
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second, on average."""
+        return self._video.average_rate or Fraction(25)
+
+    @property
+    def frames(self) -> int | None:
+        """How many there are, about, where the file says anything of it."""
+        duration = self._container.duration
+        return self._video.frames or (round(duration / av.time_base * self.rate) if duration else None)
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a pixel over its height."""
+        return self._video.sample_aspect_ratio or Fraction(1)
+
+    @property
+    def colour(self) -> Colour:
+        """How the file's samples mean colours."""
+        context = self._video.codec_context
+        return Colour(context.colorspace, context.color_primaries, context.color_trc, context.color_range == 2)
+
+    def records(self) -> Iterator[TimedFrame | Tracks | Media]:
+        """Frames and packets as they come; where there are packets, the description of their tracks comes first.
+
+        Raises InputError where decoding fails.
+        """
+        with self._decoding():
+            packets = self._packets()
+            held = self._hold(packets)
+            tracks, described = describe(self._tracks, held)
+            if tracks is not None:
+                yield tracks
+            places = {track.index: i for i, track in enumerate(described)}
+            for stream in self._container.streams:
+                if stream is not self._video and stream.index not in places:
+                    self._notice(f"the {stream.type} stream {stream.index} was left out")
+            for packet in chain(held, packets):
+                if packet.stream is self._video:
+                    yield from map(self._frame, packet.decode())  # type: ignore[arg-type]
+                elif packet.stream.index in places:
+                    yield self._packet(packet, places[packet.stream.index])
+            self._look_for_the_end()
+        if self._missing > 0:
+            msg = f"{self.name}: expected {self._missing} pictures more than could be read: some are empty or damaged"
+            raise InputError(msg)
+
+    def _look_for_the_end(self) -> None:
+        """Say so where frames end long before the file says that they do."""
+        said, last = self._said_end(), self._clock.last
+        if said is None or last is None:
+            return
+        end = float(last * self.time_base + 1 / self.rate)
+        if said - end > _MISSING_S:
+            self._notice(f"the file may be cut: it says that it ends at {said:.1f} s, its last frame at {end:.1f} s")
+
+    def _said_end(self) -> float | None:
+        """Seconds at which the video ends, as its stream says, or in Matroska a tag of it."""
+        if self._video.duration is not None:
+            return float(((self._video.start_time or 0) + self._video.duration) * self._own_time_base)
+        tag = re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", self._video.metadata.get("DURATION", ""))
+        return (
+            None
+            if tag is None
+            else sum(float(part) * unit for part, unit in zip(tag.groups(), (3600, 60, 1), strict=True))
+        )
+
+    def measure(self) -> ClipSize:
+        """Count packets up to the end; raises InputError."""
+        frames = media_packets = media_size = 0
+        with self._decoding():
+            for packet in self._packets():
+                if packet.stream is self._video:
+                    frames += packet.size > 0
+                else:
+                    media_packets, media_size = media_packets + 1, media_size + packet.size
+        return ClipSize(frames, float(frames / self.rate), media_packets, media_size)
+
+    @contextmanager
+    def _decoding(self) -> Iterator[None]:
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            msg = f"{self.name}: cannot be decoded: {sentence_of(error)}"
+            raise InputError(msg) from error
+
+    def _packets(self) -> Iterator[Packet]:
+        """What the file holds, and the video's last packet, which makes its decoder give the frames it still has."""
+        for packet in self._container.demux([self._video, *self._tracks]):
+            if packet.stream is self._video or packet.size:
+                yield packet
+
+    def _hold(self, packets: Iterator[Packet]) -> list[Packet]:
+        """The packets up to where every track of sound has one; at most `MAX_HELD`."""
+        held: list[Packet] = []
+        missing = {track.index for track in self._tracks if track.type == "audio"}
+        while missing and len(held) < MAX_HELD and (packet := next(packets, None)) is not None:
+            held.append(packet)
+            missing.discard(packet.stream.index)
+        return held
+
+    def _best_video(self) -> VideoStream | None:
+        """The first stream of pictures that is no cover."""
+        videos = self._container.streams.video
+        return next((v for v in videos if not v.disposition & Disposition.attached_pic), None)
+
+    def _frame(self, frame: av.VideoFrame) -> TimedFrame:
+        if max(frame.width, frame.height) > MAX_SIDE:
+            msg = f"{self.name}: expected sides of at most {MAX_SIDE} pixels, got {frame.width}×{frame.height}"
+            raise InputError(msg)
+        if any(component.bits > 8 for component in frame.format.components):
+            self._notice("samples of more than 8 bits were reduced to 8")
+        if any(component.is_alpha for component in frame.format.components):
+            self._notice("transparency was left out")
+        if frame.is_corrupt:
+            self._notice("the file is damaged: frames of it are not as they were")
+        self._missing -= 1
+        quarter_turns, rest = divmod(round(frame.rotation), 90)
+        if rest:
+            self._notice(f"a rotation of {frame.rotation}° was not applied")
+        turned = np.rot90(_to_rgb(frame), 0 if rest else quarter_turns)
+        return TimedFrame(self._stamp(frame), np.ascontiguousarray(turned))
+
+    def _stamp(self, frame: av.VideoFrame) -> int:
+        last = self._clock.last
+        step = max(1, round(1 / (self.rate * self.time_base)))
+        following = 0 if last is None else last + step
+        own = None if frame.pts is None else round(frame.pts * self._own_time_base / self.time_base)
+        pts = following if own is None else own + self._clock.offset(own, following=following)
+        if last is not None and pts <= last:
+            pts = last + 1
+        self._clock.last = pts
+        if own is not None and pts != own:
+            self._notice("time stamps that ran backwards were moved on")
+        return pts
+
+    def _packet(self, packet: Packet, track: int) -> Media:
+        clock = self._clocks[packet.stream.index]
+        media = _media(packet, track, offset=0)
+        following = media.dts if clock.last is None else clock.last + media.duration
+        moved = _media(packet, track, offset=clock.offset(media.dts, following=following))
+        clock.last = moved.dts
+        return moved
+
+    def _notice(self, sentence: str) -> None:
+        if sentence not in self.notices:
+            self.notices.append(sentence)
+
+
+class _Clock:
+    """The last time stamp of a stream, and what is added to those after a jump backwards."""
+
+    def __init__(self, time_base: Fraction) -> None:
+        self.last: int | None = None
+        self._jump = round(JUMP_S / time_base)
+        self._offset = 0
+
+    def offset(self, stamp: int, *, following: int) -> int:
+        """What to add to this stamp and those after it: they go on at `following` where the clock was set back."""
+        if self.last is not None and stamp + self._offset < self.last - self._jump:
+            self._offset = following - stamp
+        return self._offset
+
+
+def measure_clip(source: str | os.PathLike[str], *, rate: float | None = None) -> ClipSize:
+    """Count what is in a file; raises InputError."""
+    with ClipReader(source, rate=rate) as reader:
+        return reader.measure()
+
+
+def sentence_of(error: Exception) -> str:
+    """What an exception of FFmpeg or of the system says."""
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _to_rgb(frame: av.VideoFrame) -> Pixels:
+    """(H, W, 3) uint8, by the frame's own matrix and range, or those that players assume."""
+    if frame.format.is_rgb:
+        return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
+    assumed = 1 if frame.height >= HD_HEIGHT else 5
+    matrix = frame.colorspace if frame.colorspace != _UNSPECIFIED else assumed
+    rgb = frame.reformat(format="rgb24", src_colorspace=matrix, interpolation=SCALING)
+    return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
+
+
+def _media(packet: Packet, track: int, *, offset: int) -> Media:
+    """A packet as it is, `offset` later; one without a decoding time has its presentation time, or none of its own."""
+    dts = packet.dts if packet.dts is not None else packet.pts or 0
+    pts = packet.pts if packet.pts is not None else dts
+    return Media(track, pts + offset, dts + offset, packet.duration or 0, packet.is_keyframe, bytes(packet))

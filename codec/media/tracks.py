@@ -1,0 +1,83 @@
+"""Tracks of sound and subtitles ↔ small files that describe them."""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeAlias
+
+import av
+from av.stream import Stream
+
+from ncodec.container.records import TEMPLATE_FORMATS, Tracks
+from ncodec.errors import FormatError
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+Packet: TypeAlias = "av.Packet[Stream]"
+
+KEPT_METADATA = ("language", "title")
+
+
+def describe(tracks: Sequence[Stream], packets: Sequence[Packet]) -> tuple[Tracks | None, list[Stream]]:
+    """A description of tracks, some of whose first packets are among these, and those that can be described."""
+    for chosen in (list(tracks), [track for track in tracks if _write(TEMPLATE_FORMATS[0], [track], packets)]):
+        for form in TEMPLATE_FORMATS if chosen else ():
+            template = _write(form, chosen, packets)
+            if template is not None:
+                bases = tuple(track.time_base or Fraction(1, 1000) for track in chosen)
+                return Tracks(form, bases, template), chosen
+    return None, []
+
+
+def _write(form: str, tracks: Sequence[Stream], packets: Sequence[Packet]) -> bytes | None:
+    """A file with these tracks and their first packets, or None where the format does not keep what they are."""
+    stream = io.BytesIO()
+    try:
+        with av.open(stream, "w", format=form) as container:
+            copies = [(track, container.add_stream_from_template(track)) for track in tracks]
+            for track, copy in copies:
+                copy.metadata.update({k: v for k, v in track.metadata.items() if k in KEPT_METADATA})
+            for track, copy in copies:
+                packet = next((packet for packet in packets if packet.stream.index == track.index), None)
+                if packet is not None:
+                    container.mux(first_packet(packet, copy))
+        with av.open(io.BytesIO(stream.getvalue()), "r", format=form, metadata_errors="replace") as container:
+            same = [_nature(track) for track in container.streams] == [_nature(track) for track in tracks]
+    except (av.FFmpegError, ValueError):
+        return None
+    return stream.getvalue() if same else None
+
+
+def first_packet(packet: Packet, stream: Stream) -> Packet:
+    """A copy of a packet as the first one of another stream."""
+    copy = av.Packet(bytes(packet))
+    copy.pts = copy.dts = 0
+    copy.time_base, copy.duration = packet.time_base, packet.duration
+    copy.is_keyframe, copy.stream = packet.is_keyframe, stream
+    return copy
+
+
+def _nature(track: Stream) -> tuple[object, ...]:
+    """What a description has to keep."""
+    context = track.codec_context
+    if isinstance(context, av.AudioCodecContext):
+        return (context.name, context.sample_rate, context.layout.nb_channels)
+    return (track.type, context.name if context is not None else None)
+
+
+@contextmanager
+def open_tracks(tracks: Tracks) -> Iterator["InputContainer"]:
+    """The file that describes the tracks, one stream for each; raises FormatError where it is not whole."""
+    try:
+        # By its name: told by the content, it could be a list of other files.
+        container = av.open(io.BytesIO(tracks.template), "r", format=tracks.format, metadata_errors="replace")
+    except (av.FFmpegError, ValueError) as error:
+        msg = f"expected a file that describes the tracks, got one that cannot be read: {error}"
+        raise FormatError(msg) from error
+    with container:
+        if len(container.streams) != len(tracks.time_bases):
+            msg = f"expected {len(tracks.time_bases)} tracks to be described, got {len(container.streams)}"
+            raise FormatError(msg)
+        yield container

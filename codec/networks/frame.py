@@ -1,0 +1,126 @@
+"""The networks of a predicted frame: the image codec on what motion leaves over, told what the prediction looks like.
+
+    prediction ─ patches 16×16 ─ trunk ─ context ─┬─ analysis, means, synthesis body
+               └ patches 4×4 ──────────────────── renderer
+    frame − prediction ─ image codec, with these hints ─ + prediction ─ frame
+
+With its hints silent it is the image codec coding the difference, which is where training starts. Tables follow from ẑ
+alone, as in a picture, so every symbol of a stream decodes without a network.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ncodec.grid import HYPER_CELL, PATCH
+from ncodec.networks.blocks import RENDER_PATCH, Block, PatchConv, Pointwise, QpVector, Trunk
+from ncodec.networks.image import Hints, ImageConfig, ImageModel, Prediction, halo_of
+
+
+@dataclass(frozen=True)
+class FrameConfig:
+    """Widths of a model of predicted frames."""
+
+    codec: ImageConfig = field(default_factory=lambda: ImageConfig(latent=256, encoder_depth=4))
+    """the image codec inside it: less is left over of a frame than of a picture, and it has less time"""
+    context_width: int = 192
+    """channels of what is known from the prediction, at 1/16"""
+    context_depth: int = 2
+
+    @property
+    def qp_count(self) -> int:
+        """Steps of quality."""
+        return self.codec.qp_count
+
+    def lambda_of(self, qp: Tensor) -> Tensor:
+        """Lagrangian of λ·255²·MSE + bpp at each qp."""
+        return self.codec.lambda_of(qp)
+
+
+def frame_config(fields: dict[str, Any]) -> FrameConfig:
+    """What `dataclasses.asdict` made of a configuration → the configuration."""
+    return FrameConfig(**{**fields, "codec": ImageConfig(**fields["codec"])})
+
+
+def halo_of_frame(config: FrameConfig) -> int:
+    """Pixels around a tile that its symbols or pixels depend on, as of `halo_of`, the context's blocks included."""
+    return halo_of(config.codec) + math.ceil(config.context_depth / HYPER_CELL) * HYPER_CELL * PATCH
+
+
+class Context(nn.Module):
+    """Prediction → hints for every part of the image codec; all of them silent at first."""
+
+    def __init__(self, config: FrameConfig) -> None:
+        super().__init__()
+        width, codec = config.context_width, config.codec
+        self.embed = PatchConv(PATCH, width, gain=2.0)
+        self.quality = QpVector(torch.ones(codec.knots, width), qp_count=codec.qp_count)
+        self.trunk = Trunk(*(Block(width) for _ in range(config.context_depth)))
+        self.to_encoder = Pointwise(width, codec.encoder_width, gain=0.0)
+        self.to_means = Pointwise(width, codec.entropy_width, gain=0.0)
+        self.to_body = Pointwise(width, codec.body_width, gain=0.0)
+        self.to_render = PatchConv(RENDER_PATCH, codec.render_width, gain=0.0)
+
+    def forward(self, predicted: Tensor, qp: Tensor) -> Hints:
+        """(B, 3, H, W) in 0…1, H and W multiples of 16 → hints."""
+        centred = predicted - 0.5
+        features = self.trunk(self.embed(centred) * self.quality(qp))  # (B, width, H/16, W/16)
+        return Hints(
+            self.to_encoder(features), self.to_means(features), self.to_body(features), self.to_render(centred)
+        )
+
+
+class FrameModel(nn.Module):
+    """A predicted frame in one trainable module; λ, qp and tables are those of the image codec inside."""
+
+    def __init__(self, config: FrameConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.codec = ImageModel(config.codec)
+        self.context = Context(config)
+
+    def encode(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> tuple[Tensor, Tensor]:
+        """Frame and prediction, (B, 3, H, W) in 0…1 → ẑ and r as of `ImageModel.encode`."""
+        return self.codec.encode(pixels - predicted + 0.5, qp, self.context(predicted, qp))
+
+    def code(
+        self, pixels: Tensor, predicted: Tensor, qp: Tensor, exact: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """ẑ and r, 0 in cells that are `exact`, and what `decode` makes of them, but for rounding errors."""
+        hints = self.context(predicted, qp)
+        z_hat, residual, y_hat = self.codec.quantize(pixels - predicted + 0.5, qp, hints, exact)
+        return z_hat, residual, self.codec.render(y_hat, qp, hints)
+
+    def decode(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:
+        """ẑ, r and prediction → frame less prediction, (B, 3, H, W), unclipped."""
+        return self.codec.decode(z_hat, residual, qp, self.context(predicted, qp))
+
+    def forward(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> Prediction:
+        """Training pass over frames and predictions, (B, 3, H, W) in 0…1 with H and W multiples of 64."""
+        seen: Prediction = self.codec(pixels - predicted + 0.5, qp, self.context(predicted, qp))
+        made = seen.pixels - 0.5 + predicted
+        if seen.quiet is not None:
+            made = keep_nearer(made, pixels, predicted, seen.quiet)
+        return Prediction(made, seen.y_bits, seen.z_bits, seen.idle_bits)
+
+
+def keep_nearer(made: Tensor, pixels: Tensor, predicted: Tensor, quiet: Tensor) -> Tensor:
+    """What was made of frames, but the prediction in cells that encoders keep: (B, 3, H, W) each, multiples of 64.
+
+    `quiet`, (B, 1, H/16, W/16), says where r is 0. Gradients are those of what was made, or it would never learn to
+    be nearer.
+    """
+    cell = HYPER_CELL * PATCH
+    possible = F.max_pool2d((~quiet).float(), HYPER_CELL) == 0  # (B, 1, H/64, W/64)
+    lack, left = (F.avg_pool2d((pixels - x).square().mean(1, keepdim=True), cell) for x in (predicted, made.detach()))
+    kept = F.interpolate((possible & (lack <= left)).float(), scale_factor=cell)  # (B, 1, H, W)
+    return made + (kept * (predicted - made)).detach()
+
+
+def picture_codec(model: ImageModel | FrameModel) -> ImageModel:
+    """The image codec inside a model of frames, or the image model itself."""
+    return model.codec if isinstance(model, FrameModel) else model

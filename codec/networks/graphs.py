@@ -1,0 +1,118 @@
+"""The graphs that ship: pixels to symbols, symbols to 8-bit levels, and of pictures what moving a symbol would do."""
+
+import torch
+from torch import Tensor, nn
+
+from ncodec.networks.frame import FrameModel
+from ncodec.networks.image import ImageModel
+from ncodec.networks.rd_gradient import slopes
+
+
+class EncoderGraph(nn.Module):
+    """Pixels (H, W, 3) uint8, exact cells (⌈h/4⌉, ⌈w/4⌉) bool and qp (1,) → ẑ, r, y and the decoder's levels.
+
+    ẑ is (C_z, ⌈h/4⌉, ⌈w/4⌉) int8, r (C_y, h, w) int16, both 0 in exact cells; y in units of its step and the levels,
+    (16·h, 16·w, 3), are float32. H and W are multiples of 16, of which h and w are as many.
+    """
+
+    def __init__(self, model: ImageModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: Tensor, exact: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """See the class."""
+        y = self.model.scaled_latent(to_unit(pixels), qp)
+        z = self.model.hyper_analysis(y)
+        z_hat, residual, y_hat = self.model.quantize_latents(y, z, qp, exact=exact[None, None].float())
+        return *_as_symbols(z_hat, residual), y[0], _to_levels(self.model.render(y_hat, qp)) + 127.5
+
+
+class DecoderGraph(nn.Module):
+    """ẑ int8, r int16, qp (1,) → levels, (16·h, 16·w, 3) float32."""
+
+    def __init__(self, model: ImageModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, z_hat: Tensor, residual: Tensor, qp: Tensor) -> Tensor:
+        """See the class."""
+        return _to_levels(self.model.decode(z_hat[None].float(), residual[None].float(), qp)) + 127.5
+
+
+class SlopesGraph(nn.Module):
+    """What is to be coded and how → r as it then has to be, and how the cost of errors changes with each ŷ.
+
+    Pixels (H, W, 3) uint8; y (C_y, h, w) float32; ẑ int8; r int16; coded (C_y, h, w) bool; reround (1,) bool, whether
+    r of the second half is to be rounded anew, because that of the first has changed; form (48, 48) float32, what of
+    errors counts; qp (1,) → r, slope (C_y, h, w) and curvature (C_y,) float32, in bits of the picture and a
+    step of quantization, and the cost of the errors under each latent, (h, w) float32, in bits.
+    """
+
+    def __init__(self, model: ImageModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        pixels: Tensor,
+        latent: Tensor,
+        z_hat: Tensor,
+        residual: Tensor,
+        coded: Tensor,
+        reround: Tensor,
+        form: Tensor,
+        qp: Tensor,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """See the class."""
+        settled, y_hat = self.model.settle(
+            latent[None], z_hat[None].float(), residual[None].float(), coded[None].float(), reround.float(), qp
+        )
+        found = slopes(self.model, y_hat, to_unit(pixels), form, qp)
+        return settled[0].to(torch.int16), found.slope[0], found.curvature[0, :, 0, 0], found.cost[0]
+
+
+class FrameEncoderGraph(nn.Module):
+    """Pixels and their prediction, exact cells and qp (1,) → ẑ int8, r int16 and the decoder's levels, float32.
+
+    Pixels and prediction are (H, W, 3) uint8; other shapes are those of `EncoderGraph` and `FrameDecoderGraph`. What
+    the prediction tells is computed once for both.
+    """
+
+    def __init__(self, model: FrameModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pixels: Tensor, predicted: Tensor, exact: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See the class."""
+        known = exact[None, None].float()
+        z_hat, residual, unit = self.model.code(to_unit(pixels), to_unit(predicted), qp, known)
+        return *_as_symbols(z_hat, residual), _to_levels(unit)
+
+
+class FrameDecoderGraph(nn.Module):
+    """ẑ, r, prediction and qp → levels of frame − prediction, (16·h, 16·w, 3) float32.
+
+    The prediction is left to be added in whole numbers, because small differences have small errors.
+    """
+
+    def __init__(self, model: FrameModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:
+        """See the class."""
+        return _to_levels(self.model.decode(z_hat[None].float(), residual[None].float(), to_unit(predicted), qp))
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """(H, W, 3) uint8 → (1, 3, H, W) in 0…1."""
+    return pixels.permute(2, 0, 1)[None].float() / 255
+
+
+def _as_symbols(z_hat: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+    """ẑ and r of one picture, float32, → int8 and int16."""
+    return z_hat[0].to(torch.int8), residual[0].to(torch.int16)
+
+
+def _to_levels(unit: Tensor) -> Tensor:
+    return unit[0].permute(1, 2, 0) * 255

@@ -1,0 +1,380 @@
+"""Frames ↔ coded frames; either side keeps the last frame, the last intra frame and what the next one is coded on."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ncodec.arrays import Levels, Mask, Pixels, Vectors
+from ncodec.container.records import Frame, Tag
+from ncodec.entropy.latents import (
+    Past,
+    Symbols,
+    Unpacker,
+    bits_by_cell,
+    follow,
+    pop_symbols,
+    push_symbols,
+    zero_certain,
+)
+from ncodec.entropy.tables import Tables
+from ncodec.errors import FormatError, InputError, ModelError
+from ncodec.exact.outcome import Outcome, errors_of
+from ncodec.grid import PATCH
+from ncodec.image.codec import ImageCodec
+from ncodec.image.effort import DEFAULT_EFFORT
+from ncodec.image.error_weights import SUBSAMPLED
+from ncodec.image.file import plain_layers
+from ncodec.image.plan import Plan
+from ncodec.image.tiles import pad_to_patches
+from ncodec.picture import Picture, to_pixels
+from ncodec.quality import QP_COUNT
+from ncodec.video.frame_cells import FrameCells, no_cells, pack_cells, unpack_cells
+from ncodec.video.frame_choice import FrameChooser, choose_scrolled, is_drawn
+from ncodec.video.motion.compensate import Golden, HalfPixelPlanes, Motion, compensate, without_motion
+from ncodec.video.motion.golden_coding import group_golden, pop_golden
+from ncodec.video.motion.predictor import FramePredictor
+from ncodec.video.motion.search import MotionSearch
+from ncodec.video.motion.vector_coding import group_motion, pop_motion
+from ncodec.video.rounding import (
+    INTRA_ROUNDING,
+    PREDICTED_ROUNDING,
+    Shifts,
+    choose_shifts,
+    group_shifts,
+    pop_shifts,
+    round_levels,
+)
+from ncodec.video.scroll import Scroll, find_scroll
+from ncodec.video.skip import Kept, choose_kept, group_kept, keep, pop_kept, possible_cells
+
+INTRA_EFFORT = 6
+"""of intra frames that others are predicted from, whose quality and bits a whole group has a share in"""
+LASTING_STEPS = 4
+"""of qp from a predicted frame to the one whose λ its exact cells are chosen by, because errors last"""
+LEAST_SCROLLED = 0.02
+"""share of pixels that must have changed before scrolling is looked for"""
+LEAST_PREDICTED = 0.6
+"""share of blocks that motion must predict; below it the scene is another one, and the frame intra"""
+
+
+@dataclass(frozen=True)
+class FrameCodecs:
+    """What codes the frames of a stream."""
+
+    pictures: ImageCodec
+    """intra frames"""
+    frames: ImageCodec | None
+    """predicted frames; None where there are none"""
+
+    def predicting(self) -> ImageCodec:
+        """What codes predicted frames; raises ModelError where there is no model of them."""
+        if self.frames is None:
+            msg = "expected a model of predicted frames, got a stream of intra frames alone"
+            raise ModelError(msg)
+        return self.frames
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What is known of a frame before its quality is chosen."""
+
+    tag: Tag
+    """how it will be coded"""
+    pixels: Pixels
+    """(H, W, 3)"""
+    search: MotionSearch | None = None
+    """of a predicted frame"""
+    scroll: Scroll | None = None
+    """of a predicted frame, most of which is the last one moved as one"""
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What a decoder has of a predicted frame, repeated ones aside, that the next one is coded given."""
+
+    past: Past | None = None
+    """its symbols"""
+    kept: Kept | None = None
+    vectors: Vectors | None = None
+    """as a decoder knows them, those of blocks that are not predicted included"""
+    golden: Golden | None = None
+
+
+NOTHING = Known()
+
+
+class FrameEncoder:
+    """Codes frames of one size, one after the other, as a decoder will see them.
+
+    Symbols are packed in a thread of their own.
+    """
+
+    def __init__(self, codecs: FrameCodecs) -> None:
+        self.codecs = codecs
+        self._worker = ThreadPoolExecutor(1)
+        self._source: Pixels | None = None
+        self._last: Pixels | None = None
+        self._predictor: FramePredictor | None = None
+        self._known = NOTHING
+        """of the last frame but its motion, which the predictor has"""
+
+    @property
+    def last(self) -> Pixels:
+        """The last frame as a decoder has it, sides rounded up to multiples of 16."""
+        if self._last is None:
+            msg = "expected an encoded frame, got none yet"
+            raise InputError(msg)
+        return self._last
+
+    def look(self, pixels: Pixels, *, intra: bool = False) -> Look:
+        """(H, W, 3) uint8 → how the next frame will be coded. Raises InputError where the size changes.
+
+        A frame that equals the one before it becomes its copy, even where `intra` asks for an intra frame: that can
+        wait until something moves. One that has little in common with the last one becomes intra.
+        """
+        if self._source is None or self._last is None:
+            return Look(Tag.INTRA, pixels)
+        if pixels.shape != self._source.shape:
+            msg = f"expected frames of one size, got {pixels.shape[1]}×{pixels.shape[0]} after {self._source.shape[1]}×"
+            msg += f"{self._source.shape[0]}"
+            raise InputError(msg)
+        if np.array_equal(pixels, self._source):
+            return Look(Tag.COPY, pixels)
+        if intra or self.codecs.frames is None:
+            return Look(Tag.INTRA, pixels)
+        search = MotionSearch(pad_to_patches(pixels), self._last)
+        changed = (pixels != self._source).any(axis=2)
+        if changed.mean() > LEAST_SCROLLED and is_drawn(pixels):
+            scroll = find_scroll(pixels, self._source, changed)
+            if scroll is not None:
+                return Look(Tag.PREDICTED, pixels, search, scroll)
+        if search.predictable < LEAST_PREDICTED:
+            return Look(Tag.INTRA, pixels)
+        return Look(Tag.PREDICTED, pixels, search)
+
+    def encode(self, look: Look, *, pts: int, qp: int) -> Frame:
+        """Code the frame that was looked at last."""
+        self._source = look.pixels.copy()  # the caller may fill the array anew
+        if look.tag == Tag.COPY:
+            return Frame(Tag.COPY, pts)
+        if look.search is None or self._predictor is None:
+            return self._encode_intra(look.pixels, pts=pts, qp=qp)
+        return self._encode_predicted(look, look.search, self._predictor, pts=pts, qp=qp)
+
+    def _encode_intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
+        codec = self.codecs.pictures
+        effort = DEFAULT_EFFORT if self.codecs.frames is None else INTRA_EFFORT
+        effort = codec.usual_effort(pixels.shape[0], pixels.shape[1], effort)
+        padded = pad_to_patches(pixels)
+        nothing = no_cells(*padded.shape[:2]).still
+        payload, self._last = b"", np.empty_like(padded)
+        if (plain := plain_layers(padded)) is not None:
+            cells = FrameCells(nothing, plain)
+        else:
+            plan = codec.plan(Picture(padded), codec.price, qp=qp, with_latent=effort > 0, can_extend=False)
+            cells, qp = FrameCells(nothing, plan.layers), plan.qp
+            if not cells.known.all():
+                payload, self._last = self._coded_intra(padded, plan, ~cells.known, effort=effort)
+        cells.paint(self._last)
+        self._predictor, self._known = FramePredictor(self._last), NOTHING
+        return Frame(Tag.INTRA, pts, qp, payload, exact=pack_cells(cells, intra=True))
+
+    def _coded_intra(self, padded: Pixels, plan: Plan, coded: Mask, *, effort: int) -> tuple[bytes, Pixels]:
+        """The payload of an intra frame's coded cells, (⌈H/64⌉, ⌈W/64⌉), and the frame that they give."""
+        codec, symbols, qp = self.codecs.pictures, plan.draft.symbols, plan.qp
+        if effort:
+            symbols = codec.refine(padded, plan.draft, qp=qp, effort=effort, form=SUBSAMPLED)
+        levels = codec.render(symbols, qp=qp)
+        shifts = choose_shifts(levels, INTRA_ROUNDING)
+        shifted = group_shifts(shifts[coded], codec.model.tables, INTRA_ROUNDING)
+        payload = push_symbols(symbols, codec.model.tables, qp=qp, last=[shifted]).payload()
+        return payload, round_levels(levels, shifts, INTRA_ROUNDING)
+
+    def _encode_predicted(
+        self, look: Look, search: MotionSearch, predictor: FramePredictor, *, pts: int, qp: int
+    ) -> Frame:
+        codec = self.codecs.predicting()
+        tables, pixels = codec.model.tables, pad_to_patches(look.pixels)
+        motion = predictor.choose(search, qp=qp)
+        scrolled = no_cells(*pixels.shape[:2])
+        if look.scroll is not None:
+            scrolled = choose_scrolled(pixels, predictor.compensate(self.last, motion), self.last, look.scroll)
+        if scrolled.scrolled is not None:
+            motion = without_motion(motion, scrolled.scrolled)
+        grouping = self._worker.submit(group_motion, motion, tables, before=predictor.vectors)
+        predicted = scrolled.predict(predictor.compensate(self.last, scrolled.moved(motion)), self.last)
+        cells, symbols, levels = self._coded(look.pixels, predicted, qp=qp)
+        cells = replace(cells, scroll=scrolled.scroll, scrolled=scrolled.scrolled)
+        kept = choose_kept(pixels, predicted, levels, possible_cells(symbols.residual, motion, cells.known))
+        keep(levels, kept)
+        shifts = choose_shifts(levels, PREDICTED_ROUNDING, predicted=predicted)
+        before = self._known
+        last = [
+            *group_kept(kept, before=before.kept),
+            group_shifts(shifts[~(kept.chosen | cells.known)], tables, PREDICTED_ROUNDING),
+        ]
+        pushing = self._worker.submit(push_symbols, symbols, tables, qp=qp, before=before.past, last=last)
+        self._last = round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
+        cells.paint(self._last, predicted=predicted)
+        moved = grouping.result()
+        known, golden = replace(motion, vectors=moved.vectors), predictor.golden
+        groups = [*moved.groups, *group_golden(predictor.follow(known), tables, motion=known, before=golden)]
+        self._known = Known(follow(symbols, tables, qp=qp, before=before.past), kept)
+        packer = pushing.result()
+        packer.push(groups)
+        return Frame(Tag.PREDICTED, pts, qp, packer.payload(), exact=pack_cells(cells, intra=False))
+
+    def _coded(self, frame: Pixels, predicted: Pixels, *, qp: int) -> tuple[FrameCells, Symbols, Levels]:
+        """The cells of a frame that no network codes, the symbols of the others, and their levels."""
+        codec = self.codecs.predicting()
+        tables = codec.model.tables
+        height, width, _ = frame.shape
+        pixels = pad_to_patches(frame)
+
+        def code(exact: Mask | None) -> tuple[Symbols, Levels]:
+            if exact is not None and exact.all():
+                return codec.nothing(predicted, exact=exact)
+            symbols, levels = codec.code(pixels, qp=qp, predicted=predicted, exact=exact)
+            if zero_certain(symbols, tables, qp=qp):
+                levels = codec.render(symbols, qp=qp, predicted=predicted)
+            return symbols, levels
+
+        goal = self.codecs.pictures.price(min(qp + LASTING_STEPS, QP_COUNT - 1))
+        if not is_drawn(frame):
+            return no_cells(*pixels.shape[:2]), *code(None)
+        # Nobody sees what is beyond the frame: there it is as predicted.
+        target = predicted.copy()
+        target[:height, :width] = frame
+        chooser = FrameChooser(target, predicted, goal)
+        known = chooser.sure()
+        symbols, levels = code(known if known.any() else None)
+        if (chooser.drawings & ~known).any():
+            errors, blots = errors_of(frame, to_pixels(levels + predicted)[:height, :width])
+            better = chooser.better(Outcome(errors, bits_by_cell(symbols, tables, qp=qp), blots)) & ~known
+            if better.any():
+                known = known | better
+                symbols, levels = code(known)
+        return chooser.coded(known), symbols, levels
+
+
+@dataclass(frozen=True, eq=False)
+class Parsed:
+    """A frame whose symbols are decoded."""
+
+    tag: Tag
+    pts: int
+    qp: int = 0
+    symbols: Symbols | None = None
+    shifts: Shifts | None = None
+    motion: Motion | None = None
+    kept: Kept | None = None
+    cells: FrameCells | None = None
+
+
+class FrameDecoder:
+    """Decodes the frames of a stream, from any intra frame on."""
+
+    def __init__(self, codecs: FrameCodecs, *, height: int, width: int) -> None:
+        self.codecs = codecs
+        self.height = height
+        self.width = width
+        self._last: Pixels | None = None
+        self._intra: HalfPixelPlanes | None = None
+        self._known = NOTHING
+        self._begun = False
+        """whether an intra frame was parsed"""
+
+    def parse(self, frame: Frame) -> Parsed:
+        """Decode the symbols of the next frame, without a network, from any intra frame on.
+
+        Frames are parsed in their order, however far ahead of `decode`. Raises FormatError for damage.
+        """
+        if frame.tag == Tag.COPY and self._begun:
+            return Parsed(frame.tag, frame.pts)
+        intra = frame.tag == Tag.INTRA
+        tables = (self.codecs.pictures if intra else self.codecs.predicting()).model.tables
+        if not (intra or self._begun):
+            raise _no_intra_frame()
+        high, wide = -(-self.height // PATCH), -(-self.width // PATCH)
+        cells = unpack_cells(frame.exact, high * PATCH, wide * PATCH, intra=intra)
+        known = cells.known
+        if intra and known.all() and not frame.payload:
+            self._known, self._begun = NOTHING, True
+            return Parsed(frame.tag, frame.pts, frame.qp, cells=cells)
+        exact = known if known.any() else None
+        unpacker = Unpacker(frame.payload)
+        before = NOTHING if intra else self._known
+        motion = None if intra else _pop_motion(unpacker, tables, high=high, wide=wide, before=before)
+        symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before.past, exact=exact)
+        shifts = np.zeros(known.shape, dtype=np.int16)
+        self._known, kept = NOTHING, None
+        if motion is None:
+            shifts[~known] = pop_shifts(unpacker, tables, INTRA_ROUNDING, int((~known).sum()))
+        else:
+            kept = pop_kept(unpacker, possible_cells(symbols.residual, motion, known), before=before.kept)
+            coded = ~(kept.chosen | known)
+            shifts[coded] = pop_shifts(unpacker, tables, PREDICTED_ROUNDING, int(coded.sum()))
+            past = follow(symbols, tables, qp=frame.qp, before=before.past)
+            self._known = Known(past, kept, motion.vectors, motion.golden)
+        unpacker.finish()
+        self._begun = True
+        return Parsed(frame.tag, frame.pts, frame.qp, symbols, shifts, motion, kept, cells)
+
+    def decode(self, parsed: Parsed) -> Pixels:
+        """The next frame → (height, width, 3) uint8; raises FormatError where it needs one that was not decoded."""
+        if parsed.cells is not None:
+            self._last = self._rendered(parsed, parsed.cells)
+        shown = self._reference()[: self.height, : self.width]
+        shown.flags.writeable = False  # the next frame is predicted from it
+        return shown
+
+    def _rendered(self, parsed: Parsed, cells: FrameCells) -> Pixels:
+        """The whole padded frame."""
+        if parsed.motion is None:
+            pixels = self._rendered_intra(parsed)
+            cells.paint(pixels)
+            self._intra = HalfPixelPlanes(pixels)
+            return pixels
+        reference = self._reference()
+        moved = compensate(reference, cells.moved(parsed.motion), intra=self._intra)
+        predicted = cells.predict(moved, reference)
+        pixels = self._rendered_predicted(parsed, predicted, known=cells.known)
+        cells.paint(pixels, predicted=predicted)
+        return pixels
+
+    def _rendered_intra(self, parsed: Parsed) -> Pixels:
+        """What the network makes of a frame; anything where it has nothing to do."""
+        if parsed.symbols is None or parsed.shifts is None:
+            return np.empty((*(-(-side // PATCH) * PATCH for side in (self.height, self.width)), 3), dtype=np.uint8)
+        levels = self.codecs.pictures.render(parsed.symbols, qp=parsed.qp)
+        return round_levels(levels, parsed.shifts, INTRA_ROUNDING)
+
+    def _rendered_predicted(self, parsed: Parsed, predicted: Pixels, *, known: Mask) -> Pixels:
+        """What the network makes of a prediction, which stays in cells that are kept, and anything in known ones."""
+        if parsed.symbols is None or parsed.shifts is None or parsed.kept is None:
+            return predicted.copy()
+        if (parsed.kept.chosen | known).all():
+            return predicted.copy()
+        levels = self.codecs.predicting().render(parsed.symbols, qp=parsed.qp, predicted=predicted)
+        keep(levels, parsed.kept)
+        return round_levels(levels, parsed.shifts, PREDICTED_ROUNDING, predicted=predicted)
+
+    def _reference(self) -> Pixels:
+        if self._last is None:
+            raise _no_intra_frame()
+        return self._last
+
+    def forget(self) -> None:
+        """Decode nothing more before the next intra frame."""
+        self._last = self._intra = None
+        self._known, self._begun = NOTHING, False
+
+
+def _no_intra_frame() -> FormatError:
+    return FormatError("expected an intra frame first, got one that needs the frame before it")
+
+
+def _pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: Known) -> Motion:
+    motion = pop_motion(unpacker, tables, high=high, wide=wide, before=before.vectors)
+    return replace(motion, golden=pop_golden(unpacker, tables, motion=motion, before=before.golden))

@@ -1,0 +1,81 @@
+"""Which blocks are predicted from the last intra frame, and from where in it, ↔ groups of symbols.
+
+Where blocks come from in the intra frame is followed from frame to frame, along their vectors; a block that is
+predicted from there says how far it really is from where that leads.
+"""
+
+import numpy as np
+
+from ncodec.arrays import Mask
+from ncodec.entropy.flags import as_flags, flag_table
+from ncodec.entropy.latents import Group, Unpacker
+from ncodec.entropy.tables import Tables
+from ncodec.grid import PATCH
+from ncodec.video.motion.compensate import MAX_VECTOR, Golden, Motion
+from ncodec.video.motion.vector_coding import Classes, Stage, check_vectors, pop_of_classes, stages_of
+
+SHARES = np.array([25, 115, 165, 320, 445, 290, 455, 595, 740, 915])
+"""how many of 1,024 blocks are golden, by class: as many as are of the four around, and 5 if the block was before"""
+FIRST_CLASSES = 2, 7
+"""of the blocks of the first lattice, which have none around"""
+DELTA_ROW = 12
+"""table of both differences from where vectors lead"""
+
+_ANY_TABLE = flag_table(512)
+_TABLES = tuple(map(flag_table, SHARES.tolist()))
+
+
+def lead(motion: Motion, before: Golden | None) -> Golden:
+    """Where blocks come from in the intra frame by their vectors and what is known of the last frame; none is chosen.
+
+    `before` is None where the last frame is the intra frame.
+    """
+    nowhere = np.zeros_like(motion.used)
+    if before is None:
+        return Golden(nowhere, motion.vectors)
+    vectors = motion.vectors.astype(np.int32)
+    # Its middle came from this block of the last frame.
+    places = (np.indices(motion.used.shape) * PATCH + PATCH // 2 + (vectors >> 2)) // PATCH
+    rows, columns = (np.clip(p, 0, size - 1) for p, size in zip(places, motion.used.shape, strict=True))
+    led = np.clip(vectors + before.vectors[:, rows, columns], -MAX_VECTOR, MAX_VECTOR)
+    return Golden(nowhere, led.astype(np.int16))
+
+
+def classes_of(stage: Stage, chosen: Mask, before: Mask) -> Classes:
+    """How likely the blocks of a stage are golden, from those before it and those of the frame before."""
+    was = before[stage.points[0], stage.points[1]]
+    if stage.around is None:
+        return np.where(was, FIRST_CLASSES[1], FIRST_CLASSES[0])
+    classes: Classes = chosen[stage.around[0], stage.around[1]].sum(axis=0, dtype=np.intp) + 5 * was
+    return classes
+
+
+def group_golden(golden: Golden, tables: Tables, *, motion: Motion, before: Golden | None) -> list[Group]:
+    """Golden blocks → what is coded of them after the motion, as a decoder knows it; nothing where `before` is None."""
+    if before is None:
+        return []
+    chosen = golden.chosen
+    groups: list[Group] = [(_ANY_TABLE, np.array([chosen.any()], dtype=np.int32))]
+    if not chosen.any():
+        return groups
+    for stage in stages_of(*chosen.shape):
+        classes = classes_of(stage, chosen, before.chosen)
+        flags = chosen[stage.points[0], stage.points[1]].astype(np.int32)
+        groups += [(_TABLES[c], flags[classes == c]) for c in np.unique(classes)]
+    apart = golden.vectors.astype(np.int32) - lead(motion, before).vectors
+    return [*groups, (tables.bank[DELTA_ROW], apart[:, chosen].reshape(-1))]
+
+
+def pop_golden(unpacker: Unpacker, tables: Tables, *, motion: Motion, before: Golden | None) -> Golden:
+    """The next symbols of a payload → golden blocks; raises FormatError for what is none."""
+    led = lead(motion, before)
+    if before is None or not as_flags(unpacker.values(_ANY_TABLE, 1)).any():
+        return led
+    chosen = led.chosen.copy()
+    for stage in stages_of(*chosen.shape):
+        classes = classes_of(stage, chosen, before.chosen)
+        chosen[stage.points[0], stage.points[1]] = as_flags(pop_of_classes(unpacker, _TABLES, classes))
+    vectors = led.vectors.astype(np.int32)
+    vectors[:, chosen] += unpacker.values(tables.bank[DELTA_ROW], 2 * int(chosen.sum())).reshape(2, -1)
+    check_vectors(vectors)
+    return Golden(chosen, vectors.astype(np.int16))

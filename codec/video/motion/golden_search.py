@@ -1,0 +1,62 @@
+"""Which blocks of a frame are better predicted from the last intra frame."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from ncodec.arrays import Mask, Pixels, SignedArray, Vectors
+from ncodec.video.motion.compensate import MAX_VECTOR, Golden, HalfPixelPlanes, Motion
+from ncodec.video.motion.golden_coding import SHARES, classes_of, lead
+from ncodec.video.motion.search import Bits, Matcher, MotionSearch, bit_price, luma, quarter_pixel_planes
+from ncodec.video.motion.vector_coding import stages_of
+
+NEAR = 2.0
+"""a block is looked for around where vectors lead if what it costs there is below so many times its error otherwise"""
+ROUNDS = 2
+"""of moving on to the nearest of the eight places around"""
+_AROUND = np.array([(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if r or c], dtype=np.int16)[:, :, None]
+_CLASS_BITS = np.log2((1024 - SHARES) / SHARES)
+"""what a block takes to be golden, less what it takes not to be"""
+
+
+class GoldenSearch:
+    """Looks for blocks of frames in the intra frame before them, (H, W, 3) uint8 as decoded."""
+
+    def __init__(self, intra: Pixels) -> None:
+        self.planes = HalfPixelPlanes(intra)
+        """of the intra frame"""
+        self._luma = quarter_pixel_planes(luma(intra).astype(np.uint8))
+
+    def motion(self, search: MotionSearch, motion: Motion, *, qp: int, before: Golden) -> Motion:
+        """The same motion with the golden blocks that are worth their bits at a qp; `before` is of the frame before."""
+        price, led, errors = bit_price(qp), lead(motion, before).vectors, search.errors(motion)
+        matcher = Matcher(search.current, self._luma)
+        vectors, costs = led.copy(), matcher.squares(led) + price * _bits(led, led)
+        near = costs < NEAR * errors
+        vectors[:, near], costs[near] = _nearest(matcher, near, led[:, near], costs[near], price)
+        gains = np.where(near, errors - costs, -np.inf)
+        chosen = np.zeros_like(near)
+        for stage in stages_of(*near.shape):
+            rows, columns = stage.points
+            classes = classes_of(stage, chosen, before.chosen)
+            chosen[rows, columns] = gains[rows, columns] > price * _CLASS_BITS[classes]
+        return replace(motion, golden=Golden(chosen, np.where(chosen, vectors, led)))
+
+
+def _nearest(matcher: Matcher, here: Mask, led: Vectors, costs: Bits, price: float) -> tuple[Vectors, Bits]:
+    """The best vectors of blocks around where theirs lead, (2, n), and what they cost with their bits, (n,)."""
+    best = led
+    for _ in range(ROUNDS):
+        middle = best
+        for step in _AROUND:
+            moved = np.clip(middle + step, -MAX_VECTOR, MAX_VECTOR)
+            priced = matcher.squares(moved, here) + price * _bits(moved, led)
+            better = priced < costs
+            best, costs = np.where(better, moved, best), np.where(better, priced, costs)
+    return best, costs
+
+
+def _bits(vectors: SignedArray, led: SignedArray) -> Bits:
+    """About what vectors cost a golden block, (2, …) → (…)."""
+    bits: Bits = (0.4 + 3.3 * np.log2(1 + np.abs(vectors - led))).sum(axis=0)
+    return bits

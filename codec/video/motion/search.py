@@ -1,0 +1,314 @@
+"""The search for motion, of an encoder alone: any vectors make a valid stream, these make a small one."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from types import EllipsisType
+
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.arrays import Indices, Mask, Pixels, SignedArray, Vectors
+from ncodec.grid import PATCH
+from ncodec.quality import QP_COUNT
+from ncodec.video.motion.compensate import MAX_VECTOR, PAD, HalfPixelPlanes, Motion, average, half_pixels_of
+from ncodec.video.motion.vector_coding import (
+    FINEST,
+    KIND_BITS,
+    MOVES,
+    UNUSED,
+    Expected,
+    expect,
+    expect_from,
+    known_before,
+    most_common,
+    stages_of,
+)
+
+Plane = npt.NDArray[np.int16]
+Costs = npt.NDArray[np.int32]
+Bits = npt.NDArray[np.float64]
+Place = Mask | tuple[Indices, Indices] | EllipsisType
+"""blocks of a frame, as an index"""
+
+_COARSE = 4
+"""how much smaller the plane of the first, full search is"""
+_COARSE_REACH = 8
+SMOOTHNESS = 40
+"""what one step away from the surrounding vectors costs while searching, in summed absolute differences"""
+OWN_VECTOR_BITS = np.array(
+    [[2.6, 2.1, 2.6, 2.7, 3.4, 4.1, 5.0], [4.5, 2.8, 2.8, 2.8, 3.5, 4.1, 4.8], [5.0, 3.8, 3.5, 3.4, 3.7, 4.8, 5.4]]
+)
+"""about what a vector of its own costs beside its size, by the level and class of a block"""
+SWEEPS = 3
+ERROR_LASTS = 3.3
+"""frames, about, in which an error of a prediction stays"""
+LAMBDA_MIN, LAMBDA_MAX = 0.0004, 0.5
+"""of the models' λ·255²·MSE + bpp at the lowest and the highest qp"""
+
+
+class MotionSearch:
+    """The motion of a frame against the last one, both (H, W, 3) uint8 with H and W multiples of 16.
+
+    A full search of ±32 pixels at a quarter of the size is refined at a half, at full size and between pixels; what is
+    found is then weighed against the bits that it takes.
+    """
+
+    def __init__(self, frame: Pixels, reference: Pixels) -> None:
+        current, last = luma(frame), luma(reference)
+        with ThreadPoolExecutor(1) as worker:
+            quarters = worker.submit(quarter_pixel_planes, last.astype(np.uint8))  # sixteen times the frame's luma
+            vectors = _search(_smaller(current, _COARSE), _smaller(last, _COARSE))
+            for factor in (2, 1):
+                plane = np.pad(_smaller(last, factor), PAD, mode="edge")
+                vectors = _refine(_smaller(current, factor), plane[None, None], vectors, SMOOTHNESS // factor)
+            planes = quarters.result()
+        vectors = _refine(current, planes[::2, ::2], vectors, SMOOTHNESS)
+        self._vectors = _refine(current, planes, vectors, SMOOTHNESS)
+        self.current = current
+        """luma of the frame"""
+        self._matcher = Matcher(current, planes)
+        self._activity = _activity(current)
+        self.predictable = float(self._is_found(self._vectors).mean())
+        """share of the blocks that find something in the last frame"""
+
+    def motion(self, *, qp: int, before: Vectors | None = None) -> Motion:
+        """What is worth its bits at a qp, given the vectors of the frame before if it was predicted.
+
+        Blocks take over those, or vectors of the four beside them, every second one at a time; then again, in the order
+        in which they are coded, those around them that are coded before.
+        """
+        price = bit_price(qp)
+        before = known_before(before, *self._vectors.shape[1:])
+        vectors = self._agree(self._vectors, before, price)
+        used = np.zeros(vectors.shape[1:], dtype=np.bool_)
+        stages = stages_of(*used.shape)
+        first = stages[0].points[0], stages[0].points[1]
+        used[first] = self._is_found(vectors[:, first[0], first[1]], first)
+        common = most_common(vectors, used)
+        for stage in stages:
+            rows, columns = here = stage.points[0], stage.points[1]
+            expected = expect(stage, vectors, common, before)
+            best = self._choose(here, vectors[:, rows, columns], _Prices(expected, price))
+            used[here] = self._is_found(best, here)
+            # Those after see of a block that is not predicted what a decoder will.
+            vectors[:, rows, columns] = np.where(used[here], best, expected.vectors)
+        return Motion(vectors, used)
+
+    def errors(self, motion: Motion) -> Costs:
+        """Summed squared differences of blocks from where motion says, or from their own means, (h, w)."""
+        return np.where(motion.used, self._matcher.squares(motion.vectors), _variation(self.current))
+
+    def _agree(self, first: Vectors, before: Vectors, price: float) -> Vectors:
+        """Vectors that are near those beside them where that is worth it."""
+        vectors = first.copy()
+        colours = np.add.outer(*map(np.arange, vectors.shape[1:])) & 1
+        stale = np.ones(colours.shape, dtype=np.bool_)  # something around them changed since they were looked at
+        for colour in (0, 1) * SWEEPS:
+            here = stale & (colours == colour)
+            if not here.any():
+                continue
+            expected = expect_from(_beside(vectors)[:, :, here], before[:, here], level=FINEST)
+            best = self._choose(here, vectors[:, here], _Prices(expected, price))
+            changed = np.zeros_like(stale)
+            changed[here] = (best != vectors[:, here]).any(axis=0)
+            vectors[:, here] = best
+            stale = (stale & (colours != colour)) | _next_to(changed)
+        return vectors
+
+    def _choose(self, here: Place, own: Vectors, prices: "_Prices") -> Vectors:
+        """The cheapest for blocks: their own vectors, (2, n), what is expected, what they may take over, or none."""
+        expected = prices.expected
+        best, total = own, self._matcher.squares(own, here) + prices.of(own)
+        for candidate in (expected.vectors, *expected.choices.transpose(1, 0, 2), np.zeros_like(own)):
+            priced = self._matcher.squares(candidate, here) + prices.of(candidate)
+            better = priced < total
+            best, total = np.where(better, candidate, best), np.where(better, priced, total)
+        return best.astype(np.int16)
+
+    def _is_found(self, vectors: Vectors, here: Place = ...) -> Mask:
+        """Whether what vectors, (2, …), point to is closer to the blocks `here` than their own means are."""
+        found: Mask = self._matcher.costs(vectors, here) < self._activity[here]
+        return found
+
+
+def bit_price(qp: int) -> float:
+    """What a bit is worth in summed squared differences of a frame: 1/λ, shared by those in which an error stays."""
+    return float(1 / (ERROR_LASTS * LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (qp / (QP_COUNT - 1))))
+
+
+@dataclass(frozen=True, eq=False)
+class _Prices:
+    """What vectors cost blocks of which so much is known."""
+
+    expected: Expected
+    bit: float
+
+    def of(self, vectors: SignedArray) -> Bits:
+        """(2, n) → (n,)."""
+        expected = self.expected
+        kinds = expected.kinds(vectors, np.ones(len(expected.classes), dtype=np.bool_))
+        apart = np.abs(vectors - expected.vectors).sum(axis=0)
+        own = np.where(kinds == MOVES, OWN_VECTOR_BITS[expected.level, expected.classes] + 2 * np.log2(1 + apart), 0.0)
+        bits: Bits = KIND_BITS[expected.level, expected.classes, kinds - UNUSED] + own
+        return self.bit * bits
+
+
+def _beside(vectors: Vectors) -> Vectors:
+    """The vectors above, below, left and right of each, (2, 4, h, w).
+
+    At an edge the one on the other side; where there is none either, the two along the other axis.
+    """
+    _, high, wide = vectors.shape
+    down = np.pad(vectors, ((0, 0), (1, 1), (0, 0)), mode="reflect" if high > 1 else "edge")
+    across = np.pad(vectors, ((0, 0), (0, 0), (1, 1)), mode="reflect" if wide > 1 else "edge")
+    rows, columns = [down[:, :-2], down[:, 2:]], [across[:, :, :-2], across[:, :, 2:]]
+    return np.stack([*(rows if high > 1 else columns), *(columns if wide > 1 else rows)], axis=1)
+
+
+def _next_to(blocks: Mask) -> Mask:
+    """(h, w) whether one of the four beside each is among the blocks."""
+    near = np.zeros_like(blocks)
+    near[1:] |= blocks[:-1]
+    near[:-1] |= blocks[1:]
+    near[:, 1:] |= blocks[:, :-1]
+    near[:, :-1] |= blocks[:, 1:]
+    return near
+
+
+class Matcher:
+    """Summed differences of blocks from where vectors say."""
+
+    def __init__(self, current: Plane, planes: Plane | Pixels, *, side: int = PATCH) -> None:
+        high, wide = current.shape[0] // side, current.shape[1] // side
+        self._blocks = current.reshape(high, side, wide, side).transpose(0, 2, 1, 3)  # (h, w, side, side)
+        self._windows = np.lib.stride_tricks.sliding_window_view(planes, (side, side), axis=(2, 3))
+        self._steps = planes.shape[0]
+        self._tops, self._lefts = np.indices((high, wide)) * side + PAD
+
+    def costs(self, vectors: Vectors, here: Place = ...) -> Costs:
+        """Vectors, (2, …) in the planes' fractions of a pixel, of the blocks `here` → absolute differences, (…)."""
+        apart = np.abs(self._apart(vectors, here)).view(np.uint16)  # which holds the sum of 256 of them
+        costs: Costs = np.einsum("...ij->...", apart).astype(np.int32)
+        return costs
+
+    def squares(self, vectors: Vectors, here: Place = ...) -> Costs:
+        """The same in squared differences."""
+        apart = self._apart(vectors, here).astype(np.int32)
+        squares: Costs = np.einsum("...ij,...ij->...", apart, apart)
+        return squares
+
+    def _apart(self, vectors: Vectors, here: Place) -> Plane:
+        (rows, columns), (down, right) = np.divmod(vectors.astype(np.intp), self._steps)
+        found = self._windows[down, right, self._tops[here] + rows, self._lefts[here] + columns]
+        apart: Plane = found - self._blocks[here]  # (…, side, side)
+        return apart
+
+
+def quarter_pixel_planes(values: Pixels) -> Pixels:
+    """(H, W) uint8 at each quarter of a pixel, (4, 4, H + 2·pad, W + 2·pad)."""
+    halves = HalfPixelPlanes(values)
+    planes = np.empty((4, 4, values.shape[0] + 2 * PAD, values.shape[1] + 2 * PAD), dtype=np.uint8)
+    for row in range(4):
+        for column in range(4):
+            # What wraps around at the far edges is further out than vectors reach.
+            parts = [
+                np.roll(halves[r & 1, c & 1], (-(r >> 1), -(c >> 1)), axis=(0, 1))
+                for r, c in half_pixels_of(row, column)
+            ]
+            planes[row, column] = parts[0] if len(parts) == 1 else average(*parts)
+    return planes
+
+
+def luma(pixels: Pixels) -> Plane:
+    """About the luma of RGB, (H, W, 3) uint8 → (H, W) int16."""
+    wide = pixels.astype(np.int16)
+    plane: Plane = (wide[:, :, 0] + 2 * wide[:, :, 1] + wide[:, :, 2]) >> 2
+    return plane
+
+
+def _smaller(plane: Plane, factor: int) -> Plane:
+    """Mean over factor × factor pixels."""
+    if factor == 1:
+        return plane
+    high, wide = plane.shape[0] // factor, plane.shape[1] // factor
+    total: Plane = np.einsum("hrwc->hw", plane.reshape(high, factor, wide, factor))  # of 16 at most, which fit int16
+    return total // factor**2
+
+
+def _search(current: Plane, last: Plane) -> Vectors:
+    """Full search on the coarse planes; vectors in pixels of those planes, near ones preferred."""
+    side, span = PATCH // _COARSE, 2 * _COARSE_REACH + 1
+    high, wide = current.shape[0] // side, current.shape[1] // side
+    padded = np.pad(last, _COARSE_REACH, mode="edge")
+    costs = np.empty((span, span, high, wide), dtype=np.int32)
+    for down in range(span):
+        moved = np.lib.stride_tricks.sliding_window_view(padded[down : down + len(current)], current.shape[1], axis=1)
+        difference = np.abs(moved - current[:, None])  # (rows, span, columns); sums of 16 of them fit int16
+        columns = np.einsum("hrsc->hsc", difference.reshape(high, side, span, -1))
+        costs[down] = np.einsum("hswc->shw", columns.reshape(high, span, wide, side))
+    reach = np.arange(-_COARSE_REACH, _COARSE_REACH + 1)
+    downs, rights = (grid.reshape(-1) for grid in np.meshgrid(reach, reach, indexing="ij"))
+    costs += (np.abs(downs) + np.abs(rights)).astype(np.int32).reshape(span, span, 1, 1)
+    nearest = np.argsort(downs**2 + rights**2, kind="stable")
+    best = costs.reshape(span * span, high, wide)[nearest].argmin(axis=0)
+    return np.stack([downs[nearest][best], rights[nearest][best]]).astype(np.int16)
+
+
+def _refine(current: Plane, planes: Plane | Pixels, vectors: Vectors, smoothness: int) -> Vectors:
+    """Vectors of a coarser step → doubled and moved to the best nearby.
+
+    `planes` are those of the last frame at each fraction of a pixel that a vector can have, (f, f, H + 2·pad, …).
+    """
+    high, wide = vectors.shape[1:]
+    side, steps = current.shape[0] // high, planes.shape[0]
+    matcher = Matcher(current, planes, side=side)
+    limit = min(steps * (PAD - 1), MAX_VECTOR)
+    start = (2 * vectors).astype(np.int16)
+    around = _median(start)
+    best, chosen = np.full((high, wide), np.iinfo(np.int32).max, dtype=np.int32), start
+    for candidate in _candidates(start, around):
+        moved = np.clip(candidate, -limit, limit)
+        costs = matcher.costs(moved) + smoothness * np.abs(moved - around).sum(axis=0, dtype=np.int32)
+        better = costs < best
+        best = np.where(better, costs, best)
+        chosen = np.where(better, moved, chosen).astype(np.int16)
+    return chosen
+
+
+def _candidates(start: Vectors, around: Vectors) -> Iterator[Vectors]:
+    """No motion, what surrounds a block, and its own vector with the eight next to it."""
+    yield np.zeros_like(start)
+    yield around
+    for down in (0, -1, 1):
+        for right in (0, -1, 1):
+            yield start + np.array([down, right], dtype=np.int16)[:, None, None]
+
+
+def _median(vectors: Vectors) -> Vectors:
+    """The median of each vector and its eight neighbours, component by component."""
+    padded = np.pad(vectors, ((0, 0), (1, 1), (1, 1)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    middle: Vectors = np.median(windows, axis=(3, 4)).astype(np.int16)
+    return middle
+
+
+def _variation(current: Plane) -> Costs:
+    """Summed squared difference of each block from its own mean."""
+    variation: Costs = np.square(_from_means(current)).sum(axis=(1, 3))
+    return variation
+
+
+def _activity(current: Plane) -> Costs:
+    """Summed absolute difference of each block from its own mean: what a block costs without prediction."""
+    # A flat block's mean is not free either, and a little motion is cheaper than a new texture.
+    costs: Costs = np.abs(_from_means(current)).sum(axis=(1, 3)) + 2 * PATCH**2
+    return costs
+
+
+def _from_means(current: Plane) -> npt.NDArray[np.int32]:
+    """Values less the mean of their block, (h, 16, w, 16)."""
+    high, wide = current.shape[0] // PATCH, current.shape[1] // PATCH
+    blocks = current.reshape(high, PATCH, wide, PATCH).astype(np.int32)
+    blocks -= blocks.sum(axis=(1, 3), keepdims=True, dtype=np.int32) // PATCH**2
+    return blocks

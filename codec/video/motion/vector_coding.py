@@ -1,0 +1,279 @@
+"""The motion of a frame ↔ groups of symbols: from a coarse lattice of blocks to all of them.
+
+Each block is expected to move as the four around it that are already known, or else as one of them, or as it did in the
+frame before; the more those around agree, the surer the table.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.arrays import Int32Array, Mask, SignedArray, Vectors
+from ncodec.entropy.latents import Group, Unpacker
+from ncodec.entropy.tables import TABLE_TOTAL, Table, Tables
+from ncodec.errors import FormatError
+from ncodec.video.motion.compensate import MAX_VECTOR, Motion
+
+COARSEST = 8
+"""blocks from one point of the first lattice to the next"""
+UNUSED, FOLLOWS, MOVES, TAKES = -3, -2, -1, 0
+"""kinds of blocks: not predicted; as those around it say together; with a vector of its own; as the nearest to what is
+expected of those around it and the one before, the second and so on to the fifth (0 to 4)"""
+LEAST_SPREADS = np.array([1, 2, 4, 8, 16, 32])
+"""of the surrounding vectors, in quarter pixels, in classes 1 to 6"""
+FIRST_CLASS = 5
+"""of the blocks of the first lattice, which have none around"""
+FINEST, FINE, COARSE = 0, 1, 2
+"""levels: blocks that lie between neighbours on two sides; between the corners of a square of three; the others"""
+KINDS = (
+    (
+        (3, 993, 20, 4, 1, 1, 1, 1), (2, 769, 30, 215, 5, 1, 1, 1), (3, 601, 60, 221, 120, 16, 2, 1),
+        (3, 530, 91, 178, 138, 65, 17, 2), (9, 414, 170, 170, 131, 85, 37, 8), (23, 321, 208, 149, 125, 114, 65, 19),
+        (76, 243, 281, 131, 132, 100, 45, 16),
+    ),
+    (
+        (4, 971, 30, 15, 1, 1, 1, 1), (2, 759, 51, 200, 9, 1, 1, 1), (3, 591, 88, 198, 118, 22, 3, 1),
+        (2, 493, 143, 153, 122, 87, 23, 1), (7, 384, 202, 121, 154, 101, 46, 9), (20, 267, 329, 95, 142, 109, 46, 16),
+        (44, 224, 421, 104, 100, 73, 34, 24),
+    ),
+    (
+        (4, 930, 61, 25, 1, 1, 1, 1), (2, 742, 76, 183, 18, 1, 1, 1), (3, 614, 126, 158, 90, 30, 2, 1),
+        (3, 507, 201, 135, 101, 62, 14, 1), (5, 406, 224, 143, 113, 99, 30, 4), (7, 642, 241, 87, 20, 18, 8, 1),
+        (36, 196, 426, 144, 110, 82, 27, 3),
+    ),
+)  # fmt: skip
+"""how many of 1,024 blocks are of each kind, by level and class"""
+VECTOR_ROWS = ((20, 19, 21, 22, 27, 33, 47), (20, 21, 22, 24, 28, 33, 47), (27, 24, 26, 25, 27, 33, 47))
+"""table of both differences from what was expected, by level and class"""
+
+FARTHEST = 8 * MAX_VECTOR
+"""beyond any distance of two vectors"""
+
+Points = npt.NDArray[np.intp]
+Classes = npt.NDArray[np.intp]
+
+
+def _kind_table(counts: tuple[int, ...]) -> Table:
+    # Of −4, which is no kind, to 4, and an escape.
+    of_total = np.array([0, *counts, 0], dtype=np.uint32) * (TABLE_TOTAL // 1024)
+    of_total[1 + FOLLOWS - UNUSED] -= 2
+    of_total[[0, -1]] = 1
+    return Table(of_total)
+
+
+KIND_BITS = np.log2(1024 / np.array(KINDS))
+"""of a block, (level, class, kind − `UNUSED`)"""
+_KIND_TABLES = tuple(tuple(map(_kind_table, of_level)) for of_level in KINDS)
+STILL, MOVING = 0, 1
+"""whether every block is predicted from its own place, or something moves"""
+_ANY_TABLE = Table(np.array([1, TABLE_TOTAL // 4, 3 * TABLE_TOTAL // 4 - 2, 1], dtype=np.uint32))
+COMMON_ROW = 36
+"""table of the vector that the first lattice is expected to have"""
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """Blocks that are coded together."""
+
+    points: Points
+    """(2, n) rows and columns, in raster order"""
+    around: Points | None
+    """(2, 4, n) the known blocks around each; None in the first lattice"""
+    level: int
+
+
+@dataclass(frozen=True, eq=False)
+class Expected:
+    """What is known of the vectors of n blocks before they are."""
+
+    vectors: SignedArray
+    """(2, n) what they are expected to be"""
+    classes: Classes
+    """(n,)"""
+    choices: SignedArray
+    """(2, m, n) what they may take over, of `_nearest_first`"""
+    level: int
+
+    def kinds(self, wanted: SignedArray, used: Mask) -> Int32Array:
+        """(n,) what says each vector, (2, n): what is expected, else a choice of those around, else itself."""
+        kinds = np.full(used.shape, MOVES, dtype=np.int32)
+        for place in reversed(range(self.choices.shape[1])):
+            kinds[(wanted == self.choices[:, place]).all(axis=0)] = TAKES + place
+        kinds[(wanted == self.vectors).all(axis=0)] = FOLLOWS
+        kinds[~used] = UNUSED
+        return kinds
+
+
+@lru_cache(maxsize=2)  # tens of megabytes at the largest size
+def stages_of(high: int, wide: int) -> tuple[Stage, ...]:
+    """From the coarsest lattice on: the middles of its squares, those of their sides, and again at half the step."""
+    stages = [Stage(_lattice(high, wide, (0, 0), COARSEST), None, COARSE)]
+    half = COARSEST // 2
+    while half:
+        middles = _lattice(high, wide, (half, half), 2 * half)
+        sides = np.hstack([_lattice(high, wide, (0, half), 2 * half), _lattice(high, wide, (half, 0), 2 * half)])
+        sides = sides[:, np.lexsort((sides[1], sides[0]))]
+        corners = [(-half, -half), (-half, half), (half, -half), (half, half)]
+        crosswise = [(-half, 0), (half, 0), (0, -half), (0, half)]
+        stages.append(Stage(middles, _around(middles, corners, high, wide), FINE if half == 1 else COARSE))
+        stages.append(Stage(sides, _around(sides, crosswise, high, wide), FINEST if half == 1 else COARSE))
+        half //= 2
+    return tuple(stage for stage in stages if stage.points.shape[1])
+
+
+def _lattice(high: int, wide: int, first: tuple[int, int], step: int) -> Points:
+    rows, columns = np.meshgrid(np.arange(first[0], high, step), np.arange(first[1], wide, step), indexing="ij")
+    return np.stack([rows.reshape(-1), columns.reshape(-1)])
+
+
+def _around(points: Points, offsets: list[tuple[int, int]], high: int, wide: int) -> Points:
+    """(2, 4, n) neighbours of points.
+
+    A row or a column outside is mirrored; for a neighbour outside even so, the first that is inside.
+    """
+    limits = np.array([high, wide])[:, None, None]
+    found = points[:, None] + np.array(offsets).T[:, :, None]
+    mirrored = 2 * points[:, None] - found
+    found = np.where((found < 0) | (found >= limits), mirrored, found)
+    inside = ((found >= 0) & (found < limits)).all(axis=0)  # (4, n)
+    first = np.take_along_axis(found, inside.argmax(axis=0)[None, None], axis=1)
+    return np.where(inside, found, first)
+
+
+def class_of_spread(spread: npt.NDArray[np.signedinteger]) -> Classes:
+    """How little the vectors around a block agree: 0 where they are equal, to 6."""
+    return np.searchsorted(LEAST_SPREADS, spread, side="right")
+
+
+def expect(stage: Stage, vectors: SignedArray, common: SignedArray, before: SignedArray) -> Expected:
+    """What is known before a stage.
+
+    That is the vectors before it, (2, high, wide), the most common one, (2,), and those of the frame before.
+    """
+    there = before[:, stage.points[0], stage.points[1]]  # (2, n)
+    if stage.around is None:
+        first = np.repeat(common[:, None], there.shape[1], axis=1)
+        return Expected(first, np.full(there.shape[1], FIRST_CLASS), there[:, None], stage.level)
+    return expect_from(vectors[:, stage.around[0], stage.around[1]], there, level=stage.level)
+
+
+def expect_from(around: SignedArray, before: SignedArray, *, level: int) -> Expected:
+    """What four vectors around each block, (2, 4, n), and that of the frame before, (2, n), say of it."""
+    ordered = np.sort(around, axis=1)
+    vectors = (ordered[:, 1] + ordered[:, 2]) >> 1
+    classes = class_of_spread((ordered[:, 3] - ordered[:, 0]).sum(axis=0))
+    known = np.concatenate([around, before[:, None]], axis=1)
+    return Expected(vectors, classes, _nearest_first(known, vectors), level)
+
+
+def _nearest_first(known: SignedArray, expected: SignedArray) -> SignedArray:
+    """The vectors that a block may take over, (2, m, n), the nearest to what is expected, (2, n), first.
+
+    Those that say nothing new stand last: equal to what is expected, or to one before.
+    """
+    distances = np.abs(known - expected[:, None]).sum(axis=0)  # (m, n)
+    same = (known[:, :, None] == known[:, None]).all(axis=0)  # (m, m, n)
+    repeats = np.array([same[i, :i].any(axis=0) for i in range(len(distances))])
+    distances[repeats | (distances == 0)] = FARTHEST
+    return np.take_along_axis(known, distances.argsort(axis=0, kind="stable")[None], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class GroupedMotion:
+    """Motion as it is coded."""
+
+    groups: list[Group]
+    vectors: Vectors
+    """as a decoder knows them, those of blocks that are not predicted included"""
+
+
+def group_motion(motion: Motion, tables: Tables, *, before: Vectors | None = None) -> GroupedMotion:
+    """Motion → what is coded of it, given the vectors of the frame before if that was predicted."""
+    if motion.used.all() and not motion.vectors.any():
+        return GroupedMotion([(_ANY_TABLE, np.array([STILL], dtype=np.int32))], motion.vectors)
+    common = most_common(motion.vectors, motion.used)
+    high, wide = motion.used.shape
+    known, before = np.empty((2, high, wide), dtype=np.int32), known_before(before, high, wide)
+    groups: list[Group] = [(_ANY_TABLE, np.array([MOVING], dtype=np.int32)), (tables.bank[COMMON_ROW], common)]
+    for stage in stages_of(high, wide):
+        rows, columns = stage.points
+        expected = expect(stage, known, common, before)
+        classes = expected.classes
+        wanted = motion.vectors[:, rows, columns].astype(np.int32)
+        kinds = expected.kinds(wanted, motion.used[rows, columns])
+        groups += [(_KIND_TABLES[stage.level][c], kinds[classes == c]) for c in np.unique(classes)]
+        moves = kinds == MOVES
+        for c in np.unique(classes[moves]):
+            apart = (wanted - expected.vectors)[:, moves & (classes == c)]
+            groups.append((tables.bank[VECTOR_ROWS[stage.level][c]], apart.reshape(-1)))
+        known[:, rows, columns] = np.where(kinds > FOLLOWS, wanted, expected.vectors)
+    return GroupedMotion(groups, known.astype(np.int16))
+
+
+def known_before(before: Vectors | None, high: int, wide: int) -> Vectors:
+    """The vectors of the frame before; those of a frame that was not predicted are zero."""
+    return np.zeros((2, high, wide), dtype=np.int16) if before is None else before
+
+
+def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: Vectors | None = None) -> Motion:
+    """The motion of high × wide blocks, the next symbols of a payload; raises FormatError for what is not motion.
+
+    `before` is as for `group_motion`.
+    """
+    (moving,) = unpacker.values(_ANY_TABLE, 1).tolist()
+    if moving == STILL:
+        return Motion(np.zeros((2, high, wide), dtype=np.int16), np.ones((high, wide), dtype=np.bool_))
+    if moving != MOVING:
+        msg = f"expected {STILL} or {MOVING} for whether anything moves, got {moving}: the file is damaged"
+        raise FormatError(msg)
+    common = unpacker.values(tables.bank[COMMON_ROW], 2)
+    check_vectors(common)
+    before = known_before(before, high, wide)
+    vectors, used = np.empty((2, high, wide), dtype=np.int32), np.empty((high, wide), dtype=np.bool_)
+    for stage in stages_of(high, wide):
+        rows, columns = stage.points
+        expected = expect(stage, vectors, common, before)
+        moved, classes, choices = expected.vectors, expected.classes, expected.choices
+        kinds = pop_of_classes(unpacker, _KIND_TABLES[stage.level], classes)
+        if kinds.min() < UNUSED or kinds.max() >= TAKES + choices.shape[1]:
+            msg = "expected a known kind of every block, got others: the file is damaged"
+            raise FormatError(msg)
+        for place in range(choices.shape[1]):
+            moved = np.where(kinds == TAKES + place, choices[:, place], moved)
+        moves = kinds == MOVES
+        for c in np.unique(classes[moves]):
+            here = moves & (classes == c)
+            moved[:, here] += unpacker.values(tables.bank[VECTOR_ROWS[stage.level][c]], 2 * int(here.sum())).reshape(
+                2, -1
+            )
+        check_vectors(moved)
+        vectors[:, rows, columns], used[rows, columns] = moved, kinds != UNUSED
+    return Motion(vectors.astype(np.int16), used)
+
+
+def pop_of_classes(unpacker: Unpacker, tables: Sequence[Table], classes: Classes) -> Int32Array:
+    """One symbol of each block by the table of its class, those of a class together, in ascending order: (n,)."""
+    values = np.empty(len(classes), dtype=np.int32)
+    for c in np.unique(classes):
+        values[classes == c] = unpacker.values(tables[c], int((classes == c).sum()))
+    return values
+
+
+def check_vectors(vectors: SignedArray) -> None:
+    """Raise FormatError for any beyond `MAX_VECTOR`."""
+    if np.abs(vectors).max() > MAX_VECTOR:
+        msg = f"expected vectors of at most {MAX_VECTOR} quarter pixels, got others: the file is damaged"
+        raise FormatError(msg)
+
+
+def most_common(vectors: SignedArray, used: Mask) -> Int32Array:
+    """(2,) the vector of most predicted blocks of the first lattice."""
+    first = (slice(None, None, COARSEST),) * 2
+    if not used[first].any():
+        return np.zeros(2, dtype=np.int32)
+    found, counts = np.unique(vectors[:, *first][:, used[first]], axis=1, return_counts=True)
+    common: Int32Array = found[:, counts.argmax()].astype(np.int32)
+    return common

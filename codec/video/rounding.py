@@ -1,0 +1,120 @@
+"""Rounding that hardly depends on the machine: no value of a reference frame lies where arithmetic errors decide.
+
+Networks in float32 differ in the last bits between machines, libraries and thread counts. Rounded to 8 bits, that is a
+level in a pixel or two of a frame, which later frames inherit and multiply. So an encoder shifts each cell of a frame,
+by less than a thirtieth of a level, to where none of its values is closer to a half than the errors are large.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.arrays import Levels, Pixels
+from ncodec.entropy.latents import Group, Unpacker
+from ncodec.entropy.tables import Tables
+from ncodec.errors import FormatError
+from ncodec.grid import CELL, cells_of
+
+Shifts = npt.NDArray[np.int16]
+
+MAX_SHIFT = 127
+"""steps either way"""
+_NEAREST_FIRST = np.array([0, *(sign * n for n in range(1, MAX_SHIFT + 1) for sign in (-1, 1))])
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """How frames of a kind are shifted, in 8-bit levels, and how far a value may be apart on two machines."""
+
+    step: float
+    """a power of two, so that its multiples are exact"""
+    error: float
+    """how far values may be apart at least; the rest was measured between two libraries on two CPUs"""
+    growth: float
+    """by how much more for each level of their size"""
+    spread: float
+    """by how much more for each level of the mean size in their cell, whose features they are made of"""
+    centre: float
+    """what sizes count from"""
+    row: int
+    """table of the shifts"""
+
+
+INTRA_ROUNDING = Rounding(step=2**-12, error=120e-6, growth=0.8e-6, spread=0, centre=127.5, row=47)
+PREDICTED_ROUNDING = Rounding(step=2**-13, error=110e-6, growth=1e-6, spread=1e-6, centre=0, row=37)
+_REACH = 2
+"""steps on either side of the nearest that one value can refuse"""
+_SPARSE = 4
+"""of how many values along each side one is taken for the mean of a cell"""
+
+
+def choose_shifts(levels: Levels, rounding: Rounding, *, predicted: Pixels | None = None) -> Shifts:
+    """The smallest shift of each cell that keeps every value clear of a half, or else that which keeps them farthest.
+
+    `levels`, (H, W, 3), are of the frame, or of its difference from `predicted`.
+    """
+    height, width, channels = levels.shape
+    apart = np.rint(levels)
+    np.subtract(levels, apart, out=apart)
+    np.abs(apart, out=apart)
+    places = np.flatnonzero(apart > 0.5 - (MAX_SHIFT + _REACH + 1) * rounding.step)
+    near = levels.reshape(-1)[places]
+    lower = np.floor(near)
+    # Between black and white alone: what is clipped is the same on either side of a half.
+    below = lower + (0 if predicted is None else predicted.reshape(-1)[places])
+    counts = (below >= 0) & (below < 255)
+    places, near, lower = places[counts], near[counts], lower[counts]
+    rows, columns = np.divmod(places // channels, width)
+    rows, columns = rows // CELL, columns // CELL
+    error = rounding.error + rounding.growth * np.abs(near - rounding.centre)
+    if rounding.spread:
+        error += rounding.spread * _mean_sizes(levels, rounding)[rows, columns]
+    to_half = (lower + np.float32(0.5) - near).astype(np.float64)
+    nearest = np.rint(to_half / rounding.step).astype(np.intp)
+    margins = np.zeros((*cells_of(height, width), 2 * MAX_SHIFT + 1))
+    for further in range(-_REACH, _REACH + 1):
+        steps = nearest + further
+        margin = np.abs(to_half - steps * rounding.step) - error
+        bad = np.flatnonzero((margin < 0) & (np.abs(steps) <= MAX_SHIFT))
+        np.minimum.at(margins, (rows[bad], columns[bad], steps[bad] + MAX_SHIFT), margin[bad])
+    ordered = margins[:, :, _NEAREST_FIRST + MAX_SHIFT]
+    shifts: Shifts = _NEAREST_FIRST[ordered.argmax(axis=2)].astype(np.int16)  # the first of those that are clear
+    return shifts
+
+
+def _mean_sizes(levels: Levels, rounding: Rounding) -> npt.NDArray[np.float64]:
+    """(cells high, cells wide) about how large values are."""
+    sizes = np.abs(levels[::_SPARSE, ::_SPARSE] - np.float32(rounding.centre)).mean(axis=2, dtype=np.float64)
+    step = CELL // _SPARSE
+    total, count = sizes, np.ones_like(sizes)
+    for axis in (0, 1):
+        starts = np.arange(0, sizes.shape[axis], step)
+        total, count = (np.add.reduceat(values, starts, axis=axis) for values in (total, count))
+    means: npt.NDArray[np.float64] = total / count
+    return means
+
+
+def round_levels(levels: Levels, shifts: Shifts, rounding: Rounding, *, predicted: Pixels | None = None) -> Pixels:
+    """Levels of a frame, or of its difference from `predicted`, and the shifts of its cells → pixels."""
+    height, width = levels.shape[:2]
+    by_pixel = (shifts * np.float32(rounding.step)).repeat(CELL, axis=0).repeat(CELL, axis=1)
+    rounded = levels + by_pixel[:height, :width, None]
+    np.rint(rounded, out=rounded)
+    if predicted is not None:
+        rounded += predicted
+    return np.clip(rounded, 0, 255, out=rounded).astype(np.uint8)
+
+
+def group_shifts(shifts: Shifts, tables: Tables, rounding: Rounding) -> Group:
+    """Shifts, of any shape, → the symbols that they are coded as."""
+    return tables.bank[rounding.row], shifts.reshape(-1).astype(np.int32)
+
+
+def pop_shifts(unpacker: Unpacker, tables: Tables, rounding: Rounding, count: int) -> Shifts:
+    """So many shifts, the next symbols of a payload, (count,); raises FormatError for what is none."""
+    shifts = unpacker.values(tables.bank[rounding.row], count)
+    if np.abs(shifts).max(initial=0) > MAX_SHIFT:
+        msg = f"expected shifts of at most {MAX_SHIFT} steps, got others: the file is damaged"
+        raise FormatError(msg)
+    return shifts.astype(np.int16)

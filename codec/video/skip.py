@@ -1,0 +1,85 @@
+"""Cells of a predicted frame that stay as they were predicted, whatever the network makes of them, ↔ groups of symbols.
+
+Where no residual is coded, the network mostly guesses, and each frame inherits the guesses of those before it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from ncodec.arrays import Int16Array, Levels, Mask, Pixels
+from ncodec.entropy.flags import as_flags, flag_table
+from ncodec.entropy.latents import Group, Unpacker
+from ncodec.grid import CELL, PATCH
+from ncodec.video.motion.compensate import Motion
+from ncodec.video.motion.vector_coding import Classes, pop_of_classes
+
+_TABLES = tuple(map(flag_table, (815, 640, 945)))
+"""of cells that can be kept: that could not be in the frame before, that could but were not, that were"""
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Cells of 64 × 64 pixels of a frame, (⌈H/64⌉, ⌈W/64⌉) each."""
+
+    possible: Mask
+    """those without a residual whose blocks are all predicted"""
+    chosen: Mask
+    """those of them that stay as they were predicted"""
+
+
+def possible_cells(residual: Int16Array, motion: Motion, known: Mask) -> Mask:
+    """Cells that can be kept, for r, (C_y, h, w), and the motion of the h × w blocks, golden ones included.
+
+    Those that are `known`, because they are exact or still, (⌈h/4⌉, ⌈w/4⌉), can not.
+    """
+    predicted = motion.used if motion.golden is None else motion.used | motion.golden.chosen
+    lacking = residual.any(axis=0) | ~predicted  # (h, w)
+    for axis, size in enumerate(lacking.shape):
+        lacking = np.logical_or.reduceat(lacking, np.arange(0, size, CELL // PATCH), axis=axis)
+    return ~(lacking | known)
+
+
+def choose_kept(pixels: Pixels, predicted: Pixels, levels: Levels, possible: Mask) -> Kept:
+    """The cells whose squared error the network's `levels` do not make smaller; all are of (H, W, 3)."""
+    chosen = np.zeros_like(possible)
+    for cell, place in _places(possible):
+        lack = pixels[place].astype(np.float32) - predicted[place]
+        left = lack - levels[place]
+        chosen[cell] = np.vdot(lack, lack) <= np.vdot(left, left)
+    return Kept(possible, chosen)
+
+
+def keep(levels: Levels, kept: Kept) -> None:
+    """Make what is added to the prediction, (H, W, 3), nothing in cells that are kept."""
+    for _, place in _places(kept.chosen):
+        levels[place] = 0
+
+
+def _places(cells: Mask) -> Iterator[tuple[tuple[int, int], tuple[slice, slice]]]:
+    """Chosen cells, and the pixels of each."""
+    for row, column in np.argwhere(cells).tolist():
+        yield (row, column), (slice(CELL * row, CELL * (row + 1)), slice(CELL * column, CELL * (column + 1)))
+
+
+def _classes_of(possible: Mask, before: Kept | None) -> Classes:
+    """The tables of possible cells, in raster order."""
+    if before is None:
+        return np.zeros(int(possible.sum()), dtype=np.intp)
+    classes: Classes = np.where(before.possible, 1 + before.chosen, 0)[possible]
+    return classes
+
+
+def group_kept(kept: Kept, *, before: Kept | None) -> list[Group]:
+    """What is coded of kept cells; `before` are those of the frame before, where that was predicted."""
+    classes = _classes_of(kept.possible, before)
+    flags = kept.chosen[kept.possible].astype(np.int32)
+    return [(_TABLES[c], flags[classes == c]) for c in np.unique(classes)]
+
+
+def pop_kept(unpacker: Unpacker, possible: Mask, *, before: Kept | None) -> Kept:
+    """The next symbols of a payload → kept cells among those that are possible; raises FormatError for what is none."""
+    chosen = np.zeros_like(possible)
+    chosen[possible] = as_flags(pop_of_classes(unpacker, _TABLES, _classes_of(possible, before)))
+    return Kept(possible, chosen)
