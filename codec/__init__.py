@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from ncodec.errors import BackendError, FormatError, InputError, ModelError, NcodecError, OutputError, TruncatedError
 
 if TYPE_CHECKING:
-    from ncodec.api.clips import VideoInfo, decode_video, encode_video, open_video, video_info
+    from ncodec.api.clip_info import VideoInfo, video_info
+    from ncodec.api.clips import decode_video, encode_video, open_video
     from ncodec.api.pictures import Info, decode, encode, info
 
 __version__ = "0.1.0"

@@ -4,7 +4,8 @@ from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from ncodec.api.pictures import decode_container, make_target, open_codec, tuned_model
+from ncodec.api.codecs import open_codec, tuned_model
+from ncodec.api.pictures import decode_container, make_target
 from ncodec.container.nci import MAGIC, Container, Flag, Tag, unpack
 from ncodec.errors import NcodecError
 from ncodec.image.rate_target import encode_to

@@ -80,7 +80,7 @@ def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -
     require_modules("scipy", "skimage", extra="eval")
     from tempfile import TemporaryDirectory
 
-    from ncodec.eval.codecs import JPEG_420, JPEG_444, NCODEC, NCODEC_LONGER, NCODEC_PLAIN, WEBP
+    from ncodec.eval.codecs.registry import JPEG_420, JPEG_444, NCODEC, NCODEC_LONGER, NCODEC_PLAIN, WEBP
     from ncodec.eval.curves import mean_curve, rate_difference
     from ncodec.eval.measure import find_files, load_sources, measure
     from ncodec.eval.media import PICTURES

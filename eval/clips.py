@@ -14,28 +14,25 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.api.clips import open_frame_codecs
+from ncodec.api.codecs import open_frame_codecs
 from ncodec.arrays import Pixels
 from ncodec.container.chunks import CRC_SIZE
 from ncodec.container.records import Frame, pack_record
 from ncodec.errors import InputError
 from ncodec.eval import ffmpeg
-from ncodec.eval.codecs import (
-    H264_MESSAGES,
-    Codec,
-    Coded,
-    encoder_version,
-    missing_encoders,
-    ncodec_version,
-    without_messages,
-)
+from ncodec.eval.codecs.base import Codec, Coded
+from ncodec.eval.codecs.ffmpeg import encoder_version, missing_encoders, without_messages
+from ncodec.eval.codecs.ncodec import ncodec_version
+from ncodec.eval.codecs.registry import H264_MESSAGES
 from ncodec.eval.metrics import LARGEST_DB, Metric
 from ncodec.inference.model import FRAME
 from ncodec.inference.zoo import load_model
-from ncodec.media.demux import HD_HEIGHT, SCALING, sentence_of
+from ncodec.media.colour import HD_HEIGHT, SCALING
+from ncodec.media.demux import sentence_of
 from ncodec.picture import TimedFrame
 from ncodec.quality import quality_to_qp
-from ncodec.video.frames import FrameCodecs, FrameDecoder
+from ncodec.video.frame_decoder import FrameDecoder
+from ncodec.video.frame_state import FrameCodecs
 from ncodec.video.rate_control import ConstantQuality
 from ncodec.video.sequence import Grouping, VideoEncoder
 

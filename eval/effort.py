@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from ncodec.api.pictures import open_codec
+from ncodec.api.codecs import open_codec
 from ncodec.arrays import Pixels
 from ncodec.eval.bdrate import Curve, bd_rate
 from ncodec.picture import from_array, psnr

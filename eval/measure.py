@@ -12,7 +12,7 @@ from typing import Any, TypeVar, TypeVarTuple
 import numpy as np
 
 from ncodec.errors import InputError
-from ncodec.eval.codecs import Codec
+from ncodec.eval.codecs.base import Codec
 from ncodec.eval.media import ALL_METRICS, CLIPS, MEDIA, PICTURES, Medium, Source
 from ncodec.eval.store import Failure, Outcome, Point, Store
 

@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ncodec.eval.codecs import Codec
+from ncodec.eval.codecs.base import Codec
 from ncodec.eval.measure import run_in_pool
 from ncodec.eval.media import MEDIA, Medium, Source
 from ncodec.eval.store import Store
-from ncodec.media.pictures import write_bytes
+from ncodec.media.streams import write_bytes
 
 
 def measure_memory(

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader
 from ncodec.eval import charts
 from ncodec.eval.curves import MeanCurve
 from ncodec.eval.report import Report
-from ncodec.media.pictures import write_bytes
+from ncodec.media.streams import write_bytes
 
 TEMPLATES = "templates"
 

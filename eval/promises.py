@@ -9,7 +9,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from ncodec.api.pictures import load_picture, open_codec
+from ncodec.api.codecs import open_codec
+from ncodec.api.pictures import load_picture
 from ncodec.eval.measure import run_in_pool
 from ncodec.image.file import encode_lossless
 from ncodec.image.hidden import visible_psnr

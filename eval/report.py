@@ -9,7 +9,8 @@ from typing import Any
 
 import ncodec
 from ncodec.errors import InputError
-from ncodec.eval.codecs import AVIF_444, HEIC, JPEG_420, JPEG_XL, NCODEC, WEBP, Codec, PictureCodec
+from ncodec.eval.codecs.base import Codec, PictureCodec
+from ncodec.eval.codecs.registry import AVIF_444, HEIC, JPEG_420, JPEG_XL, NCODEC, WEBP
 from ncodec.eval.curves import MeanCurve, mean_curve, published_curves, rate_difference
 from ncodec.eval.measure import Measured, load_sources, measure
 from ncodec.eval.media import Medium, Source

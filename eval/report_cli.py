@@ -50,7 +50,7 @@ def report(
     from ncodec.eval.page import render, write_figures
     from ncodec.eval.report import choose_codecs, make_report
     from ncodec.eval.store import Store
-    from ncodec.media.pictures import check_output, write_bytes
+    from ncodec.media.streams import check_output, write_bytes
 
     check_output(output, overwrite=force)
     medium, paths = find_files(_input_paths(inputs, data))

@@ -11,12 +11,13 @@ from pathlib import Path
 from PIL import Image
 
 from ncodec.arrays import Pixels
-from ncodec.eval.codecs import CODECS, PictureCodec
+from ncodec.eval.codecs.base import PictureCodec
+from ncodec.eval.codecs.registry import CODECS
 from ncodec.eval.measure import run_in_pool
 from ncodec.eval.media import Source, read_pixels
 from ncodec.eval.metrics import psnr
 from ncodec.eval.store import Store
-from ncodec.media.pictures import write_bytes
+from ncodec.media.streams import write_bytes
 
 Sizes = tuple[tuple[float, int], ...]
 """qualities and the bytes of a file at each"""

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image
 
-from ncodec.api.pictures import open_codec
+from ncodec.api.codecs import open_codec
 from ncodec.errors import BackendError
 from ncodec.media.pictures import from_pil
 

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ncodec.eval.codecs import Codec
+from ncodec.eval.codecs.base import Codec
 from ncodec.eval.media import ALL_METRICS
-from ncodec.media.pictures import write_bytes
+from ncodec.media.streams import write_bytes
 
 
 @dataclass(frozen=True)

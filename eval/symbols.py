@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ncodec.api.pictures import open_codec
+from ncodec.api.codecs import open_codec
 from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
 from ncodec.container.nci import unpack
 from ncodec.entropy.latents import Symbols
@@ -17,7 +17,9 @@ from ncodec.image.plan import ShownDraft
 from ncodec.image.rdoq import Watch, unwatched
 from ncodec.inference.model import FRAME
 from ncodec.picture import from_array
-from ncodec.video.frames import FrameCodecs, FrameDecoder, FrameEncoder
+from ncodec.video.frame_decoder import FrameDecoder
+from ncodec.video.frame_encoder import FrameEncoder
+from ncodec.video.frame_state import FrameCodecs
 
 VARIANTS: tuple[dict[str, Any], ...] = (
     {"backend": "onnx", "threads": 1},

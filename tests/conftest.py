@@ -58,9 +58,9 @@ def frame_model(tmp_path_factory: pytest.TempPathFactory, photo: npt.NDArray[np.
     from ncodec.inference.zoo import load_model_folder
     from ncodec.networks.frame import FrameConfig, FrameModel
     from ncodec.networks.image import ImageConfig
-    from ncodec.training.calibration import frame_examples
     from ncodec.training.data import patch_statistics
-    from ncodec.training.export import export_model, write_manifest
+    from ncodec.training.export.calibrate import frame_examples
+    from ncodec.training.export.onnx import export_model, write_manifest
 
     torch.manual_seed(1)
     config = ImageConfig(

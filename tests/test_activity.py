@@ -44,7 +44,7 @@ def test_contexts_of_the_shipped_model_save_bits_where_places_differ() -> None:
 
 def test_what_is_fitted_lets_active_places_have_wider_tables() -> None:
     pytest.importorskip("torch")
-    from ncodec.training.adapting import Coded, fitted_adapted
+    from ncodec.training.export.contexts import Coded, fitted_adapted
 
     tables = load_model(kind=FRAME).tables
     rng = np.random.default_rng(2)

@@ -9,7 +9,7 @@ from PIL import Image
 from places import ROOT
 
 import ncodec
-from ncodec.api.pictures import open_codec
+from ncodec.api.codecs import open_codec
 from ncodec.arrays import Pixels
 from ncodec.eval.corpora.members import Member, members
 from ncodec.grid import cells_of

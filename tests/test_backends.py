@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from ncodec.api.pictures import open_codec
+from ncodec.api.codecs import open_codec
 from ncodec.container.nci import unpack
 from ncodec.errors import BackendError
 from ncodec.image.file import Encoded, read_symbols

@@ -22,8 +22,8 @@ from ncodec.training.captured import CapturedStep
 from ncodec.training.checkpoint import load_checkpoint, save_weights
 from ncodec.training.cli import train
 from ncodec.training.image import ImageTraining
-from ncodec.training.soap import Soap
-from ncodec.training.stacked_soap import StackedSoap, eigenvectors
+from ncodec.training.optim.soap import Soap
+from ncodec.training.optim.stacked_soap import StackedSoap, eigenvectors
 
 Photo = npt.NDArray[np.uint8]
 STEPS = 800

@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 from PIL import Image
 
 import ncodec
-from ncodec.cli.clips import Bytes
 from ncodec.cli.main import cli
+from ncodec.cli.parameters import Bytes
 from ncodec.errors import BackendError
 from ncodec.image.codec import ImageCodec
 

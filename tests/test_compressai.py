@@ -15,7 +15,7 @@ from tiny import log_losses
 from ncodec.errors import InputError, ModelError
 from ncodec.training import run
 from ncodec.training.checkpoint import load_checkpoint
-from ncodec.training.compressai import CompressAIConfig, CompressAIModel, parse_compressai
+from ncodec.training.compressai_models import CompressAIConfig, CompressAIModel, parse_compressai
 
 Photo = npt.NDArray[np.uint8]
 

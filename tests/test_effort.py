@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import ncodec
-from ncodec.api.pictures import open_codec
+from ncodec.api.codecs import open_codec
 from ncodec.cli.main import cli
 from ncodec.container.records import Tag as RecordTag
 from ncodec.errors import BackendError, InputError, ModelError
@@ -19,7 +19,8 @@ from ncodec.image.effort import DEFAULT_EFFORT, MAX_EFFORT, search_of
 from ncodec.image.rate_target import Target, encode_to
 from ncodec.inference.backend import open_backend
 from ncodec.picture import from_array, psnr
-from ncodec.video.frames import FrameCodecs, FrameEncoder, Look
+from ncodec.video.frame_encoder import FrameEncoder, Look
+from ncodec.video.frame_state import FrameCodecs
 
 Photo = npt.NDArray[np.uint8]
 QP = 30

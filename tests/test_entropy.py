@@ -8,12 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncodec.entropy import latents as entropy
+from ncodec.entropy.ans import Packer, Unpacker
 from ncodec.entropy.contexts import Activity
 from ncodec.entropy.latents import (
-    Packer,
     Past,
     Symbols,
-    Unpacker,
     estimate_bits,
     follow,
     pack_symbols,

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from ncodec.errors import InputError, OutputError
-from ncodec.media.pictures import from_pil, read_picture, to_pil, write_bytes, write_picture
+from ncodec.media.pictures import from_pil, read_picture, to_pil, write_picture
+from ncodec.media.streams import write_bytes
 from ncodec.picture import Picture
 
 Photo = npt.NDArray[np.uint8]

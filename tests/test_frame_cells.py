@@ -4,15 +4,17 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ncodec.api.clips import open_frame_codecs
+from ncodec.api.codecs import open_frame_codecs
 from ncodec.container.records import Frame, Tag, pack_record, unpack_record
 from ncodec.errors import FormatError
 from ncodec.exact.layers import Layer, add_differences, code_differences, code_layers
 from ncodec.exact.vp8l import pack_vp8l
 from ncodec.picture import psnr
 from ncodec.video.frame_cells import FrameCells, no_cells, pack_cells, unpack_cells
-from ncodec.video.frames import FrameDecoder, FrameEncoder
-from ncodec.video.motion.compensate import Golden, Motion, compensate
+from ncodec.video.frame_decoder import FrameDecoder
+from ncodec.video.frame_encoder import FrameEncoder
+from ncodec.video.motion.compensate import compensate
+from ncodec.video.motion.field import Golden, Motion
 from ncodec.video.scroll import Scroll, find_scroll
 
 Photo = npt.NDArray[np.uint8]

@@ -16,7 +16,8 @@ from ncodec.image.codec import ImageCodec
 from ncodec.inference.backend import open_backend
 from ncodec.inference.model import FRAME, Model
 from ncodec.inference.zoo import load_model
-from ncodec.training import calibration, export
+from ncodec.training.export import calibrate as calibration
+from ncodec.training.export import onnx as export
 from ncodec.video.motion.compensate import compensate
 from ncodec.video.motion.search import MotionSearch
 

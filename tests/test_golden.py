@@ -45,7 +45,7 @@ def test_pixels_are_within_one_level(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(HASHES.keys() - {"exact-alone"}))
 def test_symbols_pack_to_the_same_bytes(name: str, make: ModuleType) -> None:
     """What was decoded codes to the same payload again: neither direction has drifted."""
-    from ncodec.api.pictures import open_codec
+    from ncodec.api.codecs import open_codec
     from ncodec.container.nci import unpack
     from ncodec.entropy.latents import pack_symbols
 

@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from ncodec.arrays import Vectors
-from ncodec.entropy.latents import Packer, Unpacker
+from ncodec.entropy.ans import Packer, Unpacker
 from ncodec.entropy.tables import Table, Tables
 from ncodec.errors import FormatError
 from ncodec.inference.zoo import load_model
-from ncodec.video.motion.compensate import MAX_VECTOR, Golden, Motion, compensate
+from ncodec.video.motion.compensate import compensate
+from ncodec.video.motion.field import MAX_VECTOR, Golden, Motion
 from ncodec.video.motion.golden_coding import group_golden, lead, pop_golden
 from ncodec.video.motion.golden_search import GoldenSearch
+from ncodec.video.motion.lattice import stages_of
 from ncodec.video.motion.search import MotionSearch
-from ncodec.video.motion.vector_coding import stages_of
 
 SHARES = [25, 115, 165, 320, 445, 290, 455, 595, 740, 915]
 

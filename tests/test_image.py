@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import ncodec.api.pictures
-from ncodec.api.pictures import open_codec
+from ncodec.api.codecs import open_codec
 from ncodec.container.nci import Container, Header, Tag, pack, unpack
 from ncodec.entropy.latents import estimate_bits
 from ncodec.errors import FormatError, InputError, ModelError

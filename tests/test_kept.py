@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 
-from ncodec.api.clips import open_frame_codecs
+from ncodec.api.codecs import open_frame_codecs
 from ncodec.container.records import Tag
+from ncodec.entropy.ans import Packer, Unpacker
 from ncodec.entropy.flags import flag_table
-from ncodec.entropy.latents import Packer, Unpacker
 from ncodec.errors import FormatError
 from ncodec.image.codec import ImageCodec
-from ncodec.video.frames import FrameDecoder, FrameEncoder
-from ncodec.video.motion.compensate import Golden, Motion
+from ncodec.video.frame_decoder import FrameDecoder
+from ncodec.video.frame_encoder import FrameEncoder
+from ncodec.video.motion.field import Golden, Motion
 from ncodec.video.skip import Kept, choose_kept, group_kept, keep, pop_kept, possible_cells
 
 HIGH, WIDE = 9, 6

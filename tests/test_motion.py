@@ -7,10 +7,12 @@ from PIL import Image
 from places import ROOT
 
 from ncodec.arrays import Vectors
-from ncodec.entropy.latents import Packer
+from ncodec.entropy.ans import Packer
 from ncodec.inference.zoo import load_model
-from ncodec.video.frames import LEAST_PREDICTED
-from ncodec.video.motion.compensate import GREY, MAX_VECTOR, Golden, HalfPixelPlanes, Motion, compensate
+from ncodec.video.frame_encoder import LEAST_PREDICTED
+from ncodec.video.motion.compensate import GREY, compensate
+from ncodec.video.motion.field import MAX_VECTOR, Golden, Motion
+from ncodec.video.motion.interpolate import HalfPixelPlanes
 from ncodec.video.motion.search import ERROR_LASTS, MotionSearch, bit_price
 from ncodec.video.motion.vector_coding import group_motion
 

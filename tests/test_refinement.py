@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ncodec.api.pictures import open_codec
+from ncodec.api.codecs import open_codec
 from ncodec.entropy.latents import Symbols
 from ncodec.image.effort import Search
 from ncodec.image.error_weights import RGB

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ncodec
+from ncodec.entropy.ans import Unpacker
 from ncodec.entropy.contexts import Activity
 from ncodec.entropy.copies import ABOVE, FRESH, LEFT, find_repeats, pack_kinds, unpack_kinds
 from ncodec.entropy.latents import (
     Past,
     Symbols,
-    Unpacker,
     _push_fresh,
     estimate_bits,
     pack_symbols,

@@ -20,8 +20,10 @@ pytest.importorskip("skimage")
 pytest.importorskip("vl_convert")
 
 from ncodec.errors import InputError, NcodecError
-from ncodec.eval import codecs, measure, metrics, report
-from ncodec.eval.codecs import CODECS, JPEG_420, NCODEC, runtime_files
+from ncodec.eval import measure, metrics, report
+from ncodec.eval.codecs import registry as codecs
+from ncodec.eval.codecs.ncodec import runtime_files
+from ncodec.eval.codecs.registry import CODECS, JPEG_420, NCODEC
 from ncodec.eval.curves import MeanCurve, MeanPoint, mean_curve, published_curves, rate_difference
 from ncodec.eval.measure import load_sources, measure_point
 from ncodec.eval.media import PICTURES, Source, picture_key
@@ -180,7 +182,7 @@ def test_other_settings_or_versions_are_other_results(tmp_path: Path) -> None:
 def test_other_code_of_ours_gives_other_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert {"refinement.py", "onnx.py"} < {path.name for path in runtime_files()}
     code, store = tmp_path / "search.py", Store(tmp_path)
-    monkeypatch.setattr("ncodec.eval.codecs.runtime_files", lambda: [code])
+    monkeypatch.setattr("ncodec.eval.codecs.ncodec.runtime_files", lambda: [code])
     code.write_text("a = 1")
     before = store.path(NCODEC)
     assert store.path(NCODEC) == before

@@ -6,15 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ncodec.api.pictures import open_codec
+from ncodec.api.codecs import open_codec
 from ncodec.arrays import Levels
 from ncodec.container.records import Tag
-from ncodec.entropy.latents import Packer, Unpacker
+from ncodec.entropy.ans import Packer, Unpacker
 from ncodec.entropy.tables import Tables
 from ncodec.errors import FormatError
 from ncodec.inference.model import FRAME
 from ncodec.inference.zoo import load_model
-from ncodec.video.frames import FrameCodecs, FrameDecoder, FrameEncoder
+from ncodec.video.frame_decoder import FrameDecoder
+from ncodec.video.frame_encoder import FrameEncoder
+from ncodec.video.frame_state import FrameCodecs
 from ncodec.video.rounding import (
     INTRA_ROUNDING,
     MAX_SHIFT,

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from ncodec.api.pictures import open_codec
+from ncodec.api.codecs import open_codec
 from ncodec.arrays import FloatArray
 from ncodec.image import error_weights as distortion
 from ncodec.image.codec import ImageCodec

@@ -7,7 +7,7 @@ pytest.importorskip("torch")
 import torch
 from torch import Tensor
 
-from ncodec.training.soap import Soap
+from ncodec.training.optim.soap import Soap
 
 
 def steps(start: Tensor, gradients: list[Tensor], *, max_side: int = 64) -> Tensor:

@@ -27,7 +27,7 @@ from ncodec.container.records import (
     pack_header,
     pack_record,
 )
-from ncodec.entropy.latents import Unpacker
+from ncodec.entropy.ans import Unpacker
 from ncodec.entropy.tables import Table
 from ncodec.errors import FormatError, InputError
 

@@ -28,11 +28,12 @@ from ncodec.inference.zoo import load_model, load_model_folder
 from ncodec.networks.image import ImageConfig, ImageModel, Prediction
 from ncodec.picture import from_array
 from ncodec.training import run
-from ncodec.training.calibration import REACH, fitted_after, fitted_row, fitted_still, picture_examples
 from ncodec.training.checkpoint import load_checkpoint
 from ncodec.training.cli import train
 from ncodec.training.data import PictureData, patch_statistics, picture_batches, spread_qps
-from ncodec.training.export import export_model, write_manifest
+from ncodec.training.export.calibrate import REACH, fitted_after, fitted_row, fitted_still, picture_examples
+from ncodec.training.export.freeze import gaussian_counts
+from ncodec.training.export.onnx import export_model, write_manifest
 from ncodec.training.image import FAILED_BATCH, ImageTraining
 from ncodec.training.losses import (
     balanced,
@@ -44,7 +45,6 @@ from ncodec.training.losses import (
 )
 from ncodec.training.pictures import CropOptions, PictureBank, split
 from ncodec.training.profile import profile_training
-from ncodec.training.tables import gaussian_counts
 
 Photo = npt.NDArray[np.uint8]
 

@@ -12,8 +12,7 @@ import pytest
 from PIL import Image
 from test_clip_reader import write
 
-from ncodec.api.clips import open_frame_codecs
-from ncodec.api.pictures import open_codec
+from ncodec.api.codecs import open_codec, open_frame_codecs
 from ncodec.api.transcode import VideoFacts, VideoOptions, decode_clip, encode_clip
 from ncodec.container.ncv import StreamReader, StreamWriter
 from ncodec.container.records import END_BYTES, NO_MODEL, End, Frame, Media, Tag
@@ -23,7 +22,7 @@ from ncodec.inference.backend import open_backend
 from ncodec.inference.model import Model
 from ncodec.media.demux import ClipReader
 from ncodec.picture import TimedFrame, psnr
-from ncodec.video.frames import FrameCodecs
+from ncodec.video.frame_state import FrameCodecs
 from ncodec.video.rate_control import ConstantQuality
 from ncodec.video.sequence import Grouping, VideoDecoder, VideoEncoder
 

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from ncodec.arrays import Vectors
 from ncodec.container.varint import ByteReader, pack_varint
-from ncodec.entropy.latents import Packer, Unpacker
+from ncodec.entropy.ans import Packer, Unpacker
 from ncodec.entropy.tables import Table, Tables
 from ncodec.errors import FormatError
 from ncodec.inference.zoo import load_model
-from ncodec.video.motion.compensate import MAX_VECTOR, Motion
+from ncodec.video.motion.field import MAX_VECTOR, Motion
 from ncodec.video.motion.vector_coding import group_motion, pop_motion
 
 

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ncodec.api.clips import open_frame_codecs
-from ncodec.api.pictures import open_codec
+from ncodec.api.codecs import open_codec, open_frame_codecs
 from ncodec.arrays import Levels
 from ncodec.container.records import Frame, Tag
 from ncodec.entropy.latents import Symbols, pack_symbols
@@ -18,8 +17,10 @@ from ncodec.image.codec import ImageCodec
 from ncodec.inference.backend import open_backend
 from ncodec.inference.model import Model
 from ncodec.picture import psnr
-from ncodec.video.frames import NOTHING, FrameCodecs, FrameDecoder, FrameEncoder
-from ncodec.video.motion.compensate import MAX_VECTOR
+from ncodec.video.frame_decoder import FrameDecoder
+from ncodec.video.frame_encoder import FrameEncoder
+from ncodec.video.frame_state import NOTHING, FrameCodecs
+from ncodec.video.motion.field import MAX_VECTOR
 from ncodec.video.rounding import MAX_SHIFT
 
 Photo = npt.NDArray[np.uint8]
@@ -128,7 +129,7 @@ def test_symbols_that_a_decoder_will_not_see_leave_the_reference_too(
 
     encoder, decoding = FrameEncoder(codecs), decoder(codecs)
     decoding.decode(decoding.parse(encoder.encode(encoder.look(scene[0]), pts=0, qp=QP)))
-    monkeypatch.setattr("ncodec.video.frames.is_drawn", lambda frame: False)
+    monkeypatch.setattr("ncodec.video.frame_encoder.is_drawn", lambda frame: False)
     monkeypatch.setattr(ImageCodec, "code", lambda self, *args, exact=None, **options: code(*args, **options))
     pixels = decoding.decode(decoding.parse(encoder.encode(encoder.look(scene[1]), pts=1, qp=2)))
     np.testing.assert_array_equal(pixels, encoder.last[:149, :181])

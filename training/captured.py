@@ -20,7 +20,7 @@ from ncodec.networks.blocks import use_shifts
 from ncodec.training.data import Batch, StreamData
 from ncodec.training.image import LARGEST_FAILURES, LOG_LOSS, ImageTraining
 from ncodec.training.losses import budget_factor
-from ncodec.training.stacked_soap import StackedSoap
+from ncodec.training.optim.stacked_soap import StackedSoap
 
 WARM_UP = 20
 """steps at a rate of zero that the first bases are found from"""

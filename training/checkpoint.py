@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from ncodec.errors import ModelError
 from ncodec.networks.frame import FrameConfig, FrameModel, frame_config
 from ncodec.networks.image import ImageConfig, ImageModel
-from ncodec.training.compressai import CompressAIConfig, CompressAIModel
+from ncodec.training.compressai_models import CompressAIConfig, CompressAIModel
 
 ARCHITECTURE = "architecture"
 """what says in a file of weights which model they are of"""

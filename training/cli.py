@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from ncodec.networks.frame import FrameModel
     from ncodec.networks.image import ImageModel
-    from ncodec.training.calibration import Examples
-    from ncodec.training.run import Options, RunOptions
+    from ncodec.training.export.calibrate import Examples
+    from ncodec.training.options import Options, RunOptions
 
 SOURCES = "Folder of pictures or tar shards, one shard, a glob pattern, or a URL that fsspec opens; may be repeated."
 _NEEDED = ("torch", "pytorch_lightning", "jsonargparse", "onnx")
@@ -25,7 +25,7 @@ CAPTURED = click.option("--captured", is_flag=True, help="Each step as one CUDA 
 
 
 def _options(overrides: tuple[str, ...], config: Path | None) -> "RunOptions":
-    from ncodec.training.run import read_options
+    from ncodec.training.options import read_options
 
     return _or_usage_error(lambda: read_options(overrides, config=config))
 
@@ -82,7 +82,7 @@ def image(
 ) -> None:
     """Train an image model; single options are overridden as --optimizer.minutes 60 or --crops.batch 16."""
     require_modules(*_NEEDED, extra="train")
-    from ncodec.training.compressai import parse_compressai
+    from ncodec.training.compressai_models import parse_compressai
     from ncodec.training.run import train_captured_image, train_image
 
     options = _options(overrides, config)
@@ -128,7 +128,8 @@ def video(
 ) -> None:
     """Train a model of predicted frames, on what image weights and itself made of the frames before them."""
     require_modules(*_NEEDED, extra="train")
-    from ncodec.training.run import read_video_options, train_video
+    from ncodec.training.options import read_video_options
+    from ncodec.training.run import train_video
 
     options = _or_usage_error(lambda: read_video_options(overrides, config=config))
     last = train_video(data, out=out, options=options, intra=intra, start_from=start_from, resume=resume)
@@ -184,7 +185,7 @@ def export(
     require_modules(*_NEEDED, extra="train")
     from ncodec.networks.image import ImageModel
     from ncodec.training.checkpoint import load_checkpoint
-    from ncodec.training.export import export_model, write_manifest
+    from ncodec.training.export.onnx import export_model, write_manifest
 
     model, facts = load_checkpoint(checkpoint)
     chosen = name or ("base" if isinstance(model, ImageModel) else "base-frames")
@@ -198,10 +199,10 @@ def _examples(
     model: "ImageModel | FrameModel", data: tuple[str, ...], exclude: tuple[str, ...], intra: Path | None
 ) -> "Examples":
     from ncodec.networks.frame import FrameModel
-    from ncodec.training.calibration import frame_examples, picture_examples
     from ncodec.training.checkpoint import load_picture_model
     from ncodec.training.clips import calibration_clips
     from ncodec.training.data import calibration_pictures
+    from ncodec.training.export.calibrate import frame_examples, picture_examples
 
     if isinstance(model, FrameModel) and exclude:
         msg = "--exclude is for pictures"

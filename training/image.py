@@ -16,7 +16,7 @@ from torch.distributed.tensor import DTensor
 from ncodec.errors import InputError, TrainingError
 from ncodec.networks.frame import FrameModel
 from ncodec.networks.image import ImageModel, Prediction
-from ncodec.training.compressai import CompressAIModel
+from ncodec.training.compressai_models import CompressAIModel
 from ncodec.training.data import step_seed, to_unit
 from ncodec.training.losses import (
     RateDistortion,
@@ -26,7 +26,7 @@ from ncodec.training.losses import (
     mean_square,
     rate_distortion,
 )
-from ncodec.training.soap import MAX_SIDE, spread_soap
+from ncodec.training.optim.soap import MAX_SIDE, spread_soap
 
 VALIDATION_QPS = (8, 20, 32, 44, 56)
 LOG_LOSS = "val/log_loss"

@@ -17,8 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from ncodec.training.data import Batches, picture_batches
 from ncodec.training.image import ImageTraining
 from ncodec.training.losses import balanced
+from ncodec.training.options import RunOptions
 from ncodec.training.pictures import PictureBank
-from ncodec.training.run import RunOptions, make_trainer, on_cuda, prepare, trunks_in_bfloat16
+from ncodec.training.run import make_trainer, on_cuda, prepare, trunks_in_bfloat16
 
 WARM_UP = 5
 MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}

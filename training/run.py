@@ -1,19 +1,13 @@
 """One training run: options from YAML and the command line, data, module, trainer, checkpoints, logs."""
 
-import math
-import re
-from argparse import ArgumentError
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal, TypeVar
 
 import pytorch_lightning as pl
 import torch
-from jsonargparse import ArgumentParser
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import EMAWeightAveraging, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
@@ -21,146 +15,19 @@ from pytorch_lightning.strategies import ModelParallelStrategy
 
 from ncodec.errors import InputError
 from ncodec.networks.blocks import use_bfloat16
-from ncodec.networks.frame import FrameConfig, FrameModel
-from ncodec.networks.image import ImageConfig, ImageModel
+from ncodec.networks.frame import FrameModel
+from ncodec.networks.image import ImageModel
 from ncodec.training.captured import train_captured
 from ncodec.training.checkpoint import check_resumable, load_picture_model, load_weights
-from ncodec.training.clips import ClipOptions
-from ncodec.training.compressai import CompressAIConfig, CompressAIModel
+from ncodec.training.compressai_models import CompressAIConfig, CompressAIModel
 from ncodec.training.data import PictureData, StreamData, patch_statistics
-from ncodec.training.image import Distortion, ImageTraining, OptimizerOptions, ShardedImageTraining
-from ncodec.training.losses import LEAST_STRUCTURE
-from ncodec.training.pictures import CropOptions
+from ncodec.training.image import ImageTraining, ShardedImageTraining
+from ncodec.training.options import RunOptions, TrainerOptions, VideoRunOptions
 from ncodec.training.video import ClipData, VideoTraining
 
-DEFAULTS = Path(__file__).parent / "configs" / "image.yaml"
-VIDEO_DEFAULTS = Path(__file__).parent / "configs" / "video.yaml"
 LAST = "last.ckpt"
 AVERAGE_EVERY = 10
 """steps between updates of the averaged weights by `ema_decay`"""
-
-
-@dataclass(frozen=True)
-class TrainerOptions:
-    """What runs of every model have in common."""
-
-    optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """of the trunks; auto takes bfloat16 on a GPU"""
-    compile: Literal["auto", "yes", "no"] = "auto"
-    """torch.compile; auto compiles on a GPU, where it pays within a minute"""
-    accelerator: str = "auto"
-    devices: int = 1
-    """GPUs, or processes on the CPU; on cores that others share, processes of one thread beat threads by far"""
-    strategy: Literal["ddp", "fsdp"] = "ddp"
-    """of several devices: ddp gives each the whole model; fsdp gives each its share of it, and averages no weights"""
-    nodes: int = 1
-    """machines; each is started with the same command and Lightning's environment variables"""
-    ema_decay: float = 0.9
-    """of the averaged weights, applied every 10 steps; the falling rate averages too, so a short memory is enough"""
-    validate_every: int = 500
-    """steps between validations"""
-    checkpoint_minutes: float = 1.0
-    """minutes between checkpoints: what a killed run loses at most"""
-    seed: int = 1
-
-
-@dataclass(frozen=True)
-class RunOptions(TrainerOptions):
-    """Everything about a run of an image model but its data and its folder."""
-
-    model: ImageConfig = field(default_factory=ImageConfig)
-    crops: CropOptions = field(default_factory=CropOptions)
-    distortion: Distortion = "mse"
-    """what is weighed against bits: mean square errors, or what MS-SSIM lacks"""
-
-
-@dataclass(frozen=True)
-class VideoRunOptions(TrainerOptions):
-    """Everything about a run of a model of predicted frames but its data and its folder."""
-
-    model: FrameConfig = field(default_factory=FrameConfig)
-    clips: ClipOptions = field(default_factory=ClipOptions)
-
-
-Options = TypeVar("Options", bound=TrainerOptions)
-
-
-_RANGES: dict[str, tuple[float, float]] = {
-    "seed": (0, math.inf),
-    "crops.seed": (0, math.inf),
-    "clips.seed": (0, math.inf),
-    "clips.frames": (2, 64),
-    "clips.synthetic": (0, 1),
-    "crops.downscale": (1, 16),
-    "crops.gain": (0, 1),
-    "ema_decay": (0, 1),
-    "optimizer.warmup": (0, 0.9),
-    "optimizer.minutes": (0.01, math.inf),
-    "model.knots": (2, 64),
-    "model.qp_count": (2, 256),
-    "model.lambda_min": (1e-6, 1e3),
-    "model.lambda_max": (1e-6, 1e3),
-}
-"""least and most of options whose type does not say it"""
-
-
-def read_options(arguments: Sequence[str], *, config: Path | None = None) -> RunOptions:
-    """Defaults, then `config`, then `--group.name value` arguments; raises InputError for what is not an option."""
-    return _read_options(RunOptions, DEFAULTS, arguments, config)
-
-
-def read_video_options(arguments: Sequence[str], *, config: Path | None = None) -> VideoRunOptions:
-    """The same for a model of predicted frames."""
-    return _read_options(VideoRunOptions, VIDEO_DEFAULTS, arguments, config)
-
-
-def _read_options(kind: type[Options], defaults: Path, arguments: Sequence[str], config: Path | None) -> Options:
-    parser = ArgumentParser(exit_on_error=False, default_config_files=[str(defaults)])
-    parser.add_class_arguments(kind)
-    parser.add_argument("--config", action="config")
-    extra = ["--config", str(config)] if config else []
-    try:
-        parsed = parser.instantiate(parser.parse_args([*extra, *arguments]))
-    except ArgumentError as error:
-        raise InputError(_explain(str(error), list(parser.get_defaults().keys()))) from error
-    options = kind(**{option.name: parsed[option.name] for option in fields(kind)})
-    _check(options)
-    return options
-
-
-def _explain(message: str, known: list[str]) -> str:
-    """What the parser says, and the nearest real option to one that does not exist."""
-    found = re.search(r"unrecognized arguments: --([\w.]+)|(?:Group '(\w+)' .*)?[Oo]ption '([\w.]+)'", message)
-    if not found:
-        return " ".join(message.split())
-    name = ".".join(part for part in found.groups() if part)
-    nearest = get_close_matches(name, known, n=1, cutoff=0)
-    return f"unknown training option {name}; the nearest one is {nearest[0]}"
-
-
-def _check(options: TrainerOptions) -> None:
-    for name, value in _flatten(options):
-        least, most = _RANGES.get(name, (1 if isinstance(value, int) else 0.0, math.inf))
-        if isinstance(value, int | float) and not (least <= value <= most and math.isfinite(value)):
-            limit = f" and at most {most:g}" if most < math.inf else ""
-            msg = f"expected {name} of at least {least:g}{limit}, got {value}"
-            raise InputError(msg)
-        if name == "crops.crop" and getattr(options, "distortion", "mse") == "ms-ssim" and value < LEAST_STRUCTURE:
-            msg = f"expected crops.crop of at least {LEAST_STRUCTURE} for MS-SSIM, got {value}"
-            raise InputError(msg)
-        if name.endswith(".crop") and value % 64:
-            msg = f"expected {name} to be a multiple of 64, got {value}"
-            raise InputError(msg)
-
-
-def _flatten(options: object, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every option with its dotted name."""
-    for name, value in vars(options).items():
-        if is_dataclass(value):
-            yield from _flatten(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
 
 
 def prepare(

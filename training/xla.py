@@ -21,7 +21,8 @@ from ncodec.errors import NcodecError
 from ncodec.networks.image import ImageModel
 from ncodec.optional import require_modules
 from ncodec.training.data import patch_statistics
-from ncodec.training.run import RunOptions, make_trainer, prepare, read_options
+from ncodec.training.options import RunOptions, read_options
+from ncodec.training.run import make_trainer, prepare
 
 MAX_COMPILATIONS = 3
 """the first step, which makes the optimizer's moments; every later step; what is read at the end"""

@@ -1,16 +1,15 @@
 """Clips for `import ncodec`: encode_video, decode_video, open_video, video_info."""
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from math import floor, inf
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from ncodec.api.pictures import open_codec
+from ncodec.api.codecs import codecs_of_stream, open_frame_codecs
 from ncodec.api.transcode import (
     FRAME_OVERHEAD,
     Tally,
@@ -22,16 +21,13 @@ from ncodec.api.transcode import (
     encode_clip,
 )
 from ncodec.container.ncv import StreamReader
-from ncodec.container.records import NO_MODEL, End, Frame, Media, StreamHeader, Tag
-from ncodec.errors import FormatError, InputError, ModelError, OutputError
-from ncodec.inference.model import FRAME, PICTURE
-from ncodec.inference.zoo import load_model
+from ncodec.errors import InputError, OutputError
 from ncodec.media.demux import ClipReader, measure_clip
 from ncodec.media.mux import check_clip_suffix
 from ncodec.media.numbered import is_numbered, numbered_name, numbers_of
-from ncodec.media.pictures import STDIO, check_pixels, check_suffix, open_input, open_output, write_bytes, write_picture
+from ncodec.media.pictures import check_pixels, check_suffix, write_picture
+from ncodec.media.streams import STDIO, open_input, open_output, write_bytes
 from ncodec.picture import Picture, TimedFrame
-from ncodec.video.frames import FrameCodecs, FrameDecoder
 from ncodec.video.sequence import VideoDecoder
 
 Name = str | os.PathLike[str]
@@ -57,53 +53,6 @@ class OpenOptions(TypedDict, total=False):
     """take frames beyond Pillow's limit against decompression bombs"""
     backend: str
     threads: int | None
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a stream says of itself."""
-
-    width: int
-    height: int
-    frames: int
-    duration: float
-    """seconds that it is shown; the last frame lasts as long as frames do on average"""
-    rate: float
-    """frames a second on average"""
-    intra: int
-    predicted: int
-    repeated: int
-    """frames that equal the one before them"""
-    size: int
-    """bytes of the whole stream"""
-    video_size: int
-    """bytes of its coded frames"""
-    media_size: int
-    """bytes of its packets of sound and subtitles"""
-    picture_model: str
-    frame_model: str | None
-    """names of the models, or their ids where they are not installed"""
-
-
-def open_frame_codecs(
-    picture_model: str | int | None = None,
-    frame_model: str | int | None = None,
-    *,
-    backend: str = "onnx",
-    threads: int | None = None,
-) -> FrameCodecs:
-    """Models for pictures and for predicted frames on a backend, the default ones where none is named.
-
-    Without a model of predicted frames, all frames will be intra. Raises ModelError and BackendError.
-    """
-    pictures = open_codec(picture_model, backend=backend, threads=threads)
-    try:
-        loaded = load_model(frame_model, kind=FRAME)
-    except ModelError:
-        if frame_model is not None:
-            raise
-        return FrameCodecs(pictures, None)
-    return FrameCodecs(pictures, open_codec(loaded.id, kind=FRAME, backend=backend, threads=threads))
 
 
 def encode_video(
@@ -293,70 +242,6 @@ def open_video(source: Name, **options: Unpack[OpenOptions]) -> Iterator[VideoDe
         reader = StreamReader(stream)
         header = reader.header
         check_pixels(header.width, header.height, allow_large=options.get("allow_large", False))
-        codecs = _codecs_of(header, backend=options.get("backend", "onnx"), threads=options.get("threads"))
+        codecs = codecs_of_stream(header, backend=options.get("backend", "onnx"), threads=options.get("threads"))
         with closing(VideoDecoder(reader, codecs, conceal=options.get("conceal", False))) as decoder:
             yield decoder
-
-
-def _codecs_of(header: StreamHeader, *, backend: str, threads: int | None) -> FrameCodecs:
-    pictures = open_codec(header.picture_model, backend=backend, threads=threads)
-    if header.frame_model == NO_MODEL:
-        return FrameCodecs(pictures, None)
-    return FrameCodecs(pictures, open_codec(header.frame_model, kind=FRAME, backend=backend, threads=threads))
-
-
-def video_info(source: Name, *, verify: bool = False) -> VideoInfo:
-    """Read what a .ncv file says of itself, verifying its checksums; `verify` decodes every symbol too.
-
-    Neither runs a network. Raises InputError, FormatError and ModelError.
-    """
-    with open_input(source) as stream:
-        reader = StreamReader(stream)
-        header = reader.header
-        coder = None
-        if verify:
-            codecs = _codecs_of(header, backend="onnx", threads=None)
-            coder = FrameDecoder(codecs, height=header.height, width=header.width)
-        return _survey(reader, coder)
-
-
-def _survey(reader: StreamReader, coder: FrameDecoder | None) -> VideoInfo:
-    header, start = reader.header, reader.position
-    kinds: Counter[Tag] = Counter()
-    stamps: list[int] = []
-    media_size = video_size = 0
-    while not isinstance(record := reader.read(), End):
-        if isinstance(record, Frame):
-            kinds[record.tag] += 1
-            stamps = [*stamps[:1], record.pts]
-            video_size += reader.position - start
-            if coder is not None:
-                coder.parse(record)
-        elif isinstance(record, Media):
-            media_size += len(record.data)
-        start = reader.position
-    if record.frames != kinds.total():
-        msg = f"expected {record.frames} frames, got {kinds.total()}: the file is damaged"
-        raise FormatError(msg)
-    return VideoInfo(
-        width=header.width,
-        height=header.height,
-        frames=kinds.total(),
-        duration=float((stamps[-1] - stamps[0] + header.frame_duration) * header.time_base) if stamps else 0.0,
-        rate=float(header.rate),
-        intra=kinds[Tag.INTRA],
-        predicted=kinds[Tag.PREDICTED],
-        repeated=kinds[Tag.COPY],
-        size=reader.position,
-        video_size=video_size,
-        media_size=media_size,
-        picture_model=_model_name(header.picture_model, PICTURE),
-        frame_model=None if header.frame_model == NO_MODEL else _model_name(header.frame_model, FRAME),
-    )
-
-
-def _model_name(model: int, kind: str) -> str:
-    try:
-        return load_model(model, kind=kind).name
-    except ModelError:
-        return f"{model:08x}"

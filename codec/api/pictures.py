@@ -2,31 +2,27 @@
 
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ncodec.api.codecs import open_codec, tuned_model
 from ncodec.container.nci import MAGIC, NO_MODEL, Container, Flag, Tag, unpack
-from ncodec.errors import InputError, ModelError
+from ncodec.errors import ModelError
 from ncodec.exact.layers import covered, paint
-from ncodec.image.codec import ImageCodec
 from ncodec.image.effort import check_effort
 from ncodec.image.file import decode_exact, read_alpha, read_layers, read_symbols
 from ncodec.image.rate_target import Target, encode_to
-from ncodec.inference.model import PICTURE
 from ncodec.inference.zoo import load_model
 from ncodec.media.exif import stripped
-from ncodec.media.pictures import Bytes, check_pixels, from_pil, read_bytes, read_picture, to_pil, write_bytes
+from ncodec.media.pictures import check_pixels, from_pil, read_picture, to_pil
+from ncodec.media.streams import Bytes, read_bytes, write_bytes
 from ncodec.picture import Picture, from_array
 from ncodec.quality import DEFAULT_QUALITY, qp_to_quality
 
 Source = str | os.PathLike[str] | Bytes | npt.NDArray[np.uint8] | Image.Image
 """a path, "-" for standard input, the bytes of a file, (H, W[, 1, 3 or 4]) uint8 pixels, or a Pillow image"""
-
-TUNES: dict[str, str | None] = {"psnr": None, "ssim": "ssim"}
-"""what pictures can be tuned for → the name of the model that is, or None for the default one"""
 
 
 @dataclass(frozen=True)
@@ -54,48 +50,6 @@ class Info:
     """bits per pixel of the whole file"""
     chunks: dict[str, int]
     """bytes in each chunk; metadata uncompressed"""
-
-
-@lru_cache(maxsize=8)
-def _open_codec(
-    model_id: int, kind: str, backend: str, threads: int | None, precision: str, device: str | None
-) -> ImageCodec:
-    from ncodec.inference.backend import open_backend
-
-    loaded = load_model(model_id, kind=kind)
-    return ImageCodec(loaded, open_backend(loaded, backend, threads=threads, precision=precision, device=device))
-
-
-def open_codec(
-    model: str | int | None = None,
-    *,
-    kind: str = PICTURE,
-    backend: str = "onnx",
-    threads: int | None = None,
-    precision: str = "float32",
-    device: str | None = None,
-) -> ImageCodec:
-    """A model on a backend, kept for the next call; see `ncodec.inference.backend.open_backend` for the options."""
-    return _open_codec(load_model(model, kind=kind).id, kind, backend, threads, precision, device)
-
-
-def tuned_model(tune: str, *, model: str | None, effort: int | None) -> str | None:
-    """The name of the model that is tuned for "psnr" or "ssim"; raises InputError where other options name another."""
-    if tune not in TUNES:
-        msg = f"expected a picture to be tuned for {' or '.join(TUNES)}, got {tune}"
-        raise InputError(msg)
-    if effort is not None:
-        check_effort(effort)
-    wanted = TUNES[tune]
-    if wanted is None:
-        return model
-    if model is not None:
-        msg = f"expected no model beside a picture that is tuned for {tune}, which has its own, got {model}"
-        raise InputError(msg)
-    if effort:
-        msg = f"expected no effort, which is made for PSNR, for a picture that is tuned for {tune}, got {effort}"
-        raise InputError(msg)
-    return wanted
 
 
 def load_picture(source: Source, *, allow_large: bool = False) -> Picture:

@@ -16,7 +16,7 @@ from ncodec.media.mux import ClipFormat, ClipWriter
 from ncodec.picture import TimedFrame, psnr
 from ncodec.prefetch import read_ahead
 from ncodec.quality import quality_to_qp
-from ncodec.video.frames import FrameCodecs
+from ncodec.video.frame_state import FrameCodecs
 from ncodec.video.rate_control import AverageRate, ConstantQuality, Control
 from ncodec.video.sequence import Grouping, VideoDecoder, VideoEncoder
 

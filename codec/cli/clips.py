@@ -1,13 +1,10 @@
 """What the command does with clips: their options, one file at a time, and a bar with frames a second."""
 
-import io
 import math
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,71 +12,10 @@ import click
 
 from ncodec.cli.console import STDIO, is_stream, parse_suffix, say, shows_progress
 from ncodec.errors import InputError, TruncatedError
-from ncodec.media.numbered import CLIP_SUFFIXES, is_numbered
+from ncodec.media.numbered import is_numbered
 
 if TYPE_CHECKING:
     from ncodec.api.transcode import VideoFacts, Watch
-
-STREAM_SUFFIX = ".ncv"
-LARGEST_AMOUNT = 10**12
-VIDEO_MAGICS = (b"YUV4MPEG2", b"\x1aE\xdf\xa3")
-"""of y4m and Matroska"""
-PICTURE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"})
-"""of ISO files that are pictures"""
-
-
-class Amount(click.ParamType[float]):
-    """A positive number below 10¹², with k or M behind it, if need be."""
-
-    name = "number[k|M]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Text or number → number."""
-        return float(self._exact(value, param, ctx))
-
-    def _exact(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        text = str(value)
-        factor = {"k": 1_000, "M": 1_000_000}.get(text[-1:], 1)
-        try:
-            number = Decimal(text if factor == 1 else text[:-1]) * factor
-        except ArithmeticError:
-            number = Decimal(0)
-        if not (number.is_finite() and 0 < number < LARGEST_AMOUNT):
-            self.fail(f"expected a number such as 800k or 1.5M, above 0 and below 10¹², got {text!r}", param, ctx)
-        return number
-
-
-class Bytes(Amount):
-    """A whole number of bytes, at least 1, with k or M behind it, if need be."""
-
-    name = "bytes[k|M]"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Text or number → number, rounded down."""
-        number = int(self._exact(value, param, ctx))
-        if number < 1:
-            self.fail(f"expected at least 1 byte, got {value!r}", param, ctx)
-        return number
-
-
-class Seconds(click.ParamType[float]):
-    """A time: 12.5, 12.5s, 1:02.5 or 1:00:00."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Text → seconds."""
-        if isinstance(value, float):
-            return value
-        seconds = 0.0
-        try:
-            for part in value.removesuffix("s").split(":"):
-                seconds = 60 * seconds + float(part) if not part.startswith("-") else float("nan")
-        except ValueError:
-            seconds = float("nan")
-        if not 0 <= seconds < 1e9:
-            self.fail(f"expected a time such as 12.5s or 1:02.5, got {value!r}", param, ctx)
-        return seconds
 
 
 @dataclass(frozen=True)
@@ -172,40 +108,6 @@ def parse_clip_target(
     return ClipTarget(suffix, at, numbered, lossless, conceal)
 
 
-def is_clip(source: str, output: str | None) -> bool:
-    """Whether an input of `ncodec encode` is a clip: by its name, its start, or because a stream is to be written."""
-    if output is not None and Path(output).suffix.lower() == STREAM_SUFFIX:
-        return True
-    if source == STDIO:
-        start = _peek(12)
-        return start.startswith(VIDEO_MAGICS) or (start[4:8] == b"ftyp" and start[8:] not in PICTURE_BRANDS)
-    return Path(source).suffix.lower() in CLIP_SUFFIXES or is_numbered(source)
-
-
-def is_coded_clip(source: str) -> bool:
-    """Whether a file, or what stands in standard input, starts as a stream does; names tell where that does not."""
-    from ncodec.container import nci as bitstream
-    from ncodec.container import records
-
-    if source == STDIO:
-        return _peek(len(records.MAGIC)) == records.MAGIC
-    named = Path(source).suffix.lower() == STREAM_SUFFIX
-    try:
-        if not Path(source).is_file():  # it can be read only once
-            return named
-        with Path(source).open("rb") as stream:
-            start = stream.read(len(records.MAGIC))
-    except OSError:
-        return False
-    return start == records.MAGIC or (named and start != bitstream.MAGIC)
-
-
-def _peek(count: int) -> bytes:
-    """What standard input starts with, which stays there."""
-    stream = sys.stdin.buffer if sys.stdin is not None else None
-    return stream.peek(count)[:count] if isinstance(stream, io.BufferedReader) else b""
-
-
 def encode_job(
     source: str,
     target: str,
@@ -222,7 +124,7 @@ def encode_job(
 ) -> None:
     """Code a clip and say so."""
     from ncodec.api.clips import encode_video
-    from ncodec.media.pictures import check_output
+    from ncodec.media.streams import check_output
 
     check_output(target, overwrite=force, source=source)
     start = time.perf_counter()
@@ -249,7 +151,7 @@ def decode_job(
     """Decode a stream to a clip, to one picture, or to numbered pictures, and say so; raises where it was cut."""
     from ncodec.api import clips as clip_api
     from ncodec.api.clips import OpenOptions
-    from ncodec.media.pictures import check_output
+    from ncodec.media.streams import check_output
 
     check_output(target, overwrite=force, source=source)
     options = OpenOptions(conceal=wanted.conceal, allow_large=allow_large, backend=backend, threads=threads)
@@ -273,7 +175,7 @@ def decode_job(
 
 def info_job(source: str, *, verify: bool, as_json: bool) -> None:
     """Say what a stream says of itself."""
-    from ncodec.api.clips import video_info
+    from ncodec.api.clip_info import video_info
 
     found = video_info(source, verify=verify)
     fields = {"input": source, **asdict(found), "verified": verify}

@@ -169,7 +169,7 @@ def parse_target(
 
 def parse_tune(tune: str, model: str | None, effort: int | None) -> str | None:
     """The name of the model that the options ask for; raises UsageError where they conflict."""
-    from ncodec.api.pictures import tuned_model
+    from ncodec.api.codecs import tuned_model
 
     with _usage_errors():
         return tuned_model(tune, model=model, effort=effort)

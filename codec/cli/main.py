@@ -13,20 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import ncodec
-from ncodec.cli.clips import (
-    STREAM_SUFFIX,
-    Amount,
-    Bytes,
-    ClipOptions,
-    ClipTarget,
-    Seconds,
-    decode_job,
-    encode_job,
-    info_job,
-    is_clip,
-    is_coded_clip,
-    parse_clip_target,
-)
+from ncodec.cli.clips import ClipOptions, ClipTarget, decode_job, encode_job, info_job, parse_clip_target
 from ncodec.cli.console import (
     STDIO,
     expand_inputs,
@@ -39,6 +26,8 @@ from ncodec.cli.console import (
     step_progress,
     work_through,
 )
+from ncodec.cli.parameters import Amount, Bytes, Seconds
+from ncodec.cli.sniff import STREAM_SUFFIX, is_clip, is_coded_clip
 from ncodec.errors import NcodecError
 from ncodec.image.effort import DEFAULT_EFFORT, MAX_EFFORT
 from ncodec.media.numbered import is_numbered
@@ -227,13 +216,14 @@ def encode(
                 allow_large=allow_large, backend=backend, threads=threads, as_json=as_json,
             )  # fmt: skip
             return
-        from ncodec.api.pictures import load_picture, open_codec
+        from ncodec.api.codecs import open_codec
+        from ncodec.api.pictures import load_picture
         from ncodec.image.hidden import visible_psnr
         from ncodec.image.rate_target import encode_to
-        from ncodec.media import pictures as files
         from ncodec.media.exif import stripped
+        from ncodec.media.streams import check_output, write_bytes
 
-        files.check_output(target, overwrite=force, source=source)
+        check_output(target, overwrite=force, source=source)
         codec = open_codec(model, backend=backend, threads=threads)
         start = time.perf_counter()
         loaded = stripped(load_picture(source, allow_large=allow_large), strip)
@@ -242,7 +232,7 @@ def encode(
             encoded = encode_to(codec, loaded, wanted, effort=looking, watch=watch)
         seconds = time.perf_counter() - start
         measured = visible_psnr(loaded, codec.decode(encoded.data).pixels) if measure else None
-        files.write_bytes(encoded.data, target, overwrite=force)
+        write_bytes(encoded.data, target, overwrite=force)
         for notice in loaded.notices:
             click.echo(f"ncodec: {source}: {notice}", err=True)
         facts = _encoding_facts(loaded, encoded, measured)
@@ -301,15 +291,16 @@ def decode(
             )  # fmt: skip
             return
         from ncodec.api.pictures import decode_container, read_container
-        from ncodec.media import pictures as files
+        from ncodec.media.pictures import write_picture
+        from ncodec.media.streams import check_output, write_bytes
 
         start = time.perf_counter()
         container = read_container(source, allow_large=allow_large)
-        files.check_output(target, overwrite=force, source=source)
+        check_output(target, overwrite=force, source=source)
         header = container.header
         decoded = decode_container(container, backend=backend, threads=threads)
-        data = files.write_picture(decoded, suffix)
-        files.write_bytes(data, target, overwrite=force)
+        data = write_picture(decoded, suffix)
+        write_bytes(data, target, overwrite=force)
         seconds = time.perf_counter() - start
         fields = {
             "input": source,
@@ -407,7 +398,7 @@ def main() -> None:
     except (NcodecError, OSError) as error:
         click.echo(f"ncodec: {error}", err=True)
         if isinstance(error, OSError) and sys.stdout is not None:
-            from ncodec.media.pictures import silence_stdout
+            from ncodec.media.streams import silence_stdout
 
             silence_stdout()
         sys.exit(1)

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import BinaryIO
 
+from ncodec.container.byte_source import ByteSource
 from ncodec.container.chunks import CRC_SIZE, check_seal
 from ncodec.container.records import (
     END_BYTES,
@@ -29,16 +30,10 @@ from ncodec.container.records import (
     unpack_header,
     unpack_record,
 )
-from ncodec.container.varint import VARINT_BYTES, ByteReader
 from ncodec.errors import FormatError, InputError, TruncatedError
 
 NUMBERS = 256
 """frames are numbered modulo this"""
-_PIECE = 2**20
-_SCANNED = 2**12
-"""bytes that are searched at a time"""
-_MAX_REWOUND = 2**28
-"""bytes that are read twice, over a stream: damage made on purpose must not cost time without end"""
 
 
 class StreamWriter:
@@ -92,84 +87,12 @@ class StreamWriter:
             self._sink.flush()
 
 
-class _Source:
-    """Reads exactly what is asked for, in pieces, so that a length that lies allocates nothing."""
-
-    def __init__(self, stream: BinaryIO, position: int = 0) -> None:
-        self.stream = stream
-        self._buffer = bytearray()
-        self._origin = position
-        self._next = self._mark = 0
-        self._rewound = 0
-
-    @property
-    def position(self) -> int:
-        """Bytes from the start of the stream to what is taken next."""
-        return self._origin + self._next
-
-    def take(self, count: int) -> bytes:
-        """The next `count` bytes, fewer only where the stream ends."""
-        while len(self._buffer) < self._next + count and self._read(self._next + count - len(self._buffer)):
-            pass
-        taken = bytes(self._buffer[self._next : self._next + count])
-        self._next += len(taken)
-        return taken
-
-    def mark(self) -> None:
-        """Remember what is taken from here on."""
-        if self._next > _PIECE:
-            del self._buffer[: self._next]
-            self._origin, self._next = self._origin + self._next, 0
-        self._mark = self._next
-
-    def rewind(self) -> None:
-        """Let what was taken since the mark be taken again, but for its first byte; only so much over a stream."""
-        taken = self._next - self._mark - 1
-        if 0 < taken <= _MAX_REWOUND - self._rewound:
-            self._rewound += taken
-            self._next = self._mark + 1
-
-    def find(self, mark: bytes) -> bool:
-        """Go on to where the next `mark` stands; False where there is none."""
-        while True:
-            self.mark()
-            place = self._buffer.find(mark, self._next)
-            if place >= 0:
-                self._next = place
-                return True
-            self._next = max(self._next, len(self._buffer) - len(mark) + 1)
-            if not self._read(_SCANNED):
-                return False
-
-    def _read(self, count: int) -> bool:
-        part = self.stream.read(min(count, _PIECE))
-        self._buffer += part
-        return bool(part)
-
-    def exactly(self, count: int) -> bytes:
-        """The next `count` bytes; raises FormatError where the stream ends before."""
-        start, data = self.position, self.take(count)
-        if len(data) < count:
-            msg = f"expected {count} bytes at byte {start}, got {len(data)}: the file is truncated"
-            raise TruncatedError(msg)
-        return data
-
-    def varint(self) -> tuple[bytes, int]:
-        """The next varint: its bytes and its value."""
-        packed = b""
-        while len(packed) < VARINT_BYTES:
-            packed += self.exactly(1)
-            if packed[-1] < 0x80:
-                break
-        return packed, ByteReader(packed).varint()
-
-
 class StreamReader:
     """Reads a stream from front to back, or, where its file can seek, from any intra frame."""
 
     def __init__(self, stream: BinaryIO) -> None:
         """Reads the header; raises FormatError where it is not one that this version knows."""
-        self._source = _Source(stream)
+        self._source = ByteSource(stream)
         self._last_pts: int | None = None
         self._number: int | None = None
         self._frames: int | None = 0
@@ -265,7 +188,7 @@ class StreamReader:
             return
         offset = _place_before(index, pts)
         self._source.stream.seek(offset)
-        self._source = _Source(self._source.stream, offset)
+        self._source = ByteSource(self._source.stream, offset)
         self._number = self._pending = self._frames = self._last_pts = None
 
     def _found_index(self) -> Index:
@@ -291,7 +214,7 @@ class StreamReader:
 
 def _read_end(stream: BinaryIO) -> End:
     stream.seek(-END_BYTES, 2)
-    end = unpack_record(*_read_chunk(_Source(stream)))
+    end = unpack_record(*_read_chunk(ByteSource(stream)))
     if not isinstance(end, End):
         msg = "expected the end of a stream in its last bytes: the file is truncated"
         raise TruncatedError(msg)
@@ -302,7 +225,7 @@ def _stored_index(stream: BinaryIO) -> Index | None:
     """What the end of a whole file points at."""
     try:
         stream.seek(_read_end(stream).index_offset)
-        found = unpack_record(*_read_chunk(_Source(stream)))
+        found = unpack_record(*_read_chunk(ByteSource(stream)))
     except (FormatError, OSError, OverflowError, ValueError):
         return None
     return found if isinstance(found, Index) else None
@@ -323,7 +246,7 @@ def _is_intra_frame(stream: BinaryIO, offset: int) -> bool:
         return False
 
 
-def _read_chunk(source: _Source) -> tuple[int, bytes]:
+def _read_chunk(source: ByteSource) -> tuple[int, bytes]:
     """Tag and payload of the next chunk, its checksum verified."""
     start = source.position
     first = source.exactly(1)
@@ -344,7 +267,7 @@ def _read_chunk(source: _Source) -> tuple[int, bytes]:
     return first[0], payload
 
 
-def _read_header(source: _Source) -> StreamHeader:
+def _read_header(source: ByteSource) -> StreamHeader:
     packed = source.take(len(MAGIC) + 1)
     if packed[: len(MAGIC)] != MAGIC:
         msg = f"expected an ncodec video starting with {MAGIC.hex(' ')}, got {packed[:4].hex(' ') or 'no bytes'}"

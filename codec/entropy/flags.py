@@ -1,13 +1,18 @@
 """Truths ↔ symbols, by tables of how likely they are."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from ncodec.arrays import Int32Array, Mask
+from ncodec.entropy.ans import Unpacker
 from ncodec.entropy.tables import TABLE_TOTAL, Table
 from ncodec.errors import FormatError
 
 OF = 1024
 """what shares are of"""
+Classes = npt.NDArray[np.intp]
 
 
 def flag_table(ones: int) -> Table:
@@ -23,3 +28,11 @@ def as_flags(values: Int32Array) -> Mask:
         raise FormatError(msg)
     flags: Mask = values == 1
     return flags
+
+
+def pop_of_classes(unpacker: Unpacker, tables: Sequence[Table], classes: Classes) -> Int32Array:
+    """One symbol of each block by the table of its class, those of a class together, in ascending order: (n,)."""
+    values = np.empty(len(classes), dtype=np.int32)
+    for c in np.unique(classes):
+        values[classes == c] = unpacker.values(tables[c], int((classes == c).sum()))
+    return values

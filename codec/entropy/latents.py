@@ -1,21 +1,16 @@
 """Symbols ↔ bits: stack ANS over symbols grouped by table. `FORMAT.md` states the same arithmetic in words."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import constriction
 import numpy as np
-import numpy.typing as npt
 
-from ncodec.arrays import BoolArray, FloatArray, Int8Array, Int16Array, Int32Array, RowArray, SignedArray
-from ncodec.container.varint import ByteReader, pack_varint
+from ncodec.arrays import BoolArray, FloatArray, Int8Array, Int16Array, RowArray, SignedArray
+from ncodec.entropy.ans import Group, Packer, Unpacker, bits_of_run, code_run, groups_by_row, within
 from ncodec.entropy.contexts import PARTS, Activity, measure
-from ncodec.entropy.copies import FRESH, Kinds, fill_repeats, find_repeats, pack_kinds, unpack_kinds, with_exact
-from ncodec.entropy.tables import RESIDUAL_LIMIT, ROWS, TABLE_TOTAL, Z_LIMIT, Table, Tables, magnitudes
-from ncodec.errors import FormatError
+from ncodec.entropy.copies import FRESH, Kinds, fill_repeats, find_repeats, pack_kinds, with_exact
+from ncodec.entropy.tables import ROWS, Z_LIMIT, Tables, magnitudes
 from ncodec.grid import HYPER_CELL
-
-IndexArray = npt.NDArray[np.intp]
 
 HYPER, RESIDUAL = 0, 1
 """kinds of symbols, of which each has its activity"""
@@ -50,10 +45,6 @@ class Past:
         return Past(self.z_hat[:, band], (z_activity.rows(band), r_activity.rows(_latent_rows(band, height))))
 
 
-Group = tuple[Table, Int32Array]
-"""a table and the values that are coded by it, one after the other"""
-
-
 def _turned(z_hat: SignedArray, before: Int8Array | None, rows: RowArray) -> SignedArray:
     """Hyper-latents, positive where those of the frame before have their sign, if their table is one of `after`."""
     return z_hat if before is None else np.where((rows >= ROWS) & (before < 0), -z_hat, z_hat)
@@ -62,18 +53,6 @@ def _turned(z_hat: SignedArray, before: Int8Array | None, rows: RowArray) -> Sig
 def _expected(before: Int8Array | None, rows: RowArray) -> SignedArray:
     """What is taken off turned hyper-latents."""
     return np.zeros(1, dtype=np.int16) if before is None else np.where(rows >= ROWS, magnitudes(before), 0)
-
-
-def _groups(rows: RowArray) -> Iterator[tuple[int, IndexArray]]:
-    """Flat positions of each table in use, tables ascending, positions ascending; row 0 is not coded."""
-    flat = rows.reshape(-1)
-    coded = np.flatnonzero(flat)
-    ordered = coded[np.argsort(flat[coded], kind="stable")]
-    sizes = np.bincount(flat[coded], minlength=ROWS)
-    start = 0
-    for row in np.flatnonzero(sizes).tolist():
-        yield row, ordered[start : start + sizes[row]]
-        start += sizes[row]
 
 
 def _bands(shape: tuple[int, ...]) -> list[slice]:
@@ -85,29 +64,6 @@ def _bands(shape: tuple[int, ...]) -> list[slice]:
 
 def _latent_rows(band: slice, height: int) -> slice:
     return slice(band.start * HYPER_CELL, min(band.stop * HYPER_CELL, height))
-
-
-@dataclass(frozen=True)
-class _Run:
-    """Symbols of one table, in coding order, as table positions, and the escapes among them."""
-
-    table: Table
-    positions: Int32Array
-    escapes: bytes
-
-
-def _escape_bytes(values: Int32Array, limit: int) -> bytes:
-    return b"".join(pack_varint((abs(v) - limit - 1) << 1 | (v < 0)) for v in values.tolist())
-
-
-def _run(table: Table, values: Int32Array) -> _Run:
-    limit = table.limit
-    positions = values + limit
-    escaped = np.abs(values) > limit
-    if not escaped.any():
-        return _Run(table, positions, b"")
-    positions[escaped] = 2 * limit + 1
-    return _Run(table, positions, _escape_bytes(values[escaped], limit))
 
 
 def _fresh(rows: RowArray, kinds: Kinds | None, band: slice, *, side: int) -> RowArray:
@@ -151,7 +107,7 @@ def _band_groups(parts: Iterator[tuple[int, SignedArray, RowArray]], tables: Tab
     """The symbols of a band in decoding order."""
     for _, values, rows in parts:
         flat = values.reshape(-1)
-        for row, positions in _groups(rows):
+        for row, positions in groups_by_row(rows):
             yield tables.bank[row], flat[positions].astype(np.int32)
 
 
@@ -205,29 +161,6 @@ def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> bool:
     return changed
 
 
-class Packer:
-    """Pushes groups of symbols for `Unpacker` to pop: the coder is a stack, what is decoded first is pushed last."""
-
-    def __init__(self, kinds: Kinds | None = None) -> None:
-        self._coder = constriction.stream.stack.AnsCoder()
-        self._escapes: list[bytes] = []
-        self._kinds = b"" if kinds is None else pack_kinds(kinds)
-
-    def push(self, groups: Iterable[Group]) -> None:
-        """Push groups that are decoded in this order, before all that were pushed so far."""
-        runs = [_run(table, values) for table, values in groups]
-        for run in reversed(runs):
-            self._coder.encode_reverse(run.positions, run.table.model)
-        self._escapes.append(b"".join(run.escapes for run in runs))
-
-    def payload(self) -> bytes:
-        """Lengths, escapes, which cells repeat others if any do, then the coder's 32-bit words, the last one cut."""
-        escapes = b"".join(reversed(self._escapes))
-        words: bytes = self._coder.get_compressed().astype("<u4").tobytes()
-        repeats = pack_varint(len(self._kinds)) + self._kinds if self._kinds else b""
-        return pack_varint(2 * len(escapes) + bool(repeats)) + escapes + repeats + words.rstrip(b"\0")
-
-
 def push_symbols(
     symbols: Symbols, tables: Tables, *, qp: int, before: Past | None = None, last: Sequence[Group] = ()
 ) -> Packer:
@@ -273,7 +206,7 @@ def _bits_of(symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int) 
     bands = _bands(symbols.z_hat.shape)
     parts = (part for band in bands for part in _band_parts(symbols, tables, band, kinds, qp=qp, before=None))
     of_kinds = 0 if kinds is None else 8 * len(pack_kinds(kinds))
-    return of_kinds + sum(_bits(_run(*group)) for group in _band_groups(parts, tables))
+    return of_kinds + sum(bits_of_run(code_run(*group)) for group in _band_groups(parts, tables))
 
 
 def bits_by_cell(symbols: Symbols, tables: Tables, *, qp: int) -> FloatArray:
@@ -287,69 +220,6 @@ def bits_by_cell(symbols: Symbols, tables: Tables, *, qp: int) -> FloatArray:
             by_place = np.add.reduceat(by_place, np.arange(0, by_place.shape[axis], HYPER_CELL), axis=axis)
         bits[band] += by_place
     return bits
-
-
-def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
-    """Replace escape marks (limit + 1) by the values that follow in the escape bytes."""
-    for position in np.flatnonzero(values > limit).tolist():
-        code = escapes.varint()
-        magnitude = (code >> 1) + limit + 1
-        if magnitude > RESIDUAL_LIMIT:
-            msg = f"expected symbols of at most ±{RESIDUAL_LIMIT}, got ±{magnitude}: the file is damaged"
-            raise FormatError(msg)
-        values[position] = -magnitude if code & 1 else magnitude
-
-
-def _bits(run: _Run) -> float:
-    costs = np.log2(TABLE_TOTAL / run.table.counts)
-    return float(costs[run.positions].sum()) + 8 * len(run.escapes)
-
-
-class Unpacker:
-    """Pops groups of symbols off a coded payload; raises FormatError on damage."""
-
-    def __init__(self, payload: bytes) -> None:
-        reader = ByteReader(payload)
-        code = reader.varint()
-        self.escapes = ByteReader(reader.take(code >> 1))
-        self._repeats = reader.take(reader.varint()) if code & 1 else None
-        words = reader.rest()
-        if words.endswith(b"\0"):
-            msg = "expected coded symbols, got bytes that no encoder ends with: the file is damaged"
-            raise FormatError(msg)
-        whole = np.frombuffer(words + bytes(-len(words) % 4), dtype="<u4")
-        self.coder = constriction.stream.stack.AnsCoder(whole.astype(np.uint32))
-
-    def take_kinds(self, high: int, wide: int) -> Kinds | None:
-        """Which of high × wide cells repeat others; None where none does."""
-        packed, self._repeats = self._repeats, None
-        return None if packed is None else unpack_kinds(packed, high, wide)
-
-    def values(self, table: Table, count: int) -> Int32Array:
-        """The next symbols, all by one table."""
-        found: Int32Array = self.coder.decode(table.model, count) - table.limit
-        _unescape(found, self.escapes, table.limit)
-        return found
-
-    def fill(self, target: SignedArray, rows: RowArray, tables: Tables) -> None:
-        """The next symbols, by the row of each; those of row 0 are zero."""
-        flat = np.zeros(target.size, dtype=np.int32)
-        for row, positions in _groups(rows):
-            flat[positions] = self.values(tables.bank[row], len(positions))
-        target[...] = _within(flat, int(np.iinfo(target.dtype).max)).reshape(target.shape)
-
-    def finish(self) -> None:
-        """Raise FormatError unless everything was taken."""
-        if not self.coder.is_empty() or self.escapes.rest() or self._repeats is not None:
-            msg = "expected the coded symbols to end with the picture, got more: the file is damaged"
-            raise FormatError(msg)
-
-
-def _within(values: SignedArray, limit: int) -> SignedArray:
-    if np.abs(values).max(initial=0) > limit:
-        msg = f"expected symbols of at most ±{limit}: the file is damaged"
-        raise FormatError(msg)
-    return values
 
 
 def unpack_symbols(
@@ -388,7 +258,7 @@ def pop_symbols(
         beyond = np.zeros(z_band.shape, dtype=np.int32)
         for values, part_rows in _parts(beyond, rows, tables, past, kind=HYPER):
             unpacker.fill(values, part_rows, tables)
-        z_band[...] = _within(_turned(beyond + _expected(known, rows), known, rows), Z_LIMIT)
+        z_band[...] = within(_turned(beyond + _expected(known, rows), known, rows), Z_LIMIT)
         cell_rows = range(band.start, band.stop)
         if kinds is not None:
             fill_repeats(z_hat, kinds, cell_rows, side=1)

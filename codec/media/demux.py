@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 import av
 import numpy as np
 from av.stream import Disposition
-from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
-from ncodec.arrays import Pixels
 from ncodec.container.records import Colour, Media, Tracks
 from ncodec.errors import InputError
 from ncodec.grid import MAX_SIDE
-from ncodec.media.numbered import is_numbered, numbers_of, row_url
+from ncodec.media.colour import to_rgb
+from ncodec.media.numbered import DEFAULT_RATE, is_numbered, numbers_in_row, row_url
+from ncodec.media.timestamps import FINEST_TIME_BASE, MPEG_TIME_BASE, Clock, media_of
 from ncodec.media.tracks import Packet, describe
 from ncodec.picture import TimedFrame
 
@@ -29,26 +29,12 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 
-# The default conversion replicates chroma and rounds carelessly, which costs tenths of a decibel.
-SCALING = int(
-    Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
-)
 KEPT_TYPES = ("audio", "subtitle")
-HD_HEIGHT = 720
-"""from here on, video that does not say how it means colours means BT.709, below it BT.601"""
 MAX_HELD = 3000
 """packets that are held back, the video's included, until every track of sound has one"""
-JUMP_S = 1
-"""seconds by which a clock that is set back differs from one that stumbles"""
-_UNSPECIFIED = 2
-_FINEST = Fraction(1, 100_000)
-_MPEG = Fraction(1, 90_000)
-"""the time base in place of any below `_FINEST`, in whose units hours have more digits than time stamps"""
 _LISTS = {"concat", "dash", "hls", "lavfi", "rtsp", "sdp", "webm_dash_manifest"}
 """FFmpeg's names of what names other files, or devices and servers: a clip must not open what it likes"""
 _DEMUXERS = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS))}
-DEFAULT_RATE = 25.0
-"""frames a second of numbered pictures"""
 _MISSING_S = 0.5
 """seconds that a clip may be shorter than it says"""
 
@@ -62,23 +48,6 @@ class ClipSize:
     media_packets: int
     media_size: int
     """bytes of the packets of sound and subtitles"""
-
-
-def _row_of(pattern: str) -> list[int]:
-    """The numbers of numbered pictures; raises InputError where some are missing, because FFmpeg would stop there."""
-    try:
-        numbers = numbers_of(pattern)
-    except OSError as error:
-        msg = f"{pattern}: cannot be read: {sentence_of(error)}"
-        raise InputError(msg) from error
-    if not numbers:
-        msg = f"{pattern}: there are no such pictures"
-        raise InputError(msg)
-    missing = next((n for n, known in enumerate(numbers, start=numbers[0]) if n != known), None)
-    if missing is not None:
-        msg = f"{pattern}: expected numbers without gaps, got {numbers[0]} to {numbers[-1]} without {missing}"
-        raise InputError(msg)
-    return numbers
 
 
 class ClipReader:
@@ -99,7 +68,7 @@ class ClipReader:
         if rate is not None and not is_row:
             msg = f"{self.name}: expected numbered pictures where a frame rate is given, got something else"
             raise InputError(msg)
-        numbers = _row_of(self.name) if is_row else []
+        numbers = numbers_in_row(self.name) if is_row else []
         self._missing = len(numbers)
         """numbered pictures that were not read yet"""
         row = {"framerate": str(rate or DEFAULT_RATE), "start_number": str(numbers[0])} if is_row else None
@@ -117,8 +86,8 @@ class ClipReader:
         self._video = video
         self._video.thread_type = "AUTO"
         self._tracks = [stream for stream in self._container.streams if stream.type in KEPT_TYPES]
-        self._clocks = {track.index: _Clock(track.time_base or Fraction(1, 1000)) for track in self._tracks}
-        self._clock = _Clock(self.time_base)
+        self._clocks = {track.index: Clock(track.time_base or Fraction(1, 1000)) for track in self._tracks}
+        self._clock = Clock(self.time_base)
 
     def __enter__(self) -> Self:
         return self
@@ -142,7 +111,7 @@ class ClipReader:
     def time_base(self) -> Fraction:
         """Seconds of one unit of a time stamp."""
         own = self._own_time_base
-        return own if own >= _FINEST else _MPEG
+        return own if own >= FINEST_TIME_BASE else MPEG_TIME_BASE
 
     @property
     def _own_time_base(self) -> Fraction:
@@ -269,7 +238,7 @@ class ClipReader:
         quarter_turns, rest = divmod(round(frame.rotation), 90)
         if rest:
             self._notice(f"a rotation of {frame.rotation}° was not applied")
-        turned = np.rot90(_to_rgb(frame), 0 if rest else quarter_turns)
+        turned = np.rot90(to_rgb(frame), 0 if rest else quarter_turns)
         return TimedFrame(self._stamp(frame), np.ascontiguousarray(turned))
 
     def _stamp(self, frame: av.VideoFrame) -> int:
@@ -287,30 +256,15 @@ class ClipReader:
 
     def _packet(self, packet: Packet, track: int) -> Media:
         clock = self._clocks[packet.stream.index]
-        media = _media(packet, track, offset=0)
+        media = media_of(packet, track, offset=0)
         following = media.dts if clock.last is None else clock.last + media.duration
-        moved = _media(packet, track, offset=clock.offset(media.dts, following=following))
+        moved = media_of(packet, track, offset=clock.offset(media.dts, following=following))
         clock.last = moved.dts
         return moved
 
     def _notice(self, sentence: str) -> None:
         if sentence not in self.notices:
             self.notices.append(sentence)
-
-
-class _Clock:
-    """The last time stamp of a stream, and what is added to those after a jump backwards."""
-
-    def __init__(self, time_base: Fraction) -> None:
-        self.last: int | None = None
-        self._jump = round(JUMP_S / time_base)
-        self._offset = 0
-
-    def offset(self, stamp: int, *, following: int) -> int:
-        """What to add to this stamp and those after it: they go on at `following` where the clock was set back."""
-        if self.last is not None and stamp + self._offset < self.last - self._jump:
-            self._offset = following - stamp
-        return self._offset
 
 
 def measure_clip(source: str | os.PathLike[str], *, rate: float | None = None) -> ClipSize:
@@ -322,20 +276,3 @@ def measure_clip(source: str | os.PathLike[str], *, rate: float | None = None) -
 def sentence_of(error: Exception) -> str:
     """What an exception of FFmpeg or of the system says."""
     return getattr(error, "strerror", None) or str(error)
-
-
-def _to_rgb(frame: av.VideoFrame) -> Pixels:
-    """(H, W, 3) uint8, by the frame's own matrix and range, or those that players assume."""
-    if frame.format.is_rgb:
-        return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
-    assumed = 1 if frame.height >= HD_HEIGHT else 5
-    matrix = frame.colorspace if frame.colorspace != _UNSPECIFIED else assumed
-    rgb = frame.reformat(format="rgb24", src_colorspace=matrix, interpolation=SCALING)
-    return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
-
-
-def _media(packet: Packet, track: int, *, offset: int) -> Media:
-    """A packet as it is, `offset` later; one without a decoding time has its presentation time, or none of its own."""
-    dts = packet.dts if packet.dts is not None else packet.pts or 0
-    pts = packet.pts if packet.pts is not None else dts
-    return Media(track, pts + offset, dts + offset, packet.duration or 0, packet.is_keyframe, bytes(packet))

@@ -13,7 +13,8 @@ from av.stream import Stream
 
 from ncodec.container.records import UNKNOWN_COLOUR, Colour, Media, Tracks
 from ncodec.errors import InputError, OutputError
-from ncodec.media.demux import HD_HEIGHT, SCALING, sentence_of
+from ncodec.media.colour import HD_HEIGHT, MATRICES, SCALING
+from ncodec.media.demux import sentence_of
 from ncodec.media.tracks import Packet, first_packet, open_tracks
 from ncodec.picture import TimedFrame
 
@@ -28,8 +29,6 @@ SEEKING_SUFFIXES = frozenset({".mp4", ".m4v", ".mov"})
 """of files that are completed where they began"""
 CRF = "12"
 """of x264, for eyes that look for what ncodec did rather than what x264 did"""
-_MATRICES = {1: 1, 5: 5, 6: 5}
-"""ITU-T H.273 code points of matrices that frames may be written with → those of swscale"""
 _BT709, _BT601 = 1, 6
 
 
@@ -79,7 +78,7 @@ class ClipWriter:
         self.notices: list[str] = []
         assumed = _BT709 if form.height >= HD_HEIGHT else _BT601
         # y4m cannot say which one it is.
-        self._matrix = assumed if self._constant_rate else _MATRICES.get(form.colour.matrix, assumed)
+        self._matrix = assumed if self._constant_rate else MATRICES.get(form.colour.matrix, assumed)
         self._last_pts: int | None = None
         self._frames = 0
         self._last_dts: dict[int, int] = {}

@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+from ncodec.errors import InputError
+from ncodec.media.demux import sentence_of
+
 CLIP_SUFFIXES = frozenset(
     {
         ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm",
@@ -12,6 +15,8 @@ CLIP_SUFFIXES = frozenset(
 
 
 _NUMBER = re.compile(r"%0?(\d{0,2})d")
+DEFAULT_RATE = 25.0
+"""frames a second of numbered pictures"""
 
 
 def is_numbered(name: str) -> bool:
@@ -44,3 +49,20 @@ def _parts(pattern: str) -> tuple[Path, str, int, str]:
     """Folder, what stands before the number, its least digits, and what stands behind it."""
     before, digits, after = _NUMBER.split(Path(pattern).name, maxsplit=1)
     return Path(pattern).parent, before, int(digits or 1), after
+
+
+def numbers_in_row(pattern: str) -> list[int]:
+    """The numbers of numbered pictures; raises InputError where some are missing, because FFmpeg would stop there."""
+    try:
+        numbers = numbers_of(pattern)
+    except OSError as error:
+        msg = f"{pattern}: cannot be read: {sentence_of(error)}"
+        raise InputError(msg) from error
+    if not numbers:
+        msg = f"{pattern}: there are no such pictures"
+        raise InputError(msg)
+    missing = next((n for n, known in enumerate(numbers, start=numbers[0]) if n != known), None)
+    if missing is not None:
+        msg = f"{pattern}: expected numbers without gaps, got {numbers[0]} to {numbers[-1]} without {missing}"
+        raise InputError(msg)
+    return numbers

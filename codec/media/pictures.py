@@ -2,11 +2,8 @@
 
 import io
 import os
-import secrets
 import struct
-import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,14 +11,12 @@ import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from ncodec.arrays import Pixels
-from ncodec.errors import InputError, NcodecError, OutputError
+from ncodec.errors import InputError, OutputError
 from ncodec.grid import MAX_SIDE
+from ncodec.media.streams import STDIO, Bytes, read_bytes, readable
 from ncodec.picture import STRIP, Picture
 
-Bytes = bytes | bytearray | memoryview
-
 EXIF_PREFIX = b"Exif\0\0"
-STDIO = "-"
 PICTURE_SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 """what a folder of pictures is searched for"""
 PNG_LEVEL = 2
@@ -53,49 +48,6 @@ _WIDE_NOTICE = "samples of more than 8 bits were reduced to 8"
 _WIDE_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
 
 
-_READ_ERRORS: dict[type[Exception], str] = {
-    FileNotFoundError: "no such file",
-    IsADirectoryError: "expected a file, got a directory",
-    Image.DecompressionBombError: "Pillow calls it a decompression bomb; --allow-large (allow_large=True) takes it",
-    UnidentifiedImageError: "not a picture in a format that Pillow reads",
-    MemoryError: "not enough memory to read it",
-}
-
-
-@contextmanager
-def _readable(name: str) -> Iterator[None]:
-    """Turn everything that reading a picture file raises into an InputError of one sentence."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:  # decoders of damaged files raise all sorts
-        sentence = next((text for kind, text in _READ_ERRORS.items() if isinstance(error, kind)), None)
-        msg = f"{name}: {sentence or f'cannot be read: {error}'}"
-        raise InputError(msg) from error
-
-
-def read_bytes(name: str | os.PathLike[str], *, magic: bytes = b"") -> bytes:
-    """A whole file, or standard input for "-"; raises InputError.
-
-    Where the file does not start with `magic`, only as many bytes: a reader needs no more to refuse it.
-    """
-    with _readable(str(name)), open_input(name) as stream:
-        start = stream.read(len(magic))
-        return start + stream.read() if start == magic else start
-
-
-def open_input(name: str | os.PathLike[str]) -> AbstractContextManager[BinaryIO]:
-    """A file to read, or standard input for "-"; raises InputError."""
-    if name != STDIO:
-        with _readable(str(name)):
-            return Path(name).open("rb")
-    if sys.stdin is None:
-        msg = "standard input is closed"
-        raise InputError(msg)
-    return nullcontext(sys.stdin.buffer)
-
-
 def read_picture(source: str | os.PathLike[str] | Bytes, *, allow_large: bool = False) -> Picture:
     """Path, "-" or file bytes → Picture; raises InputError in one sentence.
 
@@ -106,9 +58,9 @@ def read_picture(source: str | os.PathLike[str] | Bytes, *, allow_large: bool = 
     data = read_bytes(STDIO) if not is_bytes and source == STDIO else source
     stream = io.BytesIO(data) if isinstance(data, Bytes) else data
     if not allow_large:
-        with _readable(name), Image.open(stream) as image:
+        with readable(name), Image.open(stream) as image:
             return from_pil(image)
-    with _readable(name), _opened(stream) as file, _open_large(file) as image:
+    with readable(name), _opened(stream) as file, _open_large(file) as image:
         return from_pil(image)
 
 
@@ -286,101 +238,3 @@ def check_suffix(suffix: str) -> str:
         msg = f"expected an output suffix that Pillow writes (such as .png), got {suffix!r}"
         raise OutputError(msg)
     return format_name
-
-
-def check_output(
-    name: str | os.PathLike[str], *, overwrite: bool, source: str | os.PathLike[str] | None = None
-) -> None:
-    """Raise OutputError where `write_bytes` would, or where the output is its own `source`, before any work is done."""
-    if name == STDIO:
-        return
-    path = Path(name)
-    try:
-        if path.is_dir():
-            msg = f"{path}: expected a file to write, got a directory"
-            raise OutputError(msg)
-        if path.is_file() and not overwrite:
-            msg = f"{path}: exists; -f (overwrite=True) overwrites it"
-            raise OutputError(msg)
-        given = source is not None and source != STDIO and Path(source).exists()
-        if path.is_file() and given and path.samefile(source or ""):
-            msg = f"{path}: is the input itself"
-            raise OutputError(msg)
-        if not path.parent.is_dir():
-            msg = f"{path}: its folder does not exist"
-            raise OutputError(msg)
-    except OutputError:
-        raise
-    except (OSError, ValueError) as error:
-        msg = f"{path}: cannot be written: {error}"
-        raise OutputError(msg) from error
-
-
-def write_bytes(data: bytes | memoryview, name: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Write a file whole or not at all ("-" is standard output); raises OutputError.
-
-    Devices and pipes are written to directly; a regular file appears under its name once it is complete.
-    """
-    with open_output(name, overwrite=overwrite) as stream:
-        stream.write(data)
-
-
-@contextmanager
-def open_output(
-    name: str | os.PathLike[str], *, overwrite: bool = False, source: str | os.PathLike[str] | None = None
-) -> Iterator[BinaryIO]:
-    """A file to write, as of `write_bytes`: what an exception interrupts leaves nothing behind; raises OutputError.
-
-    Where it is its own `source` too.
-    """
-    if name == STDIO:
-        with _open_stdout() as stream:
-            yield stream
-        return
-    check_output(name, overwrite=overwrite, source=source)
-    path = Path(name)
-    try:
-        with path.open("wb") if path.exists() and not path.is_file() else _open_atomic(path) as stream:
-            yield stream
-    except NcodecError:
-        raise
-    except OSError as error:
-        msg = f"{path}: cannot be written: {error.strerror or error}"
-        raise OutputError(msg) from error
-
-
-@contextmanager
-def _open_stdout() -> Iterator[BinaryIO]:
-    if sys.stdout is None:
-        msg = "standard output is closed"
-        raise OutputError(msg)
-    try:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-    except NcodecError:
-        raise
-    except OSError as error:
-        silence_stdout()
-        msg = f"standard output: cannot be written: {error.strerror or error}"
-        raise OutputError(msg) from error
-
-
-def silence_stdout() -> None:
-    """Send what is left to nowhere: Python would try again at exit, and print a traceback of its own."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-@contextmanager
-def _open_atomic(path: Path) -> Iterator[BinaryIO]:
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".ncodec-{secrets.token_hex(8)}")
-    try:
-        with temporary.open("xb") as stream:
-            yield stream
-        if target.exists():
-            temporary.chmod(target.stat().st_mode & 0o777)
-        temporary.replace(target)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise

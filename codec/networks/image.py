@@ -282,7 +282,7 @@ class Synthesis(nn.Module):
 
 
 class ImageModel(nn.Module):
-    """The whole image codec in one trainable module; `ncodec.training.export` cuts it into its graphs."""
+    """The whole image codec in one trainable module; `ncodec.training.export.onnx` cuts it into its graphs."""
 
     def __init__(self, config: ImageConfig) -> None:
         super().__init__()

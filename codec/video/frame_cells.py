@@ -22,7 +22,7 @@ from ncodec.exact.layers import (
     with_length,
 )
 from ncodec.grid import PATCH, cells_of
-from ncodec.video.motion.compensate import Motion
+from ncodec.video.motion.field import Motion
 from ncodec.video.scroll import MAX_SCROLL, Scroll
 
 _STILL, _SCROLL = 1, 2

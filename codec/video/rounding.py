@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.arrays import Levels, Pixels
-from ncodec.entropy.latents import Group, Unpacker
+from ncodec.entropy.ans import Group, Unpacker
 from ncodec.entropy.tables import Tables
 from ncodec.errors import FormatError
 from ncodec.grid import CELL, cells_of

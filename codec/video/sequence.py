@@ -12,7 +12,9 @@ from ncodec.errors import FormatError, InputError, TruncatedError
 from ncodec.grid import MAX_SIDE
 from ncodec.picture import TimedFrame
 from ncodec.prefetch import read_ahead
-from ncodec.video.frames import FrameCodecs, FrameDecoder, FrameEncoder, Parsed
+from ncodec.video.frame_decoder import FrameDecoder, Parsed
+from ncodec.video.frame_encoder import FrameEncoder
+from ncodec.video.frame_state import FrameCodecs
 from ncodec.video.rate_control import Control
 
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ncodec.arrays import Int16Array, Levels, Mask, Pixels
-from ncodec.entropy.flags import as_flags, flag_table
-from ncodec.entropy.latents import Group, Unpacker
+from ncodec.entropy.ans import Group, Unpacker
+from ncodec.entropy.flags import Classes, as_flags, flag_table, pop_of_classes
 from ncodec.grid import CELL, PATCH
-from ncodec.video.motion.compensate import Motion
-from ncodec.video.motion.vector_coding import Classes, pop_of_classes
+from ncodec.video.motion.field import Motion
 
 _TABLES = tuple(map(flag_table, (815, 640, 945)))
 """of cells that can be kept: that could not be in the frame before, that could but were not, that were"""

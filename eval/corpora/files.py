@@ -8,7 +8,7 @@ from ncodec.eval.corpora.browser import find_browser
 from ncodec.eval.corpora.member import Member
 from ncodec.eval.corpora.members import members
 from ncodec.eval.corpora.pages import pages
-from ncodec.media.pictures import write_bytes
+from ncodec.media.streams import write_bytes
 
 Members = Sequence[Member]
 

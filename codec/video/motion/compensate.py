@@ -4,26 +4,19 @@ Vectors are in quarter pixels, one for each 16×16 block; a block may also take 
 is integer arithmetic on 8-bit pixels, so a decoder's prediction depends on the decoded frame alone.
 """
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from ncodec.arrays import Mask, Pixels, Vectors
 from ncodec.grid import PATCH
+from ncodec.video.motion.field import Motion
+from ncodec.video.motion.interpolate import PAD, HalfPixelPlanes, average, half_pixels_of
 
-MAX_VECTOR = 140
-"""largest component, in quarter pixels"""
 GREY = 128
 """what a block without prediction is predicted as"""
 
-PAD = MAX_VECTOR // 4 + 1
-"""pixels that planes are continued by at each edge"""
-_TAPS = (1, -5, 20, 20, -5, 1)
-"""half-pixel interpolation of ITU-T H.264, 8.4.2.2.1, but that the middle of four pixels is made of rounded values"""
-_TAPS_BEFORE, _TAPS_AFTER = 2, 3
-"""values that the taps reach for on either side"""
 
 _CHANNELS = 3
 _ROW = PATCH * _CHANNELS
@@ -54,35 +47,6 @@ _SIDES = (
     _Side(0, -1, (_ALL, _LEFT), _ACROSS),
     _Side(0, 1, (_ALL, _RIGHT), _ACROSS[::-1]),
 )
-
-
-@dataclass(frozen=True, eq=False)
-class Motion:
-    """Where each block of a frame comes from."""
-
-    vectors: Vectors
-    """(2, h, w) rows and columns in quarter pixels, from a block to its place in the last frame"""
-    used: Mask
-    """(h, w) whether the block is predicted at all"""
-    golden: "Golden | None" = None
-
-
-@dataclass(frozen=True, eq=False)
-class Golden:
-    """Blocks that are predicted from the last intra frame instead: the golden frame of IETF RFC 6386."""
-
-    chosen: Mask
-    """(h, w)"""
-    vectors: Vectors
-    """(2, h, w) in quarter pixels, from each block to its place in the intra frame, as far as that is known"""
-
-
-def without_motion(motion: Motion, blocks: Mask) -> Motion:
-    """The same, but for blocks, (h, w), that are predicted from their own place in the last frame."""
-    golden = motion.golden
-    if golden is not None:
-        golden = replace(golden, chosen=golden.chosen & ~blocks)
-    return Motion(np.where(blocks, 0, motion.vectors).astype(np.int16), motion.used | blocks, golden)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,75 +125,3 @@ def _fetch(
         ]
         blocks[alike] = found[0] if len(found) == 1 else average(*found)
     return blocks
-
-
-def half_pixels_of(row: int, column: int) -> list[tuple[int, int]]:
-    """The places, in half pixels, whose mean is the value at a place in quarter pixels (ITU-T H.264, 8.4.2.2.1)."""
-    rows, columns = sorted({row >> 1, (row + 1) >> 1}), sorted({column >> 1, (column + 1) >> 1})
-    if len(rows) == len(columns) == 2:
-        # Of the four around, the two that lie between pixels in one direction alone.
-        return [(r, c) for r in rows for c in columns if (r + c) % 2]
-    return [(r, c) for r in rows for c in columns]
-
-
-def average(first: Pixels, second: Pixels) -> Pixels:
-    """The mean of 8-bit values, rounded up."""
-    # (a | b) - ((a ^ b) >> 1), which needs no ninth bit.
-    mean: Pixels = (first | second) - ((first ^ second) >> 1)
-    return mean
-
-
-class HalfPixelPlanes:
-    """Whole and half rows, whole and half columns of (H, W, …) 8-bit values, edges repeated: made when asked for.
-
-    Each is (H + 2·pad, W + 2·pad, …) uint8.
-    """
-
-    def __init__(self, values: npt.NDArray[np.uint8]) -> None:
-        border = [(PAD + _TAPS_BEFORE, PAD + _TAPS_AFTER)] * 2 + [(0, 0)] * (values.ndim - 2)
-        self._padded = np.pad(values, border, mode="edge")
-        self._made: dict[tuple[int, int], npt.NDArray[np.uint8]] = {}
-
-    @cached_property
-    def _across(self) -> npt.NDArray[np.uint8]:
-        """Half columns of every row of the border too, which half rows reach for."""
-        return _between(self._padded, axis=1)
-
-    def __getitem__(self, phase: tuple[int, int]) -> npt.NDArray[np.uint8]:
-        """The plane of half rows (1, ·) or half columns (·, 1)."""
-        if phase not in self._made:
-            self._made[phase] = self._make(*phase)
-        return self._made[phase]
-
-    def windows(self, place: tuple[int, int]) -> Pixels:
-        """Every block's worth of values of the plane of a place, (H', W', 16, 16·channels)."""
-        plane = self[place[0] & 1, place[1] & 1]
-        flat = plane.reshape(plane.shape[0], -1)
-        return np.lib.stride_tricks.sliding_window_view(flat, (PATCH, PATCH * plane.shape[2]))
-
-    def _make(self, half_row: int, half_column: int) -> npt.NDArray[np.uint8]:
-        inner = slice(_TAPS_BEFORE, -_TAPS_AFTER)
-        between = self._across if half_column else self._padded[:, inner]
-        return _between(between, axis=0) if half_row else np.ascontiguousarray(between[inner])
-
-
-def _between(padded: npt.NDArray[np.uint8], *, axis: int) -> npt.NDArray[np.uint8]:
-    """Values half a step after each one along an axis, which loses the taps' reach at either end."""
-    length = padded.shape[axis] - _TAPS_BEFORE - _TAPS_AFTER
-    wide = padded.astype(np.int16)  # which holds every sum: 255·42 and −255·10
-    first, second, third, fourth, fifth, sixth = (
-        wide[(slice(None),) * axis + (slice(i, i + length),)] for i in range(len(_TAPS))
-    )
-    # In place, because new arrays of a frame's size cost more than the sums.
-    total = third + fourth
-    total <<= 2
-    total -= second
-    total -= fifth
-    total *= 5
-    total += first
-    total += sixth
-    total += 16
-    total >>= 5
-    np.clip(total, 0, 255, out=total)
-    between: npt.NDArray[np.uint8] = total.astype(np.uint8)
-    return between

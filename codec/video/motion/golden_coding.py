@@ -7,12 +7,13 @@ predicted from there says how far it really is from where that leads.
 import numpy as np
 
 from ncodec.arrays import Mask
-from ncodec.entropy.flags import as_flags, flag_table
-from ncodec.entropy.latents import Group, Unpacker
+from ncodec.entropy.ans import Group, Unpacker
+from ncodec.entropy.flags import Classes, as_flags, flag_table, pop_of_classes
 from ncodec.entropy.tables import Tables
 from ncodec.grid import PATCH
-from ncodec.video.motion.compensate import MAX_VECTOR, Golden, Motion
-from ncodec.video.motion.vector_coding import Classes, Stage, check_vectors, pop_of_classes, stages_of
+from ncodec.video.motion.field import MAX_VECTOR, Golden, Motion
+from ncodec.video.motion.lattice import Stage, stages_of
+from ncodec.video.motion.vector_coding import check_vectors
 
 SHARES = np.array([25, 115, 165, 320, 445, 290, 455, 595, 740, 915])
 """how many of 1,024 blocks are golden, by class: as many as are of the four around, and 5 if the block was before"""

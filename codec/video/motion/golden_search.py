@@ -5,10 +5,12 @@ from dataclasses import replace
 import numpy as np
 
 from ncodec.arrays import Mask, Pixels, SignedArray, Vectors
-from ncodec.video.motion.compensate import MAX_VECTOR, Golden, HalfPixelPlanes, Motion
+from ncodec.video.motion.field import MAX_VECTOR, Golden, Motion
 from ncodec.video.motion.golden_coding import SHARES, classes_of, lead
-from ncodec.video.motion.search import Bits, Matcher, MotionSearch, bit_price, luma, quarter_pixel_planes
-from ncodec.video.motion.vector_coding import stages_of
+from ncodec.video.motion.interpolate import HalfPixelPlanes
+from ncodec.video.motion.lattice import stages_of
+from ncodec.video.motion.matching import Matcher, luma, quarter_pixel_planes
+from ncodec.video.motion.search import Bits, MotionSearch, bit_price
 
 NEAR = 2.0
 """a block is looked for around where vectors lead if what it costs there is below so many times its error otherwise"""

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from ncodec.arrays import Pixels, Vectors
-from ncodec.video.motion.compensate import Golden, Motion, compensate
+from ncodec.video.motion.compensate import compensate
+from ncodec.video.motion.field import Golden, Motion
 from ncodec.video.motion.golden_coding import lead
 from ncodec.video.motion.golden_search import GoldenSearch
 from ncodec.video.motion.search import MotionSearch

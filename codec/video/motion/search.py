@@ -3,17 +3,18 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from types import EllipsisType
 
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.arrays import Indices, Mask, Pixels, SignedArray, Vectors
+from ncodec.arrays import Mask, Pixels, SignedArray, Vectors
 from ncodec.grid import PATCH
 from ncodec.quality import QP_COUNT
-from ncodec.video.motion.compensate import MAX_VECTOR, PAD, HalfPixelPlanes, Motion, average, half_pixels_of
+from ncodec.video.motion.field import MAX_VECTOR, Motion
+from ncodec.video.motion.interpolate import PAD
+from ncodec.video.motion.lattice import FINEST, stages_of
+from ncodec.video.motion.matching import Costs, Matcher, Place, Plane, activity, luma, quarter_pixel_planes, variation
 from ncodec.video.motion.vector_coding import (
-    FINEST,
     KIND_BITS,
     MOVES,
     UNUSED,
@@ -22,14 +23,9 @@ from ncodec.video.motion.vector_coding import (
     expect_from,
     known_before,
     most_common,
-    stages_of,
 )
 
-Plane = npt.NDArray[np.int16]
-Costs = npt.NDArray[np.int32]
 Bits = npt.NDArray[np.float64]
-Place = Mask | tuple[Indices, Indices] | EllipsisType
-"""blocks of a frame, as an index"""
 
 _COARSE = 4
 """how much smaller the plane of the first, full search is"""
@@ -68,7 +64,7 @@ class MotionSearch:
         self.current = current
         """luma of the frame"""
         self._matcher = Matcher(current, planes)
-        self._activity = _activity(current)
+        self._activity = activity(current)
         self.predictable = float(self._is_found(self._vectors).mean())
         """share of the blocks that find something in the last frame"""
 
@@ -97,7 +93,7 @@ class MotionSearch:
 
     def errors(self, motion: Motion) -> Costs:
         """Summed squared differences of blocks from where motion says, or from their own means, (h, w)."""
-        return np.where(motion.used, self._matcher.squares(motion.vectors), _variation(self.current))
+        return np.where(motion.used, self._matcher.squares(motion.vectors), variation(self.current))
 
     def _agree(self, first: Vectors, before: Vectors, price: float) -> Vectors:
         """Vectors that are near those beside them where that is worth it."""
@@ -176,57 +172,6 @@ def _next_to(blocks: Mask) -> Mask:
     return near
 
 
-class Matcher:
-    """Summed differences of blocks from where vectors say."""
-
-    def __init__(self, current: Plane, planes: Plane | Pixels, *, side: int = PATCH) -> None:
-        high, wide = current.shape[0] // side, current.shape[1] // side
-        self._blocks = current.reshape(high, side, wide, side).transpose(0, 2, 1, 3)  # (h, w, side, side)
-        self._windows = np.lib.stride_tricks.sliding_window_view(planes, (side, side), axis=(2, 3))
-        self._steps = planes.shape[0]
-        self._tops, self._lefts = np.indices((high, wide)) * side + PAD
-
-    def costs(self, vectors: Vectors, here: Place = ...) -> Costs:
-        """Vectors, (2, …) in the planes' fractions of a pixel, of the blocks `here` → absolute differences, (…)."""
-        apart = np.abs(self._apart(vectors, here)).view(np.uint16)  # which holds the sum of 256 of them
-        costs: Costs = np.einsum("...ij->...", apart).astype(np.int32)
-        return costs
-
-    def squares(self, vectors: Vectors, here: Place = ...) -> Costs:
-        """The same in squared differences."""
-        apart = self._apart(vectors, here).astype(np.int32)
-        squares: Costs = np.einsum("...ij,...ij->...", apart, apart)
-        return squares
-
-    def _apart(self, vectors: Vectors, here: Place) -> Plane:
-        (rows, columns), (down, right) = np.divmod(vectors.astype(np.intp), self._steps)
-        found = self._windows[down, right, self._tops[here] + rows, self._lefts[here] + columns]
-        apart: Plane = found - self._blocks[here]  # (…, side, side)
-        return apart
-
-
-def quarter_pixel_planes(values: Pixels) -> Pixels:
-    """(H, W) uint8 at each quarter of a pixel, (4, 4, H + 2·pad, W + 2·pad)."""
-    halves = HalfPixelPlanes(values)
-    planes = np.empty((4, 4, values.shape[0] + 2 * PAD, values.shape[1] + 2 * PAD), dtype=np.uint8)
-    for row in range(4):
-        for column in range(4):
-            # What wraps around at the far edges is further out than vectors reach.
-            parts = [
-                np.roll(halves[r & 1, c & 1], (-(r >> 1), -(c >> 1)), axis=(0, 1))
-                for r, c in half_pixels_of(row, column)
-            ]
-            planes[row, column] = parts[0] if len(parts) == 1 else average(*parts)
-    return planes
-
-
-def luma(pixels: Pixels) -> Plane:
-    """About the luma of RGB, (H, W, 3) uint8 → (H, W) int16."""
-    wide = pixels.astype(np.int16)
-    plane: Plane = (wide[:, :, 0] + 2 * wide[:, :, 1] + wide[:, :, 2]) >> 2
-    return plane
-
-
 def _smaller(plane: Plane, factor: int) -> Plane:
     """Mean over factor × factor pixels."""
     if factor == 1:
@@ -291,24 +236,3 @@ def _median(vectors: Vectors) -> Vectors:
     windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
     middle: Vectors = np.median(windows, axis=(3, 4)).astype(np.int16)
     return middle
-
-
-def _variation(current: Plane) -> Costs:
-    """Summed squared difference of each block from its own mean."""
-    variation: Costs = np.square(_from_means(current)).sum(axis=(1, 3))
-    return variation
-
-
-def _activity(current: Plane) -> Costs:
-    """Summed absolute difference of each block from its own mean: what a block costs without prediction."""
-    # A flat block's mean is not free either, and a little motion is cheaper than a new texture.
-    costs: Costs = np.abs(_from_means(current)).sum(axis=(1, 3)) + 2 * PATCH**2
-    return costs
-
-
-def _from_means(current: Plane) -> npt.NDArray[np.int32]:
-    """Values less the mean of their block, (h, 16, w, 16)."""
-    high, wide = current.shape[0] // PATCH, current.shape[1] // PATCH
-    blocks = current.reshape(high, PATCH, wide, PATCH).astype(np.int32)
-    blocks -= blocks.sum(axis=(1, 3), keepdims=True, dtype=np.int32) // PATCH**2
-    return blocks

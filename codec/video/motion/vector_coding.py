@@ -4,21 +4,19 @@ Each block is expected to move as the four around it that are already known, or 
 frame before; the more those around agree, the surer the table.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
 from ncodec.arrays import Int32Array, Mask, SignedArray, Vectors
-from ncodec.entropy.latents import Group, Unpacker
+from ncodec.entropy.ans import Group, Unpacker
+from ncodec.entropy.flags import Classes, pop_of_classes
 from ncodec.entropy.tables import TABLE_TOTAL, Table, Tables
 from ncodec.errors import FormatError
-from ncodec.video.motion.compensate import MAX_VECTOR, Motion
+from ncodec.video.motion.field import MAX_VECTOR, Motion
+from ncodec.video.motion.lattice import COARSEST, Stage, stages_of
 
-COARSEST = 8
-"""blocks from one point of the first lattice to the next"""
 UNUSED, FOLLOWS, MOVES, TAKES = -3, -2, -1, 0
 """kinds of blocks: not predicted; as those around it say together; with a vector of its own; as the nearest to what is
 expected of those around it and the one before, the second and so on to the fifth (0 to 4)"""
@@ -26,8 +24,6 @@ LEAST_SPREADS = np.array([1, 2, 4, 8, 16, 32])
 """of the surrounding vectors, in quarter pixels, in classes 1 to 6"""
 FIRST_CLASS = 5
 """of the blocks of the first lattice, which have none around"""
-FINEST, FINE, COARSE = 0, 1, 2
-"""levels: blocks that lie between neighbours on two sides; between the corners of a square of three; the others"""
 KINDS = (
     (
         (3, 993, 20, 4, 1, 1, 1, 1), (2, 769, 30, 215, 5, 1, 1, 1), (3, 601, 60, 221, 120, 16, 2, 1),
@@ -52,9 +48,6 @@ VECTOR_ROWS = ((20, 19, 21, 22, 27, 33, 47), (20, 21, 22, 24, 28, 33, 47), (27, 
 FARTHEST = 8 * MAX_VECTOR
 """beyond any distance of two vectors"""
 
-Points = npt.NDArray[np.intp]
-Classes = npt.NDArray[np.intp]
-
 
 def _kind_table(counts: tuple[int, ...]) -> Table:
     # Of −4, which is no kind, to 4, and an escape.
@@ -72,17 +65,6 @@ STILL, MOVING = 0, 1
 _ANY_TABLE = Table(np.array([1, TABLE_TOTAL // 4, 3 * TABLE_TOTAL // 4 - 2, 1], dtype=np.uint32))
 COMMON_ROW = 36
 """table of the vector that the first lattice is expected to have"""
-
-
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """Blocks that are coded together."""
-
-    points: Points
-    """(2, n) rows and columns, in raster order"""
-    around: Points | None
-    """(2, 4, n) the known blocks around each; None in the first lattice"""
-    level: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,42 +87,6 @@ class Expected:
         kinds[(wanted == self.vectors).all(axis=0)] = FOLLOWS
         kinds[~used] = UNUSED
         return kinds
-
-
-@lru_cache(maxsize=2)  # tens of megabytes at the largest size
-def stages_of(high: int, wide: int) -> tuple[Stage, ...]:
-    """From the coarsest lattice on: the middles of its squares, those of their sides, and again at half the step."""
-    stages = [Stage(_lattice(high, wide, (0, 0), COARSEST), None, COARSE)]
-    half = COARSEST // 2
-    while half:
-        middles = _lattice(high, wide, (half, half), 2 * half)
-        sides = np.hstack([_lattice(high, wide, (0, half), 2 * half), _lattice(high, wide, (half, 0), 2 * half)])
-        sides = sides[:, np.lexsort((sides[1], sides[0]))]
-        corners = [(-half, -half), (-half, half), (half, -half), (half, half)]
-        crosswise = [(-half, 0), (half, 0), (0, -half), (0, half)]
-        stages.append(Stage(middles, _around(middles, corners, high, wide), FINE if half == 1 else COARSE))
-        stages.append(Stage(sides, _around(sides, crosswise, high, wide), FINEST if half == 1 else COARSE))
-        half //= 2
-    return tuple(stage for stage in stages if stage.points.shape[1])
-
-
-def _lattice(high: int, wide: int, first: tuple[int, int], step: int) -> Points:
-    rows, columns = np.meshgrid(np.arange(first[0], high, step), np.arange(first[1], wide, step), indexing="ij")
-    return np.stack([rows.reshape(-1), columns.reshape(-1)])
-
-
-def _around(points: Points, offsets: list[tuple[int, int]], high: int, wide: int) -> Points:
-    """(2, 4, n) neighbours of points.
-
-    A row or a column outside is mirrored; for a neighbour outside even so, the first that is inside.
-    """
-    limits = np.array([high, wide])[:, None, None]
-    found = points[:, None] + np.array(offsets).T[:, :, None]
-    mirrored = 2 * points[:, None] - found
-    found = np.where((found < 0) | (found >= limits), mirrored, found)
-    inside = ((found >= 0) & (found < limits)).all(axis=0)  # (4, n)
-    first = np.take_along_axis(found, inside.argmax(axis=0)[None, None], axis=1)
-    return np.where(inside, found, first)
 
 
 def class_of_spread(spread: npt.NDArray[np.signedinteger]) -> Classes:
@@ -252,14 +198,6 @@ def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, befo
         check_vectors(moved)
         vectors[:, rows, columns], used[rows, columns] = moved, kinds != UNUSED
     return Motion(vectors.astype(np.int16), used)
-
-
-def pop_of_classes(unpacker: Unpacker, tables: Sequence[Table], classes: Classes) -> Int32Array:
-    """One symbol of each block by the table of its class, those of a class together, in ascending order: (n,)."""
-    values = np.empty(len(classes), dtype=np.int32)
-    for c in np.unique(classes):
-        values[classes == c] = unpacker.values(tables[c], int((classes == c).sum()))
-    return values
 
 
 def check_vectors(vectors: SignedArray) -> None:

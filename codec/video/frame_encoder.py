@@ -5,23 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ncodec.arrays import Levels, Mask, Pixels, Vectors
+from ncodec.arrays import Levels, Mask, Pixels
 from ncodec.container.records import Frame, Tag
-from ncodec.entropy.latents import (
-    Past,
-    Symbols,
-    Unpacker,
-    bits_by_cell,
-    follow,
-    pop_symbols,
-    push_symbols,
-    zero_certain,
-)
-from ncodec.entropy.tables import Tables
-from ncodec.errors import FormatError, InputError, ModelError
+from ncodec.entropy.latents import Symbols, bits_by_cell, follow, push_symbols, zero_certain
+from ncodec.errors import InputError
 from ncodec.exact.outcome import Outcome, errors_of
-from ncodec.grid import PATCH
-from ncodec.image.codec import ImageCodec
 from ncodec.image.effort import DEFAULT_EFFORT
 from ncodec.image.error_weights import SUBSAMPLED
 from ncodec.image.file import plain_layers
@@ -29,24 +17,23 @@ from ncodec.image.plan import Plan
 from ncodec.image.tiles import pad_to_patches
 from ncodec.picture import Picture, to_pixels
 from ncodec.quality import QP_COUNT
-from ncodec.video.frame_cells import FrameCells, no_cells, pack_cells, unpack_cells
+from ncodec.video.frame_cells import FrameCells, no_cells, pack_cells
 from ncodec.video.frame_choice import FrameChooser, choose_scrolled, is_drawn
-from ncodec.video.motion.compensate import Golden, HalfPixelPlanes, Motion, compensate, without_motion
-from ncodec.video.motion.golden_coding import group_golden, pop_golden
+from ncodec.video.frame_state import NOTHING, FrameCodecs, Known
+from ncodec.video.motion.field import without_motion
+from ncodec.video.motion.golden_coding import group_golden
 from ncodec.video.motion.predictor import FramePredictor
 from ncodec.video.motion.search import MotionSearch
-from ncodec.video.motion.vector_coding import group_motion, pop_motion
+from ncodec.video.motion.vector_coding import group_motion
 from ncodec.video.rounding import (
     INTRA_ROUNDING,
     PREDICTED_ROUNDING,
-    Shifts,
     choose_shifts,
     group_shifts,
-    pop_shifts,
     round_levels,
 )
 from ncodec.video.scroll import Scroll, find_scroll
-from ncodec.video.skip import Kept, choose_kept, group_kept, keep, pop_kept, possible_cells
+from ncodec.video.skip import choose_kept, group_kept, keep, possible_cells
 
 INTRA_EFFORT = 6
 """of intra frames that others are predicted from, whose quality and bits a whole group has a share in"""
@@ -56,23 +43,6 @@ LEAST_SCROLLED = 0.02
 """share of pixels that must have changed before scrolling is looked for"""
 LEAST_PREDICTED = 0.6
 """share of blocks that motion must predict; below it the scene is another one, and the frame intra"""
-
-
-@dataclass(frozen=True)
-class FrameCodecs:
-    """What codes the frames of a stream."""
-
-    pictures: ImageCodec
-    """intra frames"""
-    frames: ImageCodec | None
-    """predicted frames; None where there are none"""
-
-    def predicting(self) -> ImageCodec:
-        """What codes predicted frames; raises ModelError where there is no model of them."""
-        if self.frames is None:
-            msg = "expected a model of predicted frames, got a stream of intra frames alone"
-            raise ModelError(msg)
-        return self.frames
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,21 +57,6 @@ class Look:
     """of a predicted frame"""
     scroll: Scroll | None = None
     """of a predicted frame, most of which is the last one moved as one"""
-
-
-@dataclass(frozen=True, eq=False)
-class Known:
-    """What a decoder has of a predicted frame, repeated ones aside, that the next one is coded given."""
-
-    past: Past | None = None
-    """its symbols"""
-    kept: Kept | None = None
-    vectors: Vectors | None = None
-    """as a decoder knows them, those of blocks that are not predicted included"""
-    golden: Golden | None = None
-
-
-NOTHING = Known()
 
 
 class FrameEncoder:
@@ -256,125 +211,3 @@ class FrameEncoder:
                 known = known | better
                 symbols, levels = code(known)
         return chooser.coded(known), symbols, levels
-
-
-@dataclass(frozen=True, eq=False)
-class Parsed:
-    """A frame whose symbols are decoded."""
-
-    tag: Tag
-    pts: int
-    qp: int = 0
-    symbols: Symbols | None = None
-    shifts: Shifts | None = None
-    motion: Motion | None = None
-    kept: Kept | None = None
-    cells: FrameCells | None = None
-
-
-class FrameDecoder:
-    """Decodes the frames of a stream, from any intra frame on."""
-
-    def __init__(self, codecs: FrameCodecs, *, height: int, width: int) -> None:
-        self.codecs = codecs
-        self.height = height
-        self.width = width
-        self._last: Pixels | None = None
-        self._intra: HalfPixelPlanes | None = None
-        self._known = NOTHING
-        self._begun = False
-        """whether an intra frame was parsed"""
-
-    def parse(self, frame: Frame) -> Parsed:
-        """Decode the symbols of the next frame, without a network, from any intra frame on.
-
-        Frames are parsed in their order, however far ahead of `decode`. Raises FormatError for damage.
-        """
-        if frame.tag == Tag.COPY and self._begun:
-            return Parsed(frame.tag, frame.pts)
-        intra = frame.tag == Tag.INTRA
-        tables = (self.codecs.pictures if intra else self.codecs.predicting()).model.tables
-        if not (intra or self._begun):
-            raise _no_intra_frame()
-        high, wide = -(-self.height // PATCH), -(-self.width // PATCH)
-        cells = unpack_cells(frame.exact, high * PATCH, wide * PATCH, intra=intra)
-        known = cells.known
-        if intra and known.all() and not frame.payload:
-            self._known, self._begun = NOTHING, True
-            return Parsed(frame.tag, frame.pts, frame.qp, cells=cells)
-        exact = known if known.any() else None
-        unpacker = Unpacker(frame.payload)
-        before = NOTHING if intra else self._known
-        motion = None if intra else _pop_motion(unpacker, tables, high=high, wide=wide, before=before)
-        symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before.past, exact=exact)
-        shifts = np.zeros(known.shape, dtype=np.int16)
-        self._known, kept = NOTHING, None
-        if motion is None:
-            shifts[~known] = pop_shifts(unpacker, tables, INTRA_ROUNDING, int((~known).sum()))
-        else:
-            kept = pop_kept(unpacker, possible_cells(symbols.residual, motion, known), before=before.kept)
-            coded = ~(kept.chosen | known)
-            shifts[coded] = pop_shifts(unpacker, tables, PREDICTED_ROUNDING, int(coded.sum()))
-            past = follow(symbols, tables, qp=frame.qp, before=before.past)
-            self._known = Known(past, kept, motion.vectors, motion.golden)
-        unpacker.finish()
-        self._begun = True
-        return Parsed(frame.tag, frame.pts, frame.qp, symbols, shifts, motion, kept, cells)
-
-    def decode(self, parsed: Parsed) -> Pixels:
-        """The next frame → (height, width, 3) uint8; raises FormatError where it needs one that was not decoded."""
-        if parsed.cells is not None:
-            self._last = self._rendered(parsed, parsed.cells)
-        shown = self._reference()[: self.height, : self.width]
-        shown.flags.writeable = False  # the next frame is predicted from it
-        return shown
-
-    def _rendered(self, parsed: Parsed, cells: FrameCells) -> Pixels:
-        """The whole padded frame."""
-        if parsed.motion is None:
-            pixels = self._rendered_intra(parsed)
-            cells.paint(pixels)
-            self._intra = HalfPixelPlanes(pixels)
-            return pixels
-        reference = self._reference()
-        moved = compensate(reference, cells.moved(parsed.motion), intra=self._intra)
-        predicted = cells.predict(moved, reference)
-        pixels = self._rendered_predicted(parsed, predicted, known=cells.known)
-        cells.paint(pixels, predicted=predicted)
-        return pixels
-
-    def _rendered_intra(self, parsed: Parsed) -> Pixels:
-        """What the network makes of a frame; anything where it has nothing to do."""
-        if parsed.symbols is None or parsed.shifts is None:
-            return np.empty((*(-(-side // PATCH) * PATCH for side in (self.height, self.width)), 3), dtype=np.uint8)
-        levels = self.codecs.pictures.render(parsed.symbols, qp=parsed.qp)
-        return round_levels(levels, parsed.shifts, INTRA_ROUNDING)
-
-    def _rendered_predicted(self, parsed: Parsed, predicted: Pixels, *, known: Mask) -> Pixels:
-        """What the network makes of a prediction, which stays in cells that are kept, and anything in known ones."""
-        if parsed.symbols is None or parsed.shifts is None or parsed.kept is None:
-            return predicted.copy()
-        if (parsed.kept.chosen | known).all():
-            return predicted.copy()
-        levels = self.codecs.predicting().render(parsed.symbols, qp=parsed.qp, predicted=predicted)
-        keep(levels, parsed.kept)
-        return round_levels(levels, parsed.shifts, PREDICTED_ROUNDING, predicted=predicted)
-
-    def _reference(self) -> Pixels:
-        if self._last is None:
-            raise _no_intra_frame()
-        return self._last
-
-    def forget(self) -> None:
-        """Decode nothing more before the next intra frame."""
-        self._last = self._intra = None
-        self._known, self._begun = NOTHING, False
-
-
-def _no_intra_frame() -> FormatError:
-    return FormatError("expected an intra frame first, got one that needs the frame before it")
-
-
-def _pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: Known) -> Motion:
-    motion = pop_motion(unpacker, tables, high=high, wide=wide, before=before.vectors)
-    return replace(motion, golden=pop_golden(unpacker, tables, motion=motion, before=before.golden))

@@ -24,9 +24,9 @@ from ncodec.networks.complexity import decode_kmac, encode_kmac
 from ncodec.networks.frame import FrameModel, halo_of_frame, picture_codec
 from ncodec.networks.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph, SlopesGraph
 from ncodec.networks.image import ImageModel, halo_of
-from ncodec.training.calibration import Examples, calibrate
 from ncodec.training.checkpoint import save_weights
-from ncodec.training.tables import freeze_tables
+from ncodec.training.export.calibrate import Examples, calibrate
+from ncodec.training.export.freeze import freeze_tables
 
 WEIGHTS_FILE = "image.safetensors"
 OPSET = 17

@@ -17,9 +17,9 @@ from ncodec.entropy.latents import Symbols
 from ncodec.entropy.tables import ROWS, TABLE_TOTAL, Tables
 from ncodec.networks.frame import FrameModel
 from ncodec.networks.image import ImageModel
-from ncodec.training.adapting import Coded, Sequences, fitted_adapted
 from ncodec.training.clips import Predictors, intra_qp, to_bytes
 from ncodec.training.data import to_unit
+from ncodec.training.export.contexts import Coded, Sequences, fitted_adapted
 from ncodec.training.pictures import Pixels
 
 Counts = npt.NDArray[np.int64]

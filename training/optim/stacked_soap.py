@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ncodec.training.soap import as_matrix
+from ncodec.training.optim.soap import as_matrix
 
 MAX_SIDE = 768
 """sides of a matrix longer than this keep their own axes"""

@@ -1,0 +1,85 @@
+"""Opened models, kept for the next call."""
+
+from functools import lru_cache
+
+from ncodec.container.records import NO_MODEL, StreamHeader
+from ncodec.errors import InputError, ModelError
+from ncodec.image.codec import ImageCodec
+from ncodec.image.effort import check_effort
+from ncodec.inference.model import FRAME, PICTURE
+from ncodec.inference.zoo import load_model
+from ncodec.video.frame_state import FrameCodecs
+
+TUNES: dict[str, str | None] = {"psnr": None, "ssim": "ssim"}
+"""what pictures can be tuned for → the name of the model that is, or None for the default one"""
+
+
+@lru_cache(maxsize=8)
+def _open_codec(
+    model_id: int, kind: str, backend: str, threads: int | None, precision: str, device: str | None
+) -> ImageCodec:
+    from ncodec.inference.backend import open_backend
+
+    loaded = load_model(model_id, kind=kind)
+    return ImageCodec(loaded, open_backend(loaded, backend, threads=threads, precision=precision, device=device))
+
+
+def open_codec(
+    model: str | int | None = None,
+    *,
+    kind: str = PICTURE,
+    backend: str = "onnx",
+    threads: int | None = None,
+    precision: str = "float32",
+    device: str | None = None,
+) -> ImageCodec:
+    """A model on a backend, kept for the next call; see `ncodec.inference.backend.open_backend` for the options."""
+    return _open_codec(load_model(model, kind=kind).id, kind, backend, threads, precision, device)
+
+
+def tuned_model(tune: str, *, model: str | None, effort: int | None) -> str | None:
+    """The name of the model that is tuned for "psnr" or "ssim"; raises InputError where other options name another."""
+    if tune not in TUNES:
+        msg = f"expected a picture to be tuned for {' or '.join(TUNES)}, got {tune}"
+        raise InputError(msg)
+    if effort is not None:
+        check_effort(effort)
+    wanted = TUNES[tune]
+    if wanted is None:
+        return model
+    if model is not None:
+        msg = f"expected no model beside a picture that is tuned for {tune}, which has its own, got {model}"
+        raise InputError(msg)
+    if effort:
+        msg = f"expected no effort, which is made for PSNR, for a picture that is tuned for {tune}, got {effort}"
+        raise InputError(msg)
+    return wanted
+
+
+def open_frame_codecs(
+    picture_model: str | int | None = None,
+    frame_model: str | int | None = None,
+    *,
+    backend: str = "onnx",
+    threads: int | None = None,
+) -> FrameCodecs:
+    """Models for pictures and for predicted frames on a backend, the default ones where none is named.
+
+    Without a model of predicted frames, all frames will be intra. Raises ModelError and BackendError.
+    """
+    pictures = open_codec(picture_model, backend=backend, threads=threads)
+    try:
+        loaded = load_model(frame_model, kind=FRAME)
+    except ModelError:
+        if frame_model is not None:
+            raise
+        return FrameCodecs(pictures, None)
+    return FrameCodecs(pictures, open_codec(loaded.id, kind=FRAME, backend=backend, threads=threads))
+
+
+def codecs_of_stream(header: StreamHeader, *, backend: str, threads: int | None) -> FrameCodecs:
+    """The models that a stream's header names, opened on a backend; raises ModelError and BackendError."""
+    pictures = open_codec(header.picture_model, backend=backend, threads=threads)
+    if header.frame_model == NO_MODEL:
+        return FrameCodecs(pictures, None)
+    return FrameCodecs(pictures, open_codec(header.frame_model, kind=FRAME, backend=backend, threads=threads))

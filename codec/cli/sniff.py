@@ -1,0 +1,48 @@
+"""Whether an input is a clip, told by its name or its first bytes."""
+
+import io
+import sys
+from pathlib import Path
+
+from ncodec.cli.console import STDIO
+from ncodec.media.numbered import CLIP_SUFFIXES, is_numbered
+
+STREAM_SUFFIX = ".ncv"
+VIDEO_MAGICS = (b"YUV4MPEG2", b"\x1aE\xdf\xa3")
+"""of y4m and Matroska"""
+PICTURE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"})
+"""of ISO files that are pictures"""
+
+
+def is_clip(source: str, output: str | None) -> bool:
+    """Whether an input of `ncodec encode` is a clip: by its name, its start, or because a stream is to be written."""
+    if output is not None and Path(output).suffix.lower() == STREAM_SUFFIX:
+        return True
+    if source == STDIO:
+        start = _peek(12)
+        return start.startswith(VIDEO_MAGICS) or (start[4:8] == b"ftyp" and start[8:] not in PICTURE_BRANDS)
+    return Path(source).suffix.lower() in CLIP_SUFFIXES or is_numbered(source)
+
+
+def is_coded_clip(source: str) -> bool:
+    """Whether a file, or what stands in standard input, starts as a stream does; names tell where that does not."""
+    from ncodec.container import nci as bitstream
+    from ncodec.container import records
+
+    if source == STDIO:
+        return _peek(len(records.MAGIC)) == records.MAGIC
+    named = Path(source).suffix.lower() == STREAM_SUFFIX
+    try:
+        if not Path(source).is_file():  # it can be read only once
+            return named
+        with Path(source).open("rb") as stream:
+            start = stream.read(len(records.MAGIC))
+    except OSError:
+        return False
+    return start == records.MAGIC or (named and start != bitstream.MAGIC)
+
+
+def _peek(count: int) -> bytes:
+    """What standard input starts with, which stays there."""
+    stream = sys.stdin.buffer if sys.stdin is not None else None
+    return stream.peek(count)[:count] if isinstance(stream, io.BufferedReader) else b""

@@ -1,0 +1,84 @@
+"""Bytes of a stream that may be a pipe, read in pieces."""
+
+from typing import BinaryIO
+
+from ncodec.container.varint import VARINT_BYTES, ByteReader
+from ncodec.errors import TruncatedError
+
+PIECE = 2**20
+SCANNED = 2**12
+"""bytes that are searched at a time"""
+MAX_REWOUND = 2**28
+"""bytes that are read twice, over a stream: damage made on purpose must not cost time without end"""
+
+
+class ByteSource:
+    """Reads exactly what is asked for, in pieces, so that a length that lies allocates nothing."""
+
+    def __init__(self, stream: BinaryIO, position: int = 0) -> None:
+        self.stream = stream
+        self._buffer = bytearray()
+        self._origin = position
+        self._next = self._mark = 0
+        self._rewound = 0
+
+    @property
+    def position(self) -> int:
+        """Bytes from the start of the stream to what is taken next."""
+        return self._origin + self._next
+
+    def take(self, count: int) -> bytes:
+        """The next `count` bytes, fewer only where the stream ends."""
+        while len(self._buffer) < self._next + count and self._read(self._next + count - len(self._buffer)):
+            pass
+        taken = bytes(self._buffer[self._next : self._next + count])
+        self._next += len(taken)
+        return taken
+
+    def mark(self) -> None:
+        """Remember what is taken from here on."""
+        if self._next > PIECE:
+            del self._buffer[: self._next]
+            self._origin, self._next = self._origin + self._next, 0
+        self._mark = self._next
+
+    def rewind(self) -> None:
+        """Let what was taken since the mark be taken again, but for its first byte; only so much over a stream."""
+        taken = self._next - self._mark - 1
+        if 0 < taken <= MAX_REWOUND - self._rewound:
+            self._rewound += taken
+            self._next = self._mark + 1
+
+    def find(self, mark: bytes) -> bool:
+        """Go on to where the next `mark` stands; False where there is none."""
+        while True:
+            self.mark()
+            place = self._buffer.find(mark, self._next)
+            if place >= 0:
+                self._next = place
+                return True
+            self._next = max(self._next, len(self._buffer) - len(mark) + 1)
+            if not self._read(SCANNED):
+                return False
+
+    def _read(self, count: int) -> bool:
+        part = self.stream.read(min(count, PIECE))
+        self._buffer += part
+        return bool(part)
+
+    def exactly(self, count: int) -> bytes:
+        """The next `count` bytes; raises FormatError where the stream ends before."""
+        start, data = self.position, self.take(count)
+        if len(data) < count:
+            msg = f"expected {count} bytes at byte {start}, got {len(data)}: the file is truncated"
+            raise TruncatedError(msg)
+        return data
+
+    def varint(self) -> tuple[bytes, int]:
+        """The next varint: its bytes and its value."""
+        packed = b""
+        while len(packed) < VARINT_BYTES:
+            packed += self.exactly(1)
+            if packed[-1] < 0x80:
+                break
+        return packed, ByteReader(packed).varint()

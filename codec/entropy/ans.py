@@ -1,0 +1,142 @@
+"""Groups of symbols ↔ the payload of an asymmetric numeral system coder (Duda 2013), with escapes."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import constriction
+import numpy as np
+import numpy.typing as npt
+
+from ncodec.arrays import Int32Array, RowArray, SignedArray
+from ncodec.container.varint import ByteReader, pack_varint
+from ncodec.entropy.copies import Kinds, pack_kinds, unpack_kinds
+from ncodec.entropy.tables import RESIDUAL_LIMIT, ROWS, TABLE_TOTAL, Table, Tables
+from ncodec.errors import FormatError
+
+IndexArray = npt.NDArray[np.intp]
+Group = tuple[Table, Int32Array]
+"""a table and the values that are coded by it, one after the other"""
+
+
+def groups_by_row(rows: RowArray) -> Iterator[tuple[int, IndexArray]]:
+    """Flat positions of each table in use, tables ascending, positions ascending; row 0 is not coded."""
+    flat = rows.reshape(-1)
+    coded = np.flatnonzero(flat)
+    ordered = coded[np.argsort(flat[coded], kind="stable")]
+    sizes = np.bincount(flat[coded], minlength=ROWS)
+    start = 0
+    for row in np.flatnonzero(sizes).tolist():
+        yield row, ordered[start : start + sizes[row]]
+        start += sizes[row]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Symbols of one table, in coding order, as table positions, and the escapes among them."""
+
+    table: Table
+    positions: Int32Array
+    escapes: bytes
+
+
+def _escape_bytes(values: Int32Array, limit: int) -> bytes:
+    return b"".join(pack_varint((abs(v) - limit - 1) << 1 | (v < 0)) for v in values.tolist())
+
+
+def code_run(table: Table, values: Int32Array) -> Run:
+    """Values, (n,), → their positions in a table, those beyond its limit as escapes."""
+    limit = table.limit
+    positions = values + limit
+    escaped = np.abs(values) > limit
+    if not escaped.any():
+        return Run(table, positions, b"")
+    positions[escaped] = 2 * limit + 1
+    return Run(table, positions, _escape_bytes(values[escaped], limit))
+
+
+class Packer:
+    """Pushes groups of symbols for `Unpacker` to pop: the coder is a stack, what is decoded first is pushed last."""
+
+    def __init__(self, kinds: Kinds | None = None) -> None:
+        self._coder = constriction.stream.stack.AnsCoder()
+        self._escapes: list[bytes] = []
+        self._kinds = b"" if kinds is None else pack_kinds(kinds)
+
+    def push(self, groups: Iterable[Group]) -> None:
+        """Push groups that are decoded in this order, before all that were pushed so far."""
+        runs = [code_run(table, values) for table, values in groups]
+        for run in reversed(runs):
+            self._coder.encode_reverse(run.positions, run.table.model)
+        self._escapes.append(b"".join(run.escapes for run in runs))
+
+    def payload(self) -> bytes:
+        """Lengths, escapes, which cells repeat others if any do, then the coder's 32-bit words, the last one cut."""
+        escapes = b"".join(reversed(self._escapes))
+        words: bytes = self._coder.get_compressed().astype("<u4").tobytes()
+        repeats = pack_varint(len(self._kinds)) + self._kinds if self._kinds else b""
+        return pack_varint(2 * len(escapes) + bool(repeats)) + escapes + repeats + words.rstrip(b"\0")
+
+
+def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
+    """Replace escape marks (limit + 1) by the values that follow in the escape bytes."""
+    for position in np.flatnonzero(values > limit).tolist():
+        code = escapes.varint()
+        magnitude = (code >> 1) + limit + 1
+        if magnitude > RESIDUAL_LIMIT:
+            msg = f"expected symbols of at most ±{RESIDUAL_LIMIT}, got ±{magnitude}: the file is damaged"
+            raise FormatError(msg)
+        values[position] = -magnitude if code & 1 else magnitude
+
+
+def bits_of_run(run: Run) -> float:
+    """Bits by the table's probabilities, those of escapes included."""
+    costs = np.log2(TABLE_TOTAL / run.table.counts)
+    return float(costs[run.positions].sum()) + 8 * len(run.escapes)
+
+
+class Unpacker:
+    """Pops groups of symbols off a coded payload; raises FormatError on damage."""
+
+    def __init__(self, payload: bytes) -> None:
+        reader = ByteReader(payload)
+        code = reader.varint()
+        self.escapes = ByteReader(reader.take(code >> 1))
+        self._repeats = reader.take(reader.varint()) if code & 1 else None
+        words = reader.rest()
+        if words.endswith(b"\0"):
+            msg = "expected coded symbols, got bytes that no encoder ends with: the file is damaged"
+            raise FormatError(msg)
+        whole = np.frombuffer(words + bytes(-len(words) % 4), dtype="<u4")
+        self.coder = constriction.stream.stack.AnsCoder(whole.astype(np.uint32))
+
+    def take_kinds(self, high: int, wide: int) -> Kinds | None:
+        """Which of high × wide cells repeat others; None where none does."""
+        packed, self._repeats = self._repeats, None
+        return None if packed is None else unpack_kinds(packed, high, wide)
+
+    def values(self, table: Table, count: int) -> Int32Array:
+        """The next symbols, all by one table."""
+        found: Int32Array = self.coder.decode(table.model, count) - table.limit
+        _unescape(found, self.escapes, table.limit)
+        return found
+
+    def fill(self, target: SignedArray, rows: RowArray, tables: Tables) -> None:
+        """The next symbols, by the row of each; those of row 0 are zero."""
+        flat = np.zeros(target.size, dtype=np.int32)
+        for row, positions in groups_by_row(rows):
+            flat[positions] = self.values(tables.bank[row], len(positions))
+        target[...] = within(flat, int(np.iinfo(target.dtype).max)).reshape(target.shape)
+
+    def finish(self) -> None:
+        """Raise FormatError unless everything was taken."""
+        if not self.coder.is_empty() or self.escapes.rest() or self._repeats is not None:
+            msg = "expected the coded symbols to end with the picture, got more: the file is damaged"
+            raise FormatError(msg)
+
+
+def within(values: SignedArray, limit: int) -> SignedArray:
+    """The values; raises FormatError for any beyond ±limit."""
+    if np.abs(values).max(initial=0) > limit:
+        msg = f"expected symbols of at most ±{limit}: the file is damaged"
+        raise FormatError(msg)
+    return values

@@ -1,0 +1,155 @@
+"""Bytes in and out: files, standard streams, atomic writes."""
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import Image, UnidentifiedImageError
+
+from ncodec.errors import InputError, NcodecError, OutputError
+
+Bytes = bytes | bytearray | memoryview
+STDIO = "-"
+_READ_ERRORS: dict[type[Exception], str] = {
+    FileNotFoundError: "no such file",
+    IsADirectoryError: "expected a file, got a directory",
+    Image.DecompressionBombError: "Pillow calls it a decompression bomb; --allow-large (allow_large=True) takes it",
+    UnidentifiedImageError: "not a picture in a format that Pillow reads",
+    MemoryError: "not enough memory to read it",
+}
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Turn everything that reading a picture file raises into an InputError of one sentence."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # decoders of damaged files raise all sorts
+        sentence = next((text for kind, text in _READ_ERRORS.items() if isinstance(error, kind)), None)
+        msg = f"{name}: {sentence or f'cannot be read: {error}'}"
+        raise InputError(msg) from error
+
+
+def read_bytes(name: str | os.PathLike[str], *, magic: bytes = b"") -> bytes:
+    """A whole file, or standard input for "-"; raises InputError.
+
+    Where the file does not start with `magic`, only as many bytes: a reader needs no more to refuse it.
+    """
+    with readable(str(name)), open_input(name) as stream:
+        start = stream.read(len(magic))
+        return start + stream.read() if start == magic else start
+
+
+def open_input(name: str | os.PathLike[str]) -> AbstractContextManager[BinaryIO]:
+    """A file to read, or standard input for "-"; raises InputError."""
+    if name != STDIO:
+        with readable(str(name)):
+            return Path(name).open("rb")
+    if sys.stdin is None:
+        msg = "standard input is closed"
+        raise InputError(msg)
+    return nullcontext(sys.stdin.buffer)
+
+
+def check_output(
+    name: str | os.PathLike[str], *, overwrite: bool, source: str | os.PathLike[str] | None = None
+) -> None:
+    """Raise OutputError where `write_bytes` would, or where the output is its own `source`, before any work is done."""
+    if name == STDIO:
+        return
+    path = Path(name)
+    try:
+        if path.is_dir():
+            msg = f"{path}: expected a file to write, got a directory"
+            raise OutputError(msg)
+        if path.is_file() and not overwrite:
+            msg = f"{path}: exists; -f (overwrite=True) overwrites it"
+            raise OutputError(msg)
+        given = source is not None and source != STDIO and Path(source).exists()
+        if path.is_file() and given and path.samefile(source or ""):
+            msg = f"{path}: is the input itself"
+            raise OutputError(msg)
+        if not path.parent.is_dir():
+            msg = f"{path}: its folder does not exist"
+            raise OutputError(msg)
+    except OutputError:
+        raise
+    except (OSError, ValueError) as error:
+        msg = f"{path}: cannot be written: {error}"
+        raise OutputError(msg) from error
+
+
+def write_bytes(data: bytes | memoryview, name: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Write a file whole or not at all ("-" is standard output); raises OutputError.
+
+    Devices and pipes are written to directly; a regular file appears under its name once it is complete.
+    """
+    with open_output(name, overwrite=overwrite) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def open_output(
+    name: str | os.PathLike[str], *, overwrite: bool = False, source: str | os.PathLike[str] | None = None
+) -> Iterator[BinaryIO]:
+    """A file to write, as of `write_bytes`: what an exception interrupts leaves nothing behind; raises OutputError.
+
+    Where it is its own `source` too.
+    """
+    if name == STDIO:
+        with _open_stdout() as stream:
+            yield stream
+        return
+    check_output(name, overwrite=overwrite, source=source)
+    path = Path(name)
+    try:
+        with path.open("wb") if path.exists() and not path.is_file() else _open_atomic(path) as stream:
+            yield stream
+    except NcodecError:
+        raise
+    except OSError as error:
+        msg = f"{path}: cannot be written: {error.strerror or error}"
+        raise OutputError(msg) from error
+
+
+@contextmanager
+def _open_stdout() -> Iterator[BinaryIO]:
+    if sys.stdout is None:
+        msg = "standard output is closed"
+        raise OutputError(msg)
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except NcodecError:
+        raise
+    except OSError as error:
+        silence_stdout()
+        msg = f"standard output: cannot be written: {error.strerror or error}"
+        raise OutputError(msg) from error
+
+
+def silence_stdout() -> None:
+    """Send what is left to nowhere: Python would try again at exit, and print a traceback of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _open_atomic(path: Path) -> Iterator[BinaryIO]:
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".ncodec-{secrets.token_hex(8)}")
+    try:
+        with temporary.open("xb") as stream:
+            yield stream
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o777)
+        temporary.replace(target)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise

@@ -1,0 +1,144 @@
+"""Coded frames → frames."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ncodec.arrays import Mask, Pixels
+from ncodec.container.records import Frame, Tag
+from ncodec.entropy.ans import Unpacker
+from ncodec.entropy.latents import Symbols, follow, pop_symbols
+from ncodec.entropy.tables import Tables
+from ncodec.errors import FormatError
+from ncodec.grid import PATCH
+from ncodec.video.frame_cells import FrameCells, unpack_cells
+from ncodec.video.frame_state import NOTHING, FrameCodecs, Known
+from ncodec.video.motion.compensate import compensate
+from ncodec.video.motion.field import Motion
+from ncodec.video.motion.golden_coding import pop_golden
+from ncodec.video.motion.interpolate import HalfPixelPlanes
+from ncodec.video.motion.vector_coding import pop_motion
+from ncodec.video.rounding import INTRA_ROUNDING, PREDICTED_ROUNDING, Shifts, pop_shifts, round_levels
+from ncodec.video.skip import Kept, keep, pop_kept, possible_cells
+
+
+@dataclass(frozen=True, eq=False)
+class Parsed:
+    """A frame whose symbols are decoded."""
+
+    tag: Tag
+    pts: int
+    qp: int = 0
+    symbols: Symbols | None = None
+    shifts: Shifts | None = None
+    motion: Motion | None = None
+    kept: Kept | None = None
+    cells: FrameCells | None = None
+
+
+class FrameDecoder:
+    """Decodes the frames of a stream, from any intra frame on."""
+
+    def __init__(self, codecs: FrameCodecs, *, height: int, width: int) -> None:
+        self.codecs = codecs
+        self.height = height
+        self.width = width
+        self._last: Pixels | None = None
+        self._intra: HalfPixelPlanes | None = None
+        self._known = NOTHING
+        self._begun = False
+        """whether an intra frame was parsed"""
+
+    def parse(self, frame: Frame) -> Parsed:
+        """Decode the symbols of the next frame, without a network, from any intra frame on.
+
+        Frames are parsed in their order, however far ahead of `decode`. Raises FormatError for damage.
+        """
+        if frame.tag == Tag.COPY and self._begun:
+            return Parsed(frame.tag, frame.pts)
+        intra = frame.tag == Tag.INTRA
+        tables = (self.codecs.pictures if intra else self.codecs.predicting()).model.tables
+        if not (intra or self._begun):
+            raise _no_intra_frame()
+        high, wide = -(-self.height // PATCH), -(-self.width // PATCH)
+        cells = unpack_cells(frame.exact, high * PATCH, wide * PATCH, intra=intra)
+        known = cells.known
+        if intra and known.all() and not frame.payload:
+            self._known, self._begun = NOTHING, True
+            return Parsed(frame.tag, frame.pts, frame.qp, cells=cells)
+        exact = known if known.any() else None
+        unpacker = Unpacker(frame.payload)
+        before = NOTHING if intra else self._known
+        motion = None if intra else _pop_motion(unpacker, tables, high=high, wide=wide, before=before)
+        symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before.past, exact=exact)
+        shifts = np.zeros(known.shape, dtype=np.int16)
+        self._known, kept = NOTHING, None
+        if motion is None:
+            shifts[~known] = pop_shifts(unpacker, tables, INTRA_ROUNDING, int((~known).sum()))
+        else:
+            kept = pop_kept(unpacker, possible_cells(symbols.residual, motion, known), before=before.kept)
+            coded = ~(kept.chosen | known)
+            shifts[coded] = pop_shifts(unpacker, tables, PREDICTED_ROUNDING, int(coded.sum()))
+            past = follow(symbols, tables, qp=frame.qp, before=before.past)
+            self._known = Known(past, kept, motion.vectors, motion.golden)
+        unpacker.finish()
+        self._begun = True
+        return Parsed(frame.tag, frame.pts, frame.qp, symbols, shifts, motion, kept, cells)
+
+    def decode(self, parsed: Parsed) -> Pixels:
+        """The next frame → (height, width, 3) uint8; raises FormatError where it needs one that was not decoded."""
+        if parsed.cells is not None:
+            self._last = self._rendered(parsed, parsed.cells)
+        shown = self._reference()[: self.height, : self.width]
+        shown.flags.writeable = False  # the next frame is predicted from it
+        return shown
+
+    def _rendered(self, parsed: Parsed, cells: FrameCells) -> Pixels:
+        """The whole padded frame."""
+        if parsed.motion is None:
+            pixels = self._rendered_intra(parsed)
+            cells.paint(pixels)
+            self._intra = HalfPixelPlanes(pixels)
+            return pixels
+        reference = self._reference()
+        moved = compensate(reference, cells.moved(parsed.motion), intra=self._intra)
+        predicted = cells.predict(moved, reference)
+        pixels = self._rendered_predicted(parsed, predicted, known=cells.known)
+        cells.paint(pixels, predicted=predicted)
+        return pixels
+
+    def _rendered_intra(self, parsed: Parsed) -> Pixels:
+        """What the network makes of a frame; anything where it has nothing to do."""
+        if parsed.symbols is None or parsed.shifts is None:
+            return np.empty((*(-(-side // PATCH) * PATCH for side in (self.height, self.width)), 3), dtype=np.uint8)
+        levels = self.codecs.pictures.render(parsed.symbols, qp=parsed.qp)
+        return round_levels(levels, parsed.shifts, INTRA_ROUNDING)
+
+    def _rendered_predicted(self, parsed: Parsed, predicted: Pixels, *, known: Mask) -> Pixels:
+        """What the network makes of a prediction, which stays in cells that are kept, and anything in known ones."""
+        if parsed.symbols is None or parsed.shifts is None or parsed.kept is None:
+            return predicted.copy()
+        if (parsed.kept.chosen | known).all():
+            return predicted.copy()
+        levels = self.codecs.predicting().render(parsed.symbols, qp=parsed.qp, predicted=predicted)
+        keep(levels, parsed.kept)
+        return round_levels(levels, parsed.shifts, PREDICTED_ROUNDING, predicted=predicted)
+
+    def _reference(self) -> Pixels:
+        if self._last is None:
+            raise _no_intra_frame()
+        return self._last
+
+    def forget(self) -> None:
+        """Decode nothing more before the next intra frame."""
+        self._last = self._intra = None
+        self._known, self._begun = NOTHING, False
+
+
+def _no_intra_frame() -> FormatError:
+    return FormatError("expected an intra frame first, got one that needs the frame before it")
+
+
+def _pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: Known) -> Motion:
+    motion = pop_motion(unpacker, tables, high=high, wide=wide, before=before.vectors)
+    return replace(motion, golden=pop_golden(unpacker, tables, motion=motion, before=before.golden))
