@@ -15,24 +15,37 @@ from ncodec.errors import BackendError, FormatError, InputError, ModelError, Nco
 if TYPE_CHECKING:
     from ncodec.api.clip_info import VideoInfo, video_info
     from ncodec.api.clips import decode_video, encode_video, open_video
-    from ncodec.api.pictures import Info, decode, encode, info
+    from ncodec.api.pictures import Info, PictureStats, decode, encode, encode_file, info
+    from ncodec.api.settings import DecodeSettings, DecodeVideoSettings, EncodeSettings, EncodeVideoSettings
+    from ncodec.api.streaming import Packet, StreamDecoder, StreamEncoder
+    from ncodec.api.transcode import ClipStats
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BackendError",
+    "ClipStats",
+    "DecodeSettings",
+    "DecodeVideoSettings",
+    "EncodeSettings",
+    "EncodeVideoSettings",
     "FormatError",
     "Info",
     "InputError",
     "ModelError",
     "NcodecError",
     "OutputError",
+    "Packet",
+    "PictureStats",
+    "StreamDecoder",
+    "StreamEncoder",
     "TruncatedError",
     "VideoInfo",
     "__version__",
     "decode",
     "decode_video",
     "encode",
+    "encode_file",
     "encode_video",
     "info",
     "open_video",
@@ -40,8 +53,12 @@ __all__ = [
 ]
 
 _LAZY = {
-    "ncodec.api.pictures": ("Info", "decode", "encode", "info"),
-    "ncodec.api.clips": ("VideoInfo", "decode_video", "encode_video", "open_video", "video_info"),
+    "ncodec.api.pictures": ("Info", "PictureStats", "decode", "encode", "encode_file", "info"),
+    "ncodec.api.clips": ("decode_video", "encode_video", "open_video"),
+    "ncodec.api.clip_info": ("VideoInfo", "video_info"),
+    "ncodec.api.transcode": ("ClipStats",),
+    "ncodec.api.settings": ("DecodeSettings", "DecodeVideoSettings", "EncodeSettings", "EncodeVideoSettings"),
+    "ncodec.api.streaming": ("Packet", "StreamDecoder", "StreamEncoder"),
 }
 
 

@@ -31,3 +31,8 @@ class OutputError(NcodecError, OSError):
 
 class TrainingError(NcodecError, RuntimeError):
     """Training cannot go on."""
+
+
+def sentence_of(error: Exception) -> str:
+    """What an exception of FFmpeg or of the system says."""
+    return getattr(error, "strerror", None) or str(error)

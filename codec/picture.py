@@ -7,9 +7,12 @@ import numpy.typing as npt
 
 from ncodec.arrays import Levels, Pixels
 from ncodec.errors import InputError
+from ncodec.grid import MAX_SIDE
 
 STRIP = 256
 """rows that whole-picture arithmetic takes at a time, for the memory of large pictures"""
+EXACT_PSNR = 99.0
+"""dB that stand for a picture without errors"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +67,17 @@ def from_array(array: npt.NDArray[np.uint8]) -> Picture:
     if channels <= 2:
         return Picture(np.repeat(planes[:, :, :1], 3, axis=2), grey=True, alpha=alpha)
     return Picture(np.ascontiguousarray(planes[:, :, :3]), alpha=alpha)
+
+
+def check_frame(pixels: Pixels) -> None:
+    """Raise InputError for what is no frame: (H, W, 3) uint8 with sides of 1 to 16384."""
+    is_array = isinstance(pixels, np.ndarray)
+    is_rgb = is_array and pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
+    if is_rgb and min(pixels.shape) > 0 and max(pixels.shape) <= MAX_SIDE:
+        return
+    got = f"{pixels.shape} {pixels.dtype}" if is_array else type(pixels).__name__
+    msg = f"expected (H, W, 3) uint8 pixels with sides of 1 to {MAX_SIDE}, got {got}"
+    raise InputError(msg)
 
 
 def luma(pixels: Pixels) -> Pixels:

@@ -1,20 +1,20 @@
 """Pillow plugin: `Image.open("x.nci")` and `image.save("x.nci", quality=60)` after `import ncodec.pillow_plugin`."""
 
+from dataclasses import fields
 from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from ncodec.api.codecs import open_codec, tuned_model
-from ncodec.api.pictures import decode_container, make_target
+from ncodec.api.pictures import decode_container, encode_picture
+from ncodec.api.settings import EncodeSettings
 from ncodec.container.nci import MAGIC, Container, Flag, Tag, unpack
 from ncodec.errors import NcodecError
-from ncodec.image.rate_target import encode_to
 from ncodec.media.pictures import from_pil, metadata_of, to_pil
 
 if TYPE_CHECKING:
     from PIL._imaging import PixelAccess
 
-TARGET_OPTIONS = ("quality", "bpp", "size", "psnr")
+ENCODE_OPTIONS = tuple(field.name for field in fields(EncodeSettings))
 METADATA_OPTIONS = ("icc_profile", "exif", "xmp")
 
 
@@ -55,13 +55,10 @@ class NciImageFile(ImageFile.ImageFile):
 
 def _save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     given = image.encoderinfo
-    tune, effort = given.get("tune", "psnr"), given.get("effort")
-    model = tuned_model(tune, model=given.get("model"), effort=effort)
-    target = make_target(**{name: given.get(name) for name in TARGET_OPTIONS})
+    settings = EncodeSettings(**{name: given[name] for name in ENCODE_OPTIONS if name in given})
     described = image.copy()
     described.info.update({name: given[name] for name in METADATA_OPTIONS if name in given})
-    picture = from_pil(described, first_only=True)
-    stream.write(encode_to(open_codec(model), picture, target, effort=effort).data)
+    stream.write(encode_picture(from_pil(described, first_only=True), settings).data)
 
 
 Image.register_open(NciImageFile.format, NciImageFile, _accept)

@@ -14,7 +14,7 @@ PATIENCE_S = 2.0
 _END = object()
 
 
-def read_ahead(items: Iterator[Item]) -> Generator[Item, None, None]:
+def prefetch(items: Iterator[Item]) -> Generator[Item, None, None]:
     """The same items and exceptions, of which the next few are made in a thread while the caller works.
 
     Close it (`contextlib.closing`) before what the items are made from: the thread then has come to its end.

@@ -1,10 +1,17 @@
-"""Quality, 0 to 100 for people, and QP, 0 to 63 in files; a higher value of either is a better picture."""
+"""Quality, 0 to 100 for people; QP, 0 to 63 in files; effort, 0 to 9: a higher value is a better picture."""
+
+from numbers import Integral
 
 from ncodec.errors import InputError
 
 QP_COUNT = 64
 MAX_QUALITY = 100
 DEFAULT_QUALITY = 50.0
+MAX_EFFORT = 9
+DEFAULT_EFFORT = 2
+"""of pictures: most of the first few per cent, for a few tenths of a second"""
+LOSSLESS = "lossless"
+"""the quality of a file that gives every pixel back"""
 
 
 def quality_to_qp(quality: float) -> int:
@@ -18,3 +25,10 @@ def quality_to_qp(quality: float) -> int:
 def qp_to_quality(qp: int) -> float:
     """QP, 0 to 63, → its quality, rounded to a tenth."""
     return round(qp / (QP_COUNT - 1) * MAX_QUALITY, 1)
+
+
+def check_effort(effort: int) -> None:
+    """Raise InputError unless the effort is an integer of 0 to 9."""
+    if not isinstance(effort, Integral) or effort not in range(MAX_EFFORT + 1):
+        msg = f"expected an effort of 0 to {MAX_EFFORT}, got {effort}"
+        raise InputError(msg)

@@ -11,8 +11,8 @@ import click
 
 from ncodec.errors import BackendError
 from ncodec.eval.console import FILE_IN, FOLDER, NewFile, force_option, percent, stages
-from ncodec.image.effort import DEFAULT_EFFORT, MAX_EFFORT
 from ncodec.optional import require_modules
+from ncodec.quality import DEFAULT_EFFORT, MAX_EFFORT
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,7 +25,7 @@ def bench() -> None:
 
 def _record(weights: Path, curve: dict[str, object]) -> None:
     """Note a measured curve among the facts of the default model."""
-    from ncodec.inference.zoo import MANIFEST
+    from ncodec.api.models import MANIFEST
 
     path = weights / MANIFEST
     manifest = json.loads(path.read_text("utf-8"))
@@ -282,9 +282,9 @@ def symbols(folder: Path, frames: int, as_json: bool) -> None:
     """
     require_modules("scipy", "skimage", extra="eval")
     require_modules("torch", "safetensors", extra="torch")
+    from ncodec.api.agreement import add_up, compare_frames, compare_variants
     from ncodec.eval.measure import find_files
     from ncodec.eval.media import CLIPS, read_pixels
-    from ncodec.eval.symbols import add_up, compare_frames, compare_variants
 
     medium, paths = find_files([folder])
     if medium is CLIPS:

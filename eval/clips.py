@@ -15,26 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.api.codecs import open_frame_codecs
+from ncodec.api.streaming import Packet, StreamDecoder, StreamEncoder
 from ncodec.arrays import Pixels
-from ncodec.container.chunks import CRC_SIZE
-from ncodec.container.records import Frame, pack_record
-from ncodec.errors import InputError
+from ncodec.errors import InputError, sentence_of
 from ncodec.eval import ffmpeg
 from ncodec.eval.codecs.base import Codec, Coded
 from ncodec.eval.codecs.ffmpeg import encoder_version, missing_encoders, without_messages
 from ncodec.eval.codecs.ncodec import ncodec_version
 from ncodec.eval.codecs.registry import H264_MESSAGES
 from ncodec.eval.metrics import LARGEST_DB, Metric
-from ncodec.inference.model import FRAME
-from ncodec.inference.zoo import load_model
 from ncodec.media.colour import HD_HEIGHT, SCALING
-from ncodec.media.demux import sentence_of
 from ncodec.picture import TimedFrame
-from ncodec.quality import quality_to_qp
-from ncodec.video.frame_decoder import FrameDecoder
-from ncodec.video.frame_state import FrameCodecs
-from ncodec.video.rate_control import ConstantQuality
-from ncodec.video.sequence import Grouping, VideoEncoder
 
 if TYPE_CHECKING:
     from av.video.codeccontext import VideoCodecContext
@@ -44,8 +35,6 @@ Plane = npt.NDArray[np.uint8]
 PLANE_WEIGHTS = (6, 1, 1)
 """of Y, Cb and Cr in the mean of their PSNRs, as in the common test conditions of JVET"""
 FORMAT = "yuv420p"
-SHORT_STAMP = 1
-"""a time stamp of one byte"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,6 +133,14 @@ def psnr_611(original: av.VideoFrame, decoded: av.VideoFrame) -> float:
 
 
 @dataclass(frozen=True)
+class Packets:
+    """A clip as this project's streams hold it."""
+
+    header: bytes
+    packets: list[Packet]
+
+
+@dataclass(frozen=True)
 class NcodecClips(Codec[Clip]):
     """This project's codec; bits are those of the frames' records but for what packets of other codecs do not hold.
 
@@ -154,7 +151,8 @@ class NcodecClips(Codec[Clip]):
 
     def version(self) -> str:
         """Of the package, of what runs its networks, and of its code and the models' files."""
-        return ncodec_version(load_model().name, load_model(kind=FRAME).name)
+        codecs = open_frame_codecs(threads=1)
+        return ncodec_version(codecs.pictures.model.name, codecs.predicting().model.name)
 
     def run(self, content: Clip, quality: float) -> Coded[Clip]:
         """As an application would: RGB in, RGB out."""
@@ -162,27 +160,22 @@ class NcodecClips(Codec[Clip]):
         start = time.perf_counter()
         coded = self.encode(frames, quality, gop=content.gop)
         middle = time.perf_counter()
-        decoded = self.decode(coded, like=frames[0])
+        decoded = self.decode(coded)
         end = time.perf_counter()
-        size = sum(len(pack_record(replace(f, pts=SHORT_STAMP))) - 1 - CRC_SIZE for f in coded)
+        size = sum(packet.coded_size for packet in coded.packets)
         return Coded(size, from_rgb(decoded, content), (middle - start) / count, (end - middle) / count)
 
-    def encode(self, frames: Sequence[TimedFrame], quality: float, *, gop: int) -> list[Frame]:
-        """RGB → coded frames."""
-        grouping = Grouping(1 if self.intra_only else gop, len(frames))
-        control = ConstantQuality(quality_to_qp(quality))
-        return list(VideoEncoder(self._codecs, control=control, grouping=grouping).encode(frames))
+    def encode(self, frames: Sequence[TimedFrame], quality: float, *, gop: int) -> Packets:
+        """RGB → packets."""
+        height, width, _ = frames[0].pixels.shape
+        gop = 1 if self.intra_only else gop
+        encoder = StreamEncoder(width, height, quality=quality, gop=gop, threads=1)
+        return Packets(encoder.header, [encoder.encode(frame.pixels, frame.pts) for frame in frames])
 
-    def decode(self, coded: Sequence[Frame], *, like: TimedFrame) -> list[Pixels]:
-        """Coded frames of the size of another → RGB."""
-        height, width = like.pixels.shape[:2]
-        decoder = FrameDecoder(self._codecs, height=height, width=width)
-        return [decoder.decode(decoder.parse(frame)) for frame in coded]
-
-    @property
-    def _codecs(self) -> FrameCodecs:
-        codecs = open_frame_codecs(threads=1)
-        return FrameCodecs(codecs.pictures, None) if self.intra_only else codecs
+    def decode(self, coded: Packets) -> list[Pixels]:
+        """Packets → RGB."""
+        decoder = StreamDecoder(coded.header, threads=1)
+        return [decoder.decode(packet.data).pixels for packet in coded.packets]
 
 
 def _matrix(height: int) -> int:

@@ -9,7 +9,6 @@ from statistics import fmean
 
 import altair as alt
 
-from ncodec.container.records import Tag
 from ncodec.errors import InputError
 from ncodec.eval.clips import NCODEC_CLIPS, Clip, crop, from_rgb, psnr_611, read_clip, to_rgb
 
@@ -61,10 +60,10 @@ def measure_drift(clips: Sequence[Path], qualities: Sequence[float], *, advance:
         frames = to_rgb(clip)
         for quality in qualities:
             coded = NCODEC_CLIPS.encode(frames, quality, gop=clip.gop)
-            if any(frame.tag == Tag.INTRA for frame in coded[1:]):
+            if any(packet.is_intra for packet in coded.packets[1:]):
                 msg = f"{path}: expected {PLAYED} frames of one scene, got a cut between them"
                 raise InputError(msg)
-            decoded = from_rgb(NCODEC_CLIPS.decode(coded, like=frames[0]), clip)
+            decoded = from_rgb(NCODEC_CLIPS.decode(coded), clip)
             pairs = zip(clip.frames, decoded.frames, strict=True)
             found.append(Drift(clip.name, quality, [psnr_611(*pair) for pair in pairs]))
             advance(1)

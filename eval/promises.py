@@ -10,14 +10,13 @@ from pathlib import Path
 from PIL import Image
 
 from ncodec.api.codecs import open_codec
-from ncodec.api.pictures import load_picture
+from ncodec.api.pictures import encode_picture, load_picture
+from ncodec.api.settings import EncodeSettings
 from ncodec.eval.measure import run_in_pool
-from ncodec.image.file import encode_lossless
-from ncodec.image.hidden import visible_psnr
-from ncodec.image.rate_target import EXACT_PSNR
+from ncodec.hidden import visible_psnr
 from ncodec.media.exif import stripped
-from ncodec.picture import Picture
-from ncodec.quality import QP_COUNT, quality_to_qp
+from ncodec.picture import EXACT_PSNR, Picture
+from ncodec.quality import quality_to_qp
 
 QUALITIES = tuple(range(0, 101, 10))
 MIDDLE = 50
@@ -89,7 +88,7 @@ def check_picture(path: Path, effort: int, qualities: Sequence[int] = QUALITIES)
         psnr = min(visible_psnr(picture, codec.decode(encoded.data).pixels), EXACT_PSNR)
         trials.append(Trial(quality, len(encoded.data), psnr, codec.model.floor(qp), encoded.exact, seconds))
     others = (_size(picture, "WEBP", lossless=True), _size(picture, "PNG", optimize=True))
-    lossless = len(encode_lossless(picture, qp=QP_COUNT - 1).data)
+    lossless = len(encode_picture(picture, EncodeSettings(quality="lossless")).data)
     return Checked(path.name, effort, picture.width * picture.height, lossless, *others, tuple(trials))
 
 

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from ncodec import prefetch as ahead
-from ncodec.prefetch import read_ahead
+from ncodec.prefetch import prefetch
 
 
 def test_items_and_exceptions_come_in_their_order() -> None:
@@ -17,7 +17,7 @@ def test_items_and_exceptions_come_in_their_order() -> None:
         msg = "the end"
         raise ValueError(msg)
 
-    read = read_ahead(items())
+    read = prefetch(items())
     assert [next(read) for _ in range(10)] == list(range(10))
     with pytest.raises(ValueError, match="the end"):
         next(read)
@@ -32,7 +32,7 @@ def test_closing_waits_for_the_item_in_the_making() -> None:
         finished.append(1)
         yield 1
 
-    with closing(read_ahead(items())) as read:
+    with closing(prefetch(items())) as read:
         assert next(read) == 0
         time.sleep(0.05)
     assert finished
@@ -49,7 +49,7 @@ def test_an_interrupt_of_the_caller_does_not_wait_for_a_pipe(monkeypatch: pytest
         more.wait(10)
         finished.append(1)
 
-    with pytest.raises(KeyboardInterrupt), closing(read_ahead(items())) as read:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), closing(prefetch(items())) as read:  # noqa: PT012
         assert next(read) == 0
         begun.wait(10)
         raise KeyboardInterrupt

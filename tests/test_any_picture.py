@@ -13,8 +13,8 @@ from ncodec.api.codecs import open_codec
 from ncodec.arrays import Pixels
 from ncodec.eval.corpora.members import Member, members
 from ncodec.grid import cells_of
+from ncodec.hidden import visible_psnr
 from ncodec.image.codec import ImageCodec
-from ncodec.image.hidden import visible_psnr
 from ncodec.image.plan import ShownDraft
 from ncodec.image.rate_target import Target, encode_to
 from ncodec.media.pictures import from_pil

@@ -1,7 +1,7 @@
 import io
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import ncodec
+from ncodec.api import settings
 from ncodec.errors import InputError
 from ncodec.picture import from_array, psnr
 
@@ -142,9 +143,57 @@ def test_a_grey_picture_is_decoded_in_integers(photo: Photo) -> None:
     assert psnr(from_array(photo[:, :, 0]).pixels, from_array(grey).pixels) > 25
 
 
-def test_streams_are_not_paths() -> None:
-    with pytest.raises((ncodec.InputError, TypeError)):
-        ncodec.decode(io.BytesIO(b""))  # type: ignore[arg-type]
+def test_open_files_are_read(photo: Photo, folder: Path, coded: bytes) -> None:
+    Image.fromarray(photo).save("photo.png")
+    with Path("photo.png").open("rb") as stream:
+        assert ncodec.encode(stream, quality=30) == coded
+    assert ncodec.decode(io.BytesIO(coded)) == ncodec.decode(coded)
+    assert ncodec.info(io.BytesIO(coded)) == ncodec.info(coded)
+    with pytest.raises(InputError, match="expected a path, bytes, an open file, pixels or a Pillow image, got int"):
+        ncodec.encode(7)  # type: ignore[arg-type]
+
+
+def test_files_are_overwritten_only_if_asked(photo: Photo, folder: Path) -> None:
+    ncodec.encode(photo, "out.nci", quality=30)
+    before = Path("out.nci").read_bytes()
+    with pytest.raises(ncodec.OutputError, match=r"out.nci: exists; -f \(overwrite=True\) overwrites it"):
+        ncodec.encode(photo, "out.nci", quality=60)
+    assert Path("out.nci").read_bytes() == before
+    assert ncodec.encode(photo, "out.nci", quality=60, overwrite=True) == Path("out.nci").read_bytes() != before
+
+
+def test_settings_are_keywords_and_keywords_go_first(photo: Photo, coded: bytes) -> None:
+    settings = ncodec.EncodeSettings(quality=30, effort=0)
+    assert ncodec.encode(photo, settings=settings, effort=None) == coded
+    assert ncodec.encode(photo, settings=settings) == ncodec.encode(photo, quality=30, effort=0) != coded
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"quality": 30, "bpp": 1}, "expected one of quality, size, bpp and psnr, got quality, bpp"),
+        ({"effort": 10}, "expected an effort of 0 to 9, got 10"),
+        ({"tune": "ssim", "effort": 1}, "expected no effort"),
+        ({"strip": "all"}, "expected thumbnail or metadata to leave out, got all"),
+    ],
+)
+def test_settings_that_conflict_are_refused_at_once(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        ncodec.EncodeSettings(**options)
+
+
+@pytest.mark.parametrize("name", ["Decode", "Encode", "DecodeVideo", "EncodeVideo"])
+def test_every_setting_is_a_typed_keyword(name: str) -> None:
+    kind, options = getattr(settings, f"{name}Settings"), getattr(settings, f"{name}Options")
+    assert get_type_hints(options) == get_type_hints(kind)
+
+
+def test_a_file_that_is_coded_says_what_it_took(photo: Photo, folder: Path) -> None:
+    stats = ncodec.encode_file(photo, "out.nci", ncodec.EncodeSettings(quality=30), measure=True)
+    found = ncodec.info("out.nci")
+    assert (stats.width, stats.height, stats.size) == (200, 152, found.size)
+    assert (stats.bpp, stats.qp, stats.exact, stats.lossless) == (found.bpp, found.qp, found.exact, found.lossless)
+    assert stats.psnr == pytest.approx(psnr(photo, np.asarray(ncodec.decode("out.nci"))))
 
 
 def test_a_tuned_picture_names_its_model_and_keeps_more_structure(photo: np.ndarray) -> None:

@@ -299,7 +299,7 @@ def test_a_bit_rate_that_no_quality_has_is_said(folder: Path, frames: list[Photo
 
 def test_options_that_are_none_are_refused(folder: Path, stream: bytes) -> None:
     Path("clip.ncv").write_bytes(stream)
-    with pytest.raises(TypeError, match="unexpected option concealed"):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'concealed'"):
         ncodec.decode_video("clip.ncv", "x.mkv", concealed=True)  # type: ignore[call-arg]
 
 

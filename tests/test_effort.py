@@ -15,10 +15,11 @@ from ncodec.cli.main import cli
 from ncodec.container.records import Tag as RecordTag
 from ncodec.errors import BackendError, InputError, ModelError
 from ncodec.image.codec import ImageCodec
-from ncodec.image.effort import DEFAULT_EFFORT, MAX_EFFORT, search_of
+from ncodec.image.effort import search_of
 from ncodec.image.rate_target import Target, encode_to
 from ncodec.inference.backend import open_backend
 from ncodec.picture import from_array, psnr
+from ncodec.quality import DEFAULT_EFFORT, MAX_EFFORT
 from ncodec.video.frame_encoder import FrameEncoder, Look
 from ncodec.video.frame_state import FrameCodecs
 
@@ -64,7 +65,7 @@ def test_tiles_are_searched_one_by_one_and_fit_together(
     whole = codec.encode(from_array(pixels), qp=qp, effort=2).data
     monkeypatch.setattr("ncodec.image.rdoq.SEARCHED_TILE", 128)
     told: list[tuple[int, int]] = []
-    tiled = codec.encode(from_array(pixels), qp=qp, effort=2, watch=lambda *steps: told.append(steps))
+    tiled = codec.encode(from_array(pixels), qp=qp, effort=2, progress=lambda *steps: told.append(steps))
     steps = 6 * search_of(2, qp=qp).looks
     assert told == [(done, steps) for done in range(1, steps + 1)]
     assert tiled.data == whole

@@ -153,7 +153,7 @@ def test_drift_over_a_cut_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_symbols_of_clips_are_counted(photo: Photo) -> None:
     pytest.importorskip("torch")
-    from ncodec.eval.symbols import compare_frames
+    from ncodec.api.agreement import compare_frames
 
     agreements = compare_frames([np.ascontiguousarray(photo[:96, i : i + 112]) for i in range(3)], 30)
     assert [agreement.different for agreement in agreements] == [0, 0, 0, 0]

@@ -8,7 +8,7 @@ from ncodec.api.codecs import open_codec
 from ncodec.entropy.latents import Symbols
 from ncodec.image.effort import Search
 from ncodec.image.error_weights import RGB
-from ncodec.image.rdoq import FIRST_GAIN, SECOND_GAIN, refine, unwatched
+from ncodec.image.rdoq import FIRST_GAIN, SECOND_GAIN, no_progress, refine
 from ncodec.inference.protocol import Draft, Slopes
 
 SHAPE = (320, 4, 4)
@@ -38,7 +38,7 @@ class Slope:
 def refined(backend: Slope, search: Search, residual: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
     draft = Draft(Symbols(Z_HAT, residual), np.zeros(SHAPE, dtype=np.float32))
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
-    found = refine(pixels, draft, TABLES, backend, search, qp=QP, form=RGB, watch=unwatched)  # type: ignore[arg-type]
+    found = refine(pixels, draft, TABLES, backend, search, qp=QP, form=RGB, progress=no_progress)  # type: ignore[arg-type]
     np.testing.assert_array_equal(found.z_hat, Z_HAT)
     return found.residual
 

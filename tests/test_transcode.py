@@ -13,7 +13,8 @@ from PIL import Image
 from test_clip_reader import write
 
 from ncodec.api.codecs import open_codec, open_frame_codecs
-from ncodec.api.transcode import VideoFacts, VideoOptions, decode_clip, encode_clip
+from ncodec.api.settings import EncodeVideoSettings
+from ncodec.api.transcode import ClipStats, decode_clip, encode_clip, models_in_use
 from ncodec.container.ncv import StreamReader, StreamWriter
 from ncodec.container.records import END_BYTES, NO_MODEL, End, Frame, Media, Tag
 from ncodec.errors import FormatError, InputError, NcodecError, TruncatedError
@@ -24,7 +25,7 @@ from ncodec.media.demux import ClipReader
 from ncodec.picture import TimedFrame, psnr
 from ncodec.video.frame_state import FrameCodecs
 from ncodec.video.rate_control import ConstantQuality
-from ncodec.video.sequence import Grouping, VideoDecoder, VideoEncoder
+from ncodec.video.sequence import GopStructure, VideoDecoder, VideoEncoder
 
 Photo = npt.NDArray[np.uint8]
 HEIGHT, WIDTH = 94, 126
@@ -49,16 +50,16 @@ def clip(tmp_path_factory: pytest.TempPathFactory, frames: list[Photo]) -> Path:
     return write(folder / "clip.mkv", frames, codec="ffv1", pix_fmt="bgr0", sound=True)
 
 
-def encode(clip: Path, codecs: FrameCodecs, options: VideoOptions) -> tuple[bytes, VideoFacts]:
+def encode(clip: Path, codecs: FrameCodecs, settings: EncodeVideoSettings) -> tuple[bytes, ClipStats]:
     sink = io.BytesIO()
     with ClipReader(clip) as reader:
-        facts = encode_clip(reader, sink, codecs, options=options)
-    return sink.getvalue(), facts
+        stats = encode_clip(reader, sink, codecs, settings=settings)
+    return sink.getvalue(), stats
 
 
 @pytest.fixture(scope="module")
 def stream(clip: Path, codecs: FrameCodecs) -> bytes:
-    return encode(clip, codecs, VideoOptions(quality=60, gop=GOP))[0]
+    return encode(clip, codecs, EncodeVideoSettings(quality=60, gop=GOP))[0]
 
 
 def decode(data: bytes, codecs: FrameCodecs, *, conceal: bool = False) -> tuple[list[TimedFrame], list[str]]:
@@ -141,7 +142,7 @@ def test_a_decoder_that_was_closed_gives_nothing_more(stream: bytes, codecs: Fra
     ids=["empty", "grey", "alpha", "float", "wide", "list", "none"],
 )  # fmt: skip
 def test_what_is_no_frame_is_refused(pixels: Photo, codecs: FrameCodecs) -> None:
-    encoder = VideoEncoder(codecs, control=ConstantQuality(30), grouping=Grouping(9))
+    encoder = VideoEncoder(codecs, control=ConstantQuality(30), gop=GopStructure(9))
     with pytest.raises(InputError, match=r"expected \(H, W, 3\) uint8 pixels with sides of 1 to 16384"):
         encoder.encode_frame(TimedFrame(0, pixels))
 
@@ -161,13 +162,13 @@ def test_a_cut_stream_gives_what_it_holds_and_says_so(stream: bytes, codecs: Fra
     sink = io.BytesIO()
     start = places(stream)[7][0]
     decoder = VideoDecoder(StreamReader(io.BytesIO(stream[: start + 9])), codecs)
-    facts = decode_clip(decoder, sink, suffix=".mkv", lossless=True)
-    assert facts.cut is not None
-    assert "truncated" in facts.cut
+    stats = decode_clip(decoder, sink, suffix=".mkv", lossless=True)
+    assert stats.cut is not None
+    assert "truncated" in stats.cut
     sink.seek(0)
     with ClipReader(sink) as reader:
         found = [r for r in reader.records() if isinstance(r, TimedFrame)]
-    assert len(found) == facts.frames == 7
+    assert len(found) == stats.frames == 7
     np.testing.assert_array_equal([f.pixels for f in found], [f.pixels for f in whole[:7]])
 
 
@@ -228,40 +229,40 @@ def test_a_still_scene_costs_its_first_frame(tmp_path: Path, codecs: FrameCodecs
     still = write(
         tmp_path / "still.mkv", [np.ascontiguousarray(photo[:HEIGHT, :WIDTH])] * 60, codec="ffv1", pix_fmt="bgr0"
     )
-    data, facts = encode(still, codecs, VideoOptions(quality=50))
+    data, stats = encode(still, codecs, EncodeVideoSettings(quality=50))
     first = len(places(data)[0][1].payload)
-    assert facts.frames == 60
-    assert facts.video_size < 1.15 * first + 60 * 10
+    assert stats.frames == 60
+    assert stats.video_size < 1.15 * first + 60 * 10
 
 
-@pytest.mark.parametrize("options", [VideoOptions(intra_only=True), VideoOptions(gop=1)])
+@pytest.mark.parametrize("settings", [EncodeVideoSettings(intra_only=True), EncodeVideoSettings(gop=1)])
 def test_intra_frames_alone_predict_nothing_and_need_no_model_for_it(
-    clip: Path, codecs: FrameCodecs, options: VideoOptions
+    clip: Path, codecs: FrameCodecs, settings: EncodeVideoSettings
 ) -> None:
-    data, _ = encode(clip, codecs, options)
+    data, _ = encode(clip, codecs, settings)
     assert {frame.tag for _, frame in places(data)} == {Tag.INTRA, Tag.COPY}
     assert StreamReader(io.BytesIO(data)).header.frame_model == NO_MODEL
-    assert options.used(codecs).frames is None
+    assert models_in_use(settings, codecs).frames is None
 
 
 def test_a_bit_rate_is_approached(clip: Path) -> None:
     """Half a second: the control itself is measured elsewhere."""
     shipped = open_frame_codecs(threads=1)
     for rate in (25e3, 60e3):
-        assert encode(clip, shipped, VideoOptions(bitrate=rate))[1].bitrate == pytest.approx(rate, rel=0.2)
+        assert encode(clip, shipped, EncodeVideoSettings(bitrate=rate))[1].bitrate == pytest.approx(rate, rel=0.2)
 
 
 def test_options_that_conflict_are_refused() -> None:
-    with pytest.raises(InputError, match="expected one of quality and bitrate"):
-        VideoOptions(quality=3, bitrate=5)
+    with pytest.raises(InputError, match="expected one of quality, bitrate and size, got several"):
+        EncodeVideoSettings(quality=3, bitrate=5)
     with pytest.raises(InputError, match="expected a quality of 0 to 100"):
-        VideoOptions(quality=101)
+        EncodeVideoSettings(quality=101)
     with pytest.raises(InputError, match="expected groups of 1 frame"):
-        VideoOptions(gop=3, intra_only=True)
+        EncodeVideoSettings(gop=3, intra_only=True)
 
 
 def test_a_size_that_changes_is_a_sentence(tmp_path: Path, codecs: FrameCodecs, frames: list[Photo]) -> None:
     for number, pixels in enumerate([frames[0], frames[1], frames[2][:64]]):
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
     with ClipReader(str(tmp_path / "%d.png")) as reader, pytest.raises(InputError, match="one size, got 126×64 after"):
-        encode_clip(reader, io.BytesIO(), codecs, options=VideoOptions())
+        encode_clip(reader, io.BytesIO(), codecs, settings=EncodeVideoSettings())

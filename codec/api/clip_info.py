@@ -3,14 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from ncodec.api.clips import Name
 from ncodec.api.codecs import codecs_of_stream
 from ncodec.container.ncv import StreamReader
 from ncodec.container.records import NO_MODEL, End, Frame, Media, Tag
 from ncodec.errors import FormatError, ModelError
 from ncodec.inference.model import FRAME, PICTURE
 from ncodec.inference.zoo import load_model
-from ncodec.media.streams import open_input
+from ncodec.media.streams import Source, open_source
 from ncodec.video.frame_decoder import FrameDecoder
 
 
@@ -40,12 +39,12 @@ class VideoInfo:
     """names of the models, or their ids where they are not installed"""
 
 
-def video_info(source: Name, *, verify: bool = False) -> VideoInfo:
+def video_info(source: Source, *, verify: bool = False) -> VideoInfo:
     """Read what a .ncv file says of itself, verifying its checksums; `verify` decodes every symbol too.
 
     Neither runs a network. Raises InputError, FormatError and ModelError.
     """
-    with open_input(source) as stream:
+    with open_source(source) as stream:
         reader = StreamReader(stream)
         header = reader.header
         coder = None

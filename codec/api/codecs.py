@@ -5,9 +5,9 @@ from functools import lru_cache
 from ncodec.container.records import NO_MODEL, StreamHeader
 from ncodec.errors import InputError, ModelError
 from ncodec.image.codec import ImageCodec
-from ncodec.image.effort import check_effort
 from ncodec.inference.model import FRAME, PICTURE
 from ncodec.inference.zoo import load_model
+from ncodec.quality import check_effort
 from ncodec.video.frame_state import FrameCodecs
 
 TUNES: dict[str, str | None] = {"psnr": None, "ssim": "ssim"}

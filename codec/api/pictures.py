@@ -1,28 +1,31 @@
 """What `import ncodec` offers: encode, decode, info."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Unpack
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ncodec.api.codecs import open_codec, tuned_model
+from ncodec.api.codecs import open_codec
+from ncodec.api.settings import DECODE, ENCODE, DecodeOptions, DecodeSettings, EncodeOptions, EncodeSettings
 from ncodec.container.nci import MAGIC, NO_MODEL, Container, Flag, Tag, unpack
-from ncodec.errors import ModelError
+from ncodec.errors import InputError, ModelError
 from ncodec.exact.layers import covered, paint
-from ncodec.image.effort import check_effort
-from ncodec.image.file import decode_exact, read_alpha, read_layers, read_symbols
-from ncodec.image.rate_target import Target, encode_to
+from ncodec.hidden import visible_psnr
+from ncodec.image.file import Encoded, decode_exact, read_alpha, read_layers, read_symbols
+from ncodec.image.rate_target import encode_to
+from ncodec.image.rdoq import Progress, no_progress
 from ncodec.inference.zoo import load_model
 from ncodec.media.exif import stripped
-from ncodec.media.pictures import check_pixels, from_pil, read_picture, to_pil
-from ncodec.media.streams import Bytes, read_bytes, write_bytes
+from ncodec.media.pictures import check_pixels, from_pil, read_picture, to_pil, write_picture
+from ncodec.media.streams import Bytes, Source, check_output, read_bytes, write_bytes
 from ncodec.picture import Picture, from_array
-from ncodec.quality import DEFAULT_QUALITY, qp_to_quality
+from ncodec.quality import qp_to_quality
 
-Source = str | os.PathLike[str] | Bytes | npt.NDArray[np.uint8] | Image.Image
-"""a path, "-" for standard input, the bytes of a file, (H, W[, 1, 3 or 4]) uint8 pixels, or a Pillow image"""
+PictureSource = Source | npt.NDArray[np.uint8] | Image.Image
+"""a path, "-", bytes of a file, an open file, (H, W[, 1, 3 or 4]) uint8 pixels, or a Pillow image"""
 
 
 @dataclass(frozen=True)
@@ -52,90 +55,164 @@ class Info:
     """bytes in each chunk; metadata uncompressed"""
 
 
-def load_picture(source: Source, *, allow_large: bool = False) -> Picture:
+@dataclass(frozen=True)
+class PictureStats:
+    """Size and quality of a picture that was coded."""
+
+    width: int
+    height: int
+    size: int
+    """bytes of the file"""
+    quality: float
+    """0 to 100, of the QP"""
+    qp: int
+    exact: float
+    """share of cells of 64×64 pixels that are coded exactly or nearly so"""
+    lossless: bool
+    """whether every pixel comes back as it was"""
+    psnr: float | None
+    """over RGB and pixels that are not transparent, in dB, infinite without errors; None where not measured"""
+    notices: tuple[str, ...]
+    """what a conversion of the input lost, in sentences"""
+
+    @property
+    def bpp(self) -> float:
+        """Bits of the file per pixel."""
+        return 8 * self.size / (self.width * self.height)
+
+
+def load_picture(source: PictureSource, *, allow_large: bool = False) -> Picture:
     """Anything that `encode` takes → Picture; raises InputError."""
     if isinstance(source, np.ndarray):
         return from_array(source)
     if isinstance(source, Image.Image):
         return from_pil(source)
-    return read_picture(source, allow_large=allow_large)
-
-
-def make_target(
-    *, quality: float | str | None = None, bpp: float | None = None, size: int | None = None, psnr: float | None = None
-) -> Target:
-    """The target that the options name, `DEFAULT_QUALITY` when they name none; raises InputError when they conflict."""
-    if quality is None and bpp is None and size is None and psnr is None:
-        quality = DEFAULT_QUALITY
-    return Target(quality=quality, bpp=bpp, size=size, psnr=psnr)
+    if isinstance(source, str | os.PathLike | Bytes) or hasattr(source, "read"):
+        return read_picture(source, allow_large=allow_large)
+    msg = f"expected a path, bytes, an open file, pixels or a Pillow image, got {type(source).__name__}"
+    raise InputError(msg)
 
 
 def encode(
-    source: Source,
+    source: PictureSource,
     path: str | os.PathLike[str] | None = None,
     *,
-    quality: float | str | None = None,
-    bpp: float | None = None,
-    size: int | None = None,
-    psnr: float | None = None,
-    effort: int | None = None,
-    tune: str = "psnr",
-    model: str | None = None,
-    backend: str = "onnx",
-    threads: int | None = None,
-    strip: str | None = None,
-    allow_large: bool = False,
+    settings: EncodeSettings = ENCODE,
+    overwrite: bool = False,
+    **options: Unpack[EncodeOptions],
 ) -> bytes:
-    """Code a picture, write it to `path` if one is given (replacing what is there), and return the file's bytes.
+    """Code a picture, write it to `path` if one is given, and return the file's bytes.
 
-    At most one of: `quality` 0…100 (default 50) or "lossless"; `bpp` or `size`, the largest file in bits per pixel or
-    bytes; `psnr`, the least PSNR over RGB in dB. An `effort` of 0 to 9 searches longer and longer for a better file of
-    about this size (default 2; 0 beyond 33 megapixels). `tune` "ssim" takes the model that is best by MS-SSIM instead
-    of PSNR, and has no effort. `strip` leaves out the "thumbnail" in EXIF, or all "metadata" but the ICC
-    profile and the orientation.
-    `allow_large` takes what Pillow calls a decompression bomb.
+    `source` is a path, "-", the bytes of a file, an open file, (H, W[, 1, 3 or 4]) uint8 pixels, or a Pillow image.
+    Options are fields of `EncodeSettings`, and go before `settings`: at most one of `quality`, `bpp`, `size` and
+    `psnr`; `effort`, `tune`, `model`, `strip`, `allow_large`, `backend`, `threads`.
     Raises InputError, ModelError, BackendError or OutputError.
     """
-    target = make_target(quality=quality, bpp=bpp, size=size, psnr=psnr)
-    if effort is not None:
-        check_effort(effort)
-    codec = open_codec(tuned_model(tune, model=model, effort=effort), backend=backend, threads=threads)
-    picture = stripped(load_picture(source, allow_large=allow_large), strip)
-    data = encode_to(codec, picture, target, effort=effort).data
+    settings = replace(settings, **options)
+    picture = load_picture(source, allow_large=settings.allow_large)
     if path is not None:
-        write_bytes(data, path, overwrite=True)
+        check_output(path, overwrite=overwrite)
+    data = encode_picture(picture, settings).data
+    if path is not None:
+        write_bytes(data, path, overwrite=overwrite)
     return data
 
 
-def decode(
-    source: str | os.PathLike[str] | Bytes,
+def encode_picture(picture: Picture, settings: EncodeSettings = ENCODE, *, progress: Progress = no_progress) -> Encoded:
+    """A picture → its file's bytes, its QP and its share of exact cells; raises as `encode`."""
+    codec = open_codec(settings.model_name, backend=settings.backend, threads=settings.threads)
+    return encode_to(
+        codec, stripped(picture, settings.strip), settings.target, effort=settings.effort, progress=progress
+    )
+
+
+def encode_file(
+    source: PictureSource,
+    path: str | os.PathLike[str],
+    settings: EncodeSettings = ENCODE,
     *,
-    backend: str = "onnx",
-    threads: int | None = None,
-    allow_large: bool = False,
-) -> Image.Image:
+    measure: bool = False,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> PictureStats:
+    """Code a picture into a file, "-" for standard output; raises as `encode`.
+
+    `measure` decodes it again for its PSNR. `progress` is called with the steps of RDOQ that are done and their number.
+    """
+    check_output(path, overwrite=overwrite, source=source if isinstance(source, str | os.PathLike) else None)
+    picture = load_picture(source, allow_large=settings.allow_large)
+    encoded = encode_picture(picture, settings, progress=progress)
+    psnr = None
+    if measure:
+        container = unpack(encoded.data)
+        psnr = visible_psnr(picture, decode_container(container, settings).pixels)
+    write_bytes(encoded.data, path, overwrite=overwrite)
+    return PictureStats(
+        picture.width,
+        picture.height,
+        len(encoded.data),
+        qp_to_quality(encoded.qp),
+        encoded.qp,
+        encoded.exact,
+        encoded.lossless,
+        psnr,
+        picture.notices,
+    )
+
+
+def searches(source: Picture, settings: EncodeSettings) -> bool:
+    """Whether RDOQ runs for a picture, which takes long enough for a bar of progress."""
+    codec = open_codec(settings.model_name, backend=settings.backend, threads=settings.threads)
+    return codec.effort_for(source, settings.effort) > 0
+
+
+def decode(source: Source, *, settings: DecodeSettings = DECODE, **options: Unpack[DecodeOptions]) -> Image.Image:
     """Decode a file to a Pillow image of mode L, LA, RGB or RGBA with its metadata in `info`.
 
-    `numpy.asarray` of it gives pixels. `allow_large` takes pictures beyond Pillow's limit.
-    Raises InputError, FormatError, ModelError or BackendError.
+    `source` is a path, "-", bytes or an open file. `numpy.asarray` of the image gives pixels. Options are fields of
+    `DecodeSettings`: `backend`, `threads`, `allow_large`. Raises InputError, FormatError, ModelError or BackendError.
     """
-    container = read_container(source, allow_large=allow_large)
-    return to_pil(decode_container(container, backend=backend, threads=threads))
+    settings = replace(settings, **options)
+    return to_pil(decode_container(read_container(source, allow_large=settings.allow_large), settings))
 
 
-def decode_container(container: Container, *, backend: str = "onnx", threads: int | None = None) -> Picture:
+def decode_file(
+    source: Source,
+    path: str | os.PathLike[str],
+    settings: DecodeSettings = DECODE,
+    *,
+    suffix: str,
+    overwrite: bool = False,
+) -> PictureStats:
+    """Decode a file into a picture file of the format that a suffix such as ".png" names; raises as `decode`."""
+    container = read_container(source, allow_large=settings.allow_large)
+    check_output(path, overwrite=overwrite, source=source if isinstance(source, str | os.PathLike) else None)
+    header = container.header
+    picture = decode_container(container, settings)
+    exact = covered(read_layers(container), header.height, header.width).mean()
+    lossless = bool(header.flags & Flag.LOSSLESS)
+    data = write_picture(picture, suffix)
+    write_bytes(data, path, overwrite=overwrite)
+    quality = qp_to_quality(header.qp)
+    return PictureStats(
+        header.width, header.height, len(data), quality, header.qp, float(exact), lossless, None, picture.notices
+    )
+
+
+def decode_container(container: Container, settings: DecodeSettings = DECODE) -> Picture:
     """The parts of a file → picture; raises FormatError, ModelError or BackendError."""
     if container.header.model_id == NO_MODEL:
         return decode_exact(container)
-    return open_codec(container.header.model_id, backend=backend, threads=threads).decode_container(container)
+    codec = open_codec(container.header.model_id, backend=settings.backend, threads=settings.threads)
+    return codec.decode_container(container)
 
 
-def load_bytes(source: str | os.PathLike[str] | Bytes) -> bytes:
-    """Path, "-" or bytes of an ncodec file → bytes; of a file that starts otherwise, only the start."""
+def load_bytes(source: Source) -> bytes:
+    """Path, "-", bytes or open file → bytes; of a file that is not ncodec's, only the start."""
     return bytes(source) if isinstance(source, Bytes) else read_bytes(source, magic=MAGIC)
 
 
-def read_container(source: str | os.PathLike[str] | Bytes, *, allow_large: bool = False) -> Container:
+def read_container(source: Source, *, allow_large: bool = False) -> Container:
     """Path, "-" or bytes → the parts of the file, every checksum verified.
 
     A few bytes can claim a picture of gigabytes, so Pillow's limit against decompression bombs holds here too.
@@ -145,7 +222,7 @@ def read_container(source: str | os.PathLike[str] | Bytes, *, allow_large: bool 
     return container
 
 
-def verify(source: str | os.PathLike[str] | Bytes, *, allow_large: bool = False) -> None:
+def verify(source: Source, *, allow_large: bool = False) -> None:
     """Decode every symbol, exact cells and the alpha plane, which runs no network; raises FormatError for damage."""
     container = read_container(source, allow_large=allow_large)
     header = container.header
@@ -157,7 +234,7 @@ def verify(source: str | os.PathLike[str] | Bytes, *, allow_large: bool = False)
     read_alpha(container)
 
 
-def info(source: str | os.PathLike[str] | Bytes) -> Info:
+def info(source: Source) -> Info:
     """Read what a file says of itself, verifying its checksums but decoding no pixels."""
     data = load_bytes(source)
     container = unpack(data)

@@ -3,80 +3,76 @@
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import chain, count
 from math import inf, isinf
 from statistics import fmean
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
+from ncodec.api.settings import EncodeVideoSettings
 from ncodec.container.ncv import StreamWriter
-from ncodec.container.records import NO_MODEL, Media, StreamHeader, Tracks
+from ncodec.container.records import NO_MODEL, Colour, Media, StreamHeader, Tracks
 from ncodec.errors import InputError, TruncatedError
-from ncodec.media.demux import MAX_HELD, ClipReader
+from ncodec.media.demux import MAX_HELD
 from ncodec.media.mux import ClipFormat, ClipWriter
 from ncodec.picture import TimedFrame, psnr
-from ncodec.prefetch import read_ahead
-from ncodec.quality import quality_to_qp
+from ncodec.prefetch import prefetch
+from ncodec.quality import DEFAULT_QUALITY, quality_to_qp
 from ncodec.video.frame_state import FrameCodecs
-from ncodec.video.rate_control import AverageRate, ConstantQuality, Control
-from ncodec.video.sequence import Grouping, VideoDecoder, VideoEncoder
+from ncodec.video.rate_control import AverageRate, ConstantQuality, RateControl
+from ncodec.video.sequence import GopStructure, VideoDecoder, VideoEncoder
 
-DEFAULT_QUALITY = 50.0
 GOP_SECONDS = 2
 """from one intra frame to the next, unless something else is asked for"""
 FRAME_OVERHEAD = 12
 """bytes of a frame's record beside what is coded"""
 
-Watch = Callable[[int, int, int | None], None]
-"""told how many frames are done, how many bytes of the stream, and how many frames there are, about, where known"""
+Progress = Callable[[int, int, int | None], None]
+"""called with the frames done, the bytes of the stream so far, and about how many frames there are, if known"""
+
+
+class FrameSource(Protocol):
+    """A clip that is read from front to back: a file of video, or arrays."""
+
+    name: str
+    notices: list[str]
+    """losses, in sentences, known once all is read"""
+
+    @property
+    def width(self) -> int:
+        """Columns of frames, before they are turned upright."""
+
+    @property
+    def height(self) -> int:
+        """Rows of frames, before they are turned upright."""
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds of one unit of a time stamp."""
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second, on average."""
+
+    @property
+    def frames(self) -> int | None:
+        """About how many frames there are, if known."""
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a pixel over its height."""
+
+    @property
+    def colour(self) -> Colour:
+        """Matrix, primaries, transfer and range of the source."""
+
+    def records(self) -> Iterator[TimedFrame | Tracks | Media]:
+        """Frames and packets as they come."""
 
 
 @dataclass(frozen=True)
-class VideoOptions:
-    """How a clip is coded."""
-
-    quality: float | None = None
-    """0…100, of every frame; `DEFAULT_QUALITY` where neither is set"""
-    bitrate: float | None = None
-    """bits a second of the frames, on average"""
-    gop: int | None = None
-    """frames from one intra frame to the next at most, `GOP_SECONDS` of them where nothing is set"""
-    intra_only: bool = False
-
-    def __post_init__(self) -> None:
-        if self.quality is not None and self.bitrate is not None:
-            msg = "expected one of quality and bitrate, got both"
-            raise InputError(msg)
-        if self.quality is not None and not 0 <= self.quality <= 100:
-            msg = f"expected a quality of 0 to 100, got {self.quality}"
-            raise InputError(msg)
-        if self.intra_only and self.gop not in (None, 1):
-            msg = f"expected groups of 1 frame for intra frames alone, got {self.gop}"
-            raise InputError(msg)
-
-    def used(self, codecs: FrameCodecs) -> FrameCodecs:
-        """Those of the models that are used: no other than that of pictures where all frames are intra."""
-        return FrameCodecs(codecs.pictures, None) if self.intra_only or self.gop == 1 else codecs
-
-    def grouping(self, reader: ClipReader, *, predicting: bool) -> Grouping:
-        """Where intra frames go in what is read: everywhere, where nothing predicts the others."""
-        gop = self.gop if predicting else 1
-        return Grouping(max(1, round(GOP_SECONDS * reader.rate)) if gop is None else gop, reader.frames)
-
-    def control(self, reader: ClipReader, *, pixels: int) -> Control:
-        """What chooses the quality of frames of so many pixels."""
-        if self.bitrate is not None:
-            rate = float(reader.rate)
-            overhead = 8 * FRAME_OVERHEAD * rate
-            if self.bitrate <= overhead:
-                msg = f"expected more than {overhead:.0f} bits a second for {rate:.4g} frames, got {self.bitrate:g}"
-                raise InputError(msg)
-            return AverageRate((self.bitrate - overhead) / rate, pixels)
-        return ConstantQuality(quality_to_qp(DEFAULT_QUALITY if self.quality is None else self.quality))
-
-
-@dataclass(frozen=True)
-class VideoFacts:
-    """What became of a clip."""
+class ClipStats:
+    """Size, length and quality of a clip that was coded or decoded."""
 
     width: int
     height: int
@@ -100,13 +96,13 @@ class VideoFacts:
         return 8 * self.video_size / self.duration if self.video_size is not None else None
 
 
-class Tally:
-    """Counts frames and measures time."""
+class FrameCounter:
+    """Counts frames and measures their duration."""
 
-    def __init__(self, header: StreamHeader, *, total: int | None = None, watch: Watch | None = None) -> None:
+    def __init__(self, header: StreamHeader, *, total: int | None = None, progress: Progress | None = None) -> None:
         self._header = header
         self._total = total
-        self._watch = watch
+        self._progress = progress
         self._first: int | None = None
         self._last = 0
         self.frames = 0
@@ -116,40 +112,67 @@ class Tally:
         self.frames += 1
         self._first = frame.pts if self._first is None else self._first
         self._last = frame.pts
-        if self._watch is not None:
-            self._watch(self.frames, position, self._total)
+        if self._progress is not None:
+            self._progress(self.frames, position, self._total)
 
-    def facts(self) -> VideoFacts:
-        """What was counted; raises InputError where there was no frame."""
+    def stats(self) -> ClipStats:
+        """Size, frames and duration so far; raises InputError where there was no frame."""
         header = self._header
         if self._first is None:
             msg = "expected frames, got none"
             raise InputError(msg)
         duration = float((self._last - self._first) * header.time_base + 1 / header.rate)
-        return VideoFacts(header.width, header.height, self.frames, duration)
+        return ClipStats(header.width, header.height, self.frames, duration)
+
+
+def models_in_use(settings: EncodeVideoSettings, codecs: FrameCodecs) -> FrameCodecs:
+    """The models that settings need: the one of pictures alone where all frames are intra."""
+    return FrameCodecs(codecs.pictures, None) if settings.intra_only or settings.gop == 1 else codecs
+
+
+def gop_structure(
+    settings: EncodeVideoSettings, *, rate: Fraction, frames: int | None, predicting: bool
+) -> GopStructure:
+    """Where intra frames go at a frame rate: everywhere without a model of predicted frames."""
+    gop = settings.gop if predicting else 1
+    return GopStructure(max(1, round(GOP_SECONDS * rate)) if gop is None else gop, frames)
+
+
+def rate_control(settings: EncodeVideoSettings, *, rate: Fraction, pixels: int) -> RateControl:
+    """The rate control of frames of so many pixels; raises InputError for a bit rate below the frames' overhead."""
+    if settings.bitrate is None:
+        return ConstantQuality(quality_to_qp(DEFAULT_QUALITY if settings.quality is None else settings.quality))
+    overhead = 8 * FRAME_OVERHEAD * float(rate)
+    if settings.bitrate <= overhead:
+        msg = f"expected more than {overhead:.0f} bits a second for {float(rate):.4g} frames, got {settings.bitrate:g}"
+        raise InputError(msg)
+    return AverageRate((settings.bitrate - overhead) / float(rate), pixels)
 
 
 def encode_clip(
-    reader: ClipReader,
+    reader: FrameSource,
     sink: BinaryIO,
     codecs: FrameCodecs,
     *,
-    options: VideoOptions,
+    settings: EncodeVideoSettings,
     measure: bool = False,
-    watch: Watch | None = None,
-) -> VideoFacts:
-    """Code an open clip into a stream, and measure its PSNR if asked to. Raises InputError and OutputError."""
-    codecs = options.used(codecs)
-    with closing(read_ahead(reader.records())) as records:
+    progress: Progress | None = None,
+) -> ClipStats:
+    """Code an open clip into a stream at a quality or bit rate; with `measure`, also its PSNR.
+
+    Raises InputError and OutputError.
+    """
+    codecs = models_in_use(settings, codecs)
+    with closing(prefetch(reader.records())) as records:
         before, first = _up_to_frame(records, reader.name)
         header = _header_of(reader, first, codecs)
         encoder = VideoEncoder(
             codecs,
-            control=options.control(reader, pixels=header.width * header.height),
-            grouping=options.grouping(reader, predicting=codecs.frames is not None),
+            control=rate_control(settings, rate=reader.rate, pixels=header.width * header.height),
+            gop=gop_structure(settings, rate=reader.rate, frames=reader.frames, predicting=codecs.frames is not None),
         )
         writer = StreamWriter(sink, header)
-        tally = Tally(header, total=reader.frames, watch=watch)
+        counter = FrameCounter(header, total=reader.frames, progress=progress)
         psnrs: list[float] = []
         video_size = 0
         for record in chain(before, [first], records):
@@ -157,13 +180,13 @@ def encode_clip(
                 writer.write(record)
                 continue
             video_size += writer.write(encoder.encode_frame(record))
-            tally.add(record, position=writer.position)
+            counter.add(record, position=writer.position)
             if measure:
                 psnrs.append(psnr(record.pixels, encoder.shown))
     writer.finish()
     mean = fmean(psnrs) if psnrs else inf
     return replace(
-        tally.facts(),
+        counter.stats(),
         size=writer.position,
         video_size=video_size,
         psnr=None if isinf(mean) else mean,
@@ -172,9 +195,9 @@ def encode_clip(
 
 
 def decode_clip(
-    decoder: VideoDecoder, sink: BinaryIO, *, suffix: str, lossless: bool = False, watch: Watch | None = None
-) -> VideoFacts:
-    """Decode an open stream into a file of video; one that is cut gives all that it holds, and `cut` says so.
+    decoder: VideoDecoder, sink: BinaryIO, *, suffix: str, lossless: bool = False, progress: Progress | None = None
+) -> ClipStats:
+    """Decode an open stream into a file of video; a stream that is cut gives all it holds, and `cut` says so.
 
     Raises FormatError for damage, InputError for a suffix that is not written or no frames, and OutputError.
     """
@@ -188,17 +211,19 @@ def decode_clip(
     tracks = first if isinstance(first, Tracks) else None
     rest = records if first is None or tracks is not None else chain([first], records)
     with ClipWriter(sink, form, tracks=tracks) as writer:
-        facts = _decode(decoder, rest, writer.write, writer.write_media, Tally(header, total=total, watch=watch))
-    return replace(facts, notices=(*facts.notices, *writer.notices))
+        stats = _decode(
+            decoder, rest, writer.write, writer.write_media, FrameCounter(header, total=total, progress=progress)
+        )
+    return replace(stats, notices=(*stats.notices, *writer.notices))
 
 
 def decode_each(
-    decoder: VideoDecoder, write: Callable[[TimedFrame, int], None], *, watch: Watch | None = None
-) -> VideoFacts:
+    decoder: VideoDecoder, write: Callable[[TimedFrame, int], None], *, progress: Progress | None = None
+) -> ClipStats:
     """Decode an open stream and hand over every frame with its number, from 1; the rest as of `decode_clip`."""
     numbers = count(1)
-    tally = Tally(decoder.reader.header, total=decoder.reader.frames(), watch=watch)
-    return _decode(decoder, decoder.records(), lambda frame: write(frame, next(numbers)), lambda media: None, tally)
+    counter = FrameCounter(decoder.reader.header, total=decoder.reader.frames(), progress=progress)
+    return _decode(decoder, decoder.records(), lambda frame: write(frame, next(numbers)), lambda media: None, counter)
 
 
 def _decode(
@@ -206,22 +231,22 @@ def _decode(
     records: Iterator[TimedFrame | Tracks | Media],
     write: Callable[[TimedFrame], None],
     write_media: Callable[[Media], None],
-    tally: Tally,
-) -> VideoFacts:
+    counter: FrameCounter,
+) -> ClipStats:
     """Hand over everything up to the end, or up to where the stream is cut."""
     cut = None
     try:
         for record in records:
             if isinstance(record, TimedFrame):
                 write(record)
-                tally.add(record, position=decoder.reader.position)
+                counter.add(record, position=decoder.reader.position)
             elif isinstance(record, Media):
                 write_media(record)
     except TruncatedError as error:
-        if not tally.frames:
+        if not counter.frames:
             raise
         cut = str(error)
-    return replace(tally.facts(), notices=tuple(decoder.notices), cut=cut)
+    return replace(counter.stats(), notices=tuple(decoder.notices), cut=cut)
 
 
 def _up_to_frame(records: Iterator[TimedFrame | Tracks | Media], name: str) -> tuple[list[Tracks | Media], TimedFrame]:
@@ -238,7 +263,7 @@ def _up_to_frame(records: Iterator[TimedFrame | Tracks | Media], name: str) -> t
     raise InputError(msg)
 
 
-def _header_of(reader: ClipReader, first: TimedFrame, codecs: FrameCodecs) -> StreamHeader:
+def _header_of(reader: FrameSource, first: TimedFrame, codecs: FrameCodecs) -> StreamHeader:
     height, width = first.pixels.shape[:2]
     frame_model = NO_MODEL if codecs.frames is None else codecs.frames.model.id
     turned = (width > height) != (reader.width > reader.height)

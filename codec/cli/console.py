@@ -7,15 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ncodec.errors import NcodecError
 from ncodec.media.numbered import is_numbered
-
-if TYPE_CHECKING:
-    from ncodec.image.rate_target import Target
 
 STDIO = "-"
 NO_THREAD = "can't start new thread"
@@ -145,7 +142,7 @@ def is_stream(target: str) -> bool:
 
 
 @contextmanager
-def _usage_errors() -> Iterator[None]:
+def usage_errors() -> Iterator[None]:
     """Turn what does not fit together into a wrong command line."""
     try:
         yield
@@ -153,33 +150,11 @@ def _usage_errors() -> Iterator[None]:
         raise click.UsageError(str(error)) from error
 
 
-def parse_target(
-    quality: float | None, bpp: float | None, size: int | None, psnr: float | None, *, lossless: bool
-) -> "Target":
-    """The target that the options name; raises UsageError where they conflict or are out of range."""
-    if sum(option is not None for option in (quality, bpp, size, psnr, lossless or None)) > 1:
-        msg = "-q, --bpp, --size, --psnr and --lossless exclude each other"
-        raise click.UsageError(msg)
-    from ncodec.api.pictures import make_target
-    from ncodec.image.rate_target import LOSSLESS
-
-    with _usage_errors():
-        return make_target(quality=LOSSLESS if lossless else quality, bpp=bpp, size=size, psnr=psnr)
-
-
-def parse_tune(tune: str, model: str | None, effort: int | None) -> str | None:
-    """The name of the model that the options ask for; raises UsageError where they conflict."""
-    from ncodec.api.codecs import tuned_model
-
-    with _usage_errors():
-        return tuned_model(tune, model=model, effort=effort)
-
-
 def parse_suffix(target: str, to: str | None) -> str:
     """The suffix that chooses the output format: --to, else that of the output's name, else .png."""
     from ncodec.media.pictures import check_suffix
 
     suffix = f".{to.lstrip('.')}" if to is not None else "" if target == STDIO else Path(target).suffix
-    with _usage_errors():
+    with usage_errors():
         check_suffix(suffix or ".png")
     return suffix or ".png"

@@ -15,7 +15,8 @@ from ncodec.exact.goal import Goal
 from ncodec.exact.layers import by_pixel, covered, paint
 from ncodec.exact.vp8l import THOROUGH, USUAL
 from ncodec.grid import CELL, PATCH, Place
-from ncodec.image.effort import DEFAULT_EFFORT, MAX_EFFORT, check_effort, search_of
+from ncodec.hidden import with_hidden_filled
+from ncodec.image.effort import search_of
 from ncodec.image.error_weights import RGB
 from ncodec.image.file import (
     Encoded,
@@ -29,14 +30,13 @@ from ncodec.image.file import (
     read_layers,
     read_symbols,
 )
-from ncodec.image.hidden import with_hidden_filled
 from ncodec.image.plan import Plan, Planner, ShownDraft
-from ncodec.image.rdoq import Watch, refine, unwatched
+from ncodec.image.rdoq import Progress, no_progress, refine
 from ncodec.image.tiles import LARGE_PICTURE, Tile, largest_tile, pad_to_patches, tiles
 from ncodec.inference.model import SLOPES_FILE, Model
 from ncodec.inference.protocol import Backend
 from ncodec.picture import Picture, to_pixels
-from ncodec.quality import QP_COUNT
+from ncodec.quality import DEFAULT_EFFORT, MAX_EFFORT, QP_COUNT, check_effort
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class ImageCodec:
         qp: int,
         effort: int,
         form: FloatArray = RGB,
-        watch: Watch = unwatched,
+        progress: Progress = no_progress,
     ) -> Symbols:
         """(H, W, 3) uint8, and its draft where one was made → symbols with less λ·D + R than those of the draft.
 
@@ -114,7 +114,7 @@ class ImageCodec:
         search = search_of(effort, qp=qp)
         high, wide = (PATCH * side for side in draft.symbols.residual.shape[1:])
         padded = np.pad(pixels, ((0, high - pixels.shape[0]), (0, wide - pixels.shape[1]), (0, 0)), mode="edge")
-        return refine(padded, draft, self.model.tables, self.backend, search, qp=qp, form=form, watch=watch)
+        return refine(padded, draft, self.model.tables, self.backend, search, qp=qp, form=form, progress=progress)
 
     @property
     def searchable(self) -> bool:
@@ -200,12 +200,12 @@ class ImageCodec:
             known = None if predicted is None else predicted[tile.seen(1)]
             yield tile.outer(1), self.backend.synthesize(seen, qp=qp, predicted=known)[tile.inner(1)]
 
-    def encode(self, picture: Picture, *, qp: int, effort: int = 0, watch: Watch = unwatched) -> Encoded:
+    def encode(self, picture: Picture, *, qp: int, effort: int = 0, progress: Progress = no_progress) -> Encoded:
         """Picture → file bytes at a qp of 0 to 63; an effort of 1 to 9 searches longer and longer for better ones.
 
-        Cells that the network codes worse than a lossless coder, by true cost, are coded exactly or nearly so. `watch`
-        is told how many steps of how many are done. Raises InputError for a qp or an effort that is none, ModelError
-        where a model has no effort.
+        Cells that the network codes worse than a lossless coder, by true cost, are coded exactly or nearly so.
+        `progress` is called with the steps done and their number. Raises InputError for a qp or an effort out of range,
+        ModelError for an effort where the model has no gradients.
         """
         if not isinstance(qp, Integral) or qp not in range(QP_COUNT):
             msg = f"expected a qp of 0 to {QP_COUNT - 1}, got {qp}"
@@ -220,7 +220,7 @@ class ImageCodec:
             return encode_layers(picture, plan.layers, qp=qp, lossless=is_lossless(source, plan.layers))
         symbols, qp = plan.draft.symbols, plan.qp
         if effort:
-            symbols = self.refine(picture.pixels, plan.draft, qp=qp, effort=effort, watch=watch)
+            symbols = self.refine(picture.pixels, plan.draft, qp=qp, effort=effort, progress=progress)
         payload = pack_symbols(symbols, self.model.tables, qp=qp)
         header = Header(self.model.id, picture.width, picture.height, qp, flags_of(picture))
         if header.latent_size != symbols.residual.shape[1:]:

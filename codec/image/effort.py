@@ -1,15 +1,9 @@
 """How long an encoder looks for better symbols than its networks make in one pass."""
 
 from dataclasses import dataclass
-from numbers import Integral
-
-from ncodec.errors import InputError
 
 LOOKS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 32)
 """at what moving symbols would do, by effort"""
-MAX_EFFORT = len(LOOKS) - 1
-DEFAULT_EFFORT = 2
-"""of pictures: most of the first few per cent, for a few tenths of a second"""
 _STEPS_PER_MOVE = 16
 """of qp: where latents are worth more bits, more of them can move without being in each other's way"""
 _MORE_AT_FIRST = 3
@@ -36,13 +30,6 @@ class Search:
         """How many symbols over a place may move after a look, which count from 0."""
         done, last = (look, self.first - 1) if look < self.first else (look - self.first, self.second - 1)
         return self.most if done == 0 else round(self.most + (1 - self.most) * done / last)
-
-
-def check_effort(effort: int) -> None:
-    """Raise InputError unless there is such an effort."""
-    if not isinstance(effort, Integral) or effort not in range(MAX_EFFORT + 1):
-        msg = f"expected an effort of 0 to {MAX_EFFORT}, got {effort}"
-        raise InputError(msg)
 
 
 def search_of(effort: int, *, qp: int) -> Search:

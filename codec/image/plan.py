@@ -17,8 +17,8 @@ from ncodec.exact.layers import Layer
 from ncodec.exact.lossless_cost import sum_by_cell
 from ncodec.exact.outcome import NetworkOutcome, Outcome, shown_where
 from ncodec.grid import CELL, patches_of
+from ncodec.hidden import hidden_pixels
 from ncodec.image.file import as_delivered
-from ncodec.image.hidden import hidden_pixels
 from ncodec.inference.protocol import Draft
 from ncodec.picture import Picture
 from ncodec.quality import QP_COUNT

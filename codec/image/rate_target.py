@@ -14,18 +14,15 @@ from ncodec.errors import InputError
 from ncodec.exact.layers import covered, pack_layers, paint
 from ncodec.exact.vp8l import THOROUGH, USUAL
 from ncodec.grid import MAX_SIDE
+from ncodec.hidden import visible_psnr
 from ncodec.image.codec import ImageCodec
-from ncodec.image.effort import MAX_EFFORT
 from ncodec.image.file import Encoded, as_delivered, encode_lossless
-from ncodec.image.hidden import visible_psnr
-from ncodec.image.rdoq import Watch, unwatched
-from ncodec.picture import Picture, psnr
-from ncodec.quality import QP_COUNT, quality_to_qp
+from ncodec.image.rdoq import Progress, no_progress
+from ncodec.picture import EXACT_PSNR, Picture, psnr
+from ncodec.quality import LOSSLESS, MAX_EFFORT, QP_COUNT, quality_to_qp
 
 MAX_BPP = 1000
 """beyond any file"""
-LOSSLESS = "lossless"
-"""the quality of a file that gives every pixel back"""
 SAMPLE_SIDE, SAMPLE_PIECES = 128, 3
 """pixels along each side of a piece of the sample, and pieces"""
 OVERHEAD = 24
@@ -35,8 +32,6 @@ MAX_GUESSES = 6
 """values that are asked for where they are expected to be right; after them, the range is halved"""
 NEAR = 2
 """steps of qp between which values without effort tell nothing new"""
-EXACT_PSNR = 99.0
-"""dB that stand for a picture without errors"""
 CERTAIN = 0.3
 """share of a qp step's change by which a prediction must exceed the target to count untried"""
 
@@ -69,12 +64,12 @@ class Target:
 
 
 def encode_to(
-    codec: ImageCodec, picture: Picture, target: Target, *, effort: int | None = None, watch: Watch = unwatched
+    codec: ImageCodec, picture: Picture, target: Target, *, effort: int | None = None, progress: Progress = no_progress
 ) -> Encoded:
     """Picture → file bytes that meet a target, with the effort of `ImageCodec.effort_for` where none is given.
 
     Of files that are small enough it is the best picture, of those that are good enough the smallest file; a lossless
-    one is among them. `watch` is told how many steps of how many are done. Raises InputError for a picture too large
+    one is among them. `progress` is told how many steps of how many are done. Raises InputError for a picture too large
     and where no file is small enough.
     """
     looking = codec.effort_for(picture, effort)
@@ -85,8 +80,8 @@ def encode_to(
     if target.quality == LOSSLESS:
         return lossless()
     if target.quality is not None:
-        return codec.encode(picture, qp=quality_to_qp(float(target.quality)), effort=looking, watch=watch)
-    trials = _Trials(codec, picture, effort=looking, watch=watch)
+        return codec.encode(picture, qp=quality_to_qp(float(target.quality)), effort=looking, progress=progress)
+    trials = _Trials(codec, picture, effort=looking, progress=progress)
     if target.psnr is not None:
         return _least_with_psnr(trials, target.psnr, lossless)
     pixels = picture.height * picture.width
@@ -164,10 +159,10 @@ class _Measure:
 class _Trials:
     """Files of a picture at qps, each made once, and what a sample of it lets expect of others."""
 
-    def __init__(self, codec: ImageCodec, picture: Picture, *, effort: int, watch: Watch) -> None:
+    def __init__(self, codec: ImageCodec, picture: Picture, *, effort: int, progress: Progress) -> None:
         self.picture = picture
         self._effort = effort
-        self._watch = watch
+        self._watch = progress
         self._files: dict[tuple[int, int], Encoded] = {}
         """by qp and effort"""
         self._codec = codec
@@ -187,7 +182,7 @@ class _Trials:
     def _file(self, qp: int, effort: int) -> Encoded:
         key = qp, effort
         if key not in self._files:
-            encoded = self._codec.encode(self.picture, qp=qp, effort=effort, watch=self._watch)
+            encoded = self._codec.encode(self.picture, qp=qp, effort=effort, progress=self._watch)
             self._files[key] = replace(encoded, symbols=None)  # 200 MB of a 100-megapixel picture
         return self._files[key]
 

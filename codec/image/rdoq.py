@@ -28,11 +28,11 @@ SEARCHED_TILE, SEARCHED_HALO = 768, 128
 """largest side of what is searched at once, which takes more memory than coding, and the pixels that are seen around
 it, enough for its symbols and most of what an error depends on"""
 
-Watch = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """told how many steps of how many are done"""
 
 
-def unwatched(done: int, steps: int) -> None:
+def no_progress(done: int, steps: int) -> None:
     """Tell nobody."""
 
 
@@ -45,12 +45,12 @@ def refine(
     *,
     qp: int,
     form: FloatArray,
-    watch: Watch,
+    progress: Progress,
 ) -> Symbols:
     """(H, W, 3) with H and W multiples of 16 and what one pass made of it → symbols that cost less.
 
     Hyper-latents stay. First that half of the residuals is improved which the means of the other half depend on. What
-    of errors counts is a form of `ncodec.image.error_weights`. `watch` is told how many steps of how many are done.
+    of errors counts is a form of `ncodec.image.error_weights`. `progress` is told how many steps of how many are done.
     Where cells of the draft repeat each other, the true cost decides whether it stays as it is.
     """
     parts = list(tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, side=SEARCHED_TILE))
@@ -71,7 +71,7 @@ def refine(
             movable = (rows > 0) & (_first_half(rows.shape) == on_first)
             better = _moved(found, rows, movable, tables, least=least, most=search.moves(look))
             residual[:, *tile.outer(PATCH)] = better[:, *tile.inner(PATCH)]
-            watch(next(steps), len(parts) * search.looks)
+            progress(next(steps), len(parts) * search.looks)
         known = Draft(Symbols(draft.symbols.z_hat, residual, draft.symbols.exact), draft.latent)
     if not alike:
         return known.symbols

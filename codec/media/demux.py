@@ -17,7 +17,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from ncodec.container.records import Colour, Media, Tracks
-from ncodec.errors import InputError
+from ncodec.errors import InputError, sentence_of
 from ncodec.grid import MAX_SIDE
 from ncodec.media.colour import to_rgb
 from ncodec.media.numbered import DEFAULT_RATE, is_numbered, numbers_in_row, row_url
@@ -271,8 +271,3 @@ def measure_clip(source: str | os.PathLike[str], *, rate: float | None = None) -
     """Count what is in a file; raises InputError."""
     with ClipReader(source, rate=rate) as reader:
         return reader.measure()
-
-
-def sentence_of(error: Exception) -> str:
-    """What an exception of FFmpeg or of the system says."""
-    return getattr(error, "strerror", None) or str(error)

@@ -16,13 +16,18 @@ _ORIENTATION = 0x0112
 _UPRIGHT = 1
 
 
-def stripped(picture: Picture, what: str | None) -> Picture:
-    """The picture without what is named among `STRIPS`, nothing where None; raises InputError for another name."""
-    if what is None:
-        return picture
-    if what not in STRIPS:
+def check_strip(what: str | None) -> None:
+    """Raise InputError for a name that is not among `STRIPS`; None leaves nothing out."""
+    if what is not None and what not in STRIPS:
         msg = f"expected {' or '.join(STRIPS)} to leave out, got {what}"
         raise InputError(msg)
+
+
+def stripped(picture: Picture, what: str | None) -> Picture:
+    """The picture without the part that a name among `STRIPS` stands for; raises InputError for another name."""
+    check_strip(what)
+    if what is None:
+        return picture
     if what == "metadata":
         return replace(picture, exif=_orientation_alone(picture.exif), xmp=None)
     return picture if picture.exif is None else replace(picture, exif=without_thumbnail(picture.exif))

@@ -12,9 +12,8 @@ import av
 from av.stream import Stream
 
 from ncodec.container.records import UNKNOWN_COLOUR, Colour, Media, Tracks
-from ncodec.errors import InputError, OutputError
+from ncodec.errors import InputError, OutputError, sentence_of
 from ncodec.media.colour import HD_HEIGHT, MATRICES, SCALING
-from ncodec.media.demux import sentence_of
 from ncodec.media.tracks import Packet, first_packet, open_tracks
 from ncodec.picture import TimedFrame
 

@@ -3,8 +3,7 @@
 import re
 from pathlib import Path
 
-from ncodec.errors import InputError
-from ncodec.media.demux import sentence_of
+from ncodec.errors import InputError, sentence_of
 
 CLIP_SUFFIXES = frozenset(
     {

@@ -1,10 +1,8 @@
 """Files ↔ pictures: Pillow in and out, metadata, atomic writes."""
 
 import io
-import os
 import struct
-from contextlib import AbstractContextManager, nullcontext, suppress
-from pathlib import Path
+from contextlib import suppress
 from typing import BinaryIO
 
 import numpy as np
@@ -13,7 +11,7 @@ from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 from ncodec.arrays import Pixels
 from ncodec.errors import InputError, OutputError
 from ncodec.grid import MAX_SIDE
-from ncodec.media.streams import STDIO, Bytes, read_bytes, readable
+from ncodec.media.streams import STDIO, Bytes, Source, name_of, open_source, read_bytes, readable
 from ncodec.picture import STRIP, Picture
 
 EXIF_PREFIX = b"Exif\0\0"
@@ -48,24 +46,19 @@ _WIDE_NOTICE = "samples of more than 8 bits were reduced to 8"
 _WIDE_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
 
 
-def read_picture(source: str | os.PathLike[str] | Bytes, *, allow_large: bool = False) -> Picture:
-    """Path, "-" or file bytes → Picture; raises InputError in one sentence.
+def read_picture(source: Source, *, allow_large: bool = False) -> Picture:
+    """Path, "-", bytes of a file or an open one → Picture; raises InputError in one sentence.
 
     `allow_large` lifts Pillow's limit against decompression bombs to the format's own. Threads may read at once.
     """
-    is_bytes = isinstance(source, Bytes)
-    name = "picture" if is_bytes else str(source)
-    data = read_bytes(STDIO) if not is_bytes and source == STDIO else source
-    stream = io.BytesIO(data) if isinstance(data, Bytes) else data
+    name = name_of(source, otherwise="picture")
+    if source == STDIO or isinstance(source, Bytes):
+        source = io.BytesIO(read_bytes(source))
     if not allow_large:
-        with readable(name), Image.open(stream) as image:
+        with readable(name), Image.open(source) as image:
             return from_pil(image)
-    with readable(name), _opened(stream) as file, _open_large(file) as image:
+    with readable(name), open_source(source) as file, _open_large(file) as image:
         return from_pil(image)
-
-
-def _opened(source: str | os.PathLike[str] | io.BytesIO) -> AbstractContextManager[BinaryIO]:
-    return nullcontext(source) if isinstance(source, io.BytesIO) else Path(source).open("rb")
 
 
 def _open_large(stream: BinaryIO) -> Image.Image:

@@ -1,5 +1,6 @@
 """Bytes in and out: files, standard streams, atomic writes."""
 
+import io
 import os
 import secrets
 import sys
@@ -13,6 +14,8 @@ from PIL import Image, UnidentifiedImageError
 from ncodec.errors import InputError, NcodecError, OutputError
 
 Bytes = bytes | bytearray | memoryview
+Source = str | os.PathLike[str] | Bytes | BinaryIO
+"""a path, "-" for standard input, the bytes of a file, or an open file"""
 STDIO = "-"
 _READ_ERRORS: dict[type[Exception], str] = {
     FileNotFoundError: "no such file",
@@ -36,14 +39,28 @@ def readable(name: str) -> Iterator[None]:
         raise InputError(msg) from error
 
 
-def read_bytes(name: str | os.PathLike[str], *, magic: bytes = b"") -> bytes:
-    """A whole file, or standard input for "-"; raises InputError.
+def read_bytes(source: Source, *, magic: bytes = b"") -> bytes:
+    """The bytes of a file, of standard input for "-", or of an open file; raises InputError.
 
     Where the file does not start with `magic`, only as many bytes: a reader needs no more to refuse it.
     """
-    with readable(str(name)), open_input(name) as stream:
+    with readable(name_of(source, otherwise="file")), open_source(source) as stream:
         start = stream.read(len(magic))
         return start + stream.read() if start == magic else start
+
+
+def open_source(source: Source) -> AbstractContextManager[BinaryIO]:
+    """A path, "-" for standard input, the bytes of a file or an open one → a stream; raises InputError."""
+    if isinstance(source, Bytes):
+        return nullcontext(io.BytesIO(source))
+    if isinstance(source, str | os.PathLike):
+        return open_input(source)
+    return nullcontext(source)
+
+
+def name_of(source: object, *, otherwise: str) -> str:
+    """A path as text, or another name for a source without one."""
+    return str(source) if isinstance(source, str | os.PathLike) else otherwise
 
 
 def open_input(name: str | os.PathLike[str]) -> AbstractContextManager[BinaryIO]:

@@ -10,13 +10,12 @@ from ncodec.container.records import Frame, Tag
 from ncodec.entropy.latents import Symbols, bits_by_cell, follow, push_symbols, zero_certain
 from ncodec.errors import InputError
 from ncodec.exact.outcome import Outcome, errors_of
-from ncodec.image.effort import DEFAULT_EFFORT
 from ncodec.image.error_weights import SUBSAMPLED
 from ncodec.image.file import plain_layers
 from ncodec.image.plan import Plan
 from ncodec.image.tiles import pad_to_patches
 from ncodec.picture import Picture, to_pixels
-from ncodec.quality import QP_COUNT
+from ncodec.quality import DEFAULT_EFFORT, QP_COUNT
 from ncodec.video.frame_cells import FrameCells, no_cells, pack_cells
 from ncodec.video.frame_choice import FrameChooser, choose_scrolled, is_drawn
 from ncodec.video.frame_state import NOTHING, FrameCodecs, Known

@@ -42,7 +42,7 @@ def steps_above(predicted: float) -> float:
     return float(np.interp(predicted, (first - LEAST_BELOW, last - MOST_BELOW), (LEAST_BELOW, MOST_BELOW)))
 
 
-class Control(Protocol):
+class RateControl(Protocol):
     """Chooses the qp of each frame, and learns what it took."""
 
     def qp(self, tag: Tag, *, left: int) -> int:

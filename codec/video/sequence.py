@@ -3,23 +3,20 @@
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from ncodec.arrays import Pixels
 from ncodec.container.ncv import StreamReader
 from ncodec.container.records import End, Frame, Media, Tag, Tracks
 from ncodec.errors import FormatError, InputError, TruncatedError
-from ncodec.grid import MAX_SIDE
-from ncodec.picture import TimedFrame
-from ncodec.prefetch import read_ahead
+from ncodec.picture import TimedFrame, check_frame
+from ncodec.prefetch import prefetch
 from ncodec.video.frame_decoder import FrameDecoder, Parsed
 from ncodec.video.frame_encoder import FrameEncoder
 from ncodec.video.frame_state import FrameCodecs
-from ncodec.video.rate_control import Control
+from ncodec.video.rate_control import RateControl
 
 
 @dataclass(frozen=True)
-class Grouping:
+class GopStructure:
     """Where intra frames are."""
 
     gop: int
@@ -33,23 +30,12 @@ class Grouping:
             raise InputError(msg)
 
 
-def check_frame(pixels: Pixels) -> None:
-    """Raise InputError for what is no frame: (H, W, 3) uint8 with sides of 1 to 16384."""
-    is_array = isinstance(pixels, np.ndarray)
-    is_rgb = is_array and pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
-    if is_rgb and min(pixels.shape) > 0 and max(pixels.shape) <= MAX_SIDE:
-        return
-    got = f"{pixels.shape} {pixels.dtype}" if is_array else type(pixels).__name__
-    msg = f"expected (H, W, 3) uint8 pixels with sides of 1 to {MAX_SIDE}, got {got}"
-    raise InputError(msg)
-
-
 class VideoEncoder:
     """Codes a sequence: `for frame in encoder.encode(frames)`, or frame by frame."""
 
-    def __init__(self, codecs: FrameCodecs, *, control: Control, grouping: Grouping) -> None:
+    def __init__(self, codecs: FrameCodecs, *, control: RateControl, gop: GopStructure) -> None:
         self.control = control
-        self.grouping = grouping
+        self.gop = gop
         self._coder = FrameEncoder(codecs)
         self._since_intra = 0
         self._coded = 0
@@ -63,7 +49,7 @@ class VideoEncoder:
         """Code the next frame; raises InputError for pixels that are not (H, W, 3) uint8."""
         check_frame(frame.pixels)
         self._size = frame.pixels.shape[:2]
-        look = self._coder.look(frame.pixels, intra=self._since_intra >= self.grouping.gop)
+        look = self._coder.look(frame.pixels, intra=self._since_intra >= self.gop.gop)
         if look.tag == Tag.INTRA:
             self._since_intra = 0
         qp = self.control.qp(look.tag, left=self._left())
@@ -81,8 +67,8 @@ class VideoEncoder:
 
     def _left(self) -> int:
         """Frames up to the next intra frame or the end, this one included."""
-        in_group = max(1, self.grouping.gop - self._since_intra)
-        count = self.grouping.count
+        in_group = max(1, self.gop.gop - self._since_intra)
+        count = self.gop.count
         return in_group if count is None else max(1, min(in_group, count - self._coded))
 
 
@@ -128,7 +114,7 @@ class VideoDecoder:
         """
         self._check_open()
         if self._ahead is None:
-            self._ahead = read_ahead(self._parsed())
+            self._ahead = prefetch(self._parsed())
         for record in self._ahead:
             yield TimedFrame(record.pts, self._coder.decode(record)) if isinstance(record, Parsed) else record
 

@@ -8,16 +8,14 @@ from pathlib import Path
 import numpy as np
 
 import ncodec
-from ncodec.api.codecs import TUNES
+from ncodec.api.codecs import TUNES, open_codec
+from ncodec.api.models import list_models
 from ncodec.arrays import Pixels
 from ncodec.eval.codecs.base import PictureCodec
-from ncodec.inference.zoo import load_model
 
 
 def ncodec_version(*models: str) -> str:
     """Version of the package, of what runs its networks, and a hash of the runtime's code and these models' files."""
-    from ncodec.inference.zoo import list_models
-
     entries = {entry["name"]: entry for entry in list_models()}
     digest = hashlib.sha256("".join(value for name in models for value in entries[name]["sha256"].values()).encode())
     for path in runtime_files():
@@ -42,7 +40,7 @@ class NcodecCodec(PictureCodec):
 
     def version(self) -> str:
         """Of the package, of what runs its networks, and of its code and the model's files."""
-        return ncodec_version(load_model(TUNES[self.tune]).name)
+        return ncodec_version(open_codec(TUNES[self.tune]).model.name)
 
     def encode(self, pixels: Pixels, quality: float) -> bytes:
         """(H, W, 3) uint8 RGB → file bytes."""

@@ -10,13 +10,13 @@ from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
 from ncodec.container.nci import unpack
 from ncodec.entropy.latents import Symbols
 from ncodec.image.codec import ImageCodec
-from ncodec.image.effort import DEFAULT_EFFORT
 from ncodec.image.error_weights import RGB
 from ncodec.image.file import read_symbols
 from ncodec.image.plan import ShownDraft
-from ncodec.image.rdoq import Watch, unwatched
+from ncodec.image.rdoq import Progress, no_progress
 from ncodec.inference.model import FRAME
 from ncodec.picture import from_array
+from ncodec.quality import DEFAULT_EFFORT
 from ncodec.video.frame_decoder import FrameDecoder
 from ncodec.video.frame_encoder import FrameEncoder
 from ncodec.video.frame_state import FrameCodecs
@@ -108,9 +108,9 @@ class _Recorder(ImageCodec):
         qp: int,
         effort: int,
         form: FloatArray = RGB,
-        watch: Watch = unwatched,
+        progress: Progress = no_progress,
     ) -> Symbols:
-        symbols = super().refine(pixels, draft, qp=qp, effort=effort, form=form, watch=watch)
+        symbols = super().refine(pixels, draft, qp=qp, effort=effort, form=form, progress=progress)
         self.analyzed.append(symbols)
         return symbols
 

@@ -1,0 +1,149 @@
+"""How pictures and clips are coded and decoded: settings that Python, the command and the Pillow plug-in share.
+
+All are frozen dataclasses with keyword arguments; values that conflict or are out of range raise InputError at once.
+"""
+
+from dataclasses import dataclass
+from math import inf
+from typing import TypedDict
+
+from ncodec.api.codecs import tuned_model
+from ncodec.errors import InputError
+from ncodec.image.rate_target import Target
+from ncodec.media.exif import check_strip
+from ncodec.quality import DEFAULT_QUALITY, check_effort
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeSettings:
+    """How files are decoded."""
+
+    backend: str = "onnx"
+    """library that runs the networks: "onnx" or "torch"; either reads the same symbols"""
+    threads: int | None = None
+    """CPU threads, 1 to 256; None for the library's choice"""
+    allow_large: bool = False
+    """take pictures and frames beyond Pillow's limit against decompression bombs"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeSettings(DecodeSettings):
+    """How pictures are coded; at most one of `quality`, `bpp`, `size` and `psnr`, quality 50 where none is given."""
+
+    quality: float | str | None = None
+    """0 to 100, or "lossless" """
+    bpp: float | None = None
+    """largest file, in bits per pixel"""
+    size: int | None = None
+    """largest file, in bytes"""
+    psnr: float | None = None
+    """least PSNR over RGB, in dB"""
+    effort: int | None = None
+    """0 to 9, passes of RDOQ; None for 2, or 0 beyond 33 megapixels"""
+    tune: str = "psnr"
+    """"psnr", or "ssim" for the model that is best by MS-SSIM, which has no effort"""
+    model: str | None = None
+    """name or id of a model; None for the default one"""
+    strip: str | None = None
+    """"thumbnail" leaves the thumbnail in EXIF out, "metadata" all but the ICC profile and the orientation"""
+
+    def __post_init__(self) -> None:
+        if self.effort is not None:
+            check_effort(self.effort)
+        check_strip(self.strip)
+        _ = self.target, self.model_name
+
+    @property
+    def target(self) -> Target:
+        """The quality, size or PSNR that is asked for; raises InputError where there are several."""
+        given = any(value is not None for value in (self.quality, self.bpp, self.size, self.psnr))
+        quality = self.quality if given else DEFAULT_QUALITY
+        return Target(quality=quality, bpp=self.bpp, size=self.size, psnr=self.psnr)
+
+    @property
+    def model_name(self) -> str | None:
+        """The model's name or id, None for the default one; raises InputError where `tune` names another."""
+        return tuned_model(self.tune, model=self.model, effort=self.effort)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodeVideoSettings(DecodeSettings):
+    """How streams are decoded."""
+
+    conceal: bool = False
+    """skip damage, up to the next intra frame, instead of raising FormatError"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeVideoSettings(DecodeSettings):
+    """How clips are coded; at most one of `quality`, `bitrate` and `size`, quality 50 where none is given."""
+
+    quality: float | None = None
+    """0 to 100, of every frame"""
+    bitrate: float | None = None
+    """bits a second of the frames, on average"""
+    size: int | None = None
+    """largest file, in bytes, sound and subtitles included"""
+    gop: int | None = None
+    """most frames from one intra frame to the next; None for two seconds of them"""
+    intra_only: bool = False
+    """predict no frame from another"""
+    rate: float | None = None
+    """frames a second of an image sequence or of arrays, which have no time stamps; 25 where none is given"""
+
+    def __post_init__(self) -> None:
+        if sum(value is not None for value in (self.quality, self.bitrate, self.size)) > 1:
+            msg = "expected one of quality, bitrate and size, got several"
+            raise InputError(msg)
+        if self.quality is not None and not 0 <= self.quality <= 100:
+            msg = f"expected a quality of 0 to 100, got {self.quality}"
+            raise InputError(msg)
+        if self.intra_only and self.gop not in (None, 1):
+            msg = f"expected groups of 1 frame for intra frames alone, got {self.gop}"
+            raise InputError(msg)
+        if self.rate is not None and not 0 < self.rate < inf:
+            msg = f"expected a positive number of frames a second, got {self.rate}"
+            raise InputError(msg)
+
+
+DECODE, ENCODE = DecodeSettings(), EncodeSettings()
+DECODE_VIDEO, ENCODE_VIDEO = DecodeVideoSettings(), EncodeVideoSettings()
+"""settings where none are given"""
+
+
+class DecodeOptions(TypedDict, total=False):
+    """Fields of `DecodeSettings` as keyword arguments."""
+
+    backend: str
+    threads: int | None
+    allow_large: bool
+
+
+class EncodeOptions(DecodeOptions, total=False):
+    """Fields of `EncodeSettings` as keyword arguments."""
+
+    quality: float | str | None
+    bpp: float | None
+    size: int | None
+    psnr: float | None
+    effort: int | None
+    tune: str
+    model: str | None
+    strip: str | None
+
+
+class DecodeVideoOptions(DecodeOptions, total=False):
+    """Fields of `DecodeVideoSettings` as keyword arguments."""
+
+    conceal: bool
+
+
+class EncodeVideoOptions(DecodeOptions, total=False):
+    """Fields of `EncodeVideoSettings` as keyword arguments."""
+
+    quality: float | None
+    bitrate: float | None
+    size: int | None
+    gop: int | None
+    intra_only: bool
+    rate: float | None

@@ -1,0 +1,161 @@
+"""Frames ↔ packets of a .ncv stream, one by one, without files.
+
+An encoder and a decoder belong to one thread each; any number of them can work at once.
+"""
+
+import io
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import BinaryIO, Unpack, cast
+
+from ncodec.api.codecs import codecs_of_stream, open_frame_codecs
+from ncodec.api.settings import (
+    DECODE,
+    ENCODE_VIDEO,
+    DecodeOptions,
+    DecodeSettings,
+    EncodeVideoOptions,
+    EncodeVideoSettings,
+)
+from ncodec.api.transcode import gop_structure, models_in_use, rate_control
+from ncodec.arrays import Pixels
+from ncodec.container.chunks import CRC_SIZE
+from ncodec.container.ncv import StreamReader, StreamWriter
+from ncodec.container.records import NO_MODEL, Frame, StreamHeader, Tag, pack_record
+from ncodec.errors import FormatError, InputError
+from ncodec.media.pictures import check_pixels
+from ncodec.picture import TimedFrame
+from ncodec.video.frame_decoder import FrameDecoder
+from ncodec.video.sequence import VideoEncoder
+
+SHORT_STAMP = 1
+"""a time stamp of one byte"""
+
+
+@dataclass(frozen=True, eq=False)
+class Packet:
+    """A coded frame: header, packets and trailer, joined, are a .ncv file."""
+
+    frame: Frame
+    data: bytes
+
+    @property
+    def pts(self) -> int:
+        """Time stamp, in units of the encoder's time base."""
+        return self.frame.pts
+
+    @property
+    def is_intra(self) -> bool:
+        """Whether decoding can start here."""
+        return self.frame.tag == Tag.INTRA
+
+    @property
+    def coded_size(self) -> int:
+        """Bytes without the time stamp and the checksum, which packets of other codecs do not hold."""
+        return len(pack_record(replace(self.frame, pts=SHORT_STAMP))) - 1 - CRC_SIZE
+
+
+class StreamEncoder:
+    """Codes frames of one size, (H, W, 3) uint8, into packets, without delay."""
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        *,
+        time_base: Fraction | None = None,
+        settings: EncodeVideoSettings = ENCODE_VIDEO,
+        **options: Unpack[EncodeVideoOptions],
+    ) -> None:
+        """Options are fields of the settings, and go first: `quality` or `bitrate`, `gop`, `intra_only`, `rate`.
+
+        `time_base`, in seconds, is the unit of time stamps, a frame of the rate if None. Raises InputError, ModelError
+        or BackendError.
+        """
+        settings = replace(settings, **options)
+        if settings.size is not None:
+            msg = f"expected a quality or a bit rate of a stream without an end, got a size of {settings.size}"
+            raise InputError(msg)
+        rate = Fraction(25 if settings.rate is None else settings.rate).limit_denominator(1001)
+        codecs = models_in_use(settings, open_frame_codecs(backend=settings.backend, threads=settings.threads))
+        frame_model = NO_MODEL if codecs.frames is None else codecs.frames.model.id
+        self._size = height, width
+        self._sink = io.BytesIO()
+        header = StreamHeader(codecs.pictures.model.id, frame_model, width, height, time_base or 1 / rate, rate)
+        self._writer = StreamWriter(self._sink, header)
+        self.header = self._taken()
+        """bytes before the first packet"""
+        self._encoder = VideoEncoder(
+            codecs,
+            control=rate_control(settings, rate=rate, pixels=width * height),
+            gop=gop_structure(settings, rate=rate, frames=None, predicting=codecs.frames is not None),
+        )
+
+    def encode(self, pixels: Pixels, pts: int | None = None) -> Packet:
+        """Code the next frame, (H, W, 3) uint8, shown at a time stamp, the number of the frame if None.
+
+        Raises InputError for another size or type, and for time stamps that do not ascend.
+        """
+        if pixels.shape[:2] != self._size:
+            msg = f"expected frames of {self._size[1]}×{self._size[0]}, got an array of {pixels.shape}"
+            raise InputError(msg)
+        frame = self._encoder.encode_frame(TimedFrame(self._writer.frames if pts is None else pts, pixels))
+        self._writer.write(frame)
+        return Packet(frame, self._taken())
+
+    def finish(self) -> bytes:
+        """Bytes after the last packet: the index and the end."""
+        self._writer.finish()
+        return self._taken()
+
+    @property
+    def shown(self) -> Pixels:
+        """The last frame as a decoder shows it, (H, W, 3)."""
+        return self._encoder.shown
+
+    def _taken(self) -> bytes:
+        data = self._sink.getvalue()
+        self._sink.seek(0)
+        self._sink.truncate()
+        return data
+
+
+class _Feed(io.RawIOBase):
+    """Bytes that are fed as they come."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def feed(self, data: bytes) -> None:
+        """Give more bytes, in place of those that were not read."""
+        self._data = data
+
+    def read(self, count: int = -1) -> bytes:
+        """Up to so many of the bytes that are left."""
+        count = len(self._data) if count < 0 else count
+        taken, self._data = self._data[:count], self._data[count:]
+        return taken
+
+
+class StreamDecoder:
+    """Decodes the packets of a stream, in order, from any intra frame on."""
+
+    def __init__(self, header: bytes, *, settings: DecodeSettings = DECODE, **options: Unpack[DecodeOptions]) -> None:
+        """`header` is that of `StreamEncoder`. Raises FormatError, InputError, ModelError or BackendError."""
+        settings = replace(settings, **options)
+        self._feed = _Feed(header)
+        self._reader = StreamReader(cast("BinaryIO", self._feed))
+        self.header = self._reader.header
+        """sides in pixels, time base and models"""
+        check_pixels(self.header.width, self.header.height, allow_large=settings.allow_large)
+        codecs = codecs_of_stream(self.header, backend=settings.backend, threads=settings.threads)
+        self._decoder = FrameDecoder(codecs, height=self.header.height, width=self.header.width)
+
+    def decode(self, data: bytes) -> TimedFrame:
+        """The bytes of one packet → its frame; raises FormatError for damage, and where the frame before is missing."""
+        self._feed.feed(data)
+        record = self._reader.read()
+        if not isinstance(record, Frame) or self._feed.read():
+            msg = "expected the bytes of one packet, got more or another record"
+            raise FormatError(msg)
+        return TimedFrame(record.pts, self._decoder.decode(self._decoder.parse(record)))

@@ -1,0 +1,186 @@
+"""`ncodec encode`: pictures to .nci files and clips to .ncv files."""
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ncodec.cli.clips import encode_clip_file
+from ncodec.cli.console import (
+    expand_inputs,
+    is_stream,
+    name_outputs,
+    say,
+    step_progress,
+    usage_errors,
+    work_through,
+)
+from ncodec.cli.options import EPILOG, backend_options, clip_options, output_options, target_options
+from ncodec.cli.sniff import STREAM_SUFFIX, is_clip
+from ncodec.media.numbered import is_numbered
+from ncodec.quality import DEFAULT_EFFORT, MAX_EFFORT
+
+if TYPE_CHECKING:
+    from ncodec.api.pictures import PictureStats
+    from ncodec.api.settings import EncodeSettings, EncodeVideoSettings
+
+FOR_CLIPS = {"bitrate": "--bitrate", "gop": "--gop", "intra_only": "--intra-only", "fps": "--fps"}
+FOR_PICTURES = {
+    "bpp": "--bpp", "psnr": "--psnr", "lossless": "--lossless", "effort": "--effort", "tune": "--tune",
+    "model": "--model", "strip": "--strip",
+}  # fmt: skip
+COMMON = ("allow_large", "backend", "threads")
+
+
+@click.command(epilog=EPILOG)
+@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@target_options
+@click.option(
+    "--effort",
+    type=click.IntRange(0, MAX_EFFORT),
+    help=f"Search longer and longer for a better picture of about this size (default {DEFAULT_EFFORT}, 0: do not).",
+)
+@click.option(
+    "--tune",
+    type=click.Choice(["psnr", "ssim"]),
+    help="What pictures are best by: errors (the default), or structure as of MS-SSIM.",
+)
+@clip_options
+@click.option("--model", help="Model name or id (default: the first that `ncodec models` lists).")
+@click.option(
+    "--strip",
+    type=click.Choice(["thumbnail", "metadata"]),
+    help="Leave out the thumbnail in EXIF, or all metadata but the ICC profile and the orientation.",
+)
+@click.option("--measure", is_flag=True, help="Decode again and print the PSNR.")
+@click.option("--allow-large", is_flag=True, help="Take pictures and frames that Pillow calls decompression bombs.")
+@backend_options
+@output_options
+def encode(
+    inputs: tuple[str, ...], output: str | None, force: bool, as_json: bool, measure: bool, **options: Any
+) -> None:
+    """Encode pictures to .nci and clips to .ncv files, named after them unless -o says otherwise.
+
+    IN is a picture that Pillow reads, a clip that FFmpeg reads, numbered pictures (frame-%04d.png), a glob pattern,
+    or - for standard input. What is written to a .ncv file is read as a clip. -q, --bpp, --size, --psnr, --lossless and
+    --bitrate exclude each other.
+    """
+    names = expand_inputs(inputs)
+    clips = {name for name in names if is_clip(name, output)}
+    _check_output_name(names, clips, output)
+    _check_options(options, pictures=len(names) - len(clips), clips=clips)
+    pictures = _picture_settings(options) if len(clips) < len(names) else None
+    of_clips = _clip_settings(options) if clips else None
+    suffixes = [STREAM_SUFFIX if name in clips else ".nci" for name in names]
+    pairs = list(zip(names, name_outputs(names, output, suffixes), strict=True))
+
+    def work(source: str, target: str) -> None:
+        if of_clips is not None and source in clips:
+            encode_clip_file(source, target, of_clips, measure=measure, overwrite=force, as_json=as_json)
+        elif pictures is not None:
+            _encode_picture_file(
+                source, target, pictures, measure=measure, overwrite=force, as_json=as_json, alone=len(pairs) == 1
+            )
+
+    work_through(pairs, "encode", work, as_json=as_json)
+
+
+def _check_output_name(names: list[str], clips: set[str], output: str | None) -> None:
+    """Raise UsageError for a name that does not suit clips, or image sequences without one."""
+    if clips and output is not None and output.lower().endswith(".nci"):
+        msg = f"clips become {STREAM_SUFFIX} files, got {output} as -o"
+        raise click.UsageError(msg)
+    if output is None and any(is_numbered(name) for name in names):
+        msg = "numbered pictures need a name for their clip as -o"
+        raise click.UsageError(msg)
+
+
+def _check_options(options: dict[str, Any], *, pictures: int, clips: set[str]) -> None:
+    """Raise UsageError where options do not fit the inputs or each other."""
+    given = [flag for name, flag in FOR_CLIPS.items() if options[name] not in (None, False)]
+    if pictures and given:
+        msg = f"{given[0]} is for clips: name the output .ncv if the input is one"
+        raise click.UsageError(msg)
+    if not clips:
+        return
+    foreign = [flag for name, flag in FOR_PICTURES.items() if options[name] not in (None, False)]
+    if foreign:
+        msg = f"{foreign[0]} is for pictures: clips take -q, --bitrate or --size"
+        raise click.UsageError(msg)
+    quality, fps = options["quality"], options["fps"]
+    if sum(value is not None for value in (quality, options["size"], options["bitrate"])) > 1:
+        msg = "-q, --bitrate and --size exclude each other"
+        raise click.UsageError(msg)
+    if fps is not None and not any(is_numbered(name) for name in clips):
+        msg = "--fps is for numbered pictures: clips have their own"
+        raise click.UsageError(msg)
+    if any(value is not None and math.isnan(value) for value in (quality, fps)):
+        msg = "expected a number for -q and --fps, got none"
+        raise click.UsageError(msg)
+    if options["intra_only"] and options["gop"] is not None:
+        msg = "--intra-only and --gop exclude each other"
+        raise click.UsageError(msg)
+
+
+def _picture_settings(options: dict[str, Any]) -> "EncodeSettings":
+    """The settings that the options name; raises UsageError where they conflict or are out of range."""
+    targets = ("quality", "bpp", "size", "psnr")
+    if sum(options[name] is not None for name in targets) + options["lossless"] > 1:
+        msg = "-q, --bpp, --size, --psnr and --lossless exclude each other"
+        raise click.UsageError(msg)
+    from ncodec.api.settings import EncodeSettings
+    from ncodec.quality import LOSSLESS
+
+    names = (*targets, "effort", "model", "strip", *COMMON)
+    chosen = {name: options[name] for name in names} | ({"quality": LOSSLESS} if options["lossless"] else {})
+    with usage_errors():
+        return EncodeSettings(tune=options["tune"] or "psnr", **chosen)
+
+
+def _clip_settings(options: dict[str, Any]) -> "EncodeVideoSettings":
+    from ncodec.api.settings import EncodeVideoSettings
+
+    names = ("quality", "bitrate", "size", "gop", "intra_only", *COMMON)
+    with usage_errors():
+        return EncodeVideoSettings(rate=options["fps"], **{name: options[name] for name in names})
+
+
+def _encode_picture_file(
+    source: str, target: str, settings: "EncodeSettings", *, measure: bool, overwrite: bool, as_json: bool, alone: bool
+) -> None:
+    """Encode one picture and say so."""
+    from ncodec.api.pictures import encode_file
+
+    start = time.perf_counter()
+    with step_progress("search", shown=alone) as progress:
+        stats = encode_file(source, target, settings, measure=measure, overwrite=overwrite, progress=progress)
+    seconds = time.perf_counter() - start
+    for notice in stats.notices:
+        click.echo(f"ncodec: {source}: {notice}", err=True)
+    fields = {"input": source, "output": target, **_fields(stats), "seconds": seconds}
+    line = f"{source} → {target}  {_line(stats)}  {seconds:.2f} s"
+    say(fields, line, as_json=as_json, to_stderr=is_stream(target))
+
+
+def _fields(stats: "PictureStats") -> dict[str, Any]:
+    return {
+        "width": stats.width,
+        "height": stats.height,
+        "bytes": stats.size,
+        "bpp": stats.bpp,
+        "quality": stats.quality,
+        "qp": stats.qp,
+        "exact": stats.exact,
+        "lossless": stats.lossless,
+        "psnr": None if stats.psnr == math.inf else stats.psnr,  # JSON has no infinity
+        "notices": list(stats.notices),
+    }
+
+
+def _line(stats: "PictureStats") -> str:
+    quality = "lossless" if stats.lossless else f"q {stats.quality:g}"
+    line = f"{stats.width}×{stats.height}  {stats.size:,} bytes  {stats.bpp:.3f} bpp  {quality}"
+    if stats.psnr is None:
+        return line
+    return f"{line}  exact" if stats.psnr == math.inf else f"{line}  {stats.psnr:.2f} dB"

@@ -1,0 +1,54 @@
+"""`ncodec info`: the headers of .nci and .ncv files."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from ncodec.cli.clips import show_clip_info
+from ncodec.cli.console import expand_inputs, say, work_through
+from ncodec.cli.options import EPILOG
+from ncodec.cli.sniff import is_coded_clip
+
+if TYPE_CHECKING:
+    from ncodec.api.pictures import Info
+
+
+@click.command(epilog=EPILOG)
+@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.option("--verify", is_flag=True, help="Also decode every symbol, which proves that the file is whole.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
+def info(inputs: tuple[str, ...], verify: bool, as_json: bool) -> None:
+    """Print what .nci and .ncv files say of themselves; checksums are always verified."""
+    names = expand_inputs(inputs)
+
+    def work(source: str, _: str) -> None:
+        if is_coded_clip(source):
+            show_clip_info(source, verify=verify, as_json=as_json)
+        else:
+            _show_picture_info(source, verify=verify, as_json=as_json)
+
+    work_through([(name, name) for name in names], "read", work, as_json=as_json)
+
+
+def _show_picture_info(source: str, *, verify: bool, as_json: bool) -> None:
+    from ncodec.api import pictures as api
+
+    data = api.load_bytes(source)
+    found = api.info(data)
+    if verify:
+        api.verify(data, allow_large=True)
+    fields = {"input": source, **asdict(found), "verified": verify}
+    line = f"{source}  {_line(found)}" + ("  verified" if verify else "")
+    say(fields, line, as_json=as_json, to_stderr=False)
+
+
+def _line(found: "Info") -> str:
+    chunks = ", ".join(f"{name} {size:,}" for name, size in found.chunks.items())
+    quality = "lossless" if found.lossless else f"q {found.quality:g}"
+    model = f"model {found.model}" if found.model else "no model"
+    model += f", {found.exact:.0%} of it exact cells" if 0 < found.exact < 1 else ""
+    return (
+        f"{found.width}×{found.height} {found.mode}  {found.size:,} bytes  {found.bpp:.3f} bpp  "
+        f"{quality}  {model}  chunks: {chunks}"
+    )
