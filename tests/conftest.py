@@ -56,8 +56,8 @@ def frame_model(tmp_path_factory: pytest.TempPathFactory, photo: npt.NDArray[np.
     torch = pytest.importorskip("torch")
     pytest.importorskip("onnx")
     from ncodec.inference.zoo import load_model_folder
+    from ncodec.networks.config import ImageConfig
     from ncodec.networks.frame import FrameConfig, FrameModel
-    from ncodec.networks.image import ImageConfig
     from ncodec.training.data import patch_statistics
     from ncodec.training.export.calibrate import frame_examples
     from ncodec.training.export.onnx import export_model, write_manifest

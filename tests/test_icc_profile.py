@@ -3,7 +3,7 @@ import lzma
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageCms
 
@@ -39,6 +39,7 @@ def test_the_dictionary_is_a_part_of_the_format() -> None:
     assert zlib.crc32(_dictionary()) == 0xCC8B78C0
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=500))
 def test_any_bytes_come_back(profile: bytes) -> None:
     assert unpack_profile(pack_profile(profile), limit=LIMIT) == profile

@@ -4,9 +4,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from ncodec.networks.complexity import decode_kmac, encode_kmac  # noqa: E402
-from ncodec.networks.image import ImageConfig, ImageModel, Statistics, halo_of  # noqa: E402
-from ncodec.networks.likelihood import noisy_bits, scale_of_index  # noqa: E402
+from ncodec.networks.complexity import decode_kmac, encode_kmac
+from ncodec.networks.config import ImageConfig
+from ncodec.networks.image import ImageModel, Statistics, halo_of
+from ncodec.networks.likelihood import noisy_bits, scale_of_index
 
 SMALL = ImageConfig(
     latent=16, hyper=8, encoder_width=16, encoder_depth=2, entropy_width=8, hyper_width=8, body_width=16,

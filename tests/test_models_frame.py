@@ -6,8 +6,9 @@ pytest.importorskip("torch")
 
 import torch
 
+from ncodec.networks.config import ImageConfig
 from ncodec.networks.frame import FrameConfig, FrameModel, keep_nearer
-from ncodec.networks.image import ImageConfig, ImageModel
+from ncodec.networks.image import ImageModel
 
 SMALL = ImageConfig(
     latent=32, hyper=8, encoder_width=16, encoder_depth=1, entropy_width=16, hyper_width=16, body_width=16,

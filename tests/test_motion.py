@@ -183,7 +183,7 @@ def test_a_bit_is_worth_what_the_models_were_trained_for() -> None:
     pytest.importorskip("torch")
     import torch
 
-    from ncodec.networks.image import ImageConfig
+    from ncodec.networks.config import ImageConfig
 
     for qp in (0, 30, 63):
         trained = float(ImageConfig().lambda_of(torch.tensor(float(qp))))

@@ -180,7 +180,7 @@ def test_other_settings_or_versions_are_other_results(tmp_path: Path) -> None:
 
 
 def test_other_code_of_ours_gives_other_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {"refinement.py", "onnx.py"} < {path.name for path in runtime_files()}
+    assert {"rdoq.py", "onnx.py"} < {path.name for path in runtime_files()}
     code, store = tmp_path / "search.py", Store(tmp_path)
     monkeypatch.setattr("ncodec.eval.codecs.ncodec.runtime_files", lambda: [code])
     code.write_text("a = 1")

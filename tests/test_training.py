@@ -25,7 +25,8 @@ from ncodec.eval.metrics import METRICS
 from ncodec.image.codec import ImageCodec
 from ncodec.inference.backend import open_backend
 from ncodec.inference.zoo import load_model, load_model_folder
-from ncodec.networks.image import ImageConfig, ImageModel, Prediction
+from ncodec.networks.config import ImageConfig
+from ncodec.networks.image import ImageModel, Prediction
 from ncodec.picture import from_array
 from ncodec.training import run
 from ncodec.training.checkpoint import load_checkpoint

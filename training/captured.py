@@ -19,7 +19,6 @@ from ncodec.errors import TrainingError
 from ncodec.networks.blocks import use_shifts
 from ncodec.training.data import Batch, StreamData
 from ncodec.training.image import LARGEST_FAILURES, LOG_LOSS, ImageTraining
-from ncodec.training.losses import budget_factor
 from ncodec.training.optim.stacked_soap import StackedSoap
 
 WARM_UP = 20
@@ -146,8 +145,7 @@ def _run(module: ImageTraining, step: CapturedStep, draw: Callable[[int], Batch]
     options, begun = module.options, time.monotonic()
     while True:
         module.spent_s = time.monotonic() - begun
-        by_time = module.spent_s / (60 * options.minutes) if options.minutes else 0.0
-        progress = max(step.taken / options.steps, by_time)
+        progress = options.progress(steps=step.taken, seconds=module.spent_s)
         if step.taken % AHEAD == 0 or progress >= 1:
             if step.longest >= LARGEST_FAILURES:  # waits for the device
                 msg = f"expected finite gradients, got none in {int(step.longest)} steps in a row"
@@ -155,7 +153,7 @@ def _run(module: ImageTraining, step: CapturedStep, draw: Callable[[int], Batch]
             log.at(step.taken, module.spent_s, last=progress >= 1)
         if progress >= 1:
             return
-        step.rate.fill_(options.peak * budget_factor(progress, warmup=options.warmup))
+        step.rate.fill_(options.rate(progress))
         step(draw(WARM_UP + step.taken))
         step.soap.after_step()
         step.taken += 1

@@ -11,8 +11,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from ncodec.errors import ModelError
+from ncodec.networks.config import ImageConfig
 from ncodec.networks.frame import FrameConfig, FrameModel, frame_config
-from ncodec.networks.image import ImageConfig, ImageModel
+from ncodec.networks.image import ImageModel
 from ncodec.training.compressai_models import CompressAIConfig, CompressAIModel
 
 ARCHITECTURE = "architecture"

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from ncodec.networks.blocks import patchify
-from ncodec.networks.image import ImageConfig, Statistics
+from ncodec.networks.config import ImageConfig
+from ncodec.networks.image import Statistics
 from ncodec.training.pictures import CropOptions, PictureBank, Pixels, centre, load_pictures, split
 from ncodec.training.sources import read_sources
 

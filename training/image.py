@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,11 +21,11 @@ from ncodec.training.data import step_seed, to_unit
 from ncodec.training.losses import (
     RateDistortion,
     balanced,
-    budget_factor,
     lack_of_structure,
     mean_square,
     rate_distortion,
 )
+from ncodec.training.optim.options import OptimizerOptions
 from ncodec.training.optim.soap import MAX_SIDE, spread_soap
 
 VALIDATION_QPS = (8, 20, 32, 44, 56)
@@ -51,23 +51,6 @@ RATE_FACTORS = {
 }
 """Learning rates of parts whose natural unit is not one: a basis vector's 768 weights are near 0.04 and see pixels of
 one sign, so Adam's equal steps add up to a hundred levels; a table step is an eighth of the logarithm of σ."""
-
-
-@dataclass(frozen=True)
-class OptimizerOptions:
-    """An optimizer inside a budget of steps or minutes, whichever ends first; the rate reaches zero at its end."""
-
-    name: Literal["adamw", "soap"] = "adamw"
-    """soap takes more time a step, and learns more from it"""
-    peak: float = 2e-3
-    """highest learning rate"""
-    steps: int = 100_000
-    minutes: float | None = None
-    """wall-clock budget, counted over all resumes"""
-    warmup: float = 0.02
-    """share of the budget spent raising the rate"""
-    clip: float = 1.0
-    """largest norm of the gradient"""
 
 
 class ImageTraining(pl.LightningModule):
@@ -147,9 +130,7 @@ class ImageTraining(pl.LightningModule):
     @property
     def progress(self) -> float:
         """Share of the budget that is spent, 0…1."""
-        minutes = self.options.minutes
-        by_time = self._shared_s / (60 * minutes) if minutes else 0.0
-        return min(1.0, max(self.global_step / self.options.steps, by_time))
+        return self.options.progress(steps=self.global_step, seconds=self._shared_s)
 
     def on_train_start(self) -> None:
         """Start the clock of the budget."""
@@ -166,7 +147,7 @@ class ImageTraining(pl.LightningModule):
             self._shared_s = self.spent_s = self.trainer.strategy.broadcast(self.spent_s)
         self.trainer.should_stop = self.progress >= 1
         # Never quite zero, because AdamW's form for XLA divides by it.
-        rate = max(self.options.peak * budget_factor(self.progress, warmup=self.options.warmup), 1e-12)
+        rate = max(self.options.rate(self.progress), 1e-12)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate * group["factor"]
         self.log("train/rate", torch.tensor(rate))  # a float would be sent to the device and waited for

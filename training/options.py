@@ -12,11 +12,12 @@ from typing import Any, Literal, TypeVar
 from jsonargparse import ArgumentParser
 
 from ncodec.errors import InputError
+from ncodec.networks.config import ImageConfig
 from ncodec.networks.frame import FrameConfig
-from ncodec.networks.image import ImageConfig
 from ncodec.training.clips import ClipOptions
-from ncodec.training.image import Distortion, OptimizerOptions
+from ncodec.training.image import Distortion
 from ncodec.training.losses import LEAST_STRUCTURE
+from ncodec.training.optim.options import OptimizerOptions
 from ncodec.training.pictures import CropOptions
 
 DEFAULTS = Path(__file__).parent / "configs" / "image.yaml"

@@ -14,8 +14,9 @@ from ncodec.networks.frame import FrameModel
 from ncodec.networks.image import ImageModel, Prediction
 from ncodec.training.clips import ClipBank, ClipOptions, Predictors, centre_sequence, intra_qp, load_clips, to_bytes
 from ncodec.training.data import Batch, Batches, StreamData, spread_qps, to_unit
-from ncodec.training.image import ImageTraining, OptimizerOptions
+from ncodec.training.image import ImageTraining
 from ncodec.training.losses import RateDistortion, mean_square_420, rate_distortion
+from ncodec.training.optim.options import OptimizerOptions
 from ncodec.training.pictures import PictureBank, load_pictures, split
 from ncodec.training.sources import has_pictures, read_sources
 

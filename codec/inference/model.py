@@ -26,7 +26,7 @@ class Model:
     name: str
     folder: Path
     architecture: dict[str, Any]
-    """fields of `ncodec.networks.image.ImageConfig`"""
+    """fields of `ncodec.networks.config.ImageConfig`"""
     halo: int
     """pixels around a tile that its result depends on, a multiple of 64"""
     facts: dict[str, object]

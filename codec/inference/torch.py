@@ -13,6 +13,7 @@ from ncodec.errors import BackendError
 from ncodec.inference.model import FRAME, Model
 from ncodec.inference.protocol import Draft, Slopes, exact_cells
 from ncodec.networks.blocks import use_bfloat16
+from ncodec.networks.config import ImageConfig
 from ncodec.networks.frame import FrameModel, frame_config, picture_codec
 from ncodec.networks.graphs import (
     DecoderGraph,
@@ -21,7 +22,7 @@ from ncodec.networks.graphs import (
     FrameEncoderGraph,
     SlopesGraph,
 )
-from ncodec.networks.image import ImageConfig, ImageModel
+from ncodec.networks.image import ImageModel
 
 PRECISIONS = ("float32", "bfloat16")
 

@@ -18,7 +18,9 @@ from torch.nn import functional as F
 
 from ncodec.grid import HYPER_CELL, PATCH
 from ncodec.networks.blocks import RENDER_PATCH, Block, PatchConv, Pointwise, QpVector, Trunk
-from ncodec.networks.image import Hints, ImageConfig, ImageModel, Prediction, halo_of
+from ncodec.networks.config import ImageConfig
+from ncodec.networks.hints import Hints
+from ncodec.networks.image import ImageModel, Prediction, halo_of
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ncodec.networks.blocks import LEAK, Block, GatedFfn, Trunk, activate, compress_range
-from ncodec.networks.image import ImageModel, RenderBlock, Synthesis
+from ncodec.networks.image import ImageModel
+from ncodec.networks.synthesis import RenderBlock, Synthesis
 
 Pull = Callable[[Tensor], Tensor]
 """gradient with respect to what was made → gradient with respect to what it was made of"""

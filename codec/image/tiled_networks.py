@@ -1,0 +1,136 @@
+"""A model's networks over a picture of any size: tile by tile, each with a halo."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ncodec.arrays import BoolArray, Levels, Pixels
+from ncodec.entropy.latents import Symbols, zero_certain
+from ncodec.grid import CELL, PATCH, Place
+from ncodec.image.plan import ShownDraft
+from ncodec.image.tiles import Tile, largest_tile, pad_to_patches, tiles
+from ncodec.inference.model import Model
+from ncodec.inference.protocol import Backend
+from ncodec.picture import to_pixels
+
+
+@dataclass(frozen=True)
+class TiledNetworks:
+    """A model on a backend, for pictures and frames of any size."""
+
+    model: Model
+    backend: Backend
+
+    def analyze(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+    ) -> Symbols:
+        """(H, W, 3) uint8 → the symbols a decoder will see; `predicted` is padded to multiples of 16.
+
+        Those of cells that are `exact` are 0.
+        """
+
+        def analyzed(tile: Tile) -> Symbols:
+            known = None if predicted is None else predicted[tile.seen(1)]
+            cells = None if exact is None else exact[tile.seen(CELL)]
+            return self.backend.analyze(pad_to_patches(pixels[tile.seen(1)]), qp=qp, predicted=known, exact=cells)
+
+        return self._assembled(analyzed, pixels.shape[0], pixels.shape[1], qp=qp, exact=exact)
+
+    def draft(
+        self,
+        pixels: Pixels,
+        *,
+        qp: int,
+        exact: BoolArray | None = None,
+        whole: bool = False,
+        with_latent: bool = True,
+    ) -> ShownDraft:
+        """(H, W, 3) uint8 → symbols, 0 in cells that are `exact`, the picture that they give, and what they round.
+
+        With `whole`, the latent is of whole cells: the picture is extended to multiples of 64.
+        """
+        padded = pad_to_patches(pixels, unit=CELL if whole else PATCH)
+        high, wide = (side // PATCH if with_latent else 0 for side in padded.shape[:2])
+        latent = np.zeros((self.model.tables.bias.shape[1], high, wide), np.float32)
+        shown = padded.copy()
+
+        def drafted(tile: Tile) -> Symbols:
+            seen, cells = padded[tile.seen(1)], None if exact is None else exact[tile.seen(CELL)]
+            if with_latent:
+                made, levels = self.backend.draft(seen, qp=qp, exact=cells)
+                symbols = made.symbols
+                latent[:, *tile.outer(PATCH)] = made.latent[:, *tile.inner(PATCH)]
+            else:
+                symbols, levels = self.backend.code(seen, qp=qp, exact=cells)
+            shown[tile.outer(1)] = to_pixels(levels[tile.inner(1)])
+            return symbols
+
+        symbols = self._assembled(drafted, *padded.shape[:2], qp=qp, exact=exact)
+        return ShownDraft(symbols, latent, shown[: pixels.shape[0], : pixels.shape[1]])
+
+    def _assembled(
+        self, symbols_of: Callable[[Tile], Symbols], height: int, width: int, *, qp: int, exact: BoolArray | None
+    ) -> Symbols:
+        """The symbols of a picture from those of what the networks see around each tile; 0 where cells are exact."""
+        tables = self.model.tables
+        high, wide = -(-height // PATCH), -(-width // PATCH)
+        z_hat = np.zeros((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.int8)
+        residual = np.zeros((tables.bias.shape[1], high, wide), dtype=np.int16)
+        for tile in tiles(PATCH * high, PATCH * wide, self.model.halo, needed=_others(exact)):
+            seen = symbols_of(tile)
+            z_hat[:, *tile.outer(CELL)] = seen.z_hat[:, *tile.inner(CELL)]
+            residual[:, *tile.outer(PATCH)] = seen.residual[:, *tile.inner(PATCH)]
+        symbols = Symbols(z_hat, residual, exact)
+        zero_certain(symbols, tables, qp=qp)
+        return symbols
+
+    def code(
+        self, pixels: Pixels, *, qp: int, predicted: Pixels, exact: BoolArray | None = None
+    ) -> tuple[Symbols, Levels]:
+        """A frame, of the shape of `predicted`, → symbols, 0 in `exact` cells, and what `render` makes of them.
+
+        `zero_certain` is left to the caller: where it changes symbols, their levels change too.
+        """
+        if max(predicted.shape[:2]) <= largest_tile(*predicted.shape[:2]):
+            symbols, levels = self.backend.code(pixels, qp=qp, predicted=predicted, exact=exact)
+            return replace(symbols, exact=exact), levels
+        symbols = self.analyze(pixels, qp=qp, predicted=predicted, exact=exact)
+        return symbols, self.render(symbols, qp=qp, predicted=predicted)
+
+    def nothing(self, predicted: Pixels, *, exact: BoolArray) -> tuple[Symbols, Levels]:
+        """What `code` makes of a frame whose cells are all `exact`."""
+        high, wide = (side // PATCH for side in predicted.shape[:2])
+        z_hat = np.zeros((self.model.tables.z_rows.shape[1], *exact.shape), dtype=np.int8)
+        residual = np.zeros((self.model.tables.bias.shape[1], high, wide), dtype=np.int16)
+        return Symbols(z_hat, residual, exact), np.zeros(predicted.shape, dtype=np.float32)
+
+    def synthesize(self, symbols: Symbols, *, qp: int, height: int, width: int) -> Pixels:
+        """Symbols → (height, width, 3) uint8."""
+        pixels = np.empty((height, width, 3), dtype=np.uint8)
+        for place, levels in self._rendered(symbols, qp=qp):
+            target = pixels[place]
+            target[...] = to_pixels(levels[: target.shape[0], : target.shape[1]])
+        return pixels
+
+    def render(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
+        """Symbols → levels of the whole padded frame, (16·h, 16·w, 3), or what `predicted`, of that shape, lacks."""
+        levels = np.zeros((*(PATCH * side for side in symbols.residual.shape[1:]), 3), dtype=np.float32)
+        for place, tile in self._rendered(symbols, qp=qp, predicted=predicted):
+            levels[place] = tile
+        return levels
+
+    def _rendered(
+        self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None
+    ) -> Iterator[tuple[Place, Levels]]:
+        """Each tile's place and levels, of the smallest box around all cells that are not exact."""
+        high, wide = (PATCH * side for side in symbols.residual.shape[1:])
+        for tile in tiles(high, wide, self.model.halo, needed=_others(symbols.exact)):
+            seen = Symbols(symbols.z_hat[:, *tile.seen(CELL)], symbols.residual[:, *tile.seen(PATCH)])
+            known = None if predicted is None else predicted[tile.seen(1)]
+            yield tile.outer(1), self.backend.synthesize(seen, qp=qp, predicted=known)[tile.inner(1)]
+
+
+def _others(exact: BoolArray | None) -> BoolArray | None:
+    """Cells beside those that are exact, if any are."""
+    return None if exact is None else ~exact
