@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from ncodec.eval.cli import bench
+from ncodec.eval.commands.bench import bench
 
 Photo = npt.NDArray[np.uint8]
 

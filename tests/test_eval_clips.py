@@ -16,10 +16,10 @@ pytest.importorskip("scipy")
 pytest.importorskip("skimage")
 
 from ncodec.errors import InputError
-from ncodec.eval.cli import bench
 from ncodec.eval.clips import CLIP_CODECS, CLIP_METRICS, from_rgb, psnr_611, read_clip, to_rgb
+from ncodec.eval.commands.bench import bench
+from ncodec.eval.commands.report import report
 from ncodec.eval.measure import find_files, measure_point
-from ncodec.eval.report_cli import report
 from ncodec.eval.store import Failure, Point
 
 Photo = npt.NDArray[np.uint8]

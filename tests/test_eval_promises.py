@@ -9,7 +9,7 @@ import numpy.typing as npt
 from click.testing import CliRunner
 from PIL import Image
 
-from ncodec.eval.cli import bench
+from ncodec.eval.commands.bench import bench
 from ncodec.eval.promises import Checked, Trial, check_picture, table_of
 
 Photo = npt.NDArray[np.uint8]

@@ -23,7 +23,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
 
-from ncodec.eval.report_cli import report
+from ncodec.eval.commands.report import report
 
 require_browser(allow_module_level=True)
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

@@ -24,11 +24,11 @@ from ncodec.eval import measure, metrics, report
 from ncodec.eval.codecs import registry as codecs
 from ncodec.eval.codecs.ncodec import runtime_files
 from ncodec.eval.codecs.registry import CODECS, JPEG_420, NCODEC
+from ncodec.eval.commands.report import report as command
 from ncodec.eval.curves import MeanCurve, MeanPoint, mean_curve, published_curves, rate_difference
 from ncodec.eval.measure import load_sources, measure_point
 from ncodec.eval.media import PICTURES, Source, picture_key
 from ncodec.eval.memory import measure_memory
-from ncodec.eval.report_cli import report as command
 from ncodec.eval.samples import encode_within
 from ncodec.eval.store import Failure, Point, Store
 

@@ -1,40 +1,28 @@
 """Files of video → frames, sound and subtitles, by PyAV."""
 
-import io
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
-from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Self
+from typing import BinaryIO
 
 import av
 import numpy as np
-from av.stream import Disposition
-from av.video.stream import VideoStream
 
-from ncodec.container.records import Colour, Media, Tracks
+from ncodec.container.records import Media, Tracks
 from ncodec.errors import InputError, sentence_of
 from ncodec.grid import MAX_SIDE
 from ncodec.media.colour import to_rgb
-from ncodec.media.numbered import DEFAULT_RATE, is_numbered, numbers_in_row, row_url
-from ncodec.media.timestamps import FINEST_TIME_BASE, MPEG_TIME_BASE, Clock, media_of
+from ncodec.media.opened_video import OpenedVideo
+from ncodec.media.timestamps import Clock, media_of
 from ncodec.media.tracks import Packet, describe
 from ncodec.picture import TimedFrame
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-
 
 KEPT_TYPES = ("audio", "subtitle")
 MAX_HELD = 3000
 """packets that are held back, the video's included, until every track of sound has one"""
-_LISTS = {"concat", "dash", "hls", "lavfi", "rtsp", "sdp", "webm_dash_manifest"}
-"""FFmpeg's names of what names other files, or devices and servers: a clip must not open what it likes"""
-_DEMUXERS = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS))}
 _MISSING_S = 0.5
 """seconds that a clip may be shorter than it says"""
 
@@ -50,95 +38,21 @@ class ClipSize:
     """bytes of the packets of sound and subtitles"""
 
 
-class ClipReader:
-    """Reads a file of video from front to back, in bounded memory; a context manager.
+class ClipReader(OpenedVideo):
+    """Reads a file of video from front to back, in bounded memory.
 
     Frames that are stored turned by quarters are turned back. What is lost is said in `notices`, once all is read.
     """
 
     def __init__(self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | None = None) -> None:
-        """`rate`, in frames a second, is of numbered pictures ("frame-%04d.png"), which have none of their own (25).
+        """`rate`, in frames a second, is of an image sequence ("frame-%04d.png"), which has none of its own (25).
 
         Raises InputError in one sentence where there is no video that can be read.
         """
-        self.name = "clip" if isinstance(source, io.IOBase) else str(source)
-        self.notices: list[str] = []
-        is_file = isinstance(source, io.IOBase)
-        is_row = not is_file and is_numbered(self.name)
-        if rate is not None and not is_row:
-            msg = f"{self.name}: expected numbered pictures where a frame rate is given, got something else"
-            raise InputError(msg)
-        numbers = numbers_in_row(self.name) if is_row else []
-        self._missing = len(numbers)
-        """numbered pictures that were not read yet"""
-        row = {"framerate": str(rate or DEFAULT_RATE), "start_number": str(numbers[0])} if is_row else None
-        url = source if is_file else row_url(self.name) if is_row else f"file:{source}"
-        try:
-            self._container: InputContainer = av.open(url, "r", options=row or _DEMUXERS, metadata_errors="replace")
-        except (av.FFmpegError, OSError, ValueError) as error:
-            msg = f"{self.name}: cannot be read: {sentence_of(error)}"
-            raise InputError(msg) from error
-        video = self._best_video()
-        if video is None:
-            self._container.close()
-            msg = f"{self.name}: expected a video stream, got none"
-            raise InputError(msg)
-        self._video = video
-        self._video.thread_type = "AUTO"
+        super().__init__(source, rate=rate)
         self._tracks = [stream for stream in self._container.streams if stream.type in KEPT_TYPES]
         self._clocks = {track.index: Clock(track.time_base or Fraction(1, 1000)) for track in self._tracks}
         self._clock = Clock(self.time_base)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._container.close()
-
-    @property
-    def width(self) -> int:
-        """Of frames, before they are turned."""
-        return self._video.width
-
-    @property
-    def height(self) -> int:
-        """The same."""
-        return self._video.height
-
-    @property
-    def time_base(self) -> Fraction:
-        """Seconds of one unit of a time stamp."""
-        own = self._own_time_base
-        return own if own >= FINEST_TIME_BASE else MPEG_TIME_BASE
-
-    @property
-    def _own_time_base(self) -> Fraction:
-        """The file's."""
-        return self._video.time_base or Fraction(1, 25)
-
-    @property
-    def rate(self) -> Fraction:
-        """Frames a second, on average."""
-        return self._video.average_rate or Fraction(25)
-
-    @property
-    def frames(self) -> int | None:
-        """How many there are, about, where the file says anything of it."""
-        duration = self._container.duration
-        return self._video.frames or (round(duration / av.time_base * self.rate) if duration else None)
-
-    @property
-    def pixel_aspect(self) -> Fraction:
-        """Width of a pixel over its height."""
-        return self._video.sample_aspect_ratio or Fraction(1)
-
-    @property
-    def colour(self) -> Colour:
-        """How the file's samples mean colours."""
-        context = self._video.codec_context
-        return Colour(context.colorspace, context.color_primaries, context.color_trc, context.color_range == 2)
 
     def records(self) -> Iterator[TimedFrame | Tracks | Media]:
         """Frames and packets as they come; where there are packets, the description of their tracks comes first.
@@ -174,17 +88,6 @@ class ClipReader:
         if said - end > _MISSING_S:
             self._notice(f"the file may be cut: it says that it ends at {said:.1f} s, its last frame at {end:.1f} s")
 
-    def _said_end(self) -> float | None:
-        """Seconds at which the video ends, as its stream says, or in Matroska a tag of it."""
-        if self._video.duration is not None:
-            return float(((self._video.start_time or 0) + self._video.duration) * self._own_time_base)
-        tag = re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", self._video.metadata.get("DURATION", ""))
-        return (
-            None
-            if tag is None
-            else sum(float(part) * unit for part, unit in zip(tag.groups(), (3600, 60, 1), strict=True))
-        )
-
     def measure(self) -> ClipSize:
         """Count packets up to the end; raises InputError."""
         frames = media_packets = media_size = 0
@@ -218,11 +121,6 @@ class ClipReader:
             held.append(packet)
             missing.discard(packet.stream.index)
         return held
-
-    def _best_video(self) -> VideoStream | None:
-        """The first stream of pictures that is no cover."""
-        videos = self._container.streams.video
-        return next((v for v in videos if not v.disposition & Disposition.attached_pic), None)
 
     def _frame(self, frame: av.VideoFrame) -> TimedFrame:
         if max(frame.width, frame.height) > MAX_SIDE:
@@ -261,10 +159,6 @@ class ClipReader:
         moved = media_of(packet, track, offset=clock.offset(media.dts, following=following))
         clock.last = moved.dts
         return moved
-
-    def _notice(self, sentence: str) -> None:
-        if sentence not in self.notices:
-            self.notices.append(sentence)
 
 
 def measure_clip(source: str | os.PathLike[str], *, rate: float | None = None) -> ClipSize:

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.arrays import BoolArray, FloatArray, Pixels
-from ncodec.exact.choice import DRAWN_NOVELTY, Chooser
 from ncodec.exact.goal import Goal
 from ncodec.exact.layers import MAX_DIFFERENCE_STEP, Layer, add_differences, code_differences
 from ncodec.exact.lossless_cost import lossless_cost, sum_by_cell
 from ncodec.exact.outcome import Outcome, errors_of
+from ncodec.exact.trials import DRAWN_NOVELTY, CellTrials
 from ncodec.grid import CELL, PATCH
 from ncodec.video.frame_cells import FrameCells, no_cells
 from ncodec.video.scroll import Scroll
@@ -115,5 +115,5 @@ class FrameChooser:
         if (changed := ways == CHANGED).any():
             layers += code_differences(self._differences, changed, step=self._step, search=self.goal.search)
         if (drawn := ways == DRAWN).any():
-            layers += Chooser(self.source, self.goal.search).draw(drawn, self.goal)
+            layers += CellTrials(self.source, self.goal.search).draw(drawn, self.goal)
         return FrameCells(ways == STILL, tuple(layers))

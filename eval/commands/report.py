@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ncodec.eval.console import FILE_OUT, FOLDER, FOLDER_OUT, percent, stages
+from ncodec.eval.commands.console import FILE_OUT, FOLDER, FOLDER_OUT, percent, stages
 from ncodec.optional import require_modules
 
 

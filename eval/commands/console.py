@@ -4,9 +4,12 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FOLDER_OUT = click.Path(file_okay=False, path_type=Path)
@@ -70,3 +73,12 @@ def stages() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
             return lambda count: bar.advance(task, count)
 
         yield start
+
+
+def open_picture(picture: Path) -> "Image.Image":
+    """A picture as RGB; raises InputError in one sentence."""
+    import PIL.Image
+
+    from ncodec.api.pictures import load_picture
+
+    return PIL.Image.fromarray(load_picture(picture).pixels)

@@ -1,0 +1,128 @@
+"""A file of video that is opened: what it says of itself."""
+
+import os
+import re
+from fractions import Fraction
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+import av
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from ncodec.container.records import Colour
+from ncodec.errors import InputError, sentence_of
+from ncodec.media.numbered import DEFAULT_RATE, is_numbered, numbers_in_row, row_url
+from ncodec.media.timestamps import FINEST_TIME_BASE, MPEG_TIME_BASE
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+_LISTS = {"concat", "dash", "hls", "lavfi", "rtsp", "sdp", "webm_dash_manifest"}
+"""FFmpeg's names of what names other files, or devices and servers: a clip must not open what it likes"""
+_DEMUXERS = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS))}
+
+
+class OpenedVideo:
+    """A file of video, its best stream of pictures, and what is lost of it in `notices`; a context manager."""
+
+    def __init__(self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | None = None) -> None:
+        """`rate`, in frames a second, is of numbered pictures ("frame-%04d.png"), which have none of their own (25).
+
+        Raises InputError in one sentence where there is no video that can be read.
+        """
+        self.name = "clip" if hasattr(source, "read") else str(source)
+        self.notices: list[str] = []
+        is_file = hasattr(source, "read")
+        is_row = not is_file and is_numbered(self.name)
+        if rate is not None and not is_row:
+            msg = f"{self.name}: expected numbered pictures where a frame rate is given, got something else"
+            raise InputError(msg)
+        numbers = numbers_in_row(self.name) if is_row else []
+        self._missing = len(numbers)
+        """numbered pictures that were not read yet"""
+        row = {"framerate": str(rate or DEFAULT_RATE), "start_number": str(numbers[0])} if is_row else None
+        url = source if is_file else row_url(self.name) if is_row else f"file:{source}"
+        try:
+            self._container: InputContainer = av.open(url, "r", options=row or _DEMUXERS, metadata_errors="replace")
+        except (av.FFmpegError, OSError, ValueError) as error:
+            msg = f"{self.name}: cannot be read: {sentence_of(error)}"
+            raise InputError(msg) from error
+        video = self._best_video()
+        if video is None:
+            self._container.close()
+            msg = f"{self.name}: expected a video stream, got none"
+            raise InputError(msg)
+        self._video = video
+        self._video.thread_type = "AUTO"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._container.close()
+
+    @property
+    def width(self) -> int:
+        """Of frames, before they are turned."""
+        return self._video.width
+
+    @property
+    def height(self) -> int:
+        """The same."""
+        return self._video.height
+
+    @property
+    def time_base(self) -> Fraction:
+        """Seconds of one unit of a time stamp."""
+        own = self._own_time_base
+        return own if own >= FINEST_TIME_BASE else MPEG_TIME_BASE
+
+    @property
+    def _own_time_base(self) -> Fraction:
+        """The file's."""
+        return self._video.time_base or Fraction(1, 25)
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second, on average."""
+        return self._video.average_rate or Fraction(25)
+
+    @property
+    def frames(self) -> int | None:
+        """How many there are, about, where the file says anything of it."""
+        duration = self._container.duration
+        return self._video.frames or (round(duration / av.time_base * self.rate) if duration else None)
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a pixel over its height."""
+        return self._video.sample_aspect_ratio or Fraction(1)
+
+    @property
+    def colour(self) -> Colour:
+        """How the file's samples mean colours."""
+        context = self._video.codec_context
+        return Colour(context.colorspace, context.color_primaries, context.color_trc, context.color_range == 2)
+
+    def _said_end(self) -> float | None:
+        """Seconds at which the video ends, as its stream says, or in Matroska a tag of it."""
+        if self._video.duration is not None:
+            return float(((self._video.start_time or 0) + self._video.duration) * self._own_time_base)
+        tag = re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", self._video.metadata.get("DURATION", ""))
+        return (
+            None
+            if tag is None
+            else sum(float(part) * unit for part, unit in zip(tag.groups(), (3600, 60, 1), strict=True))
+        )
+
+    def _best_video(self) -> VideoStream | None:
+        """The first stream of pictures that is no cover."""
+        videos = self._container.streams.video
+        return next((v for v in videos if not v.disposition & Disposition.attached_pic), None)
+
+    def _notice(self, sentence: str) -> None:
+        if sentence not in self.notices:
+            self.notices.append(sentence)
