@@ -80,7 +80,7 @@ def check_frame(pixels: Pixels) -> None:
     raise InputError(msg)
 
 
-def luma(pixels: Pixels) -> Pixels:
+def channel_mean(pixels: Pixels) -> Pixels:
     """(H, W, 3) → (H, W), the mean of the three channels rounded half up, in integers: the same on every machine."""
     plane = np.empty(pixels.shape[:2], dtype=np.uint8)
     for top in range(0, len(plane), STRIP):

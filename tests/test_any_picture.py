@@ -15,7 +15,7 @@ from ncodec.eval.corpora.members import Member, members
 from ncodec.grid import cells_of
 from ncodec.hidden import visible_psnr
 from ncodec.image.codec import ImageCodec
-from ncodec.image.plan import ShownDraft
+from ncodec.image.plan import RenderedSymbols
 from ncodec.image.rate_target import Target, encode_to
 from ncodec.media.pictures import from_pil
 from ncodec.picture import Picture, from_array
@@ -166,16 +166,16 @@ def test_a_picture_that_is_good_enough_is_drafted_once(
     codec: ImageCodec, photo: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     smooth = np.linspace(0, 255, photo.shape[1]).astype(np.uint8)[None, :, None] // 3 + photo // 3
-    drafted: list[int] = []
-    draft = ImageCodec.draft
+    quantized: list[int] = []
+    initial = ImageCodec.initial
 
-    def counted(self: ImageCodec, pixels: Pixels, *, qp: int, **options: Any) -> ShownDraft:
-        drafted.append(qp)
-        return draft(self, pixels, qp=qp, **options)
+    def counted(self: ImageCodec, pixels: Pixels, *, qp: int, **options: Any) -> RenderedSymbols:
+        quantized.append(qp)
+        return initial(self, pixels, qp=qp, **options)
 
     monkeypatch.setattr(ImageCodec, "draft", counted)
     codec.encode(from_array(smooth), qp=40)
-    assert drafted == [40]
+    assert quantized == [40]
 
 
 def test_a_draft_beside_exact_cells_is_whole(codec: ImageCodec, photo: Pixels) -> None:
@@ -184,8 +184,8 @@ def test_a_draft_beside_exact_cells_is_whole(codec: ImageCodec, photo: Pixels) -
     held[0, 0] = False
     filler = [np.full((320, 60, 100), np.nan, dtype=np.float32) for _ in range(8)]
     del filler
-    drafted = codec.draft(wide, qp=30, exact=held)
-    assert np.isfinite(drafted.latent).all()
+    quantized = codec.quantize(wide, qp=30, exact=held)
+    assert np.isfinite(quantized.latent).all()
 
 
 def test_a_file_is_lossless_only_with_hidden_colours() -> None:

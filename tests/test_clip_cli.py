@@ -18,7 +18,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from test_cli import call, fails, ncodec_command
-from test_clip_reader import write
+from test_demux import write
 
 import ncodec
 from ncodec.cli.main import cli

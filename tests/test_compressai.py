@@ -13,6 +13,7 @@ import torch
 from tiny import log_losses
 
 from ncodec.errors import InputError, ModelError
+from ncodec.training import options as run_options
 from ncodec.training import run
 from ncodec.training.checkpoint import load_checkpoint
 from ncodec.training.compressai_models import CompressAIConfig, CompressAIModel, parse_compressai
@@ -43,7 +44,7 @@ def test_one_of_them_trains_from_its_checkpoint(tmp_path: Path, photo: Photo) ->
     last = run.train_image(
         [tmp_path / "pictures"],
         out=tmp_path / "run",
-        options=run.read_options(
+        options=run_options.read_options(
             [
                 "--crops.crop=64",
                 "--crops.batch=4",

@@ -28,6 +28,8 @@ import torch
 
 from ncodec.training import image, run
 
+from ncodec.training import options as run_options
+
 
 def keep_weights(self):
     if not self.sharded:
@@ -39,7 +41,7 @@ last = Path(sys.argv[2]) / run.LAST
 run.train_image(
     [sys.argv[1]],
     out=Path(sys.argv[2]),
-    options=run.read_options(sys.argv[3:]),
+    options=run_options.read_options(sys.argv[3:]),
     resume=last if last.exists() else None,
 )
 """

@@ -20,7 +20,7 @@ from ncodec.image.rate_target import Target, encode_to
 from ncodec.inference.backend import open_backend
 from ncodec.picture import from_array, psnr
 from ncodec.quality import DEFAULT_EFFORT, MAX_EFFORT
-from ncodec.video.frame_encoder import FrameEncoder, Look
+from ncodec.video.frame_encoder import FrameDecision, FrameEncoder
 from ncodec.video.frame_state import FrameCodecs
 
 Photo = npt.NDArray[np.uint8]
@@ -66,7 +66,7 @@ def test_tiles_are_searched_one_by_one_and_fit_together(
     monkeypatch.setattr("ncodec.image.rdoq.SEARCHED_TILE", 128)
     told: list[tuple[int, int]] = []
     tiled = codec.encode(from_array(pixels), qp=qp, effort=2, progress=lambda *steps: told.append(steps))
-    steps = 6 * search_of(2, qp=qp).looks
+    steps = 6 * search_of(2, qp=qp).passes
     assert told == [(done, steps) for done in range(1, steps + 1)]
     assert tiled.data == whole
 
@@ -99,7 +99,7 @@ def test_a_model_without_slopes_has_no_effort(crop: Photo, tmp_path: Path, codec
     assert default.data == encode_to(codec, picture, Target(quality=50), effort=0).data
     with pytest.raises(ModelError, match=r"has no slopes\.onnx.*expected an effort of 0, got 3"):
         lacking.encode(picture, qp=QP, effort=3)
-    frame = FrameEncoder(FrameCodecs(lacking, None)).encode(Look(RecordTag.INTRA, crop), pts=0, qp=QP)
+    frame = FrameEncoder(FrameCodecs(lacking, None)).encode(FrameDecision(RecordTag.INTRA, crop), pts=0, qp=QP)
     assert frame.tag == RecordTag.INTRA
 
 

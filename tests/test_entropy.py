@@ -11,10 +11,10 @@ from ncodec.entropy import latents as entropy
 from ncodec.entropy.ans import Packer, Unpacker
 from ncodec.entropy.contexts import Activity
 from ncodec.entropy.latents import (
-    Past,
+    SymbolContext,
     Symbols,
     estimate_bits,
-    follow,
+    next_context,
     pack_symbols,
     pop_symbols,
     push_symbols,
@@ -78,7 +78,7 @@ def random_symbols(high: int, wide: int, *, seed: int, spread: float = 4) -> Sym
 
 
 def reference_words(
-    symbols: Symbols, tables: Tables, *, qp: int, before: Past | None = None
+    symbols: Symbols, tables: Tables, *, qp: int, before: SymbolContext | None = None
 ) -> tuple[list[int], list[tuple[int, int]]]:
     """FORMAT.md's arithmetic in plain Python: the words of a one-band picture without escapes, and (row, value)s."""
     z_hat, residual = symbols.z_hat.astype(int), symbols.residual.astype(int)
@@ -112,13 +112,13 @@ def reference_words(
 
 
 def reference_parts(
-    coded: dict[tuple[int, ...], tuple[int, int]], tables: Tables, kind: int, past: Activity | None
+    coded: dict[tuple[int, ...], tuple[int, int]], tables: Tables, kind: int, context: Activity | None
 ) -> Iterator[list[tuple[int, int]]]:
     """The same (row, value)s by parts, rows as the activity of their places changes them."""
     assert tables.adapted is not None
     places = {at[1:] for at in coded}
-    found = {p: 0 if past is None else int(past.found[p]) // 2 for p in places}
-    expected = {p: 0 if past is None else int(past.expected[p]) // 2 for p in places}
+    found = {p: 0 if context is None else int(context.found[p]) // 2 for p in places}
+    expected = {p: 0 if context is None else int(context.expected[p]) // 2 for p in places}
     for part in range(4):
         here = {at: pair for at, pair in coded.items() if at[0] % 4 == part}
         context = {p: sum(r * (expected[p] + 1024) <= (found[p] + 1024) * 1024 for r in RATIOS) for p in places}
@@ -174,15 +174,15 @@ def test_words_are_those_of_the_specification() -> None:
     assert pack_symbols(symbols, TABLES, qp=11) == b"\0" + np.array(words, dtype="<u4").tobytes().rstrip(b"\0")
 
 
-def quiet_past(z_hat: np.ndarray, high: int, wide: int) -> Past:
+def quiet_past(z_hat: np.ndarray, high: int, wide: int) -> SymbolContext:
     """A frame of which only ẑ is known."""
-    return Past(z_hat, (Activity.none(*z_hat.shape[1:]), Activity.none(high, wide)))
+    return SymbolContext(z_hat, (Activity.none(*z_hat.shape[1:]), Activity.none(high, wide)))
 
 
-def busy_past(z_hat: np.ndarray, high: int, wide: int, rng: np.random.Generator) -> Past:
+def busy_past(z_hat: np.ndarray, high: int, wide: int, rng: np.random.Generator) -> SymbolContext:
     """A frame that was more active than expected in some places, and less in others."""
     pairs = [rng.integers(0, 2**17, (2, *shape)) for shape in (z_hat.shape[1:], (high, wide))]
-    return Past(z_hat, (Activity(*pairs[0]), Activity(*pairs[1])))
+    return SymbolContext(z_hat, (Activity(*pairs[0]), Activity(*pairs[1])))
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -194,19 +194,19 @@ def test_words_of_frames_are_those_of_the_specification(first: bool) -> None:
         z_hat = np.sign(z_hat)
     symbols = Symbols(z_hat, np.rint(rng.normal(0, 0.7, (3, 9, 10))).astype(np.int16))
     zero_certain(symbols, TABLES, qp=LOW_ROWS_QP)
-    past = None if first else busy_past(before, 9, 10, rng)
-    words, sequence = reference_words(symbols, FRAME_TABLES, qp=LOW_ROWS_QP, before=past)
+    context = None if first else busy_past(before, 9, 10, rng)
+    words, sequence = reference_words(symbols, FRAME_TABLES, qp=LOW_ROWS_QP, before=context)
     bank = [*FRAME_TABLES.counts, *FRAME_TABLES.after]
     assert all(abs(value) < len(bank[row]) // 2 for row, value in sequence), "the example must not escape"
     assert len({row for row, _ in sequence}) > 25, "the example must use what it is for"
-    packed = push_symbols(symbols, FRAME_TABLES, qp=LOW_ROWS_QP, before=past).payload()
+    packed = push_symbols(symbols, FRAME_TABLES, qp=LOW_ROWS_QP, before=context).payload()
     assert packed == b"\0" + np.array(words, dtype="<u4").tobytes().rstrip(b"\0")
 
 
 def test_what_one_frame_tells_of_the_next_is_as_specified() -> None:
     symbols, rng = random_symbols(9, 10, seed=6), np.random.default_rng(6)
     before = busy_past(random_hyper(9, 10, rng), 9, 10, rng)
-    told = follow(symbols, FRAME_TABLES, qp=11, before=before)
+    told = next_context(symbols, FRAME_TABLES, qp=11, before=before)
     of_r = {
         at: (residual_row(symbols.z_hat.astype(int), *at, 11), int(v)) for at, v in np.ndenumerate(symbols.residual)
     }
@@ -248,9 +248,9 @@ def test_bands_of_a_frame_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
     packed = push_symbols(symbols, FRAME_TABLES, qp=11, before=before).payload()
     decoded = pop_symbols(Unpacker(packed), FRAME_TABLES, qp=11, height=37, width=19, before=before)
     np.testing.assert_array_equal(decoded.residual, symbols.residual)
-    whole = follow(symbols, FRAME_TABLES, qp=11, before=before)
+    whole = next_context(symbols, FRAME_TABLES, qp=11, before=before)
     monkeypatch.undo()
-    again = follow(symbols, FRAME_TABLES, qp=11, before=before)
+    again = next_context(symbols, FRAME_TABLES, qp=11, before=before)
     np.testing.assert_array_equal(whole.activity[1].found, again.activity[1].found)
 
 

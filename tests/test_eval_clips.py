@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from test_clip_reader import write
+from test_demux import write
 
 pytest.importorskip("scipy")
 pytest.importorskip("skimage")

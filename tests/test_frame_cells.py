@@ -47,8 +47,8 @@ def test_a_screen_recording_is_exact_small_and_the_same_for_decoders(recording: 
     encoder, decoder = FrameEncoder(codecs), FrameDecoder(codecs, height=SIZE[0], width=SIZE[1])
     sizes = []
     for pts, pixels in enumerate(recording):
-        look = encoder.look(pixels)
-        frame = encoder.encode(look, pts=pts, qp=32 if look.tag == Tag.INTRA else 16)
+        decide = encoder.decide(pixels)
+        frame = encoder.encode(decide, pts=pts, qp=32 if decide.tag == Tag.INTRA else 16)
         record = pack_record(frame)
         code, _, payload = record[0], record[1], record[2 + (len(record) > 135) : -4]
         assert unpack_record(code, payload) == frame
@@ -168,7 +168,7 @@ def test_a_frame_that_says_it_has_exact_cells_has_some() -> None:
 def test_tiny_frames_are_as_good_as_large_ones(photo: Photo, qp: int) -> None:
     codecs = open_frame_codecs(threads=1)
     encoder = FrameEncoder(codecs)
-    frame = encoder.encode(encoder.look(photo[:64, :64]), pts=0, qp=qp)
+    frame = encoder.encode(encoder.decide(photo[:64, :64]), pts=0, qp=qp)
     assert abs(frame.qp - qp) <= 4
     assert psnr(photo[:64, :64], encoder.last) > codecs.pictures.model.floor(frame.qp) - 2
 
@@ -179,6 +179,6 @@ def test_tiny_frames_are_as_good_as_large_ones(photo: Photo, qp: int) -> None:
 def test_plain_frames_are_exact_in_a_few_bytes(size: tuple[int, int], colour: tuple[int, int, int], qp: int) -> None:
     encoder = FrameEncoder(open_frame_codecs(threads=1))
     pixels = np.full((*size, 3), colour, dtype=np.uint8)
-    frame = encoder.encode(encoder.look(pixels), pts=0, qp=qp)
+    frame = encoder.encode(encoder.decide(pixels), pts=0, qp=qp)
     np.testing.assert_array_equal(encoder.last[: size[0], : size[1]], pixels)
     assert len(frame.payload) + len(frame.exact) < 20

@@ -73,7 +73,7 @@ def frames_of(name: str) -> list[Frame]:
 
 
 def test_the_clip_has_frames_of_every_kind() -> None:
-    assert [frame.tag for frame in frames_of("clip")] == [Tag.INTRA, *[Tag.PREDICTED] * 3, Tag.INTRA, Tag.COPY]
+    assert [frame.tag for frame in frames_of("clip")] == [Tag.INTRA, *[Tag.PREDICTED] * 3, Tag.INTRA, Tag.DUPLICATE]
 
 
 def test_the_screen_has_exact_still_and_scrolled_cells() -> None:

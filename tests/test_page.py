@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from places import require_browser
-from test_clip_reader import write
+from test_demux import write
 
 pytest.importorskip("selenium")
 pytest.importorskip("altair")

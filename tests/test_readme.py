@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from places import ROOT
-from test_clip_reader import write
+from test_demux import write
 
 TEXT = (ROOT / "README.md").read_text("utf-8")
 SLOW = tuple(

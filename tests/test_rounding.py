@@ -19,16 +19,16 @@ from ncodec.video.frame_encoder import FrameEncoder
 from ncodec.video.frame_state import FrameCodecs
 from ncodec.video.rounding import (
     INTRA_ROUNDING,
-    MAX_SHIFT,
+    MAX_OFFSET,
     PREDICTED_ROUNDING,
     Rounding,
     cells_of,
-    choose_shifts,
-    group_shifts,
-    pop_shifts,
+    choose_offsets,
+    group_offsets,
+    pop_offsets,
     round_levels,
 )
-from ncodec.video.skip import Kept, group_kept
+from ncodec.video.skip import SkipBlocks, group_skipped
 
 Photo = npt.NDArray[np.uint8]
 
@@ -57,42 +57,42 @@ def test_a_frame_is_the_same_whatever_the_last_bits(
 ) -> None:
     levels = ((levels - least) * scale).astype(np.float32)
     levels[::9, ::9] = np.floor(levels[::9, ::9]) + np.float32(0.5 + 5e-6)
-    shifts = choose_shifts(levels, rounding)
-    assert shifts.shape == cells_of(144, 208) == (3, 4)
+    offsets = choose_offsets(levels, rounding)
+    assert offsets.shape == cells_of(144, 208) == (3, 4)
     apart = within_errors(levels, rounding, seed)
-    pixels = round_levels(levels, shifts, rounding)
-    np.testing.assert_array_equal(round_levels(apart, shifts, rounding), pixels)
-    assert np.abs(pixels - np.clip(levels, 0, 255)).max() <= 0.5 + MAX_SHIFT * rounding.step
-    unshifted = np.zeros_like(shifts)
+    pixels = round_levels(levels, offsets, rounding)
+    np.testing.assert_array_equal(round_levels(apart, offsets, rounding), pixels)
+    assert np.abs(pixels - np.clip(levels, 0, 255)).max() <= 0.5 + MAX_OFFSET * rounding.step
+    unshifted = np.zeros_like(offsets)
     assert (round_levels(apart, unshifted, rounding) != round_levels(levels, unshifted, rounding)).sum() > 20
 
 
 def test_differences_are_added_to_the_prediction_in_whole_numbers(levels: Levels) -> None:
     predicted = np.random.default_rng(2).integers(0, 256, levels.shape, dtype=np.uint8)
     differences = (levels / 64).astype(np.float32)
-    shifts = choose_shifts(differences, PREDICTED_ROUNDING, predicted=predicted)
-    pixels = round_levels(differences, shifts, PREDICTED_ROUNDING, predicted=predicted)
-    assert np.abs(pixels - np.clip(predicted + differences, 0, 255)).max() <= 0.5 + MAX_SHIFT * PREDICTED_ROUNDING.step
+    offsets = choose_offsets(differences, PREDICTED_ROUNDING, predicted=predicted)
+    pixels = round_levels(differences, offsets, PREDICTED_ROUNDING, predicted=predicted)
+    assert np.abs(pixels - np.clip(predicted + differences, 0, 255)).max() <= 0.5 + MAX_OFFSET * PREDICTED_ROUNDING.step
     apart = within_errors(differences, PREDICTED_ROUNDING, 3)
-    np.testing.assert_array_equal(round_levels(apart, shifts, PREDICTED_ROUNDING, predicted=predicted), pixels)
+    np.testing.assert_array_equal(round_levels(apart, offsets, PREDICTED_ROUNDING, predicted=predicted), pixels)
 
 
 def test_where_nothing_is_clear_the_widest_margin_is_taken() -> None:
     crowded = np.linspace(99.5 - 0.02, 99.5 + 0.02, 64 * 64 * 3, dtype=np.float32).reshape(64, 64, 3)
     crowded[crowded > 99.5] += np.float32(0.0002)
-    (shift,) = choose_shifts(crowded, PREDICTED_ROUNDING).reshape(-1)
+    (shift,) = choose_offsets(crowded, PREDICTED_ROUNDING).reshape(-1)
     clearance = np.abs(crowded + shift * PREDICTED_ROUNDING.step - 99.5).min()
     assert 50e-6 < clearance < 150e-6
 
 
 def test_what_is_clipped_asks_for_no_shift() -> None:
     levels = np.full((64, 64, 3), 255.5, dtype=np.float32)
-    assert not choose_shifts(levels, INTRA_ROUNDING).any()
-    assert choose_shifts(levels - 1, INTRA_ROUNDING).all()
+    assert not choose_offsets(levels, INTRA_ROUNDING).any()
+    assert choose_offsets(levels - 1, INTRA_ROUNDING).all()
     white = np.full((128, 128, 3), 255, dtype=np.uint8)
     half = np.full((128, 128, 3), 0.5, dtype=np.float32)
-    assert not choose_shifts(half, PREDICTED_ROUNDING, predicted=white).any()
-    assert choose_shifts(half, PREDICTED_ROUNDING, predicted=white - 1).all()
+    assert not choose_offsets(half, PREDICTED_ROUNDING, predicted=white).any()
+    assert choose_offsets(half, PREDICTED_ROUNDING, predicted=white - 1).all()
 
 
 def test_a_clip_decodes_to_the_bit_with_other_libraries_and_threads(photo: Photo) -> None:
@@ -107,7 +107,7 @@ def test_a_clip_decodes_to_the_bit_with_other_libraries_and_threads(photo: Photo
     encoder = FrameEncoder(codecs(threads=1))
     coded, expected = [], []
     for pts, pixels in enumerate(scene):
-        coded.append(encoder.encode(encoder.look(pixels), pts=pts, qp=40))
+        coded.append(encoder.encode(encoder.decide(pixels), pts=pts, qp=40))
         expected.append(encoder.last.copy())
     assert sum(frame.tag == Tag.PREDICTED for frame in coded) >= 6
     for options in ({"threads": 2}, {"backend": "torch", "threads": 1}, {"backend": "torch", "threads": 2}):
@@ -118,16 +118,16 @@ def test_a_clip_decodes_to_the_bit_with_other_libraries_and_threads(photo: Photo
 
 def packed(values: list[int], tables: Tables, rounding: Rounding) -> Unpacker:
     packer = Packer()
-    packer.push([group_shifts(np.array([values], dtype=np.int16), tables, rounding)])
+    packer.push([group_offsets(np.array([values], dtype=np.int16), tables, rounding)])
     return Unpacker(packer.payload())
 
 
-@given(st.lists(st.integers(-MAX_SHIFT, MAX_SHIFT), min_size=6, max_size=6))
+@given(st.lists(st.integers(-MAX_OFFSET, MAX_OFFSET), min_size=6, max_size=6))
 def test_shifts_survive_as_symbols(values: list[int]) -> None:
     tables = load_model().tables
     for rounding in (INTRA_ROUNDING, PREDICTED_ROUNDING):
         unpacker = packed(values, tables, rounding)
-        assert pop_shifts(unpacker, tables, rounding, 6).tolist() == values
+        assert pop_offsets(unpacker, tables, rounding, 6).tolist() == values
         unpacker.finish()
 
 
@@ -141,16 +141,16 @@ def test_shifts_are_coded_and_count_as_specified() -> None:
 def test_shifts_of_predicted_frames_are_small_and_take_little() -> None:
     tables = load_model().tables
     quiet = np.arange(64).reshape(8, 8) % 2 == 0
-    kept = Kept(np.ones_like(quiet), quiet)
-    shifts = np.array([5, -3, -9, 2] * 8, dtype=np.int16)  # those that are kept have none
+    skip = SkipBlocks(np.ones_like(quiet), quiet)
+    offsets = np.array([5, -3, -9, 2] * 8, dtype=np.int16)  # those that are kept have none
     packer = Packer()
-    packer.push([*group_kept(kept, before=kept), group_shifts(shifts, tables, PREDICTED_ROUNDING)])
+    packer.push([*group_skipped(skip, before=skip), group_offsets(offsets, tables, PREDICTED_ROUNDING)])
     assert len(packer.payload()) <= 40, "64 cells, half of whose shifts are none"
 
 
 @pytest.mark.parametrize("rounding", [INTRA_ROUNDING, PREDICTED_ROUNDING], ids=["intra", "predicted"])
-@pytest.mark.parametrize("beyond", [-MAX_SHIFT - 1, MAX_SHIFT + 1, 30_000])
+@pytest.mark.parametrize("beyond", [-MAX_OFFSET - 1, MAX_OFFSET + 1, 30_000])
 def test_what_is_no_shift_is_refused(beyond: int, rounding: Rounding) -> None:
     tables = load_model().tables
     with pytest.raises(FormatError, match="expected shifts of at most 127 steps"):
-        pop_shifts(packed([0, 0, beyond, 0], tables, rounding), tables, rounding, 4)
+        pop_offsets(packed([0, 0, beyond, 0], tables, rounding), tables, rounding, 4)

@@ -28,6 +28,7 @@ from ncodec.inference.zoo import load_model, load_model_folder
 from ncodec.networks.config import ImageConfig
 from ncodec.networks.image import ImageModel, Prediction
 from ncodec.picture import from_array
+from ncodec.training import options as run_options
 from ncodec.training import run
 from ncodec.training.checkpoint import load_checkpoint
 from ncodec.training.cli import train
@@ -53,19 +54,21 @@ Photo = npt.NDArray[np.uint8]
 @pytest.mark.slow
 def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo) -> None:
     out = tmp_path / "run"
-    first = run.train_image([pictures], out=out, options=run.read_options([*TINY, "--optimizer.steps=30"]))
+    first = run.train_image([pictures], out=out, options=run_options.read_options([*TINY, "--optimizer.steps=30"]))
     losses = log_losses(out)
     assert losses[-1] < losses[0], "the held-out loss falls"
 
     second = run.train_image(
-        [pictures], out=out, options=run.read_options([*TINY, "--optimizer.steps=40"]), resume=first
+        [pictures], out=out, options=run_options.read_options([*TINY, "--optimizer.steps=40"]), resume=first
     )
     state = torch.load(second, weights_only=True)
     assert state["global_step"] == 40
     assert state["PictureData"]["first"] == 40
 
     with pytest.raises(ModelError, match="expected a model with latent 64, got 48"):
-        run.train_image([pictures], out=out, options=run.read_options([*TINY, "--model.latent=64"]), resume=second)
+        run.train_image(
+            [pictures], out=out, options=run_options.read_options([*TINY, "--model.latent=64"]), resume=second
+        )
 
     model, facts = load_checkpoint(second)
     assert facts["steps"] == 40
@@ -77,7 +80,7 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
     again = run.train_image(
         [pictures],
         out=tmp_path / "again",
-        options=run.read_options([*TINY, "--optimizer.steps=20"]),
+        options=run_options.read_options([*TINY, "--optimizer.steps=20"]),
         start_from=loaded.path("image.safetensors"),
     )
     assert torch.load(again, weights_only=True)["global_step"] == 20
@@ -106,7 +109,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(pictures: Path, tmp_path:
     last = run.train_image(
         [pictures],
         out=out,
-        options=run.read_options([*TINY, f"--optimizer.steps={reached + 20}"]),
+        options=run_options.read_options([*TINY, f"--optimizer.steps={reached + 20}"]),
         resume=out / run.LAST,
     )
     state = torch.load(last, weights_only=True)
@@ -116,7 +119,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(pictures: Path, tmp_path:
 
 
 def test_the_profile_of_a_step_adds_up(pictures: Path) -> None:
-    profile = profile_training([pictures], options=run.read_options(TINY), steps=3)
+    profile = profile_training([pictures], options=run_options.read_options(TINY), steps=3)
     parts = profile.data_s + profile.bare_s + profile.optimizer_s
     assert 0 < parts < 5 * profile.whole_s
     assert profile.megapixels == pytest.approx(4 * 64**2 / 1e6)
@@ -125,8 +128,8 @@ def test_the_profile_of_a_step_adds_up(pictures: Path) -> None:
 
 
 def test_every_default_of_the_yaml_is_a_known_option() -> None:
-    defaults = yaml.safe_load(run.DEFAULTS.read_text("utf-8"))
-    options = run.read_options([])
+    defaults = yaml.safe_load(run_options.DEFAULTS.read_text("utf-8"))
+    options = run_options.read_options([])
     assert options.model.latent == defaults["model"]["latent"]
     assert options.optimizer.peak == defaults["optimizer"]["peak"]
 
@@ -134,7 +137,7 @@ def test_every_default_of_the_yaml_is_a_known_option() -> None:
 def test_a_config_overrides_the_defaults_and_the_command_line_overrides_both(tmp_path: Path) -> None:
     config = tmp_path / "mine.yaml"
     config.write_text("optimizer:\n  peak: 0.5\n  steps: 7\n", "utf-8")
-    options = run.read_options(["--optimizer.steps", "9"], config=config)
+    options = run_options.read_options(["--optimizer.steps", "9"], config=config)
     assert (options.optimizer.peak, options.optimizer.steps) == (0.5, 9)
 
 
@@ -155,7 +158,7 @@ def test_a_config_overrides_the_defaults_and_the_command_line_overrides_both(tmp
 )
 def test_wrong_options_are_named(arguments: list[str], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        run.read_options(arguments)
+        run_options.read_options(arguments)
 
 
 @pytest.mark.parametrize(
@@ -169,12 +172,12 @@ def test_wrong_options_are_named(arguments: list[str], said: str) -> None:
 def test_wrong_keys_of_a_config_are_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "mine.yaml").write_text(text, "utf-8")
     with pytest.raises(InputError, match=said):
-        run.read_options([], config=tmp_path / "mine.yaml")
+        run_options.read_options([], config=tmp_path / "mine.yaml")
 
 
 def test_a_start_that_is_no_checkpoint_or_of_another_architecture_is_named(pictures: Path, tmp_path: Path) -> None:
     (tmp_path / "some.file").write_bytes(b"not a checkpoint")
-    options = run.read_options(TINY)
+    options = run_options.read_options(TINY)
     with pytest.raises(ModelError, match="expected a checkpoint"):
         run.train_image([pictures], out=tmp_path, options=options, resume=tmp_path / "some.file")
     with pytest.raises(ModelError, match="expected exported weights"):
@@ -189,7 +192,7 @@ def test_a_start_that_is_no_checkpoint_or_of_another_architecture_is_named(pictu
 def test_hardware_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     for arguments in (["--accelerator=gpu"], ["--accelerator=abacus"]):
         with pytest.raises(InputError, match=r"accelerator|backend"):
-            run.make_trainer(run.read_options(arguments), out=tmp_path)
+            run.make_trainer(run_options.read_options(arguments), out=tmp_path)
 
 
 def test_wrong_options_are_usage_errors_of_the_command(pictures: Path) -> None:
@@ -237,7 +240,7 @@ def test_training_without_finite_gradients_stops_and_keeps_the_batch(
         return replace(result, loss=result.loss * float("nan")), seen
 
     monkeypatch.setattr(ImageTraining, "price", broken)
-    options = run.read_options([*TINY, "--optimizer.steps=90", "--validate_every=1000"])
+    options = run_options.read_options([*TINY, "--optimizer.steps=90", "--validate_every=1000"])
     with pytest.raises(TrainingError, match="expected finite gradients"):
         run.train_image([pictures], out=tmp_path, options=options)
     kept = torch.load(tmp_path / FAILED_BATCH, weights_only=True)
@@ -286,11 +289,11 @@ def test_a_run_for_structure_makes_its_lack_smaller(photo: Photo, tmp_path: Path
     for i in range(9):
         Image.fromarray(np.roll(np.tile(photo, (2, 1, 1)), 37 * i, axis=0)).save(pictures / f"{i}.png")
     arguments = [*TINY, "--distortion=ms-ssim", "--crops.crop=192", "--crops.batch=2", "--optimizer.steps=20"]
-    run.train_image([pictures], out=tmp_path, options=run.read_options(arguments))
+    run.train_image([pictures], out=tmp_path, options=run_options.read_options(arguments))
     losses = log_losses(tmp_path)
     assert losses[-1] < losses[0]
     with pytest.raises(InputError, match=r"expected crops\.crop of at least 161 for MS-SSIM, got 128"):
-        run.read_options([*TINY, "--distortion=ms-ssim", "--crops.crop=128"])
+        run_options.read_options([*TINY, "--distortion=ms-ssim", "--crops.crop=128"])
 
 
 def test_errors_of_clips_are_those_of_planes_in_420(photo: Photo) -> None:
@@ -313,7 +316,7 @@ def test_the_rate_rises_then_falls_to_zero() -> None:
 
 
 def test_a_resumed_run_goes_on_inside_its_budget() -> None:
-    options = run.read_options([*TINY, "--optimizer.minutes=2"])
+    options = run_options.read_options([*TINY, "--optimizer.minutes=2"])
     module = ImageTraining(ImageModel(options.model), options.optimizer)
     assert module.progress == 0
     module.on_load_checkpoint({"spent_s": 90.0})

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
-from test_clip_reader import write
+from test_demux import write
 
 from ncodec.api.codecs import open_codec, open_frame_codecs
 from ncodec.api.settings import EncodeVideoSettings
@@ -93,7 +93,7 @@ def test_frames_and_sound_come_back(clip: Path, stream: bytes, codecs: FrameCode
 
 def test_groups_start_where_something_moves(stream: bytes) -> None:
     tags = [frame.tag for _, frame in places(stream)]
-    i, p, c = Tag.INTRA, Tag.PREDICTED, Tag.COPY
+    i, p, c = Tag.INTRA, Tag.PREDICTED, Tag.DUPLICATE
     assert tags == [i, p, p, p, i, c, c, p, i, p, p, p]
 
 
@@ -240,7 +240,7 @@ def test_intra_frames_alone_predict_nothing_and_need_no_model_for_it(
     clip: Path, codecs: FrameCodecs, settings: EncodeVideoSettings
 ) -> None:
     data, _ = encode(clip, codecs, settings)
-    assert {frame.tag for _, frame in places(data)} == {Tag.INTRA, Tag.COPY}
+    assert {frame.tag for _, frame in places(data)} == {Tag.INTRA, Tag.DUPLICATE}
     assert StreamReader(io.BytesIO(data)).header.frame_model == NO_MODEL
     assert models_in_use(settings, codecs).frames is None
 

@@ -19,9 +19,9 @@ from ncodec.inference.model import Model
 from ncodec.picture import psnr
 from ncodec.video.frame_decoder import FrameDecoder
 from ncodec.video.frame_encoder import FrameEncoder
-from ncodec.video.frame_state import NOTHING, FrameCodecs
+from ncodec.video.frame_state import NO_REFERENCE, FrameCodecs
 from ncodec.video.motion.field import MAX_VECTOR
-from ncodec.video.rounding import MAX_SHIFT
+from ncodec.video.rounding import MAX_OFFSET
 
 Photo = npt.NDArray[np.uint8]
 QP = 45
@@ -44,7 +44,7 @@ def coded(codecs: FrameCodecs, scene: list[Photo]) -> tuple[list[Frame], list[Ph
     encoder = FrameEncoder(codecs)
     frames, seen = [], []
     for pts, pixels in enumerate(scene):
-        frames.append(encoder.encode(encoder.look(pixels, intra=pts in (2, 7)), pts=pts, qp=QP))
+        frames.append(encoder.encode(encoder.decide(pixels, intra=pts in (2, 7)), pts=pts, qp=QP))
         seen.append(encoder.last[:149, :181].copy())
     return frames, seen
 
@@ -57,7 +57,7 @@ def test_a_decoder_sees_what_the_encoder_saw(
     codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]], scene: list[Photo]
 ) -> None:
     frames, seen = coded
-    first, predicted, copy = Tag.INTRA, Tag.PREDICTED, Tag.COPY
+    first, predicted, copy = Tag.INTRA, Tag.PREDICTED, Tag.DUPLICATE
     assert [f.tag for f in frames] == [first, predicted, first, predicted, copy, predicted, predicted, copy]
     decoding = decoder(codecs)
     for frame, expected, original in zip(frames, seen, scene, strict=True):
@@ -70,16 +70,16 @@ def test_a_frame_is_coded_given_the_one_before(codecs: FrameCodecs, coded: tuple
     decoding = decoder(codecs)
     for frame in coded[0][:6]:
         decoding.parse(frame)
-    before, last = decoding._known, coded[0][6]
+    before, last = decoding._state, coded[0][6]
     read = decoding.parse(last).symbols
     assert read is not None
-    assert before.past is not None
-    z_activity, r_activity = before.past.activity
+    assert before.context is not None
+    z_activity, r_activity = before.context.activity
     livelier = replace(r_activity, found=r_activity.found + 5000)
-    other = replace(before.past, activity=(z_activity, livelier))
-    parts = (replace(before, past=None), replace(before, vectors=None), replace(before, past=other))
-    for partly in (NOTHING, *parts):
-        decoding._known = partly
+    other = replace(before.context, activity=(z_activity, livelier))
+    parts = (replace(before, context=None), replace(before, vectors=None), replace(before, context=other))
+    for partly in (NO_REFERENCE, *parts):
+        decoding._state = partly
         try:
             misread = decoding.parse(last).symbols
         except FormatError:
@@ -108,8 +108,8 @@ def test_damaged_frames_are_refused_or_parsed(
         parsed = decoding.parse(replace(frame, payload=payload.tobytes()))
     except FormatError:
         return
-    assert parsed.shifts is not None
-    assert np.abs(parsed.shifts).max() <= MAX_SHIFT
+    assert parsed.offsets is not None
+    assert np.abs(parsed.offsets).max() <= MAX_OFFSET
     assert parsed.motion is None or np.abs(parsed.motion.vectors).max() <= MAX_VECTOR
 
 
@@ -128,10 +128,10 @@ def test_symbols_that_a_decoder_will_not_see_leave_the_reference_too(
         return symbols, levels + 5
 
     encoder, decoding = FrameEncoder(codecs), decoder(codecs)
-    decoding.decode(decoding.parse(encoder.encode(encoder.look(scene[0]), pts=0, qp=QP)))
+    decoding.decode(decoding.parse(encoder.encode(encoder.decide(scene[0]), pts=0, qp=QP)))
     monkeypatch.setattr("ncodec.video.frame_encoder.is_drawn", lambda frame: False)
     monkeypatch.setattr(ImageCodec, "code", lambda self, *args, exact=None, **options: code(*args, **options))
-    pixels = decoding.decode(decoding.parse(encoder.encode(encoder.look(scene[1]), pts=1, qp=2)))
+    pixels = decoding.decode(decoding.parse(encoder.encode(encoder.decide(scene[1]), pts=1, qp=2)))
     np.testing.assert_array_equal(pixels, encoder.last[:149, :181])
 
 
@@ -155,15 +155,15 @@ def test_decoding_starts_at_any_intra_frame(codecs: FrameCodecs, coded: tuple[li
 def test_without_a_model_of_frames_all_are_intra(codecs: FrameCodecs, scene: list[Photo], coded: object) -> None:
     encoder = FrameEncoder(FrameCodecs(codecs.pictures, None))
     pairs = enumerate([scene[0], scene[1], scene[1]])
-    frames = [encoder.encode(encoder.look(pixels), pts=pts, qp=QP) for pts, pixels in pairs]
-    assert [f.tag for f in frames] == [Tag.INTRA, Tag.INTRA, Tag.COPY]
+    frames = [encoder.encode(encoder.decide(pixels), pts=pts, qp=QP) for pts, pixels in pairs]
+    assert [f.tag for f in frames] == [Tag.INTRA, Tag.INTRA, Tag.DUPLICATE]
     with pytest.raises(ModelError, match="expected a model of predicted frames"):
         FrameDecoder(FrameCodecs(codecs.pictures, None), height=149, width=181).parse(Frame(Tag.PREDICTED, 1, QP))
 
 
 def test_intra_frames_are_searched_for(codecs: FrameCodecs, scene: list[Photo]) -> None:
     encoder, reader, quick = FrameEncoder(codecs), decoder(codecs), codecs.pictures
-    frame = encoder.encode(encoder.look(scene[0]), pts=0, qp=QP)
+    frame = encoder.encode(encoder.decide(scene[0]), pts=0, qp=QP)
     searched = reader.decode(reader.parse(frame))
     symbols = quick.analyze(scene[0], qp=QP)
     plain = quick.synthesize(symbols, qp=QP, height=149, width=181)
@@ -178,24 +178,24 @@ def test_intra_frames_are_searched_for(codecs: FrameCodecs, scene: list[Photo]) 
 
 def test_another_scene_is_intra(codecs: FrameCodecs, scene: list[Photo]) -> None:
     encoder = FrameEncoder(codecs)
-    encoder.encode(encoder.look(scene[0]), pts=0, qp=QP)
+    encoder.encode(encoder.decide(scene[0]), pts=0, qp=QP)
     other = np.ascontiguousarray(scene[0].transpose(1, 0, 2)[::-1][: scene[0].shape[0]].repeat(2, axis=1)[:, :181])
-    assert encoder.look(other).tag == Tag.INTRA
-    assert encoder.look(scene[1]).tag == Tag.PREDICTED
+    assert encoder.decide(other).tag == Tag.INTRA
+    assert encoder.decide(scene[1]).tag == Tag.PREDICTED
 
 
 def test_a_size_that_changes_is_refused(codecs: FrameCodecs, scene: list[Photo]) -> None:
     encoder = FrameEncoder(codecs)
-    encoder.encode(encoder.look(scene[0]), pts=0, qp=QP)
+    encoder.encode(encoder.decide(scene[0]), pts=0, qp=QP)
     with pytest.raises(InputError, match="expected frames of one size, got 180×149 after 181×149"):
-        encoder.look(scene[1][:, 1:])
+        encoder.decide(scene[1][:, 1:])
 
 
 def test_a_caller_may_fill_its_array_anew(codecs: FrameCodecs, scene: list[Photo]) -> None:
     encoder, buffer = FrameEncoder(codecs), scene[0].copy()
-    encoder.encode(encoder.look(buffer), pts=0, qp=QP)
+    encoder.encode(encoder.decide(buffer), pts=0, qp=QP)
     buffer[:] = scene[1]
-    assert encoder.look(buffer).tag == Tag.PREDICTED
+    assert encoder.decide(buffer).tag == Tag.PREDICTED
 
 
 def test_frames_that_no_encoder_makes_are_refused(codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]]) -> None:
@@ -243,9 +243,9 @@ def test_both_sides_know_the_same_of_blocks_that_come_and_go(seed: int) -> None:
     encoder = FrameEncoder(codecs)
     decoding = FrameDecoder(codecs, height=frames[0].shape[0], width=frames[0].shape[1])
     for pts, pixels in enumerate(frames):
-        decoded = decoding.decode(decoding.parse(encoder.encode(encoder.look(pixels), pts=pts, qp=15)))
+        decoded = decoding.decode(decoding.parse(encoder.encode(encoder.decide(pixels), pts=pts, qp=15)))
         np.testing.assert_array_equal(decoded, encoder.last)
-        written, read = encoder._predictor, decoding._known
+        written, read = encoder._predictor, decoding._state
         assert written is not None
         if written.golden is None:
             assert read.golden is None

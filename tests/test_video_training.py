@@ -19,6 +19,7 @@ from tiny import log_losses
 from ncodec.errors import InputError, ModelError
 from ncodec.networks.frame import FrameModel
 from ncodec.networks.image import ImageModel
+from ncodec.training import options as run_options
 from ncodec.training import run, video
 from ncodec.training.checkpoint import save_weights
 from ncodec.training.clips import ClipBank, ClipOptions, Predictors, intra_qp, load_clips, move, to_bytes
@@ -114,7 +115,7 @@ def test_a_batch_mixes_both(photo: Photo) -> None:
 
 
 def test_sharing_the_weights_is_refused(data: Path, tmp_path: Path) -> None:
-    options = run.read_video_options([*TINY, "--strategy=fsdp", "--devices=2"])
+    options = run_options.read_video_options([*TINY, "--strategy=fsdp", "--devices=2"])
     with pytest.raises(InputError, match="expected the strategy ddp"):
         run.train_video([data], out=tmp_path, options=options, intra=tmp_path / "any")
 
@@ -125,7 +126,7 @@ def exported(model: ImageModel | FrameModel, path: Path) -> Path:
 
 
 def test_a_run_goes_on_from_exported_weights_of_predicted_frames(data: Path, tmp_path: Path) -> None:
-    options = run.read_video_options(TINY)
+    options = run_options.read_video_options(TINY)
     intra = exported(ImageModel(options.model.codec), tmp_path / "i.safetensors")
     frames = FrameModel(options.model)
     start = exported(frames, tmp_path / "f.safetensors")
@@ -139,7 +140,7 @@ def test_a_run_goes_on_from_exported_weights_of_predicted_frames(data: Path, tmp
 
 
 def test_a_run_begins_as_pictures_of_its_architecture_alone(data: Path, tmp_path: Path) -> None:
-    options = run.read_video_options(TINY)
+    options = run_options.read_video_options(TINY)
     alike, other = ImageModel(options.model.codec), ImageModel(replace(options.model.codec, latent=32))
     module, _ = run.prepare_video([data], options=options, intra=exported(alike, tmp_path / "a.safetensors"))
     assert torch.equal(module.model.codec.means.first.weight, alike.means.first.weight.half().float())
@@ -149,7 +150,7 @@ def test_a_run_begins_as_pictures_of_its_architecture_alone(data: Path, tmp_path
 
 @pytest.mark.slow
 def test_train_and_resume(data: Path, tmp_path: Path, photo: Photo) -> None:
-    options = run.read_video_options([*TINY, "--optimizer.steps=30"])
+    options = run_options.read_video_options([*TINY, "--optimizer.steps=30"])
     torch.manual_seed(1)
     begun = ImageModel(options.model.codec)
     begun.start_from(patch_statistics([photo], options.model.codec, crops=50))  # else nothing is coded, and all kept
@@ -161,7 +162,7 @@ def test_train_and_resume(data: Path, tmp_path: Path, photo: Photo) -> None:
     checkpoint = torch.load(first, weights_only=True)
     assert checkpoint["config"]["codec"]["latent"] == 48
     assert not any("intra" in name for name in checkpoint["state_dict"])
-    longer = run.read_video_options([*TINY, "--optimizer.steps=34"])
+    longer = run_options.read_video_options([*TINY, "--optimizer.steps=34"])
     second = run.train_video([data], out=out, options=longer, intra=intra, resume=first)
     assert torch.load(second, weights_only=True)["ClipData"]["first"] == 34
 
@@ -183,7 +184,7 @@ def test_first_frames_are_coded_better_by_what_encoders_choose() -> None:
 
 @pytest.fixture(scope="module")
 def module() -> VideoTraining:
-    options = run.read_video_options(TINY)
+    options = run_options.read_video_options(TINY)
     torch.manual_seed(1)
     intra, frames = ImageModel(options.model.codec), FrameModel(options.model)
     return VideoTraining(frames, intra, options.optimizer, together=2).train()

@@ -12,7 +12,7 @@ from ncodec.entropy.latents import Symbols
 from ncodec.image.codec import ImageCodec
 from ncodec.image.error_weights import RGB
 from ncodec.image.file import read_symbols
-from ncodec.image.plan import ShownDraft
+from ncodec.image.plan import RenderedSymbols
 from ncodec.image.rdoq import Progress, no_progress
 from ncodec.inference.model import FRAME
 from ncodec.picture import from_array
@@ -71,7 +71,7 @@ def compare_frames(frames: list[Pixels], qp: int) -> list[Agreement]:
     """Encode a sequence once, one intra frame and predicted ones, decode it with every variant, and compare."""
     meant: list[Symbols] = []
     encoder = FrameEncoder(FrameCodecs(*(_Recorder(c.model, c.backend, meant) for c in _open(FRAME_VARIANTS[0]))))
-    coded = [encoder.encode(encoder.look(pixels), pts=i, qp=qp) for i, pixels in enumerate(frames)]
+    coded = [encoder.encode(encoder.decide(pixels), pts=i, qp=qp) for i, pixels in enumerate(frames)]
     results = []
     references: list[Pixels] = []
     for options in FRAME_VARIANTS:
@@ -103,14 +103,14 @@ class _Recorder(ImageCodec):
     def refine(
         self,
         pixels: Pixels,
-        draft: ShownDraft | None = None,
+        initial: RenderedSymbols | None = None,
         *,
         qp: int,
         effort: int,
-        form: FloatArray = RGB,
+        error_weights: FloatArray = RGB,
         progress: Progress = no_progress,
     ) -> Symbols:
-        symbols = super().refine(pixels, draft, qp=qp, effort=effort, form=form, progress=progress)
+        symbols = super().refine(pixels, initial, qp=qp, effort=effort, error_weights=error_weights, progress=progress)
         self.analyzed.append(symbols)
         return symbols
 

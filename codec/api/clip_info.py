@@ -80,7 +80,7 @@ def _survey(reader: StreamReader, coder: FrameDecoder | None) -> VideoInfo:
         rate=float(header.rate),
         intra=kinds[Tag.INTRA],
         predicted=kinds[Tag.PREDICTED],
-        repeated=kinds[Tag.COPY],
+        repeated=kinds[Tag.DUPLICATE],
         size=reader.position,
         video_size=video_size,
         media_size=media_size,

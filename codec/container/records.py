@@ -43,7 +43,7 @@ class Tag(IntEnum):
     """a frame that needs no other"""
     PREDICTED = 2
     """a frame that is predicted from the one before it"""
-    COPY = 3
+    DUPLICATE = 3
     """the frame before it, shown again"""
     EXACT_INTRA = 4
     """an intra frame with exact cells"""
@@ -59,7 +59,7 @@ class Tag(IntEnum):
     """always last: where the index is, and how many frames there were"""
 
 
-FRAME_TAGS = frozenset({Tag.INTRA, Tag.PREDICTED, Tag.COPY, Tag.EXACT_INTRA, Tag.EXACT_PREDICTED})
+FRAME_TAGS = frozenset({Tag.INTRA, Tag.PREDICTED, Tag.DUPLICATE, Tag.EXACT_INTRA, Tag.EXACT_PREDICTED})
 INTRA_TAGS = frozenset({Tag.INTRA, Tag.EXACT_INTRA})
 """of frames from which decoding can begin"""
 _WITH_EXACT = {Tag.INTRA: Tag.EXACT_INTRA, Tag.PREDICTED: Tag.EXACT_PREDICTED}
@@ -224,7 +224,7 @@ def pack_record(record: Record, *, last_pts: int = 0) -> bytes:
 
 def _pack_frame(frame: Frame, last_pts: int) -> bytes:
     packed = bytes([frame.number]) + _pack_numbers(zigzag(frame.pts - (0 if frame.tag == Tag.INTRA else last_pts)))
-    if frame.tag == Tag.COPY:
+    if frame.tag == Tag.DUPLICATE:
         return packed
     exact = pack_varint(len(frame.exact)) + frame.exact if frame.exact else b""
     return packed + bytes([frame.qp]) + exact + frame.payload
@@ -266,7 +266,7 @@ def _unpack_frame(code: Tag, reader: ByteReader, last_pts: int) -> Frame:
     number = reader.byte()
     tag = _WITHOUT_EXACT.get(code, code)
     pts = unzigzag(reader.varint()) + (0 if tag == Tag.INTRA else last_pts)
-    if tag == Tag.COPY:
+    if tag == Tag.DUPLICATE:
         return Frame(tag, pts, number=number)
     qp = reader.byte()
     if qp >= QP_COUNT:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ncodec.arrays import Int32Array, RowArray, SignedArray
 from ncodec.container.varint import ByteReader, pack_varint
-from ncodec.entropy.copies import Kinds, pack_kinds, unpack_kinds
+from ncodec.entropy.copies import CopyMap, pack_copy_map, unpack_copy_map
 from ncodec.entropy.tables import RESIDUAL_LIMIT, ROWS, TABLE_TOTAL, Table, Tables
 from ncodec.errors import FormatError
 
@@ -57,10 +57,10 @@ def code_run(table: Table, values: Int32Array) -> Run:
 class Packer:
     """Pushes groups of symbols for `Unpacker` to pop: the coder is a stack, what is decoded first is pushed last."""
 
-    def __init__(self, kinds: Kinds | None = None) -> None:
+    def __init__(self, copy_map: CopyMap | None = None) -> None:
         self._coder = constriction.stream.stack.AnsCoder()
         self._escapes: list[bytes] = []
-        self._kinds = b"" if kinds is None else pack_kinds(kinds)
+        self._copy_map = b"" if copy_map is None else pack_copy_map(copy_map)
 
     def push(self, groups: Iterable[Group]) -> None:
         """Push groups that are decoded in this order, before all that were pushed so far."""
@@ -73,7 +73,7 @@ class Packer:
         """Lengths, escapes, which cells repeat others if any do, then the coder's 32-bit words, the last one cut."""
         escapes = b"".join(reversed(self._escapes))
         words: bytes = self._coder.get_compressed().astype("<u4").tobytes()
-        repeats = pack_varint(len(self._kinds)) + self._kinds if self._kinds else b""
+        repeats = pack_varint(len(self._copy_map)) + self._copy_map if self._copy_map else b""
         return pack_varint(2 * len(escapes) + bool(repeats)) + escapes + repeats + words.rstrip(b"\0")
 
 
@@ -101,7 +101,7 @@ class Unpacker:
         reader = ByteReader(payload)
         code = reader.varint()
         self.escapes = ByteReader(reader.take(code >> 1))
-        self._repeats = reader.take(reader.varint()) if code & 1 else None
+        self._packed_copies = reader.take(reader.varint()) if code & 1 else None
         words = reader.rest()
         if words.endswith(b"\0"):
             msg = "expected coded symbols, got bytes that no encoder ends with: the file is damaged"
@@ -109,10 +109,10 @@ class Unpacker:
         whole = np.frombuffer(words + bytes(-len(words) % 4), dtype="<u4")
         self.coder = constriction.stream.stack.AnsCoder(whole.astype(np.uint32))
 
-    def take_kinds(self, high: int, wide: int) -> Kinds | None:
+    def take_copy_map(self, high: int, wide: int) -> CopyMap | None:
         """Which of high × wide cells repeat others; None where none does."""
-        packed, self._repeats = self._repeats, None
-        return None if packed is None else unpack_kinds(packed, high, wide)
+        packed, self._packed_copies = self._packed_copies, None
+        return None if packed is None else unpack_copy_map(packed, high, wide)
 
     def values(self, table: Table, count: int) -> Int32Array:
         """The next symbols, all by one table."""
@@ -129,7 +129,7 @@ class Unpacker:
 
     def finish(self) -> None:
         """Raise FormatError unless everything was taken."""
-        if not self.coder.is_empty() or self.escapes.rest() or self._repeats is not None:
+        if not self.coder.is_empty() or self.escapes.rest() or self._packed_copies is not None:
             msg = "expected the coded symbols to end with the picture, got more: the file is damaged"
             raise FormatError(msg)
 

@@ -7,36 +7,36 @@ import numpy.typing as npt
 
 from ncodec.errors import FormatError
 
-Kinds = npt.NDArray[np.uint8]
+CopyMap = npt.NDArray[np.uint8]
 """(cells high, cells wide) of the values below"""
 Values = npt.NDArray[np.signedinteger]
 
-FRESH, LEFT, ABOVE, EXACT = 0, 1, 2, 3
+CODED, LEFT, ABOVE, EXACT = 0, 1, 2, 3
 """a cell with symbols of its own; with those of the cell on its left; with those of the one above; with none, because
 its pixels are coded exactly: its values are 0"""
-LEAST_REPEATS = 8
+LEAST_COPIES = 8
 """cells below which saying so does not pay"""
 
 
-def find_repeats(z_hat: Values, residual: Values, *, side: int) -> Kinds | None:
+def find_copies(z_hat: Values, residual: Values, *, side: int) -> CopyMap | None:
     """Which cells repeat others, or None where too few do: ẑ is (C_z, h, w), r (C_y, ≤ side·h, ≤ side·w)."""
-    kinds = np.zeros(z_hat.shape[1:], dtype=np.uint8)
+    copy_map = np.zeros(z_hat.shape[1:], dtype=np.uint8)
     for kind, axis in ((ABOVE, 0), (LEFT, 1)):
         same = _same_as_before(z_hat, axis, 1)
         # Comparing all of r costs more than the rest of the coder, and only cells alike in ẑ can be alike.
-        if same.sum() >= LEAST_REPEATS:
+        if same.sum() >= LEAST_COPIES:
             cells = _same_as_before(residual, axis, side)
             for along in (0, 1):
                 cells = np.logical_and.reduceat(cells, np.arange(0, cells.shape[along], side), axis=along)
-            kinds[same & cells] = kind
-    return kinds if np.count_nonzero(kinds) >= LEAST_REPEATS else None
+            copy_map[same & cells] = kind
+    return copy_map if np.count_nonzero(copy_map) >= LEAST_COPIES else None
 
 
-def with_exact(kinds: Kinds | None, exact: npt.NDArray[np.bool_] | None) -> Kinds | None:
+def with_exact(copy_map: CopyMap | None, exact: npt.NDArray[np.bool_] | None) -> CopyMap | None:
     """The kinds of cells, of which some are exact, whatever they repeat; None where all are fresh."""
     if exact is None or not exact.any():
-        return kinds
-    return np.where(exact, np.uint8(EXACT), np.uint8(FRESH) if kinds is None else kinds)
+        return copy_map
+    return np.where(exact, np.uint8(EXACT), np.uint8(CODED) if copy_map is None else copy_map)
 
 
 def _same_as_before(values: Values, axis: int, step: int) -> npt.NDArray[np.bool_]:
@@ -49,28 +49,28 @@ def _same_as_before(values: Values, axis: int, step: int) -> npt.NDArray[np.bool
     return same
 
 
-def fill_repeats(values: Values, kinds: Kinds, rows: range, *, side: int) -> None:
+def fill_copies(values: Values, copy_map: CopyMap, rows: range, *, side: int) -> None:
     """Copy, in place, what cells of these rows repeat; cells are of side × side values of (C, ≤ side·h, ≤ side·w)."""
     places = np.arange(values.shape[2])
     for row in rows:
         top = row * side
         own = values[:, top : top + side]  # (C, ≤ side, W)
-        above = (kinds[row] == ABOVE)[places // side]
+        above = (copy_map[row] == ABOVE)[places // side]
         if above.any():
             own[:, :, above] = values[:, top - side : top - side + own.shape[1]][:, :, above]
-        left = kinds[row] == LEFT
+        left = copy_map[row] == LEFT
         if left.any():
             source = np.maximum.accumulate(np.where(left, 0, np.arange(len(left))))
             own[...] = own[:, :, side * source[places // side] + places % side]
 
 
-def pack_kinds(kinds: Kinds) -> bytes:
+def pack_copy_map(copy_map: CopyMap) -> bytes:
     """Kinds → bytes, one a cell in raster order, 0 for exact ones, as a zlib stream; none where no cell repeats."""
-    stored = np.where(kinds == EXACT, np.uint8(FRESH), kinds)
+    stored = np.where(copy_map == EXACT, np.uint8(CODED), copy_map)
     return zlib.compress(stored.tobytes(), 9) if stored.any() else b""
 
 
-def unpack_kinds(payload: bytes, high: int, wide: int) -> Kinds:
+def unpack_copy_map(payload: bytes, high: int, wide: int) -> CopyMap:
     """Bytes → kinds of high × wide cells; raises FormatError for anything else, after no more memory than that."""
     unpacker = zlib.decompressobj()
     try:
@@ -78,13 +78,13 @@ def unpack_kinds(payload: bytes, high: int, wide: int) -> Kinds:
     except zlib.error as error:
         msg = f"expected which cells repeat others, got what is no zlib stream: {error}"
         raise FormatError(msg) from error
-    kinds = np.frombuffer(content, dtype=np.uint8)
+    copy_map = np.frombuffer(content, dtype=np.uint8)
     whole = len(content) == high * wide and unpacker.eof and not unpacker.unused_data
-    if not whole or kinds.max() > ABOVE:
+    if not whole or copy_map.max() > ABOVE:
         msg = f"expected for {high * wide} cells which others they repeat, got something else: the file is damaged"
         raise FormatError(msg)
-    kinds = kinds.reshape(high, wide)
-    if (kinds[0] == ABOVE).any() or (kinds[:, 0] == LEFT).any():
+    copy_map = copy_map.reshape(high, wide)
+    if (copy_map[0] == ABOVE).any() or (copy_map[:, 0] == LEFT).any():
         msg = "expected no cell to repeat one outside the picture, got one that does: the file is damaged"
         raise FormatError(msg)
-    return kinds
+    return copy_map

@@ -8,7 +8,7 @@ import numpy as np
 from ncodec.arrays import BoolArray, FloatArray, Int8Array, Int16Array, RowArray, SignedArray
 from ncodec.entropy.ans import Group, Packer, Unpacker, bits_of_run, code_run, groups_by_row, within
 from ncodec.entropy.contexts import PARTS, Activity, measure
-from ncodec.entropy.copies import FRESH, Kinds, fill_repeats, find_repeats, pack_kinds, with_exact
+from ncodec.entropy.copies import CODED, CopyMap, fill_copies, find_copies, pack_copy_map, with_exact
 from ncodec.entropy.tables import ROWS, Z_LIMIT, Tables, magnitudes
 from ncodec.grid import HYPER_CELL
 
@@ -31,7 +31,7 @@ class Symbols:
 
 
 @dataclass(frozen=True, eq=False)
-class Past:
+class SymbolContext:
     """What the symbols of a predicted frame tell of those of the one after it."""
 
     z_hat: Int8Array
@@ -39,10 +39,10 @@ class Past:
     activity: tuple[Activity, Activity]
     """of its hyper-latents and of its residuals, each with half of that of the frame before it"""
 
-    def band(self, band: slice, height: int) -> "Past":
+    def band(self, band: slice, height: int) -> "SymbolContext":
         """Of some rows of hyper-latents, the last of which may not be whole."""
         z_activity, r_activity = self.activity
-        return Past(self.z_hat[:, band], (z_activity.rows(band), r_activity.rows(_latent_rows(band, height))))
+        return SymbolContext(self.z_hat[:, band], (z_activity.rows(band), r_activity.rows(_latent_rows(band, height))))
 
 
 def _turned(z_hat: SignedArray, before: Int8Array | None, rows: RowArray) -> SignedArray:
@@ -66,23 +66,23 @@ def _latent_rows(band: slice, height: int) -> slice:
     return slice(band.start * HYPER_CELL, min(band.stop * HYPER_CELL, height))
 
 
-def _fresh(rows: RowArray, kinds: Kinds | None, band: slice, *, side: int) -> RowArray:
+def _coded_rows(rows: RowArray, copy_map: CopyMap | None, band: slice, *, side: int) -> RowArray:
     """The same tables, but none for what repeats other cells."""
-    if kinds is None:
+    if copy_map is None:
         return rows
-    fresh = (kinds[band] == FRESH).repeat(side, axis=0).repeat(side, axis=1)
+    fresh = (copy_map[band] == CODED).repeat(side, axis=0).repeat(side, axis=1)
     left: RowArray = np.where(fresh[: rows.shape[1], : rows.shape[2]], rows, 0)
     return left
 
 
 def _parts(
-    values: SignedArray, rows: RowArray, tables: Tables, past: Past | None, *, kind: int
+    values: SignedArray, rows: RowArray, tables: Tables, context: SymbolContext | None, *, kind: int
 ) -> Iterator[tuple[SignedArray, RowArray]]:
     """Symbols that are coded together, and their tables, as those before them say; what is yielded may be filled."""
     if tables.adapted is None:
         yield values, rows
         return
-    seen = Activity.none(*rows.shape[1:]) if past is None else past.activity[kind].halved()
+    seen = Activity.none(*rows.shape[1:]) if context is None else context.activity[kind].halved()
     for first in range(PARTS):
         part = slice(first, None, PARTS)
         yield values[part], tables.adapted[kind][rows[part], seen.contexts()]
@@ -90,16 +90,16 @@ def _parts(
 
 
 def _band_parts(
-    symbols: Symbols, tables: Tables, band: slice, kinds: Kinds | None, *, qp: int, before: Past | None
+    symbols: Symbols, tables: Tables, band: slice, copy_map: CopyMap | None, *, qp: int, before: SymbolContext | None
 ) -> Iterator[tuple[int, SignedArray, RowArray]]:
     """The parts of one band in decoding order, ẑ, then r: which of them, the symbols, their tables."""
-    past = None if before is None else before.band(band, symbols.residual.shape[1])
-    coded = _BandRows(symbols, tables, band, qp=qp, past=past)
+    context = None if before is None else before.band(band, symbols.residual.shape[1])
+    coded = _BandRows(symbols, tables, band, qp=qp, context=context)
     for kind, values, rows, side in (
         (HYPER, coded.beyond, coded.z_rows, 1),
         (RESIDUAL, coded.residual, coded.r_rows, HYPER_CELL),
     ):
-        for part, part_rows in _parts(values, _fresh(rows, kinds, band, side=side), tables, past, kind=kind):
+        for part, part_rows in _parts(values, _coded_rows(rows, copy_map, band, side=side), tables, context, kind=kind):
             yield kind, part, part_rows
 
 
@@ -112,7 +112,7 @@ def _band_groups(parts: Iterator[tuple[int, SignedArray, RowArray]], tables: Tab
 
 
 def parts_of(
-    symbols: Symbols, tables: Tables, *, qp: int, before: Past | None
+    symbols: Symbols, tables: Tables, *, qp: int, before: SymbolContext | None
 ) -> Iterator[tuple[int, SignedArray, RowArray]]:
     """All that is coded of a picture, in decoding order: `HYPER` or `RESIDUAL`, symbols, and their tables."""
     for band in _bands(symbols.z_hat.shape):
@@ -122,9 +122,11 @@ def parts_of(
 class _BandRows:
     """The symbols of a band as they are coded, and the tables that they have before activity changes them."""
 
-    def __init__(self, symbols: Symbols, tables: Tables, band: slice, *, qp: int, past: Past | None) -> None:
+    def __init__(
+        self, symbols: Symbols, tables: Tables, band: slice, *, qp: int, context: SymbolContext | None
+    ) -> None:
         z_hat = symbols.z_hat[:, band]
-        known = None if past is None else past.z_hat
+        known = None if context is None else context.z_hat
         self.residual = symbols.residual[:, _latent_rows(band, symbols.residual.shape[1])]
         self.z_rows = tables.hyper_rows(z_hat.shape, known, qp=qp)
         self.beyond = _turned(z_hat.astype(np.int16), known, self.z_rows) - _expected(known, self.z_rows)
@@ -132,19 +134,19 @@ class _BandRows:
         self.r_rows = tables.residual_rows(z_hat, qp=qp, height=height, width=width)
 
 
-def follow(symbols: Symbols, tables: Tables, *, qp: int, before: Past | None) -> Past:
+def next_context(symbols: Symbols, tables: Tables, *, qp: int, before: SymbolContext | None) -> SymbolContext:
     """What a predicted frame's symbols tell of the next one's, given what those of the frame before it told."""
     z_seen, r_seen = [], []
     for band in _bands(symbols.z_hat.shape):
-        past = None if before is None else before.band(band, symbols.residual.shape[1])
-        coded = _BandRows(symbols, tables, band, qp=qp, past=past)
+        context = None if before is None else before.band(band, symbols.residual.shape[1])
+        coded = _BandRows(symbols, tables, band, qp=qp, context=context)
         z_seen.append(measure(coded.beyond, coded.z_rows, tables.expected))
         r_seen.append(measure(coded.residual, coded.r_rows, tables.expected))
     z_activity, r_activity = Activity.stacked(z_seen), Activity.stacked(r_seen)
     if before is not None:
         z_before, r_before = before.activity
         z_activity, r_activity = z_activity + z_before.halved(), r_activity + r_before.halved()
-    return Past(symbols.z_hat, (z_activity, r_activity))
+    return SymbolContext(symbols.z_hat, (z_activity, r_activity))
 
 
 def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> bool:
@@ -162,24 +164,24 @@ def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> bool:
 
 
 def push_symbols(
-    symbols: Symbols, tables: Tables, *, qp: int, before: Past | None = None, last: Sequence[Group] = ()
+    symbols: Symbols, tables: Tables, *, qp: int, before: SymbolContext | None = None, last: Sequence[Group] = ()
 ) -> Packer:
     """Push a picture's symbols, and what is decoded after them; what is decoded before them can be pushed then.
 
     `before` is of the frame before, where it was predicted by the same model.
     """
     pushed = [
-        _push_fresh(symbols, tables, option, qp=qp, before=before, last=last)
+        _push(symbols, tables, option, qp=qp, before=before, last=last)
         for option in _options(symbols, repeating=before is None)
     ]
     return min(pushed, key=lambda packer: len(packer.payload())) if len(pushed) > 1 else pushed[0]
 
 
-def _options(symbols: Symbols, *, repeating: bool) -> list[Kinds | None]:
+def _options(symbols: Symbols, *, repeating: bool) -> list[CopyMap | None]:
     """How cells can be coded: all but exact ones with symbols of their own, and as repeating others where some do."""
-    kinds = find_repeats(symbols.z_hat, symbols.residual, side=HYPER_CELL) if repeating else None
+    copy_map = find_copies(symbols.z_hat, symbols.residual, side=HYPER_CELL) if repeating else None
     plain = with_exact(None, symbols.exact)
-    return [plain] if kinds is None else [plain, with_exact(kinds, symbols.exact)]
+    return [plain] if copy_map is None else [plain, with_exact(copy_map, symbols.exact)]
 
 
 def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int) -> bytes:
@@ -187,25 +189,31 @@ def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int) -> bytes:
     return push_symbols(symbols, tables, qp=qp).payload()
 
 
-def _push_fresh(
-    symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int, before: Past | None, last: Sequence[Group]
+def _push(
+    symbols: Symbols,
+    tables: Tables,
+    copy_map: CopyMap | None,
+    *,
+    qp: int,
+    before: SymbolContext | None,
+    last: Sequence[Group],
 ) -> Packer:
-    packer = Packer(kinds)
+    packer = Packer(copy_map)
     packer.push(last)
     for band in reversed(_bands(symbols.z_hat.shape)):
-        packer.push(_band_groups(_band_parts(symbols, tables, band, kinds, qp=qp, before=before), tables))
+        packer.push(_band_groups(_band_parts(symbols, tables, band, copy_map, qp=qp, before=before), tables))
     return packer
 
 
 def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
     """Bits of `pack_symbols`, but for its last rounding: -log₂ of tables, and the escapes."""
-    return min(_bits_of(symbols, tables, kinds, qp=qp) for kinds in _options(symbols, repeating=True))
+    return min(_bits_of(symbols, tables, copy_map, qp=qp) for copy_map in _options(symbols, repeating=True))
 
 
-def _bits_of(symbols: Symbols, tables: Tables, kinds: Kinds | None, *, qp: int) -> float:
+def _bits_of(symbols: Symbols, tables: Tables, copy_map: CopyMap | None, *, qp: int) -> float:
     bands = _bands(symbols.z_hat.shape)
-    parts = (part for band in bands for part in _band_parts(symbols, tables, band, kinds, qp=qp, before=None))
-    of_kinds = 0 if kinds is None else 8 * len(pack_kinds(kinds))
+    parts = (part for band in bands for part in _band_parts(symbols, tables, band, copy_map, qp=qp, before=None))
+    of_kinds = 0 if copy_map is None else 8 * len(pack_copy_map(copy_map))
     return of_kinds + sum(bits_of_run(code_run(*group)) for group in _band_groups(parts, tables))
 
 
@@ -213,7 +221,7 @@ def bits_by_cell(symbols: Symbols, tables: Tables, *, qp: int) -> FloatArray:
     """(⌈h/4⌉, ⌈w/4⌉) bits of the symbols of a picture in each cell, by their tables."""
     bits = np.zeros(symbols.z_hat.shape[1:], dtype=np.float32)
     for band in _bands(symbols.z_hat.shape):
-        coded = _BandRows(symbols, tables, band, qp=qp, past=None)
+        coded = _BandRows(symbols, tables, band, qp=qp, context=None)
         bits[band] = tables.prices.of(coded.z_rows, coded.beyond).sum(axis=0)
         by_place = tables.prices.of(coded.r_rows, coded.residual).sum(axis=0)
         for axis in (0, 1):
@@ -242,30 +250,30 @@ def pop_symbols(
     qp: int,
     height: int,
     width: int,
-    before: Past | None = None,
+    before: SymbolContext | None = None,
     exact: BoolArray | None = None,
 ) -> Symbols:
     """The next symbols of a payload; `before` is as for `push_symbols`, cells that are `exact` have none."""
     cells_high, cells_wide = -(-height // HYPER_CELL), -(-width // HYPER_CELL)
     z_hat = np.zeros((tables.z_rows.shape[1], cells_high, cells_wide), dtype=np.int8)
     residual = np.zeros((tables.bias.shape[1], height, width), dtype=np.int16)
-    kinds = with_exact(unpacker.take_kinds(cells_high, cells_wide), exact)
+    copy_map = with_exact(unpacker.take_copy_map(cells_high, cells_wide), exact)
     for band in _bands(z_hat.shape):
         z_band, r_band = z_hat[:, band], residual[:, _latent_rows(band, height)]
-        past = None if before is None else before.band(band, height)
-        known = None if past is None else past.z_hat
-        rows = _fresh(tables.hyper_rows(z_band.shape, known, qp=qp), kinds, band, side=1)
+        context = None if before is None else before.band(band, height)
+        known = None if context is None else context.z_hat
+        rows = _coded_rows(tables.hyper_rows(z_band.shape, known, qp=qp), copy_map, band, side=1)
         beyond = np.zeros(z_band.shape, dtype=np.int32)
-        for values, part_rows in _parts(beyond, rows, tables, past, kind=HYPER):
+        for values, part_rows in _parts(beyond, rows, tables, context, kind=HYPER):
             unpacker.fill(values, part_rows, tables)
         z_band[...] = within(_turned(beyond + _expected(known, rows), known, rows), Z_LIMIT)
         cell_rows = range(band.start, band.stop)
-        if kinds is not None:
-            fill_repeats(z_hat, kinds, cell_rows, side=1)
+        if copy_map is not None:
+            fill_copies(z_hat, copy_map, cell_rows, side=1)
         rows = tables.residual_rows(z_band, qp=qp, height=r_band.shape[1], width=r_band.shape[2])
-        rows = _fresh(rows, kinds, band, side=HYPER_CELL)
-        for values, part_rows in _parts(r_band, rows, tables, past, kind=RESIDUAL):
+        rows = _coded_rows(rows, copy_map, band, side=HYPER_CELL)
+        for values, part_rows in _parts(r_band, rows, tables, context, kind=RESIDUAL):
             unpacker.fill(values, part_rows, tables)
-        if kinds is not None:
-            fill_repeats(residual, kinds, cell_rows, side=HYPER_CELL)
+        if copy_map is not None:
+            fill_copies(residual, copy_map, cell_rows, side=HYPER_CELL)
     return Symbols(z_hat, residual, exact)

@@ -30,11 +30,11 @@ from ncodec.image.file import (
     read_layers,
     read_symbols,
 )
-from ncodec.image.plan import Plan, Planner, ShownDraft
+from ncodec.image.plan import Plan, Planner, RenderedSymbols
 from ncodec.image.rdoq import Progress, no_progress, refine
 from ncodec.image.tiled_networks import TiledNetworks
 from ncodec.image.tiles import LARGE_PICTURE
-from ncodec.inference.model import SLOPES_FILE, Model
+from ncodec.inference.model import RD_GRADIENT_FILE, Model
 from ncodec.picture import Picture
 from ncodec.quality import DEFAULT_EFFORT, MAX_EFFORT, QP_COUNT, check_effort
 
@@ -46,30 +46,39 @@ class ImageCodec(TiledNetworks):
     def refine(
         self,
         pixels: Pixels,
-        draft: ShownDraft | None = None,
+        initial: RenderedSymbols | None = None,
         *,
         qp: int,
         effort: int,
-        form: FloatArray = RGB,
+        error_weights: FloatArray = RGB,
         progress: Progress = no_progress,
     ) -> Symbols:
         """(H, W, 3) uint8, and its draft where one was made → symbols with less λ·D + R than those of the draft.
 
         What of errors counts is a form of `ncodec.image.error_weights`; errors in exact cells do not.
         """
-        draft = draft or self.draft(pixels, qp=qp)
-        if draft.symbols.exact is not None:
-            held = by_pixel(draft.symbols.exact, *pixels.shape[:2])
-            pixels = np.where(held[:, :, None], draft.pixels, pixels)
+        initial = initial or self.quantize(pixels, qp=qp)
+        if initial.symbols.exact is not None:
+            held = by_pixel(initial.symbols.exact, *pixels.shape[:2])
+            pixels = np.where(held[:, :, None], initial.pixels, pixels)
         search = search_of(effort, qp=qp)
-        high, wide = (PATCH * side for side in draft.symbols.residual.shape[1:])
+        high, wide = (PATCH * side for side in initial.symbols.residual.shape[1:])
         padded = np.pad(pixels, ((0, high - pixels.shape[0]), (0, wide - pixels.shape[1]), (0, 0)), mode="edge")
-        return refine(padded, draft, self.model.tables, self.backend, search, qp=qp, form=form, progress=progress)
+        return refine(
+            padded,
+            initial,
+            self.model.tables,
+            self.backend,
+            search,
+            qp=qp,
+            error_weights=error_weights,
+            progress=progress,
+        )
 
     @property
     def searchable(self) -> bool:
         """Whether `refine` can be."""
-        return self.model.path(SLOPES_FILE).exists()
+        return self.model.path(RD_GRADIENT_FILE).exists()
 
     def usual_effort(self, height: int, width: int, effort: int) -> int:
         """An effort that nobody asked for: none without slopes, or where it would take much memory."""
@@ -84,7 +93,9 @@ class ImageCodec(TiledNetworks):
             return self.usual_effort(picture.height, picture.width, DEFAULT_EFFORT)
         check_effort(effort)
         if effort and not self.searchable:
-            msg = f"model {self.model.name} has no {SLOPES_FILE}, because it is not for PSNR or was exported by an "
+            msg = (
+                f"model {self.model.name} has no {RD_GRADIENT_FILE}, because it is not for PSNR or was exported by an "
+            )
             msg += f"earlier version: expected an effort of 0, got {effort}"
             raise ModelError(msg)
         return effort
@@ -107,9 +118,9 @@ class ImageCodec(TiledNetworks):
         cells = covered(plan.layers, picture.height, picture.width)
         if cells.all():
             return encode_layers(picture, plan.layers, qp=qp, lossless=is_lossless(source, plan.layers))
-        symbols, qp = plan.draft.symbols, plan.qp
+        symbols, qp = plan.initial.symbols, plan.qp
         if effort:
-            symbols = self.refine(picture.pixels, plan.draft, qp=qp, effort=effort, progress=progress)
+            symbols = self.refine(picture.pixels, plan.initial, qp=qp, effort=effort, progress=progress)
         payload = pack_symbols(symbols, self.model.tables, qp=qp)
         header = Header(self.model.id, picture.width, picture.height, qp, flags_of(picture))
         if header.latent_size != symbols.residual.shape[1:]:
@@ -139,10 +150,10 @@ class ImageCodec(TiledNetworks):
         The latent is of whole cells where that is better, if the picture `can_extend` beyond its edges.
         """
 
-        def drafted(pixels: Pixels, *, qp: int, exact: BoolArray | None, whole: bool) -> ShownDraft:
-            return self.draft(pixels, qp=qp, exact=exact, whole=whole, with_latent=with_latent)
+        def quantized(pixels: Pixels, *, qp: int, exact: BoolArray | None, whole: bool) -> RenderedSymbols:
+            return self.quantize(pixels, qp=qp, exact=exact, whole=whole, with_latent=with_latent)
 
-        return Planner(picture, goals, self.model.tables, drafted).plan(qp, can_extend=can_extend)
+        return Planner(picture, goals, self.model.tables, quantized).plan(qp, can_extend=can_extend)
 
     def decode(self, data: bytes) -> Picture:
         """File bytes → picture."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-LOOKS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 32)
+PASSES = (0, 1, 2, 3, 4, 6, 8, 12, 16, 32)
 """at what moving symbols would do, by effort"""
 _STEPS_PER_MOVE = 16
 """of qp: where latents are worth more bits, more of them can move without being in each other's way"""
@@ -22,18 +22,20 @@ class Search:
     """moves of symbols over a place after the first look at each half; fewer and fewer, one after the last"""
 
     @property
-    def looks(self) -> int:
+    def passes(self) -> int:
         """How many there are."""
         return self.first + self.second
 
-    def moves(self, look: int) -> int:
+    def updates(self, pass_number: int) -> int:
         """How many symbols over a place may move after a look, which count from 0."""
-        done, last = (look, self.first - 1) if look < self.first else (look - self.first, self.second - 1)
+        done, last = (
+            (pass_number, self.first - 1) if pass_number < self.first else (pass_number - self.first, self.second - 1)
+        )
         return self.most if done == 0 else round(self.most + (1 - self.most) * done / last)
 
 
 def search_of(effort: int, *, qp: int) -> Search:
     """The search of an effort of 1 to `MAX_EFFORT`."""
-    first = LOOKS[effort] // 2
-    second = LOOKS[effort] - first
+    first = PASSES[effort] // 2
+    second = PASSES[effort] - first
     return Search(first, second, 1 + qp // _STEPS_PER_MOVE + min(second, _MORE_AT_FIRST))

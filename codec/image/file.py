@@ -15,7 +15,7 @@ from ncodec.exact.layers import Layer, code_layers, covered, pack_layers, paint,
 from ncodec.exact.vp8l import MAX_SIDE, USUAL, Search, pack_vp8l, unpack_vp8l
 from ncodec.grid import cells_of
 from ncodec.inference.model import Model
-from ncodec.picture import Picture, luma
+from ncodec.picture import Picture, channel_mean
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Encoded:
 
 def as_delivered(pixels: Pixels, *, grey: bool) -> Pixels:
     """What a reader sees of decoded pixels: three equal channels for a grey picture."""
-    return np.repeat(luma(pixels)[:, :, None], 3, axis=2) if grey else pixels
+    return np.repeat(channel_mean(pixels)[:, :, None], 3, axis=2) if grey else pixels
 
 
 def flags_of(picture: Picture) -> Flag:

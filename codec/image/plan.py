@@ -19,7 +19,7 @@ from ncodec.exact.outcome import NetworkOutcome, Outcome, shown_where
 from ncodec.grid import CELL, patches_of
 from ncodec.hidden import hidden_pixels
 from ncodec.image.file import as_delivered
-from ncodec.inference.protocol import Draft
+from ncodec.inference.protocol import InitialSymbols
 from ncodec.picture import Picture
 from ncodec.quality import QP_COUNT
 
@@ -38,7 +38,7 @@ ENOUGH = 2.0
 
 
 @dataclass(frozen=True, eq=False)
-class ShownDraft(Draft):
+class RenderedSymbols(InitialSymbols):
     """A draft, and what a decoder makes of it."""
 
     pixels: Pixels
@@ -51,15 +51,15 @@ class Plan:
 
     qp: int
     """of the network (higher is finer): above the requested one where that misses the floor, near it if tiny"""
-    draft: ShownDraft
+    initial: RenderedSymbols
     layers: tuple[Layer, ...] = ()
     """of exact cells"""
 
 
-class Drafter(Protocol):
+class Quantizer(Protocol):
     """Drafts pixels, (H, W, 3), beside `exact` cells; `whole` extends the latent to whole cells."""
 
-    def __call__(self, pixels: Pixels, *, qp: int, exact: BoolArray | None, whole: bool) -> ShownDraft:
+    def __call__(self, pixels: Pixels, *, qp: int, exact: BoolArray | None, whole: bool) -> RenderedSymbols:
         """The draft at a qp."""
 
 
@@ -68,7 +68,7 @@ class _Network:
     """What the network makes of a picture beside cells that are exact."""
 
     qp: int
-    draft: ShownDraft
+    initial: RenderedSymbols
     outcome: NetworkOutcome
 
     @cached_property
@@ -79,7 +79,7 @@ class _Network:
     @property
     def plan(self) -> "_Rated":
         """The plan without exact cells."""
-        return _Rated(Plan(self.qp, self.draft), self)
+        return _Rated(Plan(self.qp, self.initial), self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +105,11 @@ class _Rated:
 class Planner:
     """Plans one picture for the goals of a model, which are of a qp each."""
 
-    def __init__(self, picture: Picture, goals: Callable[[int], Goal], tables: Tables, drafter: Drafter) -> None:
+    def __init__(self, picture: Picture, goals: Callable[[int], Goal], tables: Tables, quantizer: Quantizer) -> None:
         self.picture = picture
         self._goals = goals
         self._tables = tables
-        self._draft = drafter
+        self._draft = quantizer
         self._hidden = hidden_pixels(picture)
         self._pixels = picture.width * picture.height
         if self._hidden is not None:
@@ -176,20 +176,20 @@ class Planner:
 
     def _beside(self, exact: BoolArray, network: _Network) -> _Network:
         """The network's draft with these cells exact."""
-        is_whole = network.draft.symbols.residual.shape[1:] != patches_of(self.picture.height, self.picture.width)
+        is_whole = network.initial.symbols.residual.shape[1:] != patches_of(self.picture.height, self.picture.width)
         filled = fill_cells(self.picture.pixels, exact)
         return self._network(filled, qp=network.qp, exact=exact, whole=is_whole)
 
     def _network(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None, whole: bool = False) -> _Network:
-        draft = self._draft(pixels, qp=qp, exact=exact, whole=whole)
-        shown = shown_where(self._hidden, self.picture.pixels, as_delivered(draft.pixels, grey=self.picture.grey))
-        outcome = NetworkOutcome(self.picture.pixels, shown, draft.symbols, self._tables, qp=qp)
-        return _Network(qp, draft, outcome)
+        initial = self._draft(pixels, qp=qp, exact=exact, whole=whole)
+        shown = shown_where(self._hidden, self.picture.pixels, as_delivered(initial.pixels, grey=self.picture.grey))
+        outcome = NetworkOutcome(self.picture.pixels, shown, initial.symbols, self._tables, qp=qp)
+        return _Network(qp, initial, outcome)
 
 
 def _rated(choice: Choice, beside: _Network) -> _Rated:
     """The plan of a choice and of what the network makes beside its cells."""
-    return _Rated(Plan(beside.qp, beside.draft, choice.layers), beside, choice)
+    return _Rated(Plan(beside.qp, beside.initial, choice.layers), beside, choice)
 
 
 def _are_edges_worse(costs: FloatArray, source: Pixels) -> bool:

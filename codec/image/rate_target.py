@@ -216,10 +216,10 @@ class _Trials:
             for qp in SAMPLED_QPS:
                 # Without floors, which the whole picture may meet where a part of it does not.
                 plan = self._codec.plan(sample, self._codec.price, qp=qp, with_latent=False)
-                shown, bits = as_delivered(plan.draft.pixels, grey=sample.grey).copy(), 0.0
+                shown, bits = as_delivered(plan.initial.pixels, grey=sample.grey).copy(), 0.0
                 paint(shown, plan.layers)
                 if not covered(plan.layers, sample.height, sample.width).all():
-                    bits = estimate_bits(plan.draft.symbols, self._codec.model.tables, qp=plan.qp)
+                    bits = estimate_bits(plan.initial.symbols, self._codec.model.tables, qp=plan.qp)
                 size = bits / 8 + len(pack_layers(plan.layers))
                 sizes.append(math.log2(size / share + OVERHEAD))
                 qualities.append(min(psnr(sample.pixels, shown), EXACT_PSNR))

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.arrays import BoolArray, FloatArray, Int16Array, Pixels, RowArray
-from ncodec.entropy.copies import find_repeats
+from ncodec.entropy.copies import find_copies
 from ncodec.entropy.latents import Symbols
 from ncodec.entropy.tables import RESIDUAL_LIMIT, Tables
 from ncodec.grid import CELL, HYPER_CELL, PATCH
 from ncodec.image.effort import Search
 from ncodec.image.tiles import Tile, tiles
-from ncodec.inference.protocol import Backend, Draft, Slopes
+from ncodec.inference.protocol import Backend, InitialSymbols, RdGradient
 
 FIRST_GAIN, SECOND_GAIN = 3.0, 2.0
 """bits that a move of the first and the second half of the latents has to promise: moves beside each other add up to
@@ -38,13 +38,13 @@ def no_progress(done: int, steps: int) -> None:
 
 def refine(
     pixels: Pixels,
-    draft: Draft,
+    initial: InitialSymbols,
     tables: Tables,
     backend: Backend,
     search: Search,
     *,
     qp: int,
-    form: FloatArray,
+    error_weights: FloatArray,
     progress: Progress,
 ) -> Symbols:
     """(H, W, 3) with H and W multiples of 16 and what one pass made of it → symbols that cost less.
@@ -56,44 +56,51 @@ def refine(
     parts = list(tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, side=SEARCHED_TILE))
     steps = count(1)
     # Where places are all alike they all move at once, and what each of them promised is not kept.
-    alike = find_repeats(draft.symbols.z_hat, draft.symbols.residual, side=HYPER_CELL) is not None
-    known, cost = draft, 0.0
-    for look in range(search.looks):
-        on_first = look < search.first
+    alike = find_copies(initial.symbols.z_hat, initial.symbols.residual, side=HYPER_CELL) is not None
+    known, cost = initial, 0.0
+    for pass_number in range(search.passes):
+        on_first = pass_number < search.first
         least = FIRST_GAIN if on_first else SECOND_GAIN
         # What lies beside a tile is as it was before this look.
         residual = known.symbols.residual.copy()
         for tile in parts:
             seen, rows = _seen(known, tile, tables, qp=qp)
-            found = backend.slopes(pixels[tile.seen(1)], seen, rows > 0, qp=qp, form=form, reround=look <= search.first)
-            if look == 0 and alike:
+            found = backend.rd_gradient(
+                pixels[tile.seen(1)],
+                seen,
+                rows > 0,
+                qp=qp,
+                error_weights=error_weights,
+                requantize=pass_number <= search.first,
+            )
+            if pass_number == 0 and alike:
                 cost += _whole_cost(found.cost, seen, rows, tables, tile)
             movable = (rows > 0) & (_first_half(rows.shape) == on_first)
-            better = _moved(found, rows, movable, tables, least=least, most=search.moves(look))
+            better = _moved(found, rows, movable, tables, least=least, most=search.updates(pass_number))
             residual[:, *tile.outer(PATCH)] = better[:, *tile.inner(PATCH)]
-            progress(next(steps), len(parts) * search.looks)
-        known = Draft(Symbols(draft.symbols.z_hat, residual, draft.symbols.exact), draft.latent)
+            progress(next(steps), len(parts) * search.passes)
+        known = InitialSymbols(Symbols(initial.symbols.z_hat, residual, initial.symbols.exact), initial.latent)
     if not alike:
         return known.symbols
     for tile in parts:
         seen, rows = _seen(known, tile, tables, qp=qp)
-        of_errors = backend.cost(pixels[tile.seen(1)], seen, rows > 0, qp=qp, form=form)
+        of_errors = backend.cost(pixels[tile.seen(1)], seen, rows > 0, qp=qp, error_weights=error_weights)
         cost -= _whole_cost(of_errors, seen, rows, tables, tile)
-    return known.symbols if cost > 0 else draft.symbols
+    return known.symbols if cost > 0 else initial.symbols
 
 
-def _seen(draft: Draft, tile: Tile, tables: Tables, *, qp: int) -> tuple[Draft, RowArray]:
+def _seen(initial: InitialSymbols, tile: Tile, tables: Tables, *, qp: int) -> tuple[InitialSymbols, RowArray]:
     """What is seen of a draft around a tile, and the tables of its residuals."""
     y = (slice(None), *tile.seen(PATCH))
-    latent, z_hat = draft.latent[y], draft.symbols.z_hat[:, *tile.seen(CELL)]
+    latent, z_hat = initial.latent[y], initial.symbols.z_hat[:, *tile.seen(CELL)]
     rows = tables.residual_rows(z_hat, qp=qp, height=latent.shape[1], width=latent.shape[2])
-    if draft.symbols.exact is not None:
-        exact = draft.symbols.exact[tile.seen(CELL)].repeat(HYPER_CELL, axis=0).repeat(HYPER_CELL, axis=1)
+    if initial.symbols.exact is not None:
+        exact = initial.symbols.exact[tile.seen(CELL)].repeat(HYPER_CELL, axis=0).repeat(HYPER_CELL, axis=1)
         rows = np.where(exact[: rows.shape[1], : rows.shape[2]], np.uint8(0), rows)
-    return Draft(Symbols(z_hat, draft.symbols.residual[y]), latent), rows
+    return InitialSymbols(Symbols(z_hat, initial.symbols.residual[y]), latent), rows
 
 
-def _whole_cost(of_errors: FloatArray, seen: Draft, rows: RowArray, tables: Tables, tile: Tile) -> float:
+def _whole_cost(of_errors: FloatArray, seen: InitialSymbols, rows: RowArray, tables: Tables, tile: Tile) -> float:
     """Of errors and residuals in a tile, without what is around it."""
     inner = (slice(None), *tile.inner(PATCH))
     bits = tables.prices.of(rows[inner], seen.symbols.residual[inner])
@@ -107,7 +114,9 @@ def _first_half(shape: tuple[int, ...]) -> BoolArray:
     return first
 
 
-def _moved(found: Slopes, rows: RowArray, movable: BoolArray, tables: Tables, *, least: float, most: int) -> Int16Array:
+def _moved(
+    found: RdGradient, rows: RowArray, movable: BoolArray, tables: Tables, *, least: float, most: int
+) -> Int16Array:
     """Residuals after the best moves by one of what is `movable`: of `least` bits each, `most` at a place."""
     residual = found.residual.copy()
     places = np.flatnonzero(movable)

@@ -8,7 +8,7 @@ import numpy as np
 from ncodec.arrays import BoolArray, Levels, Pixels
 from ncodec.entropy.latents import Symbols, zero_certain
 from ncodec.grid import CELL, PATCH, Place
-from ncodec.image.plan import ShownDraft
+from ncodec.image.plan import RenderedSymbols
 from ncodec.image.tiles import Tile, largest_tile, pad_to_patches, tiles
 from ncodec.inference.model import Model
 from ncodec.inference.protocol import Backend
@@ -37,7 +37,7 @@ class TiledNetworks:
 
         return self._assembled(analyzed, pixels.shape[0], pixels.shape[1], qp=qp, exact=exact)
 
-    def draft(
+    def quantize(
         self,
         pixels: Pixels,
         *,
@@ -45,7 +45,7 @@ class TiledNetworks:
         exact: BoolArray | None = None,
         whole: bool = False,
         with_latent: bool = True,
-    ) -> ShownDraft:
+    ) -> RenderedSymbols:
         """(H, W, 3) uint8 → symbols, 0 in cells that are `exact`, the picture that they give, and what they round.
 
         With `whole`, the latent is of whole cells: the picture is extended to multiples of 64.
@@ -55,10 +55,10 @@ class TiledNetworks:
         latent = np.zeros((self.model.tables.bias.shape[1], high, wide), np.float32)
         shown = padded.copy()
 
-        def drafted(tile: Tile) -> Symbols:
+        def quantized(tile: Tile) -> Symbols:
             seen, cells = padded[tile.seen(1)], None if exact is None else exact[tile.seen(CELL)]
             if with_latent:
-                made, levels = self.backend.draft(seen, qp=qp, exact=cells)
+                made, levels = self.backend.quantize(seen, qp=qp, exact=cells)
                 symbols = made.symbols
                 latent[:, *tile.outer(PATCH)] = made.latent[:, *tile.inner(PATCH)]
             else:
@@ -66,8 +66,8 @@ class TiledNetworks:
             shown[tile.outer(1)] = to_pixels(levels[tile.inner(1)])
             return symbols
 
-        symbols = self._assembled(drafted, *padded.shape[:2], qp=qp, exact=exact)
-        return ShownDraft(symbols, latent, shown[: pixels.shape[0], : pixels.shape[1]])
+        symbols = self._assembled(quantized, *padded.shape[:2], qp=qp, exact=exact)
+        return RenderedSymbols(symbols, latent, shown[: pixels.shape[0], : pixels.shape[1]])
 
     def _assembled(
         self, symbols_of: Callable[[Tile], Symbols], height: int, width: int, *, qp: int, exact: BoolArray | None

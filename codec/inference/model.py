@@ -11,7 +11,7 @@ from ncodec.entropy.tables import Tables
 from ncodec.errors import ModelError
 
 TABLES_FILE = "tables.npz"
-SLOPES_FILE = "slopes.onnx"
+RD_GRADIENT_FILE = "slopes.onnx"
 """of models that an encoder can search for better symbols of, which are those of pictures for the least square error"""
 PICTURE, FRAME = "picture", "frame"
 """kinds of models: of pictures, and of frames that are predicted from the one before"""

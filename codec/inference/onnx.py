@@ -9,8 +9,8 @@ import onnxruntime
 from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
 from ncodec.entropy.latents import Symbols
 from ncodec.errors import BackendError
-from ncodec.inference.model import FRAME, SLOPES_FILE, Model
-from ncodec.inference.protocol import Draft, Slopes, exact_cells
+from ncodec.inference.model import FRAME, RD_GRADIENT_FILE, Model
+from ncodec.inference.protocol import InitialSymbols, RdGradient, exact_cells
 
 LARGE = 3 * 2**21
 """values of a tile (about two megapixels) from which memory is given back after each run"""
@@ -80,38 +80,47 @@ class OnnxBackend:
         inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, **_known(qp, predicted)}
         return self._run("decoder.onnx", ["levels"], inputs, large=symbols.residual.size > LARGE)[0]
 
-    def draft(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[Draft, Levels]:
+    def quantize(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[InitialSymbols, Levels]:
         """A picture → symbols, what they round, and the levels that they give."""
         wanted = ["z_hat", "residual", "latent", "levels"]
         inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, None)}
         z_hat, residual, latent, levels = self._run("encoder.onnx", wanted, inputs, large=pixels.size > LARGE)
-        return Draft(Symbols(z_hat, residual), latent), levels
+        return InitialSymbols(Symbols(z_hat, residual), latent), levels
 
-    def slopes(
-        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray, reround: bool
-    ) -> Slopes:
+    def rd_gradient(
+        self,
+        pixels: Pixels,
+        initial: InitialSymbols,
+        coded: BoolArray,
+        *,
+        qp: int,
+        error_weights: FloatArray,
+        requantize: bool,
+    ) -> RdGradient:
         """What moving symbols of a picture would do."""
         wanted = ["settled", "slope", "curvature", "cost"]
-        inputs = _slopes_inputs(pixels, draft, coded, qp=qp, form=form, reround=reround)
-        return Slopes(*self._run(SLOPES_FILE, wanted, inputs, large=pixels.size > LARGE))
+        inputs = _gradient_inputs(pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=requantize)
+        return RdGradient(*self._run(RD_GRADIENT_FILE, wanted, inputs, large=pixels.size > LARGE))
 
-    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray) -> FloatArray:
+    def cost(
+        self, pixels: Pixels, initial: InitialSymbols, coded: BoolArray, *, qp: int, error_weights: FloatArray
+    ) -> FloatArray:
         """The cost of the errors alone."""
-        inputs = _slopes_inputs(pixels, draft, coded, qp=qp, form=form, reround=False)
-        return self._run(SLOPES_FILE, ["cost"], inputs, large=pixels.size > LARGE)[0]
+        inputs = _gradient_inputs(pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=False)
+        return self._run(RD_GRADIENT_FILE, ["cost"], inputs, large=pixels.size > LARGE)[0]
 
 
-def _slopes_inputs(
-    pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray, reround: bool
+def _gradient_inputs(
+    pixels: Pixels, initial: InitialSymbols, coded: BoolArray, *, qp: int, error_weights: FloatArray, requantize: bool
 ) -> dict[str, object]:
     return {
         "pixels": pixels,
-        "latent": draft.latent,
-        "z_hat": draft.symbols.z_hat,
-        "residual": draft.symbols.residual,
+        "latent": initial.latent,
+        "z_hat": initial.symbols.z_hat,
+        "residual": initial.symbols.residual,
         "coded": coded,
-        "form": form,
-        "reround": np.array([reround]),
+        "form": error_weights,
+        "reround": np.array([requantize]),
         **_known(qp, None),
     }
 

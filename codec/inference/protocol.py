@@ -11,7 +11,7 @@ from ncodec.grid import CELL
 
 
 @dataclass(frozen=True, eq=False)
-class Draft:
+class InitialSymbols:
     """Symbols of a picture that are not final, and what they round."""
 
     symbols: Symbols
@@ -20,7 +20,7 @@ class Draft:
 
 
 @dataclass(frozen=True, eq=False)
-class Slopes:
+class RdGradient:
     """How the cost of errors, in bits of the picture, changes with each latent."""
 
     residual: Int16Array
@@ -52,19 +52,28 @@ class Backend(Protocol):
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
         """Symbols of a latent of h × w → (16·h, 16·w, 3); from models of frames, what the prediction lacks."""
 
-    def draft(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[Draft, Levels]:
+    def quantize(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[InitialSymbols, Levels]:
         """A picture → symbols as of `analyze`, what they round, and the levels that they give."""
 
-    def slopes(
-        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray, reround: bool
-    ) -> Slopes:
-        """What moving symbols of a picture would do, whose table is not certain where `coded`, (C_y, h, w), is true.
+    def rd_gradient(
+        self,
+        pixels: Pixels,
+        initial: InitialSymbols,
+        coded: BoolArray,
+        *,
+        qp: int,
+        error_weights: FloatArray,
+        requantize: bool,
+    ) -> RdGradient:
+        """Rate–distortion gradient of every latent whose table is not certain: where `coded`, (C_y, h, w), is true.
 
-        What of errors counts is a form of `ncodec.image.error_weights`. With `reround`, symbols of the second half are
-        first rounded anew from the latent. Models of pictures alone know.
+        `error_weights` are those of `ncodec.image.error_weights`. With `requantize`, symbols of the second half are
+        first rounded anew from the latent. Models of pictures alone have one.
         """
 
-    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray) -> FloatArray:
+    def cost(
+        self, pixels: Pixels, initial: InitialSymbols, coded: BoolArray, *, qp: int, error_weights: FloatArray
+    ) -> FloatArray:
         """The cost of the errors alone, (h, w)."""
 
 

@@ -11,7 +11,7 @@ from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
 from ncodec.entropy.latents import Symbols
 from ncodec.errors import BackendError
 from ncodec.inference.model import FRAME, Model
-from ncodec.inference.protocol import Draft, Slopes, exact_cells
+from ncodec.inference.protocol import InitialSymbols, RdGradient, exact_cells
 from ncodec.networks.blocks import use_bfloat16
 from ncodec.networks.config import ImageConfig
 from ncodec.networks.frame import FrameModel, frame_config, picture_codec
@@ -20,7 +20,7 @@ from ncodec.networks.graphs import (
     EncoderGraph,
     FrameDecoderGraph,
     FrameEncoderGraph,
-    SlopesGraph,
+    RdGradientGraph,
 )
 from ncodec.networks.image import ImageModel
 
@@ -64,7 +64,7 @@ class TorchBackend:
         # With this one in bfloat16 too, a pixel in fifty million is two levels off.
         self.picture.synthesis.render.in_bfloat16 = False
         self.encoder = FrameEncoderGraph(network) if isinstance(network, FrameModel) else EncoderGraph(network)
-        self.slopes_graph = SlopesGraph(self.picture)
+        self.slopes_graph = RdGradientGraph(self.picture)
         self.decoder = FrameDecoderGraph(network) if isinstance(network, FrameModel) else DecoderGraph(network)
 
     def _qp(self, qp: int) -> torch.Tensor:
@@ -94,27 +94,36 @@ class TorchBackend:
         return Symbols(z_hat, residual), levels
 
     @torch.inference_mode()
-    def draft(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[Draft, Levels]:
+    def quantize(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[InitialSymbols, Levels]:
         """A picture → symbols, what they round, and the levels that they give."""
         made = self.encoder(*self._to_device(pixels, exact_cells(pixels, exact)), self._qp(qp))
         z_hat, residual, latent, levels = (tensor.contiguous().cpu().numpy() for tensor in made)
-        return Draft(Symbols(z_hat, residual), latent), levels
+        return InitialSymbols(Symbols(z_hat, residual), latent), levels
 
     @torch.inference_mode()
-    def slopes(
-        self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray, reround: bool
-    ) -> Slopes:
+    def rd_gradient(
+        self,
+        pixels: Pixels,
+        initial: InitialSymbols,
+        coded: BoolArray,
+        *,
+        qp: int,
+        error_weights: FloatArray,
+        requantize: bool,
+    ) -> RdGradient:
         """What moving symbols of a picture would do."""
-        symbols = draft.symbols
+        symbols = initial.symbols
         inputs = self._to_device(
-            pixels, draft.latent, symbols.z_hat, symbols.residual, coded, np.array([reround]), form
+            pixels, initial.latent, symbols.z_hat, symbols.residual, coded, np.array([requantize]), error_weights
         )
         made = self.slopes_graph(*inputs, self._qp(qp))
-        return Slopes(*(tensor.contiguous().cpu().numpy() for tensor in made))
+        return RdGradient(*(tensor.contiguous().cpu().numpy() for tensor in made))
 
-    def cost(self, pixels: Pixels, draft: Draft, coded: BoolArray, *, qp: int, form: FloatArray) -> FloatArray:
+    def cost(
+        self, pixels: Pixels, initial: InitialSymbols, coded: BoolArray, *, qp: int, error_weights: FloatArray
+    ) -> FloatArray:
         """The cost of the errors alone."""
-        return self.slopes(pixels, draft, coded, qp=qp, form=form, reround=False).cost
+        return self.rd_gradient(pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=False).cost
 
     @torch.inference_mode()
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from ncodec.networks.frame import FrameModel
 from ncodec.networks.image import ImageModel
-from ncodec.networks.rd_gradient import slopes
+from ncodec.networks.rd_gradient import rd_gradient
 
 
 class EncoderGraph(nn.Module):
@@ -39,7 +39,7 @@ class DecoderGraph(nn.Module):
         return _to_levels(self.model.decode(z_hat[None].float(), residual[None].float(), qp)) + 127.5
 
 
-class SlopesGraph(nn.Module):
+class RdGradientGraph(nn.Module):
     """What is to be coded and how → r as it then has to be, and how the cost of errors changes with each ŷ.
 
     Pixels (H, W, 3) uint8; y (C_y, h, w) float32; ẑ int8; r int16; coded (C_y, h, w) bool; reround (1,) bool, whether
@@ -67,7 +67,7 @@ class SlopesGraph(nn.Module):
         settled, y_hat = self.model.settle(
             latent[None], z_hat[None].float(), residual[None].float(), coded[None].float(), reround.float(), qp
         )
-        found = slopes(self.model, y_hat, to_unit(pixels), form, qp)
+        found = rd_gradient(self.model, y_hat, to_unit(pixels), form, qp)
         return settled[0].to(torch.int16), found.slope[0], found.curvature[0, :, 0, 0], found.cost[0]
 
 

@@ -111,7 +111,7 @@ class Gradient:
     """(B, h, w), of the errors under each latent"""
 
 
-def slopes(model: ImageModel, y_hat: Tensor, unit: Tensor, form: Tensor, qp: Tensor) -> Gradient:
+def rd_gradient(model: ImageModel, y_hat: Tensor, unit: Tensor, form: Tensor, qp: Tensor) -> Gradient:
     """ŷ in units of its step and the picture that it is to give, (B, 3, H, W) in 0…1, → slopes by ŷ.
 
     `form`, (48, 48), is what of errors counts, as in `ncodec.image.error_weights`.

@@ -7,19 +7,19 @@ import numpy as np
 from ncodec.arrays import Mask, Pixels
 from ncodec.container.records import Frame, Tag
 from ncodec.entropy.ans import Unpacker
-from ncodec.entropy.latents import Symbols, follow, pop_symbols
+from ncodec.entropy.latents import Symbols, next_context, pop_symbols
 from ncodec.entropy.tables import Tables
 from ncodec.errors import FormatError
 from ncodec.grid import PATCH
 from ncodec.video.frame_cells import FrameCells, unpack_cells
-from ncodec.video.frame_state import NOTHING, FrameCodecs, Known
+from ncodec.video.frame_state import NO_REFERENCE, FrameCodecs, ReferenceState
 from ncodec.video.motion.compensate import compensate
 from ncodec.video.motion.field import Motion
 from ncodec.video.motion.golden_coding import pop_golden
 from ncodec.video.motion.interpolate import HalfPixelPlanes
 from ncodec.video.motion.vector_coding import pop_motion
-from ncodec.video.rounding import INTRA_ROUNDING, PREDICTED_ROUNDING, Shifts, pop_shifts, round_levels
-from ncodec.video.skip import Kept, keep, pop_kept, possible_cells
+from ncodec.video.rounding import INTRA_ROUNDING, PREDICTED_ROUNDING, Offsets, pop_offsets, round_levels
+from ncodec.video.skip import SkipBlocks, apply_skip, pop_skipped, skippable_cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +30,9 @@ class Parsed:
     pts: int
     qp: int = 0
     symbols: Symbols | None = None
-    shifts: Shifts | None = None
+    offsets: Offsets | None = None
     motion: Motion | None = None
-    kept: Kept | None = None
+    skip: SkipBlocks | None = None
     cells: FrameCells | None = None
 
 
@@ -45,7 +45,7 @@ class FrameDecoder:
         self.width = width
         self._last: Pixels | None = None
         self._intra: HalfPixelPlanes | None = None
-        self._known = NOTHING
+        self._state = NO_REFERENCE
         self._begun = False
         """whether an intra frame was parsed"""
 
@@ -54,7 +54,7 @@ class FrameDecoder:
 
         Frames are parsed in their order, however far ahead of `decode`. Raises FormatError for damage.
         """
-        if frame.tag == Tag.COPY and self._begun:
+        if frame.tag == Tag.DUPLICATE and self._begun:
             return Parsed(frame.tag, frame.pts)
         intra = frame.tag == Tag.INTRA
         tables = (self.codecs.pictures if intra else self.codecs.predicting()).model.tables
@@ -64,26 +64,28 @@ class FrameDecoder:
         cells = unpack_cells(frame.exact, high * PATCH, wide * PATCH, intra=intra)
         known = cells.known
         if intra and known.all() and not frame.payload:
-            self._known, self._begun = NOTHING, True
+            self._state, self._begun = NO_REFERENCE, True
             return Parsed(frame.tag, frame.pts, frame.qp, cells=cells)
         exact = known if known.any() else None
         unpacker = Unpacker(frame.payload)
-        before = NOTHING if intra else self._known
+        before = NO_REFERENCE if intra else self._state
         motion = None if intra else _pop_motion(unpacker, tables, high=high, wide=wide, before=before)
-        symbols = pop_symbols(unpacker, tables, qp=frame.qp, height=high, width=wide, before=before.past, exact=exact)
-        shifts = np.zeros(known.shape, dtype=np.int16)
-        self._known, kept = NOTHING, None
+        symbols = pop_symbols(
+            unpacker, tables, qp=frame.qp, height=high, width=wide, before=before.context, exact=exact
+        )
+        offsets = np.zeros(known.shape, dtype=np.int16)
+        self._state, skip = NO_REFERENCE, None
         if motion is None:
-            shifts[~known] = pop_shifts(unpacker, tables, INTRA_ROUNDING, int((~known).sum()))
+            offsets[~known] = pop_offsets(unpacker, tables, INTRA_ROUNDING, int((~known).sum()))
         else:
-            kept = pop_kept(unpacker, possible_cells(symbols.residual, motion, known), before=before.kept)
-            coded = ~(kept.chosen | known)
-            shifts[coded] = pop_shifts(unpacker, tables, PREDICTED_ROUNDING, int(coded.sum()))
-            past = follow(symbols, tables, qp=frame.qp, before=before.past)
-            self._known = Known(past, kept, motion.vectors, motion.golden)
+            skip = pop_skipped(unpacker, skippable_cells(symbols.residual, motion, known), before=before.skip)
+            coded = ~(skip.chosen | known)
+            offsets[coded] = pop_offsets(unpacker, tables, PREDICTED_ROUNDING, int(coded.sum()))
+            context = next_context(symbols, tables, qp=frame.qp, before=before.context)
+            self._state = ReferenceState(context, skip, motion.vectors, motion.golden)
         unpacker.finish()
         self._begun = True
-        return Parsed(frame.tag, frame.pts, frame.qp, symbols, shifts, motion, kept, cells)
+        return Parsed(frame.tag, frame.pts, frame.qp, symbols, offsets, motion, skip, cells)
 
     def decode(self, parsed: Parsed) -> Pixels:
         """The next frame → (height, width, 3) uint8; raises FormatError where it needs one that was not decoded."""
@@ -109,20 +111,20 @@ class FrameDecoder:
 
     def _rendered_intra(self, parsed: Parsed) -> Pixels:
         """What the network makes of a frame; anything where it has nothing to do."""
-        if parsed.symbols is None or parsed.shifts is None:
+        if parsed.symbols is None or parsed.offsets is None:
             return np.empty((*(-(-side // PATCH) * PATCH for side in (self.height, self.width)), 3), dtype=np.uint8)
         levels = self.codecs.pictures.render(parsed.symbols, qp=parsed.qp)
-        return round_levels(levels, parsed.shifts, INTRA_ROUNDING)
+        return round_levels(levels, parsed.offsets, INTRA_ROUNDING)
 
     def _rendered_predicted(self, parsed: Parsed, predicted: Pixels, *, known: Mask) -> Pixels:
         """What the network makes of a prediction, which stays in cells that are kept, and anything in known ones."""
-        if parsed.symbols is None or parsed.shifts is None or parsed.kept is None:
+        if parsed.symbols is None or parsed.offsets is None or parsed.skip is None:
             return predicted.copy()
-        if (parsed.kept.chosen | known).all():
+        if (parsed.skip.chosen | known).all():
             return predicted.copy()
         levels = self.codecs.predicting().render(parsed.symbols, qp=parsed.qp, predicted=predicted)
-        keep(levels, parsed.kept)
-        return round_levels(levels, parsed.shifts, PREDICTED_ROUNDING, predicted=predicted)
+        apply_skip(levels, parsed.skip)
+        return round_levels(levels, parsed.offsets, PREDICTED_ROUNDING, predicted=predicted)
 
     def _reference(self) -> Pixels:
         if self._last is None:
@@ -132,13 +134,13 @@ class FrameDecoder:
     def forget(self) -> None:
         """Decode nothing more before the next intra frame."""
         self._last = self._intra = None
-        self._known, self._begun = NOTHING, False
+        self._state, self._begun = NO_REFERENCE, False
 
 
 def _no_intra_frame() -> FormatError:
     return FormatError("expected an intra frame first, got one that needs the frame before it")
 
 
-def _pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: Known) -> Motion:
+def _pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: ReferenceState) -> Motion:
     motion = pop_motion(unpacker, tables, high=high, wide=wide, before=before.vectors)
     return replace(motion, golden=pop_golden(unpacker, tables, motion=motion, before=before.golden))

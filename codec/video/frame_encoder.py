@@ -7,7 +7,7 @@ import numpy as np
 
 from ncodec.arrays import Levels, Mask, Pixels
 from ncodec.container.records import Frame, Tag
-from ncodec.entropy.latents import Symbols, bits_by_cell, follow, push_symbols, zero_certain
+from ncodec.entropy.latents import Symbols, bits_by_cell, next_context, push_symbols, zero_certain
 from ncodec.errors import InputError
 from ncodec.exact.outcome import Outcome, errors_of
 from ncodec.image.error_weights import SUBSAMPLED
@@ -18,7 +18,7 @@ from ncodec.picture import Picture, to_pixels
 from ncodec.quality import DEFAULT_EFFORT, QP_COUNT
 from ncodec.video.frame_cells import FrameCells, no_cells, pack_cells
 from ncodec.video.frame_choice import FrameChooser, choose_scrolled, is_drawn
-from ncodec.video.frame_state import NOTHING, FrameCodecs, Known
+from ncodec.video.frame_state import NO_REFERENCE, FrameCodecs, ReferenceState
 from ncodec.video.motion.field import without_motion
 from ncodec.video.motion.golden_coding import group_golden
 from ncodec.video.motion.predictor import FramePredictor
@@ -27,12 +27,12 @@ from ncodec.video.motion.vector_coding import group_motion
 from ncodec.video.rounding import (
     INTRA_ROUNDING,
     PREDICTED_ROUNDING,
-    choose_shifts,
-    group_shifts,
+    choose_offsets,
+    group_offsets,
     round_levels,
 )
 from ncodec.video.scroll import Scroll, find_scroll
-from ncodec.video.skip import choose_kept, group_kept, keep, possible_cells
+from ncodec.video.skip import apply_skip, choose_skipped, group_skipped, skippable_cells
 
 INTRA_EFFORT = 6
 """of intra frames that others are predicted from, whose quality and bits a whole group has a share in"""
@@ -45,7 +45,7 @@ LEAST_PREDICTED = 0.6
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class FrameDecision:
     """What is known of a frame before its quality is chosen."""
 
     tag: Tag
@@ -70,7 +70,7 @@ class FrameEncoder:
         self._source: Pixels | None = None
         self._last: Pixels | None = None
         self._predictor: FramePredictor | None = None
-        self._known = NOTHING
+        self._state = NO_REFERENCE
         """of the last frame but its motion, which the predictor has"""
 
     @property
@@ -81,40 +81,40 @@ class FrameEncoder:
             raise InputError(msg)
         return self._last
 
-    def look(self, pixels: Pixels, *, intra: bool = False) -> Look:
+    def decide(self, pixels: Pixels, *, intra: bool = False) -> FrameDecision:
         """(H, W, 3) uint8 → how the next frame will be coded. Raises InputError where the size changes.
 
         A frame that equals the one before it becomes its copy, even where `intra` asks for an intra frame: that can
         wait until something moves. One that has little in common with the last one becomes intra.
         """
         if self._source is None or self._last is None:
-            return Look(Tag.INTRA, pixels)
+            return FrameDecision(Tag.INTRA, pixels)
         if pixels.shape != self._source.shape:
             msg = f"expected frames of one size, got {pixels.shape[1]}×{pixels.shape[0]} after {self._source.shape[1]}×"
             msg += f"{self._source.shape[0]}"
             raise InputError(msg)
         if np.array_equal(pixels, self._source):
-            return Look(Tag.COPY, pixels)
+            return FrameDecision(Tag.DUPLICATE, pixels)
         if intra or self.codecs.frames is None:
-            return Look(Tag.INTRA, pixels)
+            return FrameDecision(Tag.INTRA, pixels)
         search = MotionSearch(pad_to_patches(pixels), self._last)
         changed = (pixels != self._source).any(axis=2)
         if changed.mean() > LEAST_SCROLLED and is_drawn(pixels):
             scroll = find_scroll(pixels, self._source, changed)
             if scroll is not None:
-                return Look(Tag.PREDICTED, pixels, search, scroll)
+                return FrameDecision(Tag.PREDICTED, pixels, search, scroll)
         if search.predictable < LEAST_PREDICTED:
-            return Look(Tag.INTRA, pixels)
-        return Look(Tag.PREDICTED, pixels, search)
+            return FrameDecision(Tag.INTRA, pixels)
+        return FrameDecision(Tag.PREDICTED, pixels, search)
 
-    def encode(self, look: Look, *, pts: int, qp: int) -> Frame:
+    def encode(self, decide: FrameDecision, *, pts: int, qp: int) -> Frame:
         """Code the frame that was looked at last."""
-        self._source = look.pixels.copy()  # the caller may fill the array anew
-        if look.tag == Tag.COPY:
-            return Frame(Tag.COPY, pts)
-        if look.search is None or self._predictor is None:
-            return self._encode_intra(look.pixels, pts=pts, qp=qp)
-        return self._encode_predicted(look, look.search, self._predictor, pts=pts, qp=qp)
+        self._source = decide.pixels.copy()  # the caller may fill the array anew
+        if decide.tag == Tag.DUPLICATE:
+            return Frame(Tag.DUPLICATE, pts)
+        if decide.search is None or self._predictor is None:
+            return self._encode_intra(decide.pixels, pts=pts, qp=qp)
+        return self._encode_predicted(decide, decide.search, self._predictor, pts=pts, qp=qp)
 
     def _encode_intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
@@ -131,50 +131,50 @@ class FrameEncoder:
             if not cells.known.all():
                 payload, self._last = self._coded_intra(padded, plan, ~cells.known, effort=effort)
         cells.paint(self._last)
-        self._predictor, self._known = FramePredictor(self._last), NOTHING
+        self._predictor, self._state = FramePredictor(self._last), NO_REFERENCE
         return Frame(Tag.INTRA, pts, qp, payload, exact=pack_cells(cells, intra=True))
 
     def _coded_intra(self, padded: Pixels, plan: Plan, coded: Mask, *, effort: int) -> tuple[bytes, Pixels]:
         """The payload of an intra frame's coded cells, (⌈H/64⌉, ⌈W/64⌉), and the frame that they give."""
-        codec, symbols, qp = self.codecs.pictures, plan.draft.symbols, plan.qp
+        codec, symbols, qp = self.codecs.pictures, plan.initial.symbols, plan.qp
         if effort:
-            symbols = codec.refine(padded, plan.draft, qp=qp, effort=effort, form=SUBSAMPLED)
+            symbols = codec.refine(padded, plan.initial, qp=qp, effort=effort, error_weights=SUBSAMPLED)
         levels = codec.render(symbols, qp=qp)
-        shifts = choose_shifts(levels, INTRA_ROUNDING)
-        shifted = group_shifts(shifts[coded], codec.model.tables, INTRA_ROUNDING)
-        payload = push_symbols(symbols, codec.model.tables, qp=qp, last=[shifted]).payload()
-        return payload, round_levels(levels, shifts, INTRA_ROUNDING)
+        offsets = choose_offsets(levels, INTRA_ROUNDING)
+        coded_offsets = group_offsets(offsets[coded], codec.model.tables, INTRA_ROUNDING)
+        payload = push_symbols(symbols, codec.model.tables, qp=qp, last=[coded_offsets]).payload()
+        return payload, round_levels(levels, offsets, INTRA_ROUNDING)
 
     def _encode_predicted(
-        self, look: Look, search: MotionSearch, predictor: FramePredictor, *, pts: int, qp: int
+        self, decide: FrameDecision, search: MotionSearch, predictor: FramePredictor, *, pts: int, qp: int
     ) -> Frame:
         codec = self.codecs.predicting()
-        tables, pixels = codec.model.tables, pad_to_patches(look.pixels)
+        tables, pixels = codec.model.tables, pad_to_patches(decide.pixels)
         motion = predictor.choose(search, qp=qp)
         scrolled = no_cells(*pixels.shape[:2])
-        if look.scroll is not None:
-            scrolled = choose_scrolled(pixels, predictor.compensate(self.last, motion), self.last, look.scroll)
+        if decide.scroll is not None:
+            scrolled = choose_scrolled(pixels, predictor.compensate(self.last, motion), self.last, decide.scroll)
         if scrolled.scrolled is not None:
             motion = without_motion(motion, scrolled.scrolled)
         grouping = self._worker.submit(group_motion, motion, tables, before=predictor.vectors)
         predicted = scrolled.predict(predictor.compensate(self.last, scrolled.moved(motion)), self.last)
-        cells, symbols, levels = self._coded(look.pixels, predicted, qp=qp)
+        cells, symbols, levels = self._coded(decide.pixels, predicted, qp=qp)
         cells = replace(cells, scroll=scrolled.scroll, scrolled=scrolled.scrolled)
-        kept = choose_kept(pixels, predicted, levels, possible_cells(symbols.residual, motion, cells.known))
-        keep(levels, kept)
-        shifts = choose_shifts(levels, PREDICTED_ROUNDING, predicted=predicted)
-        before = self._known
+        skip = choose_skipped(pixels, predicted, levels, skippable_cells(symbols.residual, motion, cells.known))
+        apply_skip(levels, skip)
+        offsets = choose_offsets(levels, PREDICTED_ROUNDING, predicted=predicted)
+        before = self._state
         last = [
-            *group_kept(kept, before=before.kept),
-            group_shifts(shifts[~(kept.chosen | cells.known)], tables, PREDICTED_ROUNDING),
+            *group_skipped(skip, before=before.skip),
+            group_offsets(offsets[~(skip.chosen | cells.known)], tables, PREDICTED_ROUNDING),
         ]
-        pushing = self._worker.submit(push_symbols, symbols, tables, qp=qp, before=before.past, last=last)
-        self._last = round_levels(levels, shifts, PREDICTED_ROUNDING, predicted=predicted)
+        pushing = self._worker.submit(push_symbols, symbols, tables, qp=qp, before=before.context, last=last)
+        self._last = round_levels(levels, offsets, PREDICTED_ROUNDING, predicted=predicted)
         cells.paint(self._last, predicted=predicted)
         moved = grouping.result()
         known, golden = replace(motion, vectors=moved.vectors), predictor.golden
         groups = [*moved.groups, *group_golden(predictor.follow(known), tables, motion=known, before=golden)]
-        self._known = Known(follow(symbols, tables, qp=qp, before=before.past), kept)
+        self._state = ReferenceState(next_context(symbols, tables, qp=qp, before=before.context), skip)
         packer = pushing.result()
         packer.push(groups)
         return Frame(Tag.PREDICTED, pts, qp, packer.payload(), exact=pack_cells(cells, intra=False))

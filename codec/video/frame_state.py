@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from ncodec.arrays import Vectors
-from ncodec.entropy.latents import Past
+from ncodec.entropy.latents import SymbolContext
 from ncodec.errors import ModelError
 from ncodec.image.codec import ImageCodec
 from ncodec.video.motion.field import Golden
-from ncodec.video.skip import Kept
+from ncodec.video.skip import SkipBlocks
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,15 @@ class FrameCodecs:
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
+class ReferenceState:
     """What a decoder has of a predicted frame, repeated ones aside, that the next one is coded given."""
 
-    past: Past | None = None
+    context: SymbolContext | None = None
     """its symbols"""
-    kept: Kept | None = None
+    skip: SkipBlocks | None = None
     vectors: Vectors | None = None
     """as a decoder knows them, those of blocks that are not predicted included"""
     golden: Golden | None = None
 
 
-NOTHING = Known()
+NO_REFERENCE = ReferenceState()

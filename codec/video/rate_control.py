@@ -123,7 +123,7 @@ class AverageRate:
         """Take a frame's bits out of the level, and correct what is expected."""
         self._level -= bits
         self._promised -= 1
-        if tag == Tag.COPY:
+        if tag == Tag.DUPLICATE:
             return
         seen = math.log2(max(bits, 1)) - OCTAVES_PER_QP * qp
         known = self._expected.get(tag, seen)

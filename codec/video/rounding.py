@@ -16,11 +16,11 @@ from ncodec.entropy.tables import Tables
 from ncodec.errors import FormatError
 from ncodec.grid import CELL, cells_of
 
-Shifts = npt.NDArray[np.int16]
+Offsets = npt.NDArray[np.int16]
 
-MAX_SHIFT = 127
+MAX_OFFSET = 127
 """steps either way"""
-_NEAREST_FIRST = np.array([0, *(sign * n for n in range(1, MAX_SHIFT + 1) for sign in (-1, 1))])
+_NEAREST_FIRST = np.array([0, *(sign * n for n in range(1, MAX_OFFSET + 1) for sign in (-1, 1))])
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ _SPARSE = 4
 """of how many values along each side one is taken for the mean of a cell"""
 
 
-def choose_shifts(levels: Levels, rounding: Rounding, *, predicted: Pixels | None = None) -> Shifts:
+def choose_offsets(levels: Levels, rounding: Rounding, *, predicted: Pixels | None = None) -> Offsets:
     """The smallest shift of each cell that keeps every value clear of a half, or else that which keeps them farthest.
 
     `levels`, (H, W, 3), are of the frame, or of its difference from `predicted`.
@@ -58,7 +58,7 @@ def choose_shifts(levels: Levels, rounding: Rounding, *, predicted: Pixels | Non
     apart = np.rint(levels)
     np.subtract(levels, apart, out=apart)
     np.abs(apart, out=apart)
-    places = np.flatnonzero(apart > 0.5 - (MAX_SHIFT + _REACH + 1) * rounding.step)
+    places = np.flatnonzero(apart > 0.5 - (MAX_OFFSET + _REACH + 1) * rounding.step)
     near = levels.reshape(-1)[places]
     lower = np.floor(near)
     # Between black and white alone: what is clipped is the same on either side of a half.
@@ -72,15 +72,15 @@ def choose_shifts(levels: Levels, rounding: Rounding, *, predicted: Pixels | Non
         error += rounding.spread * _mean_sizes(levels, rounding)[rows, columns]
     to_half = (lower + np.float32(0.5) - near).astype(np.float64)
     nearest = np.rint(to_half / rounding.step).astype(np.intp)
-    margins = np.zeros((*cells_of(height, width), 2 * MAX_SHIFT + 1))
+    margins = np.zeros((*cells_of(height, width), 2 * MAX_OFFSET + 1))
     for further in range(-_REACH, _REACH + 1):
         steps = nearest + further
         margin = np.abs(to_half - steps * rounding.step) - error
-        bad = np.flatnonzero((margin < 0) & (np.abs(steps) <= MAX_SHIFT))
-        np.minimum.at(margins, (rows[bad], columns[bad], steps[bad] + MAX_SHIFT), margin[bad])
-    ordered = margins[:, :, _NEAREST_FIRST + MAX_SHIFT]
-    shifts: Shifts = _NEAREST_FIRST[ordered.argmax(axis=2)].astype(np.int16)  # the first of those that are clear
-    return shifts
+        bad = np.flatnonzero((margin < 0) & (np.abs(steps) <= MAX_OFFSET))
+        np.minimum.at(margins, (rows[bad], columns[bad], steps[bad] + MAX_OFFSET), margin[bad])
+    ordered = margins[:, :, _NEAREST_FIRST + MAX_OFFSET]
+    offsets: Offsets = _NEAREST_FIRST[ordered.argmax(axis=2)].astype(np.int16)  # the first of those that are clear
+    return offsets
 
 
 def _mean_sizes(levels: Levels, rounding: Rounding) -> npt.NDArray[np.float64]:
@@ -95,10 +95,10 @@ def _mean_sizes(levels: Levels, rounding: Rounding) -> npt.NDArray[np.float64]:
     return means
 
 
-def round_levels(levels: Levels, shifts: Shifts, rounding: Rounding, *, predicted: Pixels | None = None) -> Pixels:
+def round_levels(levels: Levels, offsets: Offsets, rounding: Rounding, *, predicted: Pixels | None = None) -> Pixels:
     """Levels of a frame, or of its difference from `predicted`, and the shifts of its cells → pixels."""
     height, width = levels.shape[:2]
-    by_pixel = (shifts * np.float32(rounding.step)).repeat(CELL, axis=0).repeat(CELL, axis=1)
+    by_pixel = (offsets * np.float32(rounding.step)).repeat(CELL, axis=0).repeat(CELL, axis=1)
     rounded = levels + by_pixel[:height, :width, None]
     np.rint(rounded, out=rounded)
     if predicted is not None:
@@ -106,15 +106,15 @@ def round_levels(levels: Levels, shifts: Shifts, rounding: Rounding, *, predicte
     return np.clip(rounded, 0, 255, out=rounded).astype(np.uint8)
 
 
-def group_shifts(shifts: Shifts, tables: Tables, rounding: Rounding) -> Group:
+def group_offsets(offsets: Offsets, tables: Tables, rounding: Rounding) -> Group:
     """Shifts, of any shape, → the symbols that they are coded as."""
-    return tables.bank[rounding.row], shifts.reshape(-1).astype(np.int32)
+    return tables.bank[rounding.row], offsets.reshape(-1).astype(np.int32)
 
 
-def pop_shifts(unpacker: Unpacker, tables: Tables, rounding: Rounding, count: int) -> Shifts:
+def pop_offsets(unpacker: Unpacker, tables: Tables, rounding: Rounding, count: int) -> Offsets:
     """So many shifts, the next symbols of a payload, (count,); raises FormatError for what is none."""
-    shifts = unpacker.values(tables.bank[rounding.row], count)
-    if np.abs(shifts).max(initial=0) > MAX_SHIFT:
-        msg = f"expected shifts of at most {MAX_SHIFT} steps, got others: the file is damaged"
+    offsets = unpacker.values(tables.bank[rounding.row], count)
+    if np.abs(offsets).max(initial=0) > MAX_OFFSET:
+        msg = f"expected shifts of at most {MAX_OFFSET} steps, got others: the file is damaged"
         raise FormatError(msg)
-    return shifts.astype(np.int16)
+    return offsets.astype(np.int16)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ncodec.arrays import BoolArray, Pixels
-from ncodec.picture import luma
+from ncodec.picture import channel_mean
 
 MAX_SCROLL = 16384
 """pixels either way"""
@@ -42,7 +42,7 @@ def find_scroll(source: Pixels, last: Pixels, changed: BoolArray) -> Scroll | No
     By phase correlation (Kuglin and Hines 1975); None where next to nothing would be equal.
     """
     # Edges, because plain areas correlate everywhere.
-    planes = [np.diff(luma(pixels).astype(np.float32), axis=0, append=0) for pixels in (source, last)]
+    planes = [np.diff(channel_mean(pixels).astype(np.float32), axis=0, append=0) for pixels in (source, last)]
     first, second = map(np.fft.rfft2, planes)
     cross = np.conj(first) * second
     peaks = np.fft.irfft2(cross / (np.abs(cross) + _DAMPING), s=changed.shape)

@@ -49,11 +49,11 @@ class VideoEncoder:
         """Code the next frame; raises InputError for pixels that are not (H, W, 3) uint8."""
         check_frame(frame.pixels)
         self._size = frame.pixels.shape[:2]
-        look = self._coder.look(frame.pixels, intra=self._since_intra >= self.gop.gop)
-        if look.tag == Tag.INTRA:
+        decide = self._coder.decide(frame.pixels, intra=self._since_intra >= self.gop.gop)
+        if decide.tag == Tag.INTRA:
             self._since_intra = 0
-        qp = self.control.qp(look.tag, left=self._left())
-        coded = self._coder.encode(look, pts=frame.pts, qp=qp)
+        qp = self.control.qp(decide.tag, left=self._left())
+        coded = self._coder.encode(decide, pts=frame.pts, qp=qp)
         self.control.spend(coded.tag, coded.qp, 8 * len(coded.payload))
         self._since_intra += 1
         self._coded += 1

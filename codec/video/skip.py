@@ -19,7 +19,7 @@ _TABLES = tuple(map(flag_table, (815, 640, 945)))
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class SkipBlocks:
     """Cells of 64 × 64 pixels of a frame, (⌈H/64⌉, ⌈W/64⌉) each."""
 
     possible: Mask
@@ -28,7 +28,7 @@ class Kept:
     """those of them that stay as they were predicted"""
 
 
-def possible_cells(residual: Int16Array, motion: Motion, known: Mask) -> Mask:
+def skippable_cells(residual: Int16Array, motion: Motion, known: Mask) -> Mask:
     """Cells that can be kept, for r, (C_y, h, w), and the motion of the h × w blocks, golden ones included.
 
     Those that are `known`, because they are exact or still, (⌈h/4⌉, ⌈w/4⌉), can not.
@@ -40,19 +40,19 @@ def possible_cells(residual: Int16Array, motion: Motion, known: Mask) -> Mask:
     return ~(lacking | known)
 
 
-def choose_kept(pixels: Pixels, predicted: Pixels, levels: Levels, possible: Mask) -> Kept:
+def choose_skipped(pixels: Pixels, predicted: Pixels, levels: Levels, possible: Mask) -> SkipBlocks:
     """The cells whose squared error the network's `levels` do not make smaller; all are of (H, W, 3)."""
     chosen = np.zeros_like(possible)
     for cell, place in _places(possible):
         lack = pixels[place].astype(np.float32) - predicted[place]
         left = lack - levels[place]
         chosen[cell] = np.vdot(lack, lack) <= np.vdot(left, left)
-    return Kept(possible, chosen)
+    return SkipBlocks(possible, chosen)
 
 
-def keep(levels: Levels, kept: Kept) -> None:
+def apply_skip(levels: Levels, skip: SkipBlocks) -> None:
     """Make what is added to the prediction, (H, W, 3), nothing in cells that are kept."""
-    for _, place in _places(kept.chosen):
+    for _, place in _places(skip.chosen):
         levels[place] = 0
 
 
@@ -62,7 +62,7 @@ def _places(cells: Mask) -> Iterator[tuple[tuple[int, int], tuple[slice, slice]]
         yield (row, column), (slice(CELL * row, CELL * (row + 1)), slice(CELL * column, CELL * (column + 1)))
 
 
-def _classes_of(possible: Mask, before: Kept | None) -> Classes:
+def _classes_of(possible: Mask, before: SkipBlocks | None) -> Classes:
     """The tables of possible cells, in raster order."""
     if before is None:
         return np.zeros(int(possible.sum()), dtype=np.intp)
@@ -70,15 +70,15 @@ def _classes_of(possible: Mask, before: Kept | None) -> Classes:
     return classes
 
 
-def group_kept(kept: Kept, *, before: Kept | None) -> list[Group]:
+def group_skipped(skip: SkipBlocks, *, before: SkipBlocks | None) -> list[Group]:
     """What is coded of kept cells; `before` are those of the frame before, where that was predicted."""
-    classes = _classes_of(kept.possible, before)
-    flags = kept.chosen[kept.possible].astype(np.int32)
+    classes = _classes_of(skip.possible, before)
+    flags = skip.chosen[skip.possible].astype(np.int32)
     return [(_TABLES[c], flags[classes == c]) for c in np.unique(classes)]
 
 
-def pop_kept(unpacker: Unpacker, possible: Mask, *, before: Kept | None) -> Kept:
+def pop_skipped(unpacker: Unpacker, possible: Mask, *, before: SkipBlocks | None) -> SkipBlocks:
     """The next symbols of a payload → kept cells among those that are possible; raises FormatError for what is none."""
     chosen = np.zeros_like(possible)
     chosen[possible] = as_flags(pop_of_classes(unpacker, _TABLES, _classes_of(possible, before)))
-    return Kept(possible, chosen)
+    return SkipBlocks(possible, chosen)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ncodec.arrays import RowArray, SignedArray
 from ncodec.entropy.contexts import CONTEXTS
-from ncodec.entropy.latents import Past, Symbols, follow, parts_of
+from ncodec.entropy.latents import SymbolContext, Symbols, next_context, parts_of
 from ncodec.entropy.tables import ROWS, TABLE_TOTAL, Table, Tables
 
 FARTHEST = 60
@@ -35,10 +35,10 @@ Sequences = Sequence[Sequence[Coded]]
 def parts_with_past(sequences: Sequences, tables: Tables) -> Iterator[tuple[int, SignedArray, RowArray]]:
     """All parts of all frames, as of `parts_of`, each frame after the one before it."""
     for sequence in sequences:
-        past: Past | None = None
+        past: SymbolContext | None = None
         for coded in sequence:
             yield from parts_of(coded.symbols, tables, qp=coded.qp, before=past)
-            past = follow(coded.symbols, tables, qp=coded.qp, before=past)
+            past = next_context(coded.symbols, tables, qp=coded.qp, before=past)
 
 
 def fitted_adapted(sequences: Sequences, tables: Tables) -> tuple[RowArray, RowArray]:

@@ -18,11 +18,11 @@ from torch import nn
 from ncodec.entropy.tables import Tables
 from ncodec.errors import ModelError
 from ncodec.grid import PATCH
-from ncodec.inference.model import FRAME, PICTURE, SLOPES_FILE, TABLES_FILE
+from ncodec.inference.model import FRAME, PICTURE, RD_GRADIENT_FILE, TABLES_FILE
 from ncodec.inference.zoo import MANIFEST
 from ncodec.networks.complexity import decode_kmac, encode_kmac
 from ncodec.networks.frame import FrameModel, halo_of_frame, picture_codec
-from ncodec.networks.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph, SlopesGraph
+from ncodec.networks.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph, RdGradientGraph
 from ncodec.networks.image import ImageModel, halo_of
 from ncodec.training.checkpoint import save_weights
 from ncodec.training.export.calibrate import Examples, calibrate
@@ -148,7 +148,7 @@ def export_model(
     offsets = _safetensors_offsets(folder / WEIGHTS_FILE)
     graphs = _export_graphs(model)
     if isinstance(model, ImageModel) and facts.get("distortion", MSE) == MSE:
-        graphs[SLOPES_FILE] = _export_slopes(model)
+        graphs[RD_GRADIENT_FILE] = _export_rd_gradient(model)
     for file, proto in graphs.items():
         _share_weights(proto, offsets, WEIGHTS_FILE)
         (folder / file).write_bytes(proto.SerializeToString())
@@ -170,11 +170,11 @@ def export_model(
     }
 
 
-def _export_slopes(model: ImageModel) -> onnx.ModelProto:
+def _export_rd_gradient(model: ImageModel) -> onnx.ModelProto:
     latent = torch.zeros(model.config.latent, 7, 11)
     axes = {1: "high", 2: "wide"}
     return _export_graph(
-        SlopesGraph(model),
+        RdGradientGraph(model),
         {
             "pixels": torch.zeros(7 * PATCH, 11 * PATCH, 3, dtype=torch.uint8),
             "latent": latent,

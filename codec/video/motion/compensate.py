@@ -21,8 +21,8 @@ GREY = 128
 _CHANNELS = 3
 _ROW = PATCH * _CHANNELS
 """values of a row of a block"""
-_MIX_BITS = 6
-_MIX = np.arange(15, 0, -2, dtype=np.int16)
+_OBMC_BITS = 6
+_OBMC = np.arange(15, 0, -2, dtype=np.int16)
 """weight of a neighbour, of 64, from the edge to it inwards"""
 
 
@@ -40,10 +40,10 @@ class _Side:
 
 _ALL, _FIRST, _SECOND = slice(None), slice(PATCH // 2), slice(PATCH // 2, None)
 _LEFT, _RIGHT = slice(_ROW // 2), slice(_ROW // 2, None)
-_ACROSS = np.repeat(_MIX, _CHANNELS)
+_ACROSS = np.repeat(_OBMC, _CHANNELS)
 _SIDES = (
-    _Side(-1, 0, (_FIRST, _ALL), _MIX[:, None]),
-    _Side(1, 0, (_SECOND, _ALL), _MIX[::-1, None]),
+    _Side(-1, 0, (_FIRST, _ALL), _OBMC[:, None]),
+    _Side(1, 0, (_SECOND, _ALL), _OBMC[::-1, None]),
     _Side(0, -1, (_ALL, _LEFT), _ACROSS),
     _Side(0, 1, (_ALL, _RIGHT), _ACROSS[::-1]),
 )
@@ -72,13 +72,13 @@ def compensate(reference: Pixels, motion: Motion, *, intra: "HalfPixelPlanes | N
     predicted = sources.numbers >= 0
     blocks[predicted] = _fetch(planes, predicted, sources)
     beside = [_neighbours(sources, side) for side in _SIDES]
-    mixed = np.logical_or.reduce([differs for _, differs in beside])
-    own = blocks[mixed].astype(np.int16)  # (n, 16, 48)
-    total = own << _MIX_BITS
+    obmc = np.logical_or.reduce([differs for _, differs in beside])
+    own = blocks[obmc].astype(np.int16)  # (n, 16, 48)
+    total = own << _OBMC_BITS
     for side, (neighbours, differs) in zip(_SIDES, beside, strict=True):
-        part = (differs[mixed], *side.half)
+        part = (differs[obmc], *side.half)
         total[part] += (_fetch(planes, differs, neighbours, side.half) - own[part]) * side.weights
-    blocks[mixed] = (total + (1 << _MIX_BITS >> 1)) >> _MIX_BITS
+    blocks[obmc] = (total + (1 << _OBMC_BITS >> 1)) >> _OBMC_BITS
     whole: Pixels = blocks.transpose(0, 2, 1, 3).reshape(reference.shape)  # copies, so contiguous
     return whole
 
@@ -113,10 +113,10 @@ def _fetch(
     rows, columns = chosen.nonzero()
     down, right = sources.vectors[:, rows, columns].astype(np.intp)
     tops, lefts = PATCH * rows + PAD + (down >> 2), PATCH * columns + PAD + (right >> 2)
-    kinds = (sources.numbers[rows, columns] << 4) + (down & 3) * 4 + (right & 3)
+    modes = (sources.numbers[rows, columns] << 4) + (down & 3) * 4 + (right & 3)
     blocks = np.empty((len(rows), PATCH, _ROW), dtype=np.uint8)[:, *part]
-    for kind in np.unique(kinds).tolist():
-        alike, source = kinds == kind, planes[kind >> 4]
+    for kind in np.unique(modes).tolist():
+        alike, source = modes == kind, planes[kind >> 4]
         found = [
             source.windows((row, column))[:, :, *part][
                 tops[alike] + (row >> 1), _CHANNELS * (lefts[alike] + (column >> 1))

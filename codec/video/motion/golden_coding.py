@@ -26,7 +26,7 @@ _ANY_TABLE = flag_table(512)
 _TABLES = tuple(map(flag_table, SHARES.tolist()))
 
 
-def lead(motion: Motion, before: Golden | None) -> Golden:
+def project(motion: Motion, before: Golden | None) -> Golden:
     """Where blocks come from in the intra frame by their vectors and what is known of the last frame; none is chosen.
 
     `before` is None where the last frame is the intra frame.
@@ -38,8 +38,8 @@ def lead(motion: Motion, before: Golden | None) -> Golden:
     # Its middle came from this block of the last frame.
     places = (np.indices(motion.used.shape) * PATCH + PATCH // 2 + (vectors >> 2)) // PATCH
     rows, columns = (np.clip(p, 0, size - 1) for p, size in zip(places, motion.used.shape, strict=True))
-    led = np.clip(vectors + before.vectors[:, rows, columns], -MAX_VECTOR, MAX_VECTOR)
-    return Golden(nowhere, led.astype(np.int16))
+    projected = np.clip(vectors + before.vectors[:, rows, columns], -MAX_VECTOR, MAX_VECTOR)
+    return Golden(nowhere, projected.astype(np.int16))
 
 
 def classes_of(stage: Stage, chosen: Mask, before: Mask) -> Classes:
@@ -63,20 +63,20 @@ def group_golden(golden: Golden, tables: Tables, *, motion: Motion, before: Gold
         classes = classes_of(stage, chosen, before.chosen)
         flags = chosen[stage.points[0], stage.points[1]].astype(np.int32)
         groups += [(_TABLES[c], flags[classes == c]) for c in np.unique(classes)]
-    apart = golden.vectors.astype(np.int32) - lead(motion, before).vectors
-    return [*groups, (tables.bank[DELTA_ROW], apart[:, chosen].reshape(-1))]
+    mvd = golden.vectors.astype(np.int32) - project(motion, before).vectors
+    return [*groups, (tables.bank[DELTA_ROW], mvd[:, chosen].reshape(-1))]
 
 
 def pop_golden(unpacker: Unpacker, tables: Tables, *, motion: Motion, before: Golden | None) -> Golden:
     """The next symbols of a payload → golden blocks; raises FormatError for what is none."""
-    led = lead(motion, before)
+    projected = project(motion, before)
     if before is None or not as_flags(unpacker.values(_ANY_TABLE, 1)).any():
-        return led
-    chosen = led.chosen.copy()
+        return projected
+    chosen = projected.chosen.copy()
     for stage in stages_of(*chosen.shape):
         classes = classes_of(stage, chosen, before.chosen)
         chosen[stage.points[0], stage.points[1]] = as_flags(pop_of_classes(unpacker, _TABLES, classes))
-    vectors = led.vectors.astype(np.int32)
+    vectors = projected.vectors.astype(np.int32)
     vectors[:, chosen] += unpacker.values(tables.bank[DELTA_ROW], 2 * int(chosen.sum())).reshape(2, -1)
     check_vectors(vectors)
     return Golden(chosen, vectors.astype(np.int16))

@@ -6,7 +6,7 @@ import numpy as np
 
 from ncodec.arrays import Mask, Pixels, SignedArray, Vectors
 from ncodec.video.motion.field import MAX_VECTOR, Golden, Motion
-from ncodec.video.motion.golden_coding import SHARES, classes_of, lead
+from ncodec.video.motion.golden_coding import SHARES, classes_of, project
 from ncodec.video.motion.interpolate import HalfPixelPlanes
 from ncodec.video.motion.lattice import stages_of
 from ncodec.video.motion.matching import Matcher, luma, quarter_pixel_planes
@@ -31,34 +31,34 @@ class GoldenSearch:
 
     def motion(self, search: MotionSearch, motion: Motion, *, qp: int, before: Golden) -> Motion:
         """The same motion with the golden blocks that are worth their bits at a qp; `before` is of the frame before."""
-        price, led, errors = bit_price(qp), lead(motion, before).vectors, search.errors(motion)
+        price, projected, errors = bit_price(qp), project(motion, before).vectors, search.errors(motion)
         matcher = Matcher(search.current, self._luma)
-        vectors, costs = led.copy(), matcher.squares(led) + price * _bits(led, led)
+        vectors, costs = projected.copy(), matcher.squares(projected) + price * _bits(projected, projected)
         near = costs < NEAR * errors
-        vectors[:, near], costs[near] = _nearest(matcher, near, led[:, near], costs[near], price)
+        vectors[:, near], costs[near] = _nearest(matcher, near, projected[:, near], costs[near], price)
         gains = np.where(near, errors - costs, -np.inf)
         chosen = np.zeros_like(near)
         for stage in stages_of(*near.shape):
             rows, columns = stage.points
             classes = classes_of(stage, chosen, before.chosen)
             chosen[rows, columns] = gains[rows, columns] > price * _CLASS_BITS[classes]
-        return replace(motion, golden=Golden(chosen, np.where(chosen, vectors, led)))
+        return replace(motion, golden=Golden(chosen, np.where(chosen, vectors, projected)))
 
 
-def _nearest(matcher: Matcher, here: Mask, led: Vectors, costs: Bits, price: float) -> tuple[Vectors, Bits]:
+def _nearest(matcher: Matcher, here: Mask, projected: Vectors, costs: Bits, price: float) -> tuple[Vectors, Bits]:
     """The best vectors of blocks around where theirs lead, (2, n), and what they cost with their bits, (n,)."""
-    best = led
+    best = projected
     for _ in range(ROUNDS):
         middle = best
         for step in _AROUND:
             moved = np.clip(middle + step, -MAX_VECTOR, MAX_VECTOR)
-            priced = matcher.squares(moved, here) + price * _bits(moved, led)
+            priced = matcher.squares(moved, here) + price * _bits(moved, projected)
             better = priced < costs
             best, costs = np.where(better, moved, best), np.where(better, priced, costs)
     return best, costs
 
 
-def _bits(vectors: SignedArray, led: SignedArray) -> Bits:
+def _bits(vectors: SignedArray, projected: SignedArray) -> Bits:
     """About what vectors cost a golden block, (2, …) → (…)."""
-    bits: Bits = (0.4 + 3.3 * np.log2(1 + np.abs(vectors - led))).sum(axis=0)
+    bits: Bits = (0.4 + 3.3 * np.log2(1 + np.abs(vectors - projected))).sum(axis=0)
     return bits

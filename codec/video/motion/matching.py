@@ -27,21 +27,21 @@ class Matcher:
 
     def costs(self, vectors: Vectors, here: Place = ...) -> Costs:
         """Vectors, (2, …) in the planes' fractions of a pixel, of the blocks `here` → absolute differences, (…)."""
-        apart = np.abs(self._apart(vectors, here)).view(np.uint16)  # which holds the sum of 256 of them
-        costs: Costs = np.einsum("...ij->...", apart).astype(np.int32)
+        mvd = np.abs(self._differences(vectors, here)).view(np.uint16)  # which holds the sum of 256 of them
+        costs: Costs = np.einsum("...ij->...", mvd).astype(np.int32)
         return costs
 
     def squares(self, vectors: Vectors, here: Place = ...) -> Costs:
         """The same in squared differences."""
-        apart = self._apart(vectors, here).astype(np.int32)
-        squares: Costs = np.einsum("...ij,...ij->...", apart, apart)
+        mvd = self._differences(vectors, here).astype(np.int32)
+        squares: Costs = np.einsum("...ij,...ij->...", mvd, mvd)
         return squares
 
-    def _apart(self, vectors: Vectors, here: Place) -> Plane:
+    def _differences(self, vectors: Vectors, here: Place) -> Plane:
         (rows, columns), (down, right) = np.divmod(vectors.astype(np.intp), self._steps)
         found = self._windows[down, right, self._tops[here] + rows, self._lefts[here] + columns]
-        apart: Plane = found - self._blocks[here]  # (…, side, side)
-        return apart
+        mvd: Plane = found - self._blocks[here]  # (…, side, side)
+        return mvd
 
 
 def quarter_pixel_planes(values: Pixels) -> Pixels:

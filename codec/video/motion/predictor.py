@@ -7,7 +7,7 @@ import numpy as np
 from ncodec.arrays import Pixels, Vectors
 from ncodec.video.motion.compensate import compensate
 from ncodec.video.motion.field import Golden, Motion
-from ncodec.video.motion.golden_coding import lead
+from ncodec.video.motion.golden_coding import project
 from ncodec.video.motion.golden_search import GoldenSearch
 from ncodec.video.motion.search import MotionSearch
 
@@ -42,7 +42,7 @@ class FramePredictor:
         Vectors into the intra frame of blocks that are not golden follow from the motion that a decoder knows. The
         search led them by vectors of its own, which for blocks that are not predicted may be others.
         """
-        golden = lead(motion, self.golden)
+        golden = project(motion, self.golden)
         if motion.golden is not None:
             chosen = motion.golden.chosen
             golden = replace(motion.golden, vectors=np.where(chosen, motion.golden.vectors, golden.vectors))

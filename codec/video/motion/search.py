@@ -15,9 +15,9 @@ from ncodec.video.motion.interpolate import PAD
 from ncodec.video.motion.lattice import FINEST, stages_of
 from ncodec.video.motion.matching import Costs, Matcher, Place, Plane, activity, luma, quarter_pixel_planes, variation
 from ncodec.video.motion.vector_coding import (
-    KIND_BITS,
-    MOVES,
-    UNUSED,
+    MODE_BITS,
+    MVD,
+    UNPREDICTED,
     Expected,
     expect,
     expect_from,
@@ -143,10 +143,10 @@ class _Prices:
     def of(self, vectors: SignedArray) -> Bits:
         """(2, n) → (n,)."""
         expected = self.expected
-        kinds = expected.kinds(vectors, np.ones(len(expected.classes), dtype=np.bool_))
-        apart = np.abs(vectors - expected.vectors).sum(axis=0)
-        own = np.where(kinds == MOVES, OWN_VECTOR_BITS[expected.level, expected.classes] + 2 * np.log2(1 + apart), 0.0)
-        bits: Bits = KIND_BITS[expected.level, expected.classes, kinds - UNUSED] + own
+        modes = expected.modes(vectors, np.ones(len(expected.classes), dtype=np.bool_))
+        mvd = np.abs(vectors - expected.vectors).sum(axis=0)
+        own = np.where(modes == MVD, OWN_VECTOR_BITS[expected.level, expected.classes] + 2 * np.log2(1 + mvd), 0.0)
+        bits: Bits = MODE_BITS[expected.level, expected.classes, modes - UNPREDICTED] + own
         return self.bit * bits
 
 

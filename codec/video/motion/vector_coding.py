@@ -17,14 +17,14 @@ from ncodec.errors import FormatError
 from ncodec.video.motion.field import MAX_VECTOR, Motion
 from ncodec.video.motion.lattice import COARSEST, Stage, stages_of
 
-UNUSED, FOLLOWS, MOVES, TAKES = -3, -2, -1, 0
+UNPREDICTED, PREDICTED_MV, MVD, MERGE = -3, -2, -1, 0
 """kinds of blocks: not predicted; as those around it say together; with a vector of its own; as the nearest to what is
 expected of those around it and the one before, the second and so on to the fifth (0 to 4)"""
 LEAST_SPREADS = np.array([1, 2, 4, 8, 16, 32])
 """of the surrounding vectors, in quarter pixels, in classes 1 to 6"""
 FIRST_CLASS = 5
 """of the blocks of the first lattice, which have none around"""
-KINDS = (
+MODE_COUNTS = (
     (
         (3, 993, 20, 4, 1, 1, 1, 1), (2, 769, 30, 215, 5, 1, 1, 1), (3, 601, 60, 221, 120, 16, 2, 1),
         (3, 530, 91, 178, 138, 65, 17, 2), (9, 414, 170, 170, 131, 85, 37, 8), (23, 321, 208, 149, 125, 114, 65, 19),
@@ -49,17 +49,17 @@ FARTHEST = 8 * MAX_VECTOR
 """beyond any distance of two vectors"""
 
 
-def _kind_table(counts: tuple[int, ...]) -> Table:
+def _mode_table(counts: tuple[int, ...]) -> Table:
     # Of −4, which is no kind, to 4, and an escape.
     of_total = np.array([0, *counts, 0], dtype=np.uint32) * (TABLE_TOTAL // 1024)
-    of_total[1 + FOLLOWS - UNUSED] -= 2
+    of_total[1 + PREDICTED_MV - UNPREDICTED] -= 2
     of_total[[0, -1]] = 1
     return Table(of_total)
 
 
-KIND_BITS = np.log2(1024 / np.array(KINDS))
-"""of a block, (level, class, kind − `UNUSED`)"""
-_KIND_TABLES = tuple(tuple(map(_kind_table, of_level)) for of_level in KINDS)
+MODE_BITS = np.log2(1024 / np.array(MODE_COUNTS))
+"""of a block, (level, class, kind − `UNPREDICTED`)"""
+_MODE_TABLES = tuple(tuple(map(_mode_table, of_level)) for of_level in MODE_COUNTS)
 STILL, MOVING = 0, 1
 """whether every block is predicted from its own place, or something moves"""
 _ANY_TABLE = Table(np.array([1, TABLE_TOTAL // 4, 3 * TABLE_TOTAL // 4 - 2, 1], dtype=np.uint32))
@@ -79,14 +79,14 @@ class Expected:
     """(2, m, n) what they may take over, of `_nearest_first`"""
     level: int
 
-    def kinds(self, wanted: SignedArray, used: Mask) -> Int32Array:
+    def modes(self, wanted: SignedArray, used: Mask) -> Int32Array:
         """(n,) what says each vector, (2, n): what is expected, else a choice of those around, else itself."""
-        kinds = np.full(used.shape, MOVES, dtype=np.int32)
+        modes = np.full(used.shape, MVD, dtype=np.int32)
         for place in reversed(range(self.choices.shape[1])):
-            kinds[(wanted == self.choices[:, place]).all(axis=0)] = TAKES + place
-        kinds[(wanted == self.vectors).all(axis=0)] = FOLLOWS
-        kinds[~used] = UNUSED
-        return kinds
+            modes[(wanted == self.choices[:, place]).all(axis=0)] = MERGE + place
+        modes[(wanted == self.vectors).all(axis=0)] = PREDICTED_MV
+        modes[~used] = UNPREDICTED
+        return modes
 
 
 def class_of_spread(spread: npt.NDArray[np.signedinteger]) -> Classes:
@@ -149,13 +149,13 @@ def group_motion(motion: Motion, tables: Tables, *, before: Vectors | None = Non
         expected = expect(stage, known, common, before)
         classes = expected.classes
         wanted = motion.vectors[:, rows, columns].astype(np.int32)
-        kinds = expected.kinds(wanted, motion.used[rows, columns])
-        groups += [(_KIND_TABLES[stage.level][c], kinds[classes == c]) for c in np.unique(classes)]
-        moves = kinds == MOVES
+        modes = expected.modes(wanted, motion.used[rows, columns])
+        groups += [(_MODE_TABLES[stage.level][c], modes[classes == c]) for c in np.unique(classes)]
+        moves = modes == MVD
         for c in np.unique(classes[moves]):
-            apart = (wanted - expected.vectors)[:, moves & (classes == c)]
-            groups.append((tables.bank[VECTOR_ROWS[stage.level][c]], apart.reshape(-1)))
-        known[:, rows, columns] = np.where(kinds > FOLLOWS, wanted, expected.vectors)
+            mvd = (wanted - expected.vectors)[:, moves & (classes == c)]
+            groups.append((tables.bank[VECTOR_ROWS[stage.level][c]], mvd.reshape(-1)))
+        known[:, rows, columns] = np.where(modes > PREDICTED_MV, wanted, expected.vectors)
     return GroupedMotion(groups, known.astype(np.int16))
 
 
@@ -183,20 +183,20 @@ def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, befo
         rows, columns = stage.points
         expected = expect(stage, vectors, common, before)
         moved, classes, choices = expected.vectors, expected.classes, expected.choices
-        kinds = pop_of_classes(unpacker, _KIND_TABLES[stage.level], classes)
-        if kinds.min() < UNUSED or kinds.max() >= TAKES + choices.shape[1]:
+        modes = pop_of_classes(unpacker, _MODE_TABLES[stage.level], classes)
+        if modes.min() < UNPREDICTED or modes.max() >= MERGE + choices.shape[1]:
             msg = "expected a known kind of every block, got others: the file is damaged"
             raise FormatError(msg)
         for place in range(choices.shape[1]):
-            moved = np.where(kinds == TAKES + place, choices[:, place], moved)
-        moves = kinds == MOVES
+            moved = np.where(modes == MERGE + place, choices[:, place], moved)
+        moves = modes == MVD
         for c in np.unique(classes[moves]):
             here = moves & (classes == c)
             moved[:, here] += unpacker.values(tables.bank[VECTOR_ROWS[stage.level][c]], 2 * int(here.sum())).reshape(
                 2, -1
             )
         check_vectors(moved)
-        vectors[:, rows, columns], used[rows, columns] = moved, kinds != UNUSED
+        vectors[:, rows, columns], used[rows, columns] = moved, modes != UNPREDICTED
     return Motion(vectors.astype(np.int16), used)
 
 

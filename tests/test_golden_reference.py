@@ -12,7 +12,7 @@ from ncodec.errors import FormatError
 from ncodec.inference.zoo import load_model
 from ncodec.video.motion.compensate import compensate
 from ncodec.video.motion.field import MAX_VECTOR, Golden, Motion
-from ncodec.video.motion.golden_coding import group_golden, lead, pop_golden
+from ncodec.video.motion.golden_coding import group_golden, pop_golden, project
 from ncodec.video.motion.golden_search import GoldenSearch
 from ncodec.video.motion.lattice import stages_of
 from ncodec.video.motion.search import MotionSearch
@@ -47,10 +47,10 @@ def scene(seed: int, high: int = 9, wide: int = 14) -> tuple[Motion, Golden, Gol
 
     motion = Motion(field(40), generator.random((high, wide)) < 0.9)
     before = Golden(generator.random((high, wide)) < 0.3, field(90))
-    led = lead(motion, before).vectors
+    projected = project(motion, before).vectors
     chosen = generator.random((high, wide)) < 0.3
-    found = np.clip(led + field(2), -MAX_VECTOR, MAX_VECTOR).astype(np.int16)
-    return motion, before, Golden(chosen, np.where(chosen, found, led))
+    found = np.clip(projected + field(2), -MAX_VECTOR, MAX_VECTOR).astype(np.int16)
+    return motion, before, Golden(chosen, np.where(chosen, found, projected))
 
 
 @pytest.mark.parametrize("size", [(9, 14), (1, 1), (1, 9), (17, 2)])
@@ -72,21 +72,21 @@ def test_a_frame_after_an_intra_frame_has_none(tables: Tables) -> None:
 
 def test_no_golden_blocks_take_a_symbol(tables: Tables) -> None:
     motion, before, _ = scene(1, 40, 60)
-    assert len(pack(lead(motion, before), tables, motion=motion, before=before)) <= 5
+    assert len(pack(project(motion, before), tables, motion=motion, before=before)) <= 5
 
 
 def test_vectors_lead_where_the_block_under_them_came_from() -> None:
     """Word by word as of FORMAT.md."""
     motion, before, _ = scene(3)
     high, wide = motion.used.shape
-    led = lead(motion, before).vectors
+    projected = project(motion, before).vectors
     for i, j in np.ndindex(high, wide):
         down, right = motion.vectors[:, i, j].tolist()
         row = min(max((16 * i + 8 + down // 4) // 16, 0), high - 1)
         column = min(max((16 * j + 8 + right // 4) // 16, 0), wide - 1)
         there = before.vectors[:, row, column].tolist()
         expected = [min(max(own + other, -140), 140) for own, other in zip((down, right), there, strict=True)]
-        assert led[:, i, j].tolist() == expected
+        assert projected[:, i, j].tolist() == expected
 
 
 def test_a_plain_reader_reads_the_same(tables: Tables) -> None:
@@ -108,10 +108,10 @@ def test_a_plain_reader_reads_the_same(tables: Tables) -> None:
             chosen.update(zip(blocks, flags, strict=True))
     blocks = sorted(block for block, flag in chosen.items() if flag)
     assert blocks == [tuple(block) for block in np.argwhere(golden.chosen).tolist()]
-    apart = unpacker.values(tables.bank[12], 2 * len(blocks)).reshape(2, -1)
+    mvd = unpacker.values(tables.bank[12], 2 * len(blocks)).reshape(2, -1)
     unpacker.finish()
-    led = lead(motion, before).vectors
-    np.testing.assert_array_equal(led[:, golden.chosen] + apart, golden.vectors[:, golden.chosen])
+    projected = project(motion, before).vectors
+    np.testing.assert_array_equal(projected[:, golden.chosen] + mvd, golden.vectors[:, golden.chosen])
 
 
 def test_damage_is_refused_or_decodes(tables: Tables) -> None:
@@ -158,7 +158,7 @@ def test_what_was_covered_is_found_in_the_intra_frame() -> None:
     covered[32:64, 48:96] = 128
     search = MotionSearch(behind, covered)
     motion = search.motion(qp=40)
-    before = lead(Motion(np.zeros((2, 6, 9), dtype=np.int16), np.ones((6, 9), dtype=bool)), None)
+    before = project(Motion(np.zeros((2, 6, 9), dtype=np.int16), np.ones((6, 9), dtype=bool)), None)
     found = GoldenSearch(behind)
     motion = found.motion(search, motion, qp=40, before=before)
     assert motion.golden is not None

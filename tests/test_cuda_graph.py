@@ -17,6 +17,7 @@ from torch import nn
 
 from ncodec.errors import InputError, ModelError, TrainingError
 from ncodec.networks.blocks import Depthwise, use_shifts
+from ncodec.training import options as run_options
 from ncodec.training import run
 from ncodec.training.captured import CapturedStep
 from ncodec.training.checkpoint import load_checkpoint, save_weights
@@ -124,7 +125,7 @@ def test_a_captured_run_learns_and_leaves_a_checkpoint(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ncodec.training.captured.REPORT_S", 0.0)
-    options = run.read_options([*TINY, "--optimizer.steps=41", "--optimizer.name=soap"])
+    options = run_options.read_options([*TINY, "--optimizer.steps=41", "--optimizer.name=soap"])
     last = run.train_captured_image([pictures], out=tmp_path, options=options)
     with (tmp_path / "log.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -134,14 +135,14 @@ def test_a_captured_run_learns_and_leaves_a_checkpoint(
     model, facts = load_checkpoint(last)
     assert facts["steps"] == 41
     save_weights(model, tmp_path / "start")
-    again = run.read_options([*TINY, "--optimizer.steps=1", "--optimizer.peak=1e-12"])
+    again = run_options.read_options([*TINY, "--optimizer.steps=1", "--optimizer.peak=1e-12"])
     second = run.train_captured_image([pictures], out=tmp_path / "b", options=again, start_from=tmp_path / "start")
     for name, value in load_checkpoint(second)[0].state_dict().items():
         torch.testing.assert_close(value, model.state_dict()[name].half().float(), msg=name)
 
 
 def test_a_step_without_a_finite_gradient_changes_nothing(pictures: Path) -> None:
-    module, data = run.prepare([pictures], options=run.read_options(TINY))
+    module, data = run.prepare([pictures], options=run_options.read_options(TINY))
     module.train()
     step = CapturedStep(module, data.batches(0).draw(0), average=0.9, compiled=False)
     step.rate.fill_(1e-3)
@@ -167,7 +168,7 @@ def test_too_many_failures_end_a_run_and_leave_its_weights(
     monkeypatch.setattr("ncodec.training.captured.WARM_UP", 2)
     inner = ImageTraining.objective
     monkeypatch.setattr(ImageTraining, "objective", lambda self, result: inner(self, result) * torch.nan)
-    options = run.read_options([*TINY, "--optimizer.steps=60", "--optimizer.name=soap"])
+    options = run_options.read_options([*TINY, "--optimizer.steps=60", "--optimizer.name=soap"])
     with pytest.raises(TrainingError, match="expected finite gradients, got none in"):
         run.train_captured_image([pictures], out=tmp_path, options=options)
     load_checkpoint(tmp_path / "last.ckpt")
@@ -179,7 +180,7 @@ def test_too_many_failures_end_a_run_and_leave_its_weights(
 def test_what_cannot_be_captured_is_refused(pictures: Path, tmp_path: Path, option: str) -> None:
     arguments = [*TINY, "--optimizer.name=soap", "--crops.crop=192", option]
     with pytest.raises(InputError, match="for a captured run"):
-        run.train_captured_image([pictures], out=tmp_path, options=run.read_options(arguments))
+        run.train_captured_image([pictures], out=tmp_path, options=run_options.read_options(arguments))
 
 
 def test_captured_runs_are_not_resumed(pictures: Path, tmp_path: Path) -> None:
@@ -193,4 +194,4 @@ def test_captured_runs_are_not_resumed(pictures: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--optimizer.name=adamw", "--devices=2"])
 def test_other_ways_are_refused(pictures: Path, tmp_path: Path, option: str) -> None:
     with pytest.raises(InputError, match="expected one device and the optimizer soap"):
-        run.train_captured_image([pictures], out=tmp_path, options=run.read_options([*TINY, option]))
+        run.train_captured_image([pictures], out=tmp_path, options=run_options.read_options([*TINY, option]))

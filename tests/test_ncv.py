@@ -39,7 +39,7 @@ RECORDS: list[Frame | Tracks | Media] = [
     Frame(Tag.INTRA, -3, 40, b"first symbols"),
     Media(0, 0, -2, 20, True, b"sound"),
     Frame(Tag.PREDICTED, 1, 41, b"second symbols"),
-    Frame(Tag.COPY, 5),
+    Frame(Tag.DUPLICATE, 5),
     Frame(Tag.INTRA, 6, 12, b"third symbols"),
     Frame(Tag.PREDICTED, 7, 13, b"more"),
     Media(1, 900, 900, 0, False, b"words"),
@@ -156,7 +156,10 @@ def test_the_worked_example_of_the_specification() -> None:
     assert f"{len(example)} bytes" in section
     header = StreamHeader(0x01020304, 0x0A0B0C0D, 3, 2, Fraction(1, 25), Fraction(25))
     assert StreamReader(io.BytesIO(example)).header == header
-    frames: list[Frame | Tracks | Media] = [Frame(Tag.INTRA, 0, 32, bytes.fromhex("00 00 00 7a")), Frame(Tag.COPY, 1)]
+    frames: list[Frame | Tracks | Media] = [
+        Frame(Tag.INTRA, 0, 32, bytes.fromhex("00 00 00 7a")),
+        Frame(Tag.DUPLICATE, 1),
+    ]
     assert read(example)[:2] == frames
     sink = io.BytesIO()
     writer = StreamWriter(sink, header)
@@ -306,7 +309,7 @@ def test_bytes_of_all_sorts_raise_format_errors_alone(data: bytes) -> None:
 def test_a_frame_that_repeats_the_last_one_takes_eight_bytes() -> None:
     writer = StreamWriter(io.BytesIO(), HEADER)
     writer.write(Frame(Tag.INTRA, 0, 1))
-    assert writer.write(Frame(Tag.COPY, 1)) == 8
+    assert writer.write(Frame(Tag.DUPLICATE, 1)) == 8
 
 
 @pytest.mark.parametrize("offset", [2**63, 2**63 - 1, 2**40, 3])

@@ -57,8 +57,8 @@ def test_repeated_frames_leave_their_bits_to_others() -> None:
     before = control.qp(Tag.PREDICTED, left=20)
     control.spend(Tag.PREDICTED, before, 10000)
     for n in range(15):
-        control.qp(Tag.COPY, left=19 - n)
-        control.spend(Tag.COPY, 0, 60)
+        control.qp(Tag.DUPLICATE, left=19 - n)
+        control.spend(Tag.DUPLICATE, 0, 60)
     assert control.qp(Tag.PREDICTED, left=4) > before
 
 

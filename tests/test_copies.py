@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 import ncodec
 from ncodec.entropy.ans import Unpacker
 from ncodec.entropy.contexts import Activity
-from ncodec.entropy.copies import ABOVE, FRESH, LEFT, find_repeats, pack_kinds, unpack_kinds
+from ncodec.entropy.copies import ABOVE, CODED, LEFT, find_copies, pack_copy_map, unpack_copy_map
 from ncodec.entropy.latents import (
-    Past,
+    SymbolContext,
     Symbols,
     _push_fresh,
     estimate_bits,
@@ -56,16 +56,16 @@ def test_round_trip_of_any_size(high: int, wide: int, seed: int) -> None:
 
 def test_repeats_are_found_beside_and_above() -> None:
     symbols = plain_symbols(14, 22, seed=3, kinds=1)
-    kinds = find_repeats(symbols.z_hat, symbols.residual, side=4)
+    kinds = find_copies(symbols.z_hat, symbols.residual, side=4)
     assert kinds is not None
     assert kinds.shape == (4, 6)
-    assert kinds[0, 0] == FRESH
+    assert kinds[0, 0] == CODED
     assert (kinds[:, 1:] == LEFT).all()
     assert (kinds[1:, 0] == ABOVE).all()
     symbols.residual[5, 13, 21] += 1  # the last place, in a cell that the picture holds a part of
-    changed = find_repeats(symbols.z_hat, symbols.residual, side=4)
+    changed = find_copies(symbols.z_hat, symbols.residual, side=4)
     assert changed is not None
-    assert changed[3, 5] == FRESH
+    assert changed[3, 5] == CODED
     np.testing.assert_array_equal(changed.reshape(-1)[:-1], kinds.reshape(-1)[:-1])
 
 
@@ -94,10 +94,10 @@ def test_a_picture_of_one_colour_is_small_and_right() -> None:
     assert np.abs(np.asarray(ncodec.decode(data)).astype(int) - pixels).mean() < 1
 
 
-def past(z_hat: np.ndarray) -> Past:
+def past(z_hat: np.ndarray) -> SymbolContext:
     """A frame of which only ẑ, of whole cells, is known."""
     _, high, wide = z_hat.shape
-    return Past(z_hat, (Activity.none(high, wide), Activity.none(4 * high, 4 * wide)))
+    return SymbolContext(z_hat, (Activity.none(high, wide), Activity.none(4 * high, 4 * wide)))
 
 
 def test_a_frame_after_another_repeats_no_cell() -> None:
@@ -110,7 +110,7 @@ def test_a_reader_takes_repeats_after_another_frame() -> None:
     symbols, tables = plain_symbols(16, 16, seed=2, kinds=1, kind=FRAME), load_model(kind=FRAME).tables
     zero_certain(symbols, tables, qp=QP)
     before = past(np.ones_like(symbols.z_hat))
-    kinds = find_repeats(symbols.z_hat, symbols.residual, side=4)
+    kinds = find_copies(symbols.z_hat, symbols.residual, side=4)
     payload = _push_fresh(symbols, tables, kinds, qp=QP, before=before, last=[]).payload()
     decoded = pop_symbols(Unpacker(payload), tables, qp=QP, height=16, width=16, before=before)
     np.testing.assert_array_equal(decoded.z_hat, symbols.z_hat)
@@ -129,15 +129,15 @@ def test_a_reader_takes_repeats_after_another_frame() -> None:
 )
 def test_repeats_of_nothing_are_refused(kinds: np.ndarray) -> None:
     with pytest.raises(FormatError, match="expected"):
-        unpack_kinds(pack_kinds(kinds), 2, 3)
+        unpack_copy_map(pack_copy_map(kinds), 2, 3)
 
 
 @pytest.mark.parametrize("payload", [b"", b"nothing", zlib.compress(bytes(6)) + b"more", zlib.compress(bytes(6))[:-1]])
 def test_other_bytes_are_refused(payload: bytes) -> None:
     with pytest.raises(FormatError, match="expected"):
-        unpack_kinds(payload, 2, 3)
+        unpack_copy_map(payload, 2, 3)
 
 
 def test_a_stream_that_unfolds_without_end_is_refused_at_once() -> None:
     with pytest.raises(FormatError, match="expected for 6 cells"):
-        unpack_kinds(zlib.compress(bytes(2**26), 9), 2, 3)
+        unpack_copy_map(zlib.compress(bytes(2**26), 9), 2, 3)

@@ -11,19 +11,27 @@ from ncodec.arrays import FloatArray
 from ncodec.image import error_weights as distortion
 from ncodec.image.codec import ImageCodec
 from ncodec.image.error_weights import RGB, SUBSAMPLED
-from ncodec.inference.protocol import Draft, Slopes
+from ncodec.inference.protocol import InitialSymbols, RdGradient
 
 Photo = npt.NDArray[np.uint8]
 
 
 def found_by(
-    codec: ImageCodec, pixels: Photo, *, qp: int, form: FloatArray = RGB, reround: bool = False, change: int = 0
-) -> tuple[Draft, Slopes]:
-    draft, _ = codec.backend.draft(pixels, qp=qp)
-    high, wide = draft.latent.shape[1:]
-    coded = codec.model.tables.residual_rows(draft.symbols.z_hat, qp=qp, height=high, width=wide) > 0
-    draft.symbols.residual[...] += (change * coded).astype(np.int16)
-    return draft, codec.backend.slopes(pixels, draft, coded, qp=qp, form=form, reround=reround)
+    codec: ImageCodec,
+    pixels: Photo,
+    *,
+    qp: int,
+    error_weights: FloatArray = RGB,
+    requantize: bool = False,
+    change: int = 0,
+) -> tuple[InitialSymbols, RdGradient]:
+    initial, _ = codec.backend.quantize(pixels, qp=qp)
+    high, wide = initial.latent.shape[1:]
+    coded = codec.model.tables.residual_rows(initial.symbols.z_hat, qp=qp, height=high, width=wide) > 0
+    initial.symbols.residual[...] += (change * coded).astype(np.int16)
+    return initial, codec.backend.rd_gradient(
+        pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=requantize
+    )
 
 
 @pytest.mark.parametrize("name", ["RGB", "SUBSAMPLED"])
@@ -31,7 +39,7 @@ def found_by(
 def test_slopes_are_those_of_autograd(photo: Photo, qp: int, name: str) -> None:
     torch = pytest.importorskip("torch")
     from ncodec.inference.torch import TorchBackend
-    from ncodec.networks.rd_gradient import slopes
+    from ncodec.networks.rd_gradient import rd_gradient
     from ncodec.training.losses import mean_square, mean_square_420
 
     pixels = torch.tensor(photo[:80, :112]).permute(2, 0, 1)[None] / 255
@@ -46,7 +54,7 @@ def test_slopes_are_those_of_autograd(photo: Photo, qp: int, name: str) -> None:
     cost = model.config.lambda_of(step) * 255**2 * error
     (gradient,) = torch.autograd.grad(cost, leaf)
     with torch.no_grad():
-        found = slopes(model, y_hat, pixels, torch.from_numpy(getattr(distortion, name)), step)
+        found = rd_gradient(model, y_hat, pixels, torch.from_numpy(getattr(distortion, name)), step)
     torch.testing.assert_close(found.slope, gradient, rtol=1e-4, atol=1e-4 * float(gradient.abs().max()))
     torch.testing.assert_close(found.cost.sum(), cost[0], rtol=1e-4, atol=0)
     assert found.cost.shape == (1, 5, 7)
@@ -54,7 +62,7 @@ def test_slopes_are_those_of_autograd(photo: Photo, qp: int, name: str) -> None:
     assert found.curvature.min() > 0
 
 
-@pytest.mark.parametrize("options", [{"reround": True}, {"form": SUBSAMPLED}])
+@pytest.mark.parametrize("options", [{"requantize": True}, {"error_weights": SUBSAMPLED}])
 def test_backends_find_the_same(photo: Photo, options: dict[str, Any]) -> None:
     pytest.importorskip("torch")
     pixels = np.ascontiguousarray(photo[:96, :144])
@@ -68,18 +76,18 @@ def test_backends_find_the_same(photo: Photo, options: dict[str, Any]) -> None:
 
 
 def test_what_was_made_in_one_pass_is_settled(photo: Photo) -> None:
-    draft, found = found_by(open_codec(), np.ascontiguousarray(photo[:80, :80]), qp=30, reround=True)
-    np.testing.assert_array_equal(found.residual, draft.symbols.residual)
+    initial, found = found_by(open_codec(), np.ascontiguousarray(photo[:80, :80]), qp=30, requantize=True)
+    np.testing.assert_array_equal(found.residual, initial.symbols.residual)
 
 
 def test_half_of_the_symbols_is_rounded_anew_only_if_asked(photo: Photo) -> None:
     pixels = np.ascontiguousarray(photo[:80, :80])
-    draft, kept = found_by(open_codec(), pixels, qp=30, change=1)
-    np.testing.assert_array_equal(kept.residual, draft.symbols.residual)
-    channels, rows, columns = np.indices(draft.latent.shape)
+    initial, kept = found_by(open_codec(), pixels, qp=30, change=1)
+    np.testing.assert_array_equal(kept.residual, initial.symbols.residual)
+    channels, rows, columns = np.indices(initial.latent.shape)
     first = (rows + columns) % 2 == channels % 2
-    _, fresh = found_by(open_codec(), pixels, qp=30, reround=True, change=1)
-    np.testing.assert_array_equal(fresh.residual[first], draft.symbols.residual[first])
-    changed = fresh.residual[~first] != draft.symbols.residual[~first]
-    coded = draft.symbols.residual[~first] != 0
+    _, fresh = found_by(open_codec(), pixels, qp=30, requantize=True, change=1)
+    np.testing.assert_array_equal(fresh.residual[first], initial.symbols.residual[first])
+    changed = fresh.residual[~first] != initial.symbols.residual[~first]
+    coded = initial.symbols.residual[~first] != 0
     assert changed[coded].mean() > 0.3

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
-from test_clip_reader import write
+from test_demux import write
 
 from ncodec.container.records import UNKNOWN_COLOUR, Colour, Media, Tracks
 from ncodec.errors import InputError, OutputError

@@ -249,7 +249,7 @@ def read_plainly(
         stages.append((1 if s == 1 else 2, [b for b in on if odd[b] == (1, 1)], [(-s, -s), (-s, s), (s, -s), (s, s)]))
         stages.append((0 if s == 1 else 2, [b for b in on if sum(odd[b]) == 1], [(-s, 0), (s, 0), (0, -s), (0, s)]))
     vectors: dict[Block, Block] = {}
-    kinds: dict[Block, int] = {}
+    modes: dict[Block, int] = {}
     for level, blocks, offsets in stages:
         expected, classes, choices = {}, {}, {}
         for block in blocks:
@@ -264,15 +264,15 @@ def read_plainly(
             choices[block] = in_order_of_choice([*around, last], expected[block])
         for number, of_kinds in enumerate(KIND_COUNTS[level]):
             counts = [1, *(2**14 * count - 2 * (kind == 1) for kind, count in enumerate(of_kinds)), 1]
-            kinds |= {b: reader.symbol(counts) for b in blocks if classes[b] == number}
-        vectors |= {b: choices[b][kinds[b]] if kinds[b] >= 0 else expected[b] for b in blocks}
+            modes |= {b: reader.symbol(counts) for b in blocks if classes[b] == number}
+        vectors |= {b: choices[b][modes[b]] if modes[b] >= 0 else expected[b] for b in blocks}
         for number, row in enumerate(ROWS_OF_CLASS[level]):
-            moving = [b for b in blocks if classes[b] == number and kinds[b] == -1]
+            moving = [b for b in blocks if classes[b] == number and modes[b] == -1]
             counts = tables.counts[row].tolist()
             away = [[reader.symbol(counts) for _ in moving] for _ in range(2)]
-            for block, *apart in zip(moving, *away, strict=True):
-                vectors[block] = (expected[block][0] + apart[0], expected[block][1] + apart[1])
-    return vectors, {b for b in every if kinds[b] > -3}
+            for block, *mvd in zip(moving, *away, strict=True):
+                vectors[block] = (expected[block][0] + mvd[0], expected[block][1] + mvd[1])
+    return vectors, {b for b in every if modes[b] > -3}
 
 
 @pytest.mark.parametrize(("high", "wide"), [(1, 1), (1, 17), (17, 1), (2, 2), (9, 5), (20, 11)])

@@ -9,7 +9,7 @@ from ncodec.entropy.latents import Symbols
 from ncodec.image.effort import Search
 from ncodec.image.error_weights import RGB
 from ncodec.image.rdoq import FIRST_GAIN, SECOND_GAIN, no_progress, refine
-from ncodec.inference.protocol import Draft, Slopes
+from ncodec.inference.protocol import InitialSymbols, RdGradient
 
 SHAPE = (320, 4, 4)
 QP = 30
@@ -28,17 +28,19 @@ class Slope:
         self.improvement = 1e9
         """of the cost of errors, by all moves together"""
 
-    def slopes(self, pixels: object, draft: Draft, *_: object, **__: object) -> Slopes:
-        return Slopes(draft.symbols.residual, self.slope, self.curvature, cost=np.full((4, 4), self.improvement / 16))
+    def rd_gradient(self, pixels: object, initial: InitialSymbols, *_: object, **__: object) -> RdGradient:
+        return RdGradient(
+            initial.symbols.residual, self.slope, self.curvature, cost=np.full((4, 4), self.improvement / 16)
+        )
 
     def cost(self, *_: object, **__: object) -> npt.NDArray[np.float64]:
         return np.zeros((4, 4))
 
 
 def refined(backend: Slope, search: Search, residual: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
-    draft = Draft(Symbols(Z_HAT, residual), np.zeros(SHAPE, dtype=np.float32))
+    initial = InitialSymbols(Symbols(Z_HAT, residual), np.zeros(SHAPE, dtype=np.float32))
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
-    found = refine(pixels, draft, TABLES, backend, search, qp=QP, form=RGB, progress=no_progress)  # type: ignore[arg-type]
+    found = refine(pixels, initial, TABLES, backend, search, qp=QP, error_weights=RGB, progress=no_progress)  # type: ignore[arg-type]
     np.testing.assert_array_equal(found.z_hat, Z_HAT)
     return found.residual
 
@@ -89,7 +91,7 @@ def test_halves_are_looked_at_one_after_the_other() -> None:
 
 
 def test_later_looks_move_less() -> None:
-    assert [Search(first=3, second=4, most=5).moves(look) for look in range(7)] == [5, 3, 1, 5, 4, 2, 1]
+    assert [Search(first=3, second=4, most=5).updates(decide) for decide in range(7)] == [5, 3, 1, 5, 4, 2, 1]
     slope = np.full(SHAPE, -1000, dtype=np.float32)
     moved = [refined(Slope(slope), Search(first=0, second=second, most=5), zeros()) for second in (1, 2, 3)]
     assert [int(np.abs(symbols[:, 0, 0]).sum()) for symbols in moved] == [5, 6, 9]
@@ -109,15 +111,15 @@ def test_an_escape_costs_what_it_takes(beyond: int) -> None:
 
 
 def test_symbols_stay_where_moves_together_do_not_save_what_each_promises(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ncodec.image.rdoq.find_repeats", lambda *_, **__: "some cells")
+    monkeypatch.setattr("ncodec.image.rdoq.find_copies", lambda *_, **__: "some cells")
     backend = Slope(np.full(SHAPE, -100, dtype=np.float32))
     search = Search(first=1, second=1, most=320)
-    moves = refined(backend, search, zeros())
-    spent = float((TABLES.prices.of(ROWS, moves) - TABLES.prices.of(ROWS, zeros())).sum(dtype=np.float64))
+    updates = refined(backend, search, zeros())
+    spent = float((TABLES.prices.of(ROWS, updates) - TABLES.prices.of(ROWS, zeros())).sum(dtype=np.float64))
     backend.improvement = spent - 1
     assert not refined(backend, search, zeros()).any()
     backend.improvement = spent + 1
-    np.testing.assert_array_equal(refined(backend, search, zeros()), moves)
+    np.testing.assert_array_equal(refined(backend, search, zeros()), updates)
 
 
 def test_prices_are_those_of_the_tables() -> None:
