@@ -10,7 +10,7 @@ class FormatError(NcodecError, ValueError):
 
 
 class TruncatedError(FormatError):
-    """An ncodec file ends too soon; what stands before that is whole."""
+    """An ncodec file ends too soon; the records before the end are whole."""
 
 
 class ModelError(NcodecError, LookupError):
@@ -34,5 +34,5 @@ class TrainingError(NcodecError, RuntimeError):
 
 
 def sentence_of(error: Exception) -> str:
-    """What an exception of FFmpeg or of the system says."""
+    """The message of an exception of FFmpeg or of the system."""
     return getattr(error, "strerror", None) or str(error)

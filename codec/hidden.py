@@ -1,4 +1,4 @@
-"""Pixels that nobody sees, because they are wholly transparent."""
+"""Hidden pixels: wholly transparent ones."""
 
 from dataclasses import replace
 

@@ -17,7 +17,7 @@ EXACT_PSNR = 99.0
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """Pixels, and what is kept beside them."""
+    """Pixels, alpha and metadata."""
 
     pixels: Pixels
     """(H, W, 3) RGB; three equal channels when `grey`"""
@@ -29,7 +29,7 @@ class Picture:
     """without the "Exif\\0\\0" prefix"""
     xmp: bytes | None = None
     notices: tuple[str, ...] = field(default=(), compare=False)
-    """what a conversion lost, in sentences"""
+    """losses of a conversion, in sentences"""
 
     @property
     def height(self) -> int:
@@ -70,7 +70,7 @@ def from_array(array: npt.NDArray[np.uint8]) -> Picture:
 
 
 def check_frame(pixels: Pixels) -> None:
-    """Raise InputError for what is no frame: (H, W, 3) uint8 with sides of 1 to 16384."""
+    """Raise InputError unless pixels are (H, W, 3) uint8 with sides of 1 to 16384."""
     is_array = isinstance(pixels, np.ndarray)
     is_rgb = is_array and pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3
     if is_rgb and min(pixels.shape) > 0 and max(pixels.shape) <= MAX_SIDE:
@@ -81,7 +81,8 @@ def check_frame(pixels: Pixels) -> None:
 
 
 def channel_mean(pixels: Pixels) -> Pixels:
-    """(H, W, 3) → (H, W), the mean of the three channels rounded half up, in integers: the same on every machine."""
+    """(H, W, 3) → (H, W) mean of the three channels, rounded half up in integers, equal on every
+    machine."""
     plane = np.empty(pixels.shape[:2], dtype=np.uint8)
     for top in range(0, len(plane), STRIP):
         plane[top : top + STRIP] = (pixels[top : top + STRIP].sum(axis=2, dtype=np.uint16) * 2 + 3) // 6

@@ -10,12 +10,12 @@ Item = TypeVar("Item")
 DEPTH = 4
 """items that are made before they are asked for"""
 PATIENCE_S = 2.0
-"""how long an interrupted wait lets the item in the making be finished: it may hang on a pipe"""
+"""seconds that an interrupted wait grants the item in the making, which may hang on a pipe"""
 _END = object()
 
 
 def prefetch(items: Iterator[Item]) -> Generator[Item, None, None]:
-    """The same items and exceptions, of which the next few are made in a thread while the caller works.
+    """Items and exceptions of an iterator, the next few made in a thread while the caller works.
 
     Close it (`contextlib.closing`) before what the items are made from: the thread then has come to its end.
     """

@@ -9,7 +9,7 @@ MAX_QUALITY = 100
 DEFAULT_QUALITY = 50.0
 MAX_EFFORT = 9
 DEFAULT_EFFORT = 2
-"""of pictures: most of the first few per cent, for a few tenths of a second"""
+"""effort of pictures when none is given: most of RDOQ's gain for a few tenths of a second"""
 LOSSLESS = "lossless"
 """the quality of a file that gives every pixel back"""
 

@@ -1,4 +1,4 @@
-"""Does every backend, precision and thread count read the same symbols? Counted, not assumed."""
+"""Agreement of backends, precisions and thread counts on decoded symbols, counted."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -28,12 +28,12 @@ VARIANTS: tuple[dict[str, Any], ...] = (
     {"backend": "torch", "threads": 2, "precision": "bfloat16"},
 )
 FRAME_VARIANTS: tuple[dict[str, Any], ...] = (*VARIANTS[:-1], {"backend": "torch", "threads": 2})
-"""those that decode clips, which are always in float32"""
+"""variants of decoders of clips, which always run in float32"""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a decoder variant compares with what the encoder meant."""
+    """Symbols and pixels of one decoder variant that differ from the encoder's."""
 
     variant: str
     symbols: int

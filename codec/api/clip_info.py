@@ -15,7 +15,7 @@ from ncodec.video.frame_decoder import FrameDecoder
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a stream says of itself."""
+    """Header and counters of a .ncv file."""
 
     width: int
     height: int

@@ -11,7 +11,7 @@ from ncodec.quality import check_effort
 from ncodec.video.frame_state import FrameCodecs
 
 TUNES: dict[str, str | None] = {"psnr": None, "ssim": "ssim"}
-"""what pictures can be tuned for → the name of the model that is, or None for the default one"""
+"""metric that pictures can be tuned for → name of the tuned model, None for the default model"""
 
 
 @lru_cache(maxsize=8)

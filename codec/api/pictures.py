@@ -1,4 +1,4 @@
-"""What `import ncodec` offers: encode, decode, info."""
+"""Pictures for `import ncodec`: encode, decode, info."""
 
 import os
 from dataclasses import dataclass, replace
@@ -30,7 +30,7 @@ PictureSource = Source | npt.NDArray[np.uint8] | Image.Image
 
 @dataclass(frozen=True)
 class Info:
-    """What a file says of itself."""
+    """Header of a .nci file."""
 
     width: int
     height: int
@@ -73,7 +73,7 @@ class PictureStats:
     psnr: float | None
     """over RGB and pixels that are not transparent, in dB, infinite without errors; None where not measured"""
     notices: tuple[str, ...]
-    """what a conversion of the input lost, in sentences"""
+    """losses in the conversion of the input, in sentences"""
 
     @property
     def bpp(self) -> float:

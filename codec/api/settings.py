@@ -1,4 +1,4 @@
-"""How pictures and clips are coded and decoded: settings that Python, the command and the Pillow plug-in share.
+"""Settings of encoders and decoders, shared by Python, the command and the Pillow plug-in.
 
 All are frozen dataclasses with keyword arguments; values that conflict or are out of range raise InputError at once.
 """
@@ -16,7 +16,7 @@ from ncodec.quality import DEFAULT_QUALITY, check_effort
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeSettings:
-    """How files are decoded."""
+    """Settings of decoders."""
 
     backend: str = "onnx"
     """library that runs the networks: "onnx" or "torch"; either reads the same symbols"""
@@ -28,7 +28,8 @@ class DecodeSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class EncodeSettings(DecodeSettings):
-    """How pictures are coded; at most one of `quality`, `bpp`, `size` and `psnr`, quality 50 where none is given."""
+    """Settings of picture encoders: at most one of `quality`, `bpp`, `size` and `psnr`, else
+    quality 50."""
 
     quality: float | str | None = None
     """0 to 100, or "lossless" """
@@ -68,7 +69,7 @@ class EncodeSettings(DecodeSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class DecodeVideoSettings(DecodeSettings):
-    """How streams are decoded."""
+    """Settings of stream decoders."""
 
     conceal: bool = False
     """skip damage, up to the next intra frame, instead of raising FormatError"""
@@ -76,7 +77,7 @@ class DecodeVideoSettings(DecodeSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class EncodeVideoSettings(DecodeSettings):
-    """How clips are coded; at most one of `quality`, `bitrate` and `size`, quality 50 where none is given."""
+    """Settings of clip encoders: at most one of `quality`, `bitrate` and `size`, else quality 50."""
 
     quality: float | None = None
     """0 to 100, of every frame"""

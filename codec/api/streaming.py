@@ -127,7 +127,7 @@ class _Feed(io.RawIOBase):
         self._data = data
 
     def feed(self, data: bytes) -> None:
-        """Give more bytes, in place of those that were not read."""
+        """Replace the bytes that are left by the next ones."""
         self._data = data
 
     def read(self, count: int = -1) -> bytes:

@@ -25,7 +25,7 @@ from ncodec.video.sequence import GopStructure, VideoDecoder, VideoEncoder
 GOP_SECONDS = 2
 """from one intra frame to the next, unless something else is asked for"""
 FRAME_OVERHEAD = 12
-"""bytes of a frame's record beside what is coded"""
+"""bytes of a frame's record beside its payload"""
 
 Progress = Callable[[int, int, int | None], None]
 """called with the frames done, the bytes of the stream so far, and about how many frames there are, if known"""
@@ -86,7 +86,7 @@ class ClipStats:
     psnr: float | None = None
     """mean over the frames of the PSNR over RGB, in dB, where it was measured and some pixel differs"""
     notices: tuple[str, ...] = ()
-    """what was lost, in sentences"""
+    """losses, in sentences"""
     cut: str | None = None
     """where and how a stream that was read ended too soon"""
 
@@ -250,7 +250,7 @@ def _decode(
 
 
 def _up_to_frame(records: Iterator[TimedFrame | Tracks | Media], name: str) -> tuple[list[Tracks | Media], TimedFrame]:
-    """What comes before the first frame, and that; raises InputError where there is none."""
+    """Records before the first frame, and the first frame; raises InputError where there is none."""
     before: list[Tracks | Media] = []
     for record in records:
         if isinstance(record, TimedFrame):

@@ -1,4 +1,4 @@
-"""What the command does with clips: their options, one file at a time, and a bar with frames a second."""
+"""Clips on the command line: one file at a time, and a bar with frames a second."""
 
 import time
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ClipTarget:
-    """What frames of a stream become."""
+    """Output of `ncodec decode` for a stream."""
 
     suffix: str
     at: float | None
@@ -43,7 +43,7 @@ class ClipTarget:
 def parse_clip_target(
     output: str | None, to: str | None, *, at: float | None, lossless: bool, conceal: bool
 ) -> ClipTarget:
-    """What streams become: by --at or a numbered name pictures, else clips as --to or the output's name says, or .mp4.
+    """Output format of streams: a picture for --at, pictures for a numbered name, else a clip.
 
     Raises UsageError for what is not written.
     """

@@ -1,4 +1,4 @@
-"""What the commands share: names of inputs and outputs, one line or one JSON object a file, progress, failures."""
+"""Names of inputs and outputs, lines and JSON objects, progress and failures of all commands."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from ncodec.media.numbered import is_numbered
 
 STDIO = "-"
 NO_THREAD = "can't start new thread"
-"""what Python says of a lack of memory or of threads"""
+"""Python's message for a lack of memory or of threads"""
 INTERRUPTED = 130
 """exit code of what Ctrl-C ended"""
 

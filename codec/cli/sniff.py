@@ -9,9 +9,9 @@ from ncodec.media.numbered import CLIP_SUFFIXES, is_numbered
 
 STREAM_SUFFIX = ".ncv"
 VIDEO_MAGICS = (b"YUV4MPEG2", b"\x1aE\xdf\xa3")
-"""of y4m and Matroska"""
+"""first bytes of y4m and Matroska files"""
 PICTURE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"})
-"""of ISO files that are pictures"""
+"""brands of ISO base media files that hold pictures"""
 
 
 def is_clip(source: str, output: str | None) -> bool:
@@ -43,6 +43,6 @@ def is_coded_clip(source: str) -> bool:
 
 
 def _peek(count: int) -> bytes:
-    """What standard input starts with, which stays there."""
+    """The first bytes of standard input, which stay there."""
     stream = sys.stdin.buffer if sys.stdin is not None else None
     return stream.peek(count)[:count] if isinstance(stream, io.BufferedReader) else b""

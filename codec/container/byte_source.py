@@ -13,7 +13,7 @@ MAX_REWOUND = 2**28
 
 
 class ByteSource:
-    """Reads exactly what is asked for, in pieces, so that a length that lies allocates nothing."""
+    """Reads exact numbers of bytes, in pieces, so that a false length allocates nothing."""
 
     def __init__(self, stream: BinaryIO, position: int = 0) -> None:
         self.stream = stream
@@ -24,7 +24,7 @@ class ByteSource:
 
     @property
     def position(self) -> int:
-        """Bytes from the start of the stream to what is taken next."""
+        """Offset of the next byte from the start of the stream."""
         return self._origin + self._next
 
     def take(self, count: int) -> bytes:
@@ -36,7 +36,7 @@ class ByteSource:
         return taken
 
     def mark(self) -> None:
-        """Remember what is taken from here on."""
+        """Remember the offset, for `rewind`."""
         if self._next > PIECE:
             del self._buffer[: self._next]
             self._origin, self._next = self._origin + self._next, 0

@@ -20,11 +20,11 @@ NO_MODEL = 0
 FIRST_OPTIONAL_TAG = 0x80
 """chunks from here on may be skipped by readers that do not know them"""
 MAX_METADATA_BYTES = 64 * 2**20
-"""of one metadata chunk after decompression"""
+"""largest metadata chunk after decompression"""
 
 
 class Tag(IntEnum):
-    """What a chunk holds."""
+    """Content of a chunk."""
 
     SYMBOLS = 1
     """coded picture; always present, always last"""
@@ -56,7 +56,7 @@ class Flag(IntFlag):
 
 NO_FLAGS = Flag(0)
 KNOWN_FLAGS = (Flag.GREY, Flag.GREY | Flag.LOSSLESS | Flag.WHOLE)
-"""of each version"""
+"""flags that each version of the format knows"""
 PNG_SIGNATURE = b"\x89PNG"
 
 
@@ -65,7 +65,7 @@ class Header:
     """The fixed part of a file."""
 
     model_id: int
-    """which model decodes it; the manifest of the installed models knows it"""
+    """id of the model that decodes the file, in the manifest of installed models"""
     width: int
     height: int
     qp: int

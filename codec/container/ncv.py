@@ -167,7 +167,7 @@ class StreamReader:
             stream.seek(place)
 
     def frames(self) -> int | None:
-        """How many frames there are, as the end of a whole file that can seek says."""
+        """Number of frames by the trailer of a whole file that can seek, else None."""
         stream = self._source.stream
         if not self.can_seek:
             return None
@@ -222,7 +222,7 @@ def _read_end(stream: BinaryIO) -> End:
 
 
 def _stored_index(stream: BinaryIO) -> Index | None:
-    """What the end of a whole file points at."""
+    """The index at the end of a whole file."""
     try:
         stream.seek(_read_end(stream).index_offset)
         found = unpack_record(*_read_chunk(ByteSource(stream)))

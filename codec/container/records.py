@@ -1,4 +1,4 @@
-"""What a .ncv stream is made of: its header and its records, to bytes and back."""
+"""Header and records of a .ncv stream ↔ bytes."""
 
 import struct
 from dataclasses import dataclass, field
@@ -25,19 +25,19 @@ HEADER_NUMBERS = 8
 
 _HEADER = struct.Struct(">4sBIIBBBBB")
 HEADER_BYTES = _HEADER.size
-"""of the fixed part"""
+"""bytes of the fixed part of a header"""
 _END = struct.Struct("<QI")
 END_BYTES = len(pack_chunk(0, b"")) + _END.size
 _LARGEST = 2 ** (7 * VARINT_BYTES) - 1
 _LARGEST_TERM = 2**31 - 1
-"""of a ratio: what players compute with"""
+"""largest numerator and denominator of a ratio that players compute with"""
 MAX_TRACKS = 100
 MAX_INDEX = 2**20
 """bytes of an index: a few hundred thousand intra frames, of which a writer leaves out every second if need be"""
 
 
 class Tag(IntEnum):
-    """What a chunk holds."""
+    """Content of a chunk."""
 
     INTRA = 1
     """a frame that needs no other"""
@@ -52,7 +52,7 @@ class Tag(IntEnum):
     TRACKS = 16
     """a file that describes the tracks of sound and subtitles; the first chunk, where there are any"""
     MEDIA = 17
-    """a packet of one of those"""
+    """a packet of a track"""
     INDEX = 32
     """where each intra frame is"""
     END = 33
@@ -61,14 +61,14 @@ class Tag(IntEnum):
 
 FRAME_TAGS = frozenset({Tag.INTRA, Tag.PREDICTED, Tag.DUPLICATE, Tag.EXACT_INTRA, Tag.EXACT_PREDICTED})
 INTRA_TAGS = frozenset({Tag.INTRA, Tag.EXACT_INTRA})
-"""of frames from which decoding can begin"""
+"""tags of frames from which decoding can begin"""
 _WITH_EXACT = {Tag.INTRA: Tag.EXACT_INTRA, Tag.PREDICTED: Tag.EXACT_PREDICTED}
 _WITHOUT_EXACT = {exact: tag for tag, exact in _WITH_EXACT.items()}
 
 
 @dataclass(frozen=True)
 class Colour:
-    """How the source's samples mean colours, as code points of ITU-T H.273; 2 is unspecified."""
+    """Colour of the source as code points of ITU-T H.273; 2 is unspecified."""
 
     matrix: int = 2
     primaries: int = 2
@@ -81,7 +81,7 @@ UNKNOWN_COLOUR = Colour()
 
 @dataclass(frozen=True)
 class StreamHeader:
-    """What holds for every frame."""
+    """Properties of every frame of a stream."""
 
     picture_model: int
     """id of the model of intra frames"""
@@ -122,7 +122,7 @@ class Frame:
     """time stamp, in units of the header's time base"""
     qp: int = 0
     payload: bytes = b""
-    """the symbols of what is coded"""
+    """coded symbols"""
     number: int = field(default=0, compare=False)
     """place in the stream, modulo 256, which the writer gives it: a reader sees by it that frames are missing"""
     exact: bytes = b""
@@ -130,12 +130,12 @@ class Frame:
 
 
 TEMPLATE_FORMATS = ("matroska", "mov", "nut")
-"""of files that describe tracks, as FFmpeg calls them; a stream names one by its place here"""
+"""FFmpeg's names of files that describe tracks; a stream names one by its index here"""
 
 
 @dataclass(frozen=True)
 class Tracks:
-    """What the media packets belong to."""
+    """Tracks of sound and subtitles, whose packets are `Media`."""
 
     format: str
     """one of `TEMPLATE_FORMATS`"""

@@ -22,7 +22,7 @@ def zigzag(value: int) -> int:
 
 
 def unzigzag(code: int) -> int:
-    """What `zigzag` was made of."""
+    """Inverse of `zigzag`."""
     return -(code + 1 >> 1) if code & 1 else code >> 1
 
 
@@ -67,5 +67,5 @@ class ByteReader:
         raise FormatError(msg)
 
     def rest(self) -> bytes:
-        """Everything that is left."""
+        """The remaining bytes."""
         return self.take(len(self._data) - self.position)

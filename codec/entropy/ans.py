@@ -55,7 +55,7 @@ def code_run(table: Table, values: Int32Array) -> Run:
 
 
 class Packer:
-    """Pushes groups of symbols for `Unpacker` to pop: the coder is a stack, what is decoded first is pushed last."""
+    """Pushes groups of symbols in reverse order of decoding, because the coder is a stack."""
 
     def __init__(self, copy_map: CopyMap | None = None) -> None:
         self._coder = constriction.stream.stack.AnsCoder()
@@ -89,7 +89,7 @@ def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
 
 
 def bits_of_run(run: Run) -> float:
-    """Bits by the table's probabilities, those of escapes included."""
+    """Bits of a run by its table's probabilities, escapes included."""
     costs = np.log2(TABLE_TOTAL / run.table.counts)
     return float(costs[run.positions].sum()) + 8 * len(run.escapes)
 
@@ -110,7 +110,7 @@ class Unpacker:
         self.coder = constriction.stream.stack.AnsCoder(whole.astype(np.uint32))
 
     def take_copy_map(self, high: int, wide: int) -> CopyMap | None:
-        """Which of high × wide cells repeat others; None where none does."""
+        """The copy map of high × wide cells, None where the payload holds none."""
         packed, self._packed_copies = self._packed_copies, None
         return None if packed is None else unpack_copy_map(packed, high, wide)
 
@@ -121,7 +121,8 @@ class Unpacker:
         return found
 
     def fill(self, target: SignedArray, rows: RowArray, tables: Tables) -> None:
-        """The next symbols, by the row of each; those of row 0 are zero."""
+        """Decode the next symbols into `target`, by each one's row of the bank; symbols of row 0
+        are 0."""
         flat = np.zeros(target.size, dtype=np.int32)
         for row, positions in groups_by_row(rows):
             flat[positions] = self.values(tables.bank[row], len(positions))

@@ -1,4 +1,5 @@
-"""How large symbols are, against what their tables expect: what changes the tables of those that are coded next.
+"""Activity: magnitudes of symbols against their tables' expectation, which shifts the tables of
+later symbols.
 
 Whether a place moves, or moved a frame ago, is seen in some channels before the others are coded. All of it is
 integers.
@@ -18,17 +19,18 @@ RowArray = npt.NDArray[np.uint8]
 Sums = npt.NDArray[np.int64]
 
 PARTS = 4
-"""channels c with the same c mod `PARTS` are coded together"""
+"""number of parts of the channels: part p holds the channels c with c mod `PARTS` = p"""
 UNIT = 4096
-"""of a sum of magnitudes"""
+"""fixed-point unit of sums of magnitudes"""
 LARGEST = 15
-"""what larger magnitudes count as"""
+"""magnitude to which larger ones are clipped"""
 CONTEXTS = 16
 _PRIOR = UNIT // 4
 """magnitude that is taken for seen and expected before any is"""
 _RATIO_UNIT = 1024
 _RATIOS = np.array([128, 169, 223, 294, 388, 512, 676, 891, 1176, 1552, 2048, 2702, 3566, 4705, 6208])
-"""of what was found and what was expected, from which the contexts after the first begin: five to a factor of four"""
+"""thresholds of found over expected magnitude, in units of 1/1024, at which contexts 1, 2, … begin;
+five to a factor of four"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,14 +48,14 @@ class Activity:
 
     @classmethod
     def stacked(cls, bands: "Sequence[Activity]") -> Self:
-        """Of bands, top to bottom."""
+        """Activity of a picture from its bands, top to bottom."""
         return cls(np.concatenate([b.found for b in bands]), np.concatenate([b.expected for b in bands]))
 
     def __add__(self, other: Self) -> Self:
         return type(self)(self.found + other.found, self.expected + other.expected)
 
     def halved(self) -> Self:
-        """What counts half, a frame later."""
+        """Activity at half weight, as it counts in the next frame."""
         return type(self)(self.found >> 1, self.expected >> 1)
 
     def rows(self, places: slice) -> Self:
@@ -67,6 +69,7 @@ class Activity:
 
 
 def measure(values: SignedArray, rows: RowArray, expected: Sums) -> Activity:
-    """What (C, h, w) values sum to and what their tables expect; `expected` is by row, those of row 0 count nothing."""
+    """Sums of magnitudes of (C, h, w) values at each place, and their tables' expectation; row 0
+    counts nothing."""
     sizes = np.minimum(np.abs(values), LARGEST, dtype=np.int64) * (rows > 0)
     return Activity(sizes.sum(axis=0) * UNIT, expected[rows].sum(axis=0))

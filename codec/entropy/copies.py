@@ -12,14 +12,15 @@ CopyMap = npt.NDArray[np.uint8]
 Values = npt.NDArray[np.signedinteger]
 
 CODED, LEFT, ABOVE, EXACT = 0, 1, 2, 3
-"""a cell with symbols of its own; with those of the cell on its left; with those of the one above; with none, because
-its pixels are coded exactly: its values are 0"""
+"""coding of a cell: own symbols; the symbols of the cell on its left; the symbols of the cell
+above; no symbols, because its pixels are exact"""
 LEAST_COPIES = 8
 """cells below which saying so does not pay"""
 
 
 def find_copies(z_hat: Values, residual: Values, *, side: int) -> CopyMap | None:
-    """Which cells repeat others, or None where too few do: ẑ is (C_z, h, w), r (C_y, ≤ side·h, ≤ side·w)."""
+    """Copy map of a picture, None where too few cells are copies: ẑ is (C_z, h, w), r (C_y, ≤
+    side·h, ≤ side·w)."""
     copy_map = np.zeros(z_hat.shape[1:], dtype=np.uint8)
     for kind, axis in ((ABOVE, 0), (LEFT, 1)):
         same = _same_as_before(z_hat, axis, 1)
@@ -40,7 +41,7 @@ def with_exact(copy_map: CopyMap | None, exact: npt.NDArray[np.bool_] | None) ->
 
 
 def _same_as_before(values: Values, axis: int, step: int) -> npt.NDArray[np.bool_]:
-    """(C, h, w) → (h, w) whether all channels are those of `step` places before along an axis of the places."""
+    """(C, h, w) → (h, w) whether all channels equal the place `step` before along an axis."""
     same = np.zeros(values.shape[1:], dtype=np.bool_)
     if axis == 0:
         same[step:] = (values[:, step:] == values[:, :-step]).all(axis=0)

@@ -11,18 +11,18 @@ from ncodec.entropy.tables import TABLE_TOTAL, Table
 from ncodec.errors import FormatError
 
 OF = 1024
-"""what shares are of"""
+"""denominator of shares"""
 Classes = npt.NDArray[np.intp]
 
 
 def flag_table(ones: int) -> Table:
-    """Of 0 and 1, so many of `OF` of them the latter."""
+    """Table of the flags 0 and 1, with a share of `OF` for 1."""
     shares = np.array([OF - ones, ones], dtype=np.uint32) * (TABLE_TOTAL // OF) - 1
     return Table(np.array([1, *shares, 1], dtype=np.uint32))
 
 
 def as_flags(values: Int32Array) -> Mask:
-    """Symbols → truths; raises FormatError for what is none."""
+    """Symbols, (n,), → booleans; raises FormatError for values other than 0 and 1."""
     if ((values != 0) & (values != 1)).any():
         msg = "expected flags of 0 or 1, got others: the file is damaged"
         raise FormatError(msg)
@@ -31,7 +31,8 @@ def as_flags(values: Int32Array) -> Mask:
 
 
 def pop_of_classes(unpacker: Unpacker, tables: Sequence[Table], classes: Classes) -> Int32Array:
-    """One symbol of each block by the table of its class, those of a class together, in ascending order: (n,)."""
+    """One symbol of each block, (n,), by the table of its class; symbols of one class are coded
+    together, classes ascending."""
     values = np.empty(len(classes), dtype=np.int32)
     for c in np.unique(classes):
         values[classes == c] = unpacker.values(tables[c], int((classes == c).sum()))

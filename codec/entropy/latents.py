@@ -20,7 +20,7 @@ BAND_CELLS = 1024
 
 @dataclass(frozen=True)
 class Symbols:
-    """What a picture is coded as."""
+    """Quantized latents of a picture or frame."""
 
     z_hat: Int8Array
     """(C_z, ⌈h/4⌉, ⌈w/4⌉) hyper-latent"""
@@ -32,26 +32,26 @@ class Symbols:
 
 @dataclass(frozen=True, eq=False)
 class SymbolContext:
-    """What the symbols of a predicted frame tell of those of the one after it."""
+    """Context that the symbols of a predicted frame leave for the next frame."""
 
     z_hat: Int8Array
     """(C_z, ⌈h/4⌉, ⌈w/4⌉)"""
     activity: tuple[Activity, Activity]
-    """of its hyper-latents and of its residuals, each with half of that of the frame before it"""
+    """activity of ẑ and of r, each with half of the frame before"""
 
     def band(self, band: slice, height: int) -> "SymbolContext":
-        """Of some rows of hyper-latents, the last of which may not be whole."""
+        """Context of a band of rows of ẑ, the last of which may be partial."""
         z_activity, r_activity = self.activity
         return SymbolContext(self.z_hat[:, band], (z_activity.rows(band), r_activity.rows(_latent_rows(band, height))))
 
 
 def _turned(z_hat: SignedArray, before: Int8Array | None, rows: RowArray) -> SignedArray:
-    """Hyper-latents, positive where those of the frame before have their sign, if their table is one of `after`."""
+    """ẑ with the sign of ẑ in the frame before, where its table is one of `after`."""
     return z_hat if before is None else np.where((rows >= ROWS) & (before < 0), -z_hat, z_hat)
 
 
 def _expected(before: Int8Array | None, rows: RowArray) -> SignedArray:
-    """What is taken off turned hyper-latents."""
+    """Expectation that is subtracted from turned ẑ."""
     return np.zeros(1, dtype=np.int16) if before is None else np.where(rows >= ROWS, magnitudes(before), 0)
 
 
@@ -67,7 +67,7 @@ def _latent_rows(band: slice, height: int) -> slice:
 
 
 def _coded_rows(rows: RowArray, copy_map: CopyMap | None, band: slice, *, side: int) -> RowArray:
-    """The same tables, but none for what repeats other cells."""
+    """Tables of the symbols that are coded: row 0, certain, in copied cells."""
     if copy_map is None:
         return rows
     fresh = (copy_map[band] == CODED).repeat(side, axis=0).repeat(side, axis=1)
@@ -78,7 +78,8 @@ def _coded_rows(rows: RowArray, copy_map: CopyMap | None, band: slice, *, side: 
 def _parts(
     values: SignedArray, rows: RowArray, tables: Tables, context: SymbolContext | None, *, kind: int
 ) -> Iterator[tuple[SignedArray, RowArray]]:
-    """Symbols that are coded together, and their tables, as those before them say; what is yielded may be filled."""
+    """Parts of the symbols and their tables in coding order; a decoder fills each part before it
+    takes the next."""
     if tables.adapted is None:
         yield values, rows
         return
@@ -135,7 +136,7 @@ class _BandRows:
 
 
 def next_context(symbols: Symbols, tables: Tables, *, qp: int, before: SymbolContext | None) -> SymbolContext:
-    """What a predicted frame's symbols tell of the next one's, given what those of the frame before it told."""
+    """Context of the next frame from a predicted frame's symbols and the context before it."""
     z_seen, r_seen = [], []
     for band in _bands(symbols.z_hat.shape):
         context = None if before is None else before.band(band, symbols.residual.shape[1])
@@ -166,7 +167,8 @@ def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> bool:
 def push_symbols(
     symbols: Symbols, tables: Tables, *, qp: int, before: SymbolContext | None = None, last: Sequence[Group] = ()
 ) -> Packer:
-    """Push a picture's symbols, and what is decoded after them; what is decoded before them can be pushed then.
+    """Push a picture's symbols and the groups that follow them; groups before them can be pushed
+    onto the result.
 
     `before` is of the frame before, where it was predicted by the same model.
     """
@@ -178,7 +180,7 @@ def push_symbols(
 
 
 def _options(symbols: Symbols, *, repeating: bool) -> list[CopyMap | None]:
-    """How cells can be coded: all but exact ones with symbols of their own, and as repeating others where some do."""
+    """Candidate copy maps of a picture: none, and the one found where some cells are copies."""
     copy_map = find_copies(symbols.z_hat, symbols.residual, side=HYPER_CELL) if repeating else None
     plain = with_exact(None, symbols.exact)
     return [plain] if copy_map is None else [plain, with_exact(copy_map, symbols.exact)]

@@ -52,14 +52,14 @@ class Prices:
     escape: FloatArray
     """(64,), of the sign that a value is an escape"""
     bits: FloatArray
-    """of -T…T of each row, one row after the other"""
+    """bits of -T…T in each row, row after row"""
     centres: npt.NDArray[np.intp]
     """(64,), where that of 0 is"""
     limits: npt.NDArray[np.intp]
     """(64,), T"""
 
     def of(self, rows: RowArray, values: npt.NDArray[np.integer]) -> FloatArray:
-        """Bits of values by their rows, those of escapes included."""
+        """Bits of values by their rows, escapes included."""
         limits = self.limits[rows]
         beyond = np.abs(values) - limits
         bits: FloatArray = self.bits[self.centres[rows] + np.clip(values, -limits, limits)]
@@ -69,7 +69,7 @@ class Prices:
 
 
 def _sizes(limit: int) -> npt.NDArray[np.int64]:
-    """What -T…T and an escape count as."""
+    """Magnitudes of -T…T and an escape as activity counts them."""
     sizes: npt.NDArray[np.int64] = np.append(np.abs(np.arange(-limit, limit + 1)), limit + 1)
     return np.minimum(sizes, LARGEST)
 
@@ -144,7 +144,7 @@ class Tables:
 
     @cached_property
     def bank(self) -> tuple[Table, ...]:
-        """The table of each row; those of `after` follow the others."""
+        """Tables of all rows, followed by the tables of `after`."""
         return tuple(map(Table, (*self.counts, *self.after)))
 
     @cached_property
@@ -163,7 +163,7 @@ class Tables:
         return np.array([0, *sums[1:]]) // (TABLE_TOTAL // UNIT)
 
     def hyper_rows(self, shape: tuple[int, ...], before: Int8Array | None, *, qp: int) -> RowArray:
-        """Table of each hyper-latent, (C_z, …), given those of the frame before where they are known."""
+        """Row of each hyper-latent, (C_z, …), given ẑ of the frame before, if any."""
         rows: RowArray = np.broadcast_to(self.z_rows[qp][:, None, None], shape)
         if before is None or not self.after:
             return rows

@@ -1,4 +1,4 @@
-"""Which cells of a picture are coded exactly, and how nearly, by true cost: λ·D + R of what comes out either way.
+"""Choice of exact cells, and how nearly exact, by true λ·D + R.
 
 A cell is left to the network, *drawn* (lossless pixels, rare colours of which are merged into frequent ones near them)
 or *sampled* (lossless samples in coarse steps).
@@ -21,7 +21,7 @@ EVERY_WAY = (NETWORK, DRAWN, SAMPLED)
 TRIED = 1.3
 """times the cost of the best choice up to which another one is looked into"""
 SCREENED_ROWS = 8
-"""of how many rows one is looked at to rule out exact cells"""
+"""one row in so many is inspected to rule out exact cells"""
 HOPE_DRAWN, HOPE_SAMPLED = 0.5, 0.85
 """shares of the estimated bits that lossless coding may turn out to take"""
 SMALL = 2**14
@@ -56,17 +56,17 @@ def _is_drawing(cost: LosslessCost) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """How each cell is coded, and what is known of those that are exact."""
+    """Way of coding of each cell, and the coded exact cells."""
 
     ways: Ways
     coded: dict[tuple[int, int], Coded]
     """exact cells, by way and by step or merging"""
     goal: Goal
-    """which may have a higher price than was asked for"""
+    """goal of the choice, whose λ may be higher than the quality's"""
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Of exact cells."""
+        """Layers of all exact cells."""
         return tuple(layer for coded in self.coded.values() for layer in coded.layers)
 
     @property
@@ -150,7 +150,7 @@ class Chooser:
         )
 
     def _outcomes(self, network: Outcome, goal: Goal) -> list[Outcome]:
-        """Of each way, by estimate but for the network's."""
+        """Outcome of each way of coding: the network's exact, the others' estimated."""
         merged = self.trials.merged(self.trials.drawable, goal.merging)
         errors, blots = self.trials.errors_of(merged)
         drawn = Outcome(errors, lossless_cost(merged).bits(), blots)
@@ -175,7 +175,7 @@ class Chooser:
                 self._ratios[way] = float(np.clip(bits / max(outcomes[way].bits[cells].sum(), 1), 0.05, 4))
 
     def _tried_ways(self, ways: Ways, outcomes: list[Outcome], goal: Goal) -> Choice:
-        """What ways come to when their cells are coded in haste."""
+        """The choice of given ways, with its cells coded by the hasty search."""
         coded = {}
         for way in (DRAWN, SAMPLED):
             cells = ways == way
@@ -185,6 +185,6 @@ class Chooser:
         return Choice(ways, coded, goal)
 
     def _finished(self, choice: Choice) -> Choice:
-        """The same choice, coded as well as is wished for."""
+        """The choice with its cells coded by the full search."""
         coded = {key: self.trials.final(tried, *key) for key, tried in choice.coded.items()}
         return replace(choice, coded=coded)

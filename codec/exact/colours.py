@@ -36,7 +36,7 @@ def make_palette(pixels: Pixels, novel: BoolArray) -> Palette:
 
 @dataclass(frozen=True, eq=False)
 class Colours:
-    """How a part of the pixels of a palette uses its colours."""
+    """Use of a palette's colours by some of its pixels."""
 
     palette: Palette
     held: BoolArray

@@ -7,7 +7,7 @@ import numpy as np
 from ncodec.exact.vp8l import USUAL, Search
 
 MERGED_BITS = 2.0
-"""what a pixel whose colour is merged may be expected to save"""
+"""bits that merging one pixel's colour is expected to save"""
 FINEST, COARSEST = 0, 17
 """range of log₂ of the squared RGB distance below which colours merge; 0 merges none"""
 STEP_BITS = 18 / np.log(2)
@@ -24,11 +24,11 @@ class Goal:
     floor: float = 0.0
     """least PSNR in dB"""
     search: Search = USUAL
-    """of the lossless coder"""
+    """search of the lossless coder"""
 
     @property
     def step(self) -> int:
-        """Of samples."""
+        """Quantizer step of sampled cells, the one among `STEPS` nearest the best for λ."""
         best = np.sqrt(STEP_BITS / self.price)
         return int(STEPS[np.abs(np.log(STEPS / best)).argmin()])
 

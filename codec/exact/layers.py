@@ -20,15 +20,15 @@ from ncodec.grid import CELL, Place, cells_of
 MAX_BOX = 2**24
 """pixels of the box of a layer; bounds the memory of a reader"""
 MAX_LAYERS = 64
-"""of a picture; bounds the memory of a reader"""
+"""most layers of a picture; bounds a reader's memory"""
 MAX_COVER = 4
-"""how often the boxes of all layers may cover the picture on average; bounds the time of a reader"""
+"""most area of all layers' boxes, in areas of the picture; bounds a reader's time"""
 _BLOCK = 64
-"""cells along each side of what an encoder puts into one layer, so that no box is too large"""
+"""largest side of a layer in cells, so that no box is too large"""
 _COLOUR_BYTES = 3
 MAX_STEP = 255
 DIFFERENCES = 127
-"""what the byte of the step of a layer of differences is larger by"""
+"""added to the step in the byte of a layer of differences"""
 MAX_DIFFERENCE_STEP = MAX_STEP - DIFFERENCES
 
 
@@ -41,7 +41,8 @@ class Layer:
     coded: bytes
     """bitstream of the box around them, or three bytes of the one colour of all of them"""
     step: int = 1
-    """what samples are multiplied with, 1…255, of differences 1…128; products beyond 255 are 255"""
+    """multiplier of samples, 1 to 255, or of differences, 1 to 128; products beyond 255 are clipped
+    """
     is_difference: bool = False
     """whether samples are signed differences from the prediction of a frame; with a step of 1, they are modulo 256"""
 
@@ -200,7 +201,7 @@ def unpack_layers(
 
 
 def unpack_map(data: bytes, shape: tuple[int, ...]) -> BoolArray:
-    """What `pack_map` made of cells of a shape; raises FormatError."""
+    """Inverse of `pack_map` for cells of a shape; raises FormatError."""
     if not data:
         return np.ones(shape, dtype=np.bool_)
     count = shape[0] * shape[1]

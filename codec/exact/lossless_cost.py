@@ -15,12 +15,12 @@ _NATURAL = 2 * np.e
 
 @dataclass(frozen=True, eq=False)
 class LosslessCost:
-    """What a lossless coder has to do in each cell, (⌈H/64⌉, ⌈W/64⌉)."""
+    """Estimated work of a lossless coder in each cell, (⌈H/64⌉, ⌈W/64⌉)."""
 
     pixels: FloatArray
-    """how many there are"""
+    """pixels of the cell"""
     novel: FloatArray
-    """how many of these equal none of the three before them"""
+    """pixels that differ from their neighbours on the left, above and above left"""
     drawn_bits: FloatArray
     """about the bits if pixels mostly equal their neighbours, as in drawings"""
     errors: FloatArray
@@ -38,7 +38,8 @@ class LosslessCost:
 
 
 def novel_pixels(pixels: Pixels) -> BoolArray:
-    """(H, W, 3) → (H, W) whether a pixel equals none of those on its left, above and above left."""
+    """(H, W, 3) → (H, W) whether a pixel differs from its neighbours on the left, above and above
+    left."""
     novel = np.ones(pixels.shape[:2], dtype=np.bool_)
     novel[1:] &= ~_equal(pixels[1:], pixels[:-1])
     novel[:, 1:] &= ~_equal(pixels[:, 1:], pixels[:, :-1])

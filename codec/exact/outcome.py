@@ -1,4 +1,4 @@
-"""What a way of coding cells makes of them: squared errors, blots and bits."""
+"""Outcome of a way of coding cells: squared errors, blots and bits."""
 
 from dataclasses import dataclass, replace
 
@@ -11,20 +11,20 @@ from ncodec.exact.lossless_cost import sum_by_cell
 from ncodec.grid import HYPER_CELL, PATCH
 
 ROUGH_BITS = 4.5
-"""of a residual that is not 0, so that few take more"""
+"""bits assumed for a nonzero residual; few take more"""
 BLOT, UNSEEN = 3.0, 4.0
 """extra weight of squared errors beyond those of a flat block, and least mean square of a flat block"""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a way of coding makes of cells, (⌈H/64⌉, ⌈W/64⌉) each."""
+    """Squared errors and bits of cells by one way of coding, (⌈H/64⌉, ⌈W/64⌉) each."""
 
     errors: FloatArray
     """squared errors, means of the channels, summed over pixels"""
     bits: FloatArray
     blots: FloatArray | float = 0.0
-    """what errors count beside that, where they are blots"""
+    """extra weight of errors that are blots"""
 
     def cost(self, price: float) -> FloatArray:
         """λ·D + R."""
@@ -32,12 +32,12 @@ class Outcome:
         return total
 
     def without(self, cells: BoolArray) -> "Outcome":
-        """The same, but for cells that are not to be coded this way."""
+        """The outcome with infinite bits in the given cells."""
         return replace(self, bits=np.where(cells, np.float32(np.inf), self.bits))
 
 
 class NetworkOutcome:
-    """What the network makes of a picture's cells, (H, W, 3) as shown; bits are counted when they are needed."""
+    """Outcome of the network's coding of a picture, (H, W, 3) as shown; bits are counted on demand."""
 
     def __init__(self, source: Pixels, shown: Pixels, symbols: Symbols, tables: Tables, *, qp: int) -> None:
         self.errors, self.blots = errors_of(source, shown)

@@ -16,13 +16,13 @@ from ncodec.exact.vp8l import Search
 NETWORK, DRAWN, SAMPLED = 0, 1, 2
 """ways of coding a cell"""
 HASTY = Search(method=2, quality=50)
-"""of the lossless coder, to compare"""
+"""fast search of the lossless coder, for comparisons"""
 LARGE = 2**18
 """pixels of a picture from which trials are spared"""
 PATIENCE, LARGE_PATIENCE = 3, 1
 """mergings in a row that may be worse than the best one before a search ends, and the first one of a large picture"""
 LAYER_BITS = 8 * 12
-"""of a layer beside its pixels: chunk, map and lengths"""
+"""bits of a layer beside its pixels: chunk, map and lengths"""
 MAX_COLOURS, PIXELS_PER_COLOUR = 2**14, 3
 """most colours, and fewest pixels of each on average, of a drawing whose colours merge"""
 DRAWN_NOVELTY = 0.5
@@ -39,7 +39,7 @@ class Coded:
 
     @property
     def bits(self) -> int:
-        """Of the layers in a file."""
+        """Bits of the layers in a file."""
         return 8 * len(pack_layers(self.layers)) + LAYER_BITS
 
     def cost(self, price: float) -> float:
@@ -80,7 +80,7 @@ class CellTrials:
 
     @property
     def pixels(self) -> int:
-        """That are seen."""
+        """Number of pixels that are not transparent."""
         height, width, _ = self.source.shape
         return int(height * width - (0 if self._hidden is None else np.count_nonzero(self._hidden)))
 
@@ -125,7 +125,7 @@ class CellTrials:
         return self._tried[key]
 
     def final(self, tried: Coded, way: int, fineness: int) -> Coded:
-        """The same cells as well as is wished for."""
+        """Cells of a trial coded by the full search, if that is smaller."""
         cells = np.logical_or.reduce([layer.cells for layer in tried.layers])
         return min(tried, self._code(way, fineness, cells, self.search), key=lambda coded: coded.bits)
 
@@ -157,7 +157,7 @@ class CellTrials:
         return places, make_palette(self.source.reshape(-1, 3)[places], self._novel.reshape(-1)[places])
 
     def _colours(self, cells: BoolArray) -> Colours:
-        """Of drawable pixels in cells."""
+        """Colours of the drawable pixels in cells."""
         key = cells.tobytes()
         if key not in self._counted:
             places, palette = self._palette

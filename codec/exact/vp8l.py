@@ -22,7 +22,7 @@ _ABOUT_RIFF = 12
 
 @dataclass(frozen=True)
 class Search:
-    """How hard a coder looks for a smaller bitstream."""
+    """Effort of the lossless coder."""
 
     method: int = 4
     """0…6, as of libwebp"""
@@ -31,7 +31,7 @@ class Search:
 
 
 USUAL = Search()
-"""what Pillow and most programs take"""
+"""search of Pillow and most programs"""
 THOROUGH = Search(method=6, quality=100)
 """up to ten times slower for one per cent"""
 
@@ -66,7 +66,7 @@ def unpack_vp8l(data: bytes, height: int, width: int) -> Pixels:
 
 
 def size_of_vp8l(data: bytes) -> tuple[int, int] | None:
-    """(height, width) that a bitstream states, or None for what is none."""
+    """(height, width) in a bitstream's header, None for another kind of data."""
     if len(data) < _HEADER.size or data[0] != SIGNATURE:
         return None
     _, bits = _HEADER.unpack_from(data)

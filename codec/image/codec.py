@@ -81,7 +81,7 @@ class ImageCodec(TiledNetworks):
         return self.model.path(RD_GRADIENT_FILE).exists()
 
     def usual_effort(self, height: int, width: int, effort: int) -> int:
-        """An effort that nobody asked for: none without slopes, or where it would take much memory."""
+        """Effort when none is given: 0 without a gradient graph or for a large picture."""
         return effort if self.searchable and height * width <= LARGE_PICTURE else 0
 
     def effort_for(self, picture: Picture, effort: int | None) -> int:
@@ -129,11 +129,11 @@ class ImageCodec(TiledNetworks):
         return Encoded(data, qp, symbols, float(cells.mean()))
 
     def goal(self, qp: int, *, effort: int = 0) -> Goal:
-        """What pictures are to cost and to be at a qp."""
+        """Goal of a picture at a QP: λ, floor and search of the lossless coder."""
         return replace(self.price(qp), floor=self.model.floor(qp), search=THOROUGH if effort == MAX_EFFORT else USUAL)
 
     def price(self, qp: int) -> Goal:
-        """What frames are to cost at a qp, however good they are."""
+        """Goal of a frame at a QP: λ without a floor."""
         return Goal(lagrangian(self.model, qp=qp))
 
     def plan(
@@ -145,7 +145,7 @@ class ImageCodec(TiledNetworks):
         with_latent: bool,
         can_extend: bool = True,
     ) -> Plan:
-        """Which cells are exact and what the network makes of the others, given the goal of each qp.
+        """Choose exact cells, QP and initial symbols of a picture, given the goal of each QP.
 
         The latent is of whole cells where that is better, if the picture `can_extend` beyond its edges.
         """

@@ -1,11 +1,12 @@
-"""How long an encoder looks for better symbols than its networks make in one pass."""
+"""Passes of RDOQ at each effort."""
 
 from dataclasses import dataclass
 
 PASSES = (0, 1, 2, 3, 4, 6, 8, 12, 16, 32)
 """at what moving symbols would do, by effort"""
 _STEPS_PER_MOVE = 16
-"""of qp: where latents are worth more bits, more of them can move without being in each other's way"""
+"""QPs for one more update over a place: with more bits per latent, more of them can change without
+interfering"""
 _MORE_AT_FIRST = 3
 """moves over a place that the first of many looks makes, because later ones mend what it does wrong"""
 
@@ -23,11 +24,11 @@ class Search:
 
     @property
     def passes(self) -> int:
-        """How many there are."""
+        """Number of passes."""
         return self.first + self.second
 
     def updates(self, pass_number: int) -> int:
-        """How many symbols over a place may move after a look, which count from 0."""
+        """Most symbols over a place that change in a pass; passes count from 0."""
         done, last = (
             (pass_number, self.first - 1) if pass_number < self.first else (pass_number - self.first, self.second - 1)
         )

@@ -1,4 +1,4 @@
-"""What of errors counts when an encoder searches: quadratic forms of the errors in a cell of 4×4 pixels.
+"""Error weights of RDOQ: quadratic forms of the errors in a cell of 4×4 pixels.
 
 A form is (48, 48) float32, a symmetric matrix over channel, row and column: errors e of a cell cost eᵀ·form·e.
 """

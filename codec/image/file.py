@@ -1,4 +1,4 @@
-"""What a picture's file holds beside the network's symbols: exact cells, alpha, metadata."""
+"""Chunks of a picture's file beside the network's symbols: exact cells, alpha, metadata."""
 
 import io
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ class Encoded:
 
 
 def as_delivered(pixels: Pixels, *, grey: bool) -> Pixels:
-    """What a reader sees of decoded pixels: three equal channels for a grey picture."""
+    """Decoded pixels as a reader gets them: three equal channels for a grey picture."""
     return np.repeat(channel_mean(pixels)[:, :, None], 3, axis=2) if grey else pixels
 
 
@@ -111,7 +111,8 @@ def decode_exact(container: Container) -> Picture:
 
 
 def picture_of(container: Container, pixels: Pixels) -> Picture:
-    """Decoded pixels, (H, W, 3), and what is kept beside them → picture; raises FormatError for damaged alpha."""
+    """Decoded pixels, (H, W, 3), and a file's alpha and metadata → picture; raises FormatError for
+    damaged alpha."""
     extras, grey = container.extras, bool(container.header.flags & Flag.GREY)
     alpha = read_alpha(container)
     delivered = as_delivered(pixels, grey=grey)

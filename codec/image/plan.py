@@ -1,4 +1,4 @@
-"""What of a picture is coded exactly, what the network makes of the rest, and at which qp."""
+"""Plan of a picture: exact cells, symbols of the others, and the QP."""
 
 import math
 from collections.abc import Callable
@@ -47,13 +47,14 @@ class RenderedSymbols(InitialSymbols):
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """How a picture is coded."""
+    """QP, symbols and exact layers of a picture."""
 
     qp: int
-    """of the network (higher is finer): above the requested one where that misses the floor, near it if tiny"""
+    """QP of the network: above the requested one where that misses the floor, near it if the
+    picture is tiny"""
     initial: RenderedSymbols
     layers: tuple[Layer, ...] = ()
-    """of exact cells"""
+    """layers of exact cells"""
 
 
 class Quantizer(Protocol):
@@ -65,7 +66,7 @@ class Quantizer(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Network:
-    """What the network makes of a picture beside cells that are exact."""
+    """The network's coding of a picture beside exact cells."""
 
     qp: int
     initial: RenderedSymbols
@@ -145,7 +146,7 @@ class Planner:
         return goal.lacks(rated.errors, self._pixels)
 
     def _cheapest(self, qp: int, *, can_extend: bool) -> tuple[_Network, _Rated]:
-        """What the network makes of the picture at a qp, and the plan of least λ·D + R."""
+        """The network's coding of the picture at a QP, and the plan of least λ·D + R."""
         source, goal = self.picture.pixels, self._goals(qp)
         if self._pixels > TINY:
             network = self._network(source, qp=qp)

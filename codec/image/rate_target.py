@@ -38,7 +38,7 @@ CERTAIN = 0.3
 
 @dataclass(frozen=True)
 class Target:
-    """How good or how small a file is to be; exactly one field is set."""
+    """Target of a file; exactly one field is set."""
 
     quality: float | str | None = None
     """0…100, or `LOSSLESS`"""
@@ -99,9 +99,9 @@ class _Measure:
 
     value: Callable[[int], float]
     roughly: Callable[[int], float]
-    """the same without effort, which is made sooner"""
+    """the measure without effort, which is faster"""
     expected: Callable[[int], float]
-    """about the same from a sample"""
+    """estimate of the measure from a sample of the picture"""
 
     def last_below(self, wanted: float) -> int:
         """The largest qp whose value is at most the wanted one, or -1.

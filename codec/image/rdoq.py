@@ -20,13 +20,12 @@ from ncodec.image.tiles import Tile, tiles
 from ncodec.inference.protocol import Backend, InitialSymbols, RdGradient
 
 FIRST_GAIN, SECOND_GAIN = 3.0, 2.0
-"""bits that a move of the first and the second half of the latents has to promise: moves beside each other add up to
-less than each of them promises, and the means of the second half follow those of the first"""
+"""least bits that an update of the first or second half of the latents must promise: neighbouring
+updates gain less together, and the means of the second half depend on the first"""
 
 
 SEARCHED_TILE, SEARCHED_HALO = 768, 128
-"""largest side of what is searched at once, which takes more memory than coding, and the pixels that are seen around
-it, enough for its symbols and most of what an error depends on"""
+"""largest side of an RDOQ tile and its halo, in pixels: RDOQ takes more memory than coding"""
 
 Progress = Callable[[int, int], None]
 """told how many steps of how many are done"""
@@ -90,7 +89,7 @@ def refine(
 
 
 def _seen(initial: InitialSymbols, tile: Tile, tables: Tables, *, qp: int) -> tuple[InitialSymbols, RowArray]:
-    """What is seen of a draft around a tile, and the tables of its residuals."""
+    """Symbols and latents in and around a tile, and the tables of its residuals."""
     y = (slice(None), *tile.seen(PATCH))
     latent, z_hat = initial.latent[y], initial.symbols.z_hat[:, *tile.seen(CELL)]
     rows = tables.residual_rows(z_hat, qp=qp, height=latent.shape[1], width=latent.shape[2])
@@ -101,7 +100,7 @@ def _seen(initial: InitialSymbols, tile: Tile, tables: Tables, *, qp: int) -> tu
 
 
 def _whole_cost(of_errors: FloatArray, seen: InitialSymbols, rows: RowArray, tables: Tables, tile: Tile) -> float:
-    """Of errors and residuals in a tile, without what is around it."""
+    """λ·D + R of a tile without its halo, in bits."""
     inner = (slice(None), *tile.inner(PATCH))
     bits = tables.prices.of(rows[inner], seen.symbols.residual[inner])
     return float(of_errors[inner[1:]].sum(dtype=np.float64) + bits.sum(dtype=np.float64))
@@ -117,7 +116,8 @@ def _first_half(shape: tuple[int, ...]) -> BoolArray:
 def _moved(
     found: RdGradient, rows: RowArray, movable: BoolArray, tables: Tables, *, least: float, most: int
 ) -> Int16Array:
-    """Residuals after the best moves by one of what is `movable`: of `least` bits each, `most` at a place."""
+    """Residuals after the best ±1 updates where `movable`: those of at least `least` bits, `most`
+    at a place."""
     residual = found.residual.copy()
     places = np.flatnonzero(movable)
     values, row = residual.reshape(-1)[places].astype(np.intp), rows.reshape(-1)[places]
@@ -135,7 +135,8 @@ def _moved(
 def _best(
     places: npt.NDArray[np.intp], saved: FloatArray, shape: tuple[int, ...], *, least: float, most: int
 ) -> npt.NDArray[np.intp]:
-    """Which of the flat `places` save at least so much and are among the `most` best over their (row, column)."""
+    """Indices of the flat `places` that save more than `least` and rank among the `most` best over
+    their (row, column)."""
     enough = np.flatnonzero(saved > least)
     area = shape[1] * shape[2]
     order = enough[np.lexsort((-saved[enough], places[enough] % area))]

@@ -72,7 +72,7 @@ class TiledNetworks:
     def _assembled(
         self, symbols_of: Callable[[Tile], Symbols], height: int, width: int, *, qp: int, exact: BoolArray | None
     ) -> Symbols:
-        """The symbols of a picture from those of what the networks see around each tile; 0 where cells are exact."""
+        """Symbols of a picture, assembled from the symbols of its tiles; 0 where cells are exact."""
         tables = self.model.tables
         high, wide = -(-height // PATCH), -(-width // PATCH)
         z_hat = np.zeros((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.int8)
@@ -99,7 +99,7 @@ class TiledNetworks:
         return symbols, self.render(symbols, qp=qp, predicted=predicted)
 
     def nothing(self, predicted: Pixels, *, exact: BoolArray) -> tuple[Symbols, Levels]:
-        """What `code` makes of a frame whose cells are all `exact`."""
+        """Result of `code` for a frame whose cells are all `exact`: no symbols."""
         high, wide = (side // PATCH for side in predicted.shape[:2])
         z_hat = np.zeros((self.model.tables.z_rows.shape[1], *exact.shape), dtype=np.int8)
         residual = np.zeros((self.model.tables.bias.shape[1], high, wide), dtype=np.int16)

@@ -17,7 +17,7 @@ TILE = 1536
 
 @dataclass(frozen=True)
 class _Span:
-    """A tile along one axis, in pixels: what it is for, and what the networks look at."""
+    """Extent of a tile along one axis in pixels, without and with its halo."""
 
     start: int
     stop: int
@@ -42,7 +42,7 @@ class Tile:
     columns: _Span
 
     def inner(self, unit: int) -> Place:
-        """What to keep of a result of the networks."""
+        """Place of the tile without its halo, within the tile with its halo."""
         return self.rows.inner(unit), self.columns.inner(unit)
 
     def outer(self, unit: int) -> Place:
@@ -50,7 +50,7 @@ class Tile:
         return self.rows.outer(unit), self.columns.outer(unit)
 
     def seen(self, unit: int) -> Place:
-        """What the networks look at."""
+        """Place of the tile with its halo, in the picture."""
         return self.rows.seen(unit), self.columns.seen(unit)
 
 

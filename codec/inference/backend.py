@@ -1,4 +1,4 @@
-"""What runs the networks: one interface, several libraries behind it."""
+"""Choice of the library that runs the networks."""
 
 from importlib.util import find_spec
 

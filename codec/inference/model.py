@@ -12,7 +12,7 @@ from ncodec.errors import ModelError
 
 TABLES_FILE = "tables.npz"
 RD_GRADIENT_FILE = "slopes.onnx"
-"""of models that an encoder can search for better symbols of, which are those of pictures for the least square error"""
+"""graph of RDOQ's gradient; only models of pictures for least squared error have one"""
 PICTURE, FRAME = "picture", "frame"
 """kinds of models: of pictures, and of frames that are predicted from the one before"""
 
@@ -22,7 +22,7 @@ class Model:
     """One entry of the manifest whose files were found and match their hashes."""
 
     id: int
-    """what a file names its model by"""
+    """id that files name the model by"""
     name: str
     folder: Path
     architecture: dict[str, Any]

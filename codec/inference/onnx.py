@@ -97,7 +97,7 @@ class OnnxBackend:
         error_weights: FloatArray,
         requantize: bool,
     ) -> RdGradient:
-        """What moving symbols of a picture would do."""
+        """Rate–distortion gradient of every latent."""
         wanted = ["settled", "slope", "curvature", "cost"]
         inputs = _gradient_inputs(pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=requantize)
         return RdGradient(*self._run(RD_GRADIENT_FILE, wanted, inputs, large=pixels.size > LARGE))
@@ -126,6 +126,6 @@ def _gradient_inputs(
 
 
 def _known(qp: int, predicted: Pixels | None) -> dict[str, object]:
-    """What every graph is told."""
+    """Inputs of every graph: the QP, and the prediction where there is one."""
     known: dict[str, object] = {"qp": np.array([qp], dtype=np.float32)}
     return known if predicted is None else known | {"predicted": predicted}

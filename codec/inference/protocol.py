@@ -1,4 +1,4 @@
-"""What runs the networks: one interface, several libraries behind it."""
+"""Interface of the libraries that run the networks."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,7 +21,7 @@ class InitialSymbols:
 
 @dataclass(frozen=True, eq=False)
 class RdGradient:
-    """How the cost of errors, in bits of the picture, changes with each latent."""
+    """Gradient and curvature of the cost of errors, in bits of the picture, by latent."""
 
     residual: Int16Array
     """(C_y, h, w) for which this holds"""
@@ -78,7 +78,7 @@ class Backend(Protocol):
 
 
 def exact_cells(pixels: Pixels, exact: BoolArray | None) -> BoolArray:
-    """Which cells of (H, W, 3) pixels are exact, (⌈H/64⌉, ⌈W/64⌉): none where nothing is said."""
+    """Exact cells of (H, W, 3) pixels, (⌈H/64⌉, ⌈W/64⌉); none where `exact` is None."""
     if exact is not None:
         return exact
     height, width, _ = pixels.shape

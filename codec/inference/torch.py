@@ -43,7 +43,7 @@ def _network(model: Model) -> FrameModel | ImageModel:
 
 
 class TorchBackend:
-    """The networks as they were trained, from the same weights as the exported graphs."""
+    """The networks in PyTorch, from the weights of the exported graphs."""
 
     def __init__(
         self, model: Model, *, threads: int | None = None, precision: str = "float32", device: str | None = None
@@ -111,7 +111,7 @@ class TorchBackend:
         error_weights: FloatArray,
         requantize: bool,
     ) -> RdGradient:
-        """What moving symbols of a picture would do."""
+        """Rate–distortion gradient of every latent."""
         symbols = initial.symbols
         inputs = self._to_device(
             pixels, initial.latent, symbols.z_hat, symbols.residual, coded, np.array([requantize]), error_weights

@@ -12,7 +12,7 @@ from ncodec.media.timestamps import MPEG_TIME_BASE
 from ncodec.picture import TimedFrame, check_frame
 
 LARGEST_DENOMINATOR = 1001
-"""of frame rates, as in 30000/1001"""
+"""largest denominator of a frame rate, as in 30000/1001"""
 
 Item = Pixels | tuple[float | Fraction, Pixels]
 """(H, W, 3) uint8, or seconds and that"""

@@ -14,7 +14,7 @@ HD_HEIGHT = 720
 """from here on, video that does not say how it means colours means BT.709, below it BT.601"""
 UNSPECIFIED = 2
 MATRICES = {1: 1, 5: 5, 6: 5}
-"""ITU-T H.273 code points of matrices that frames may be written with → those of swscale"""
+"""ITU-T H.273 code points of writable matrices → swscale's numbers"""
 
 
 def to_rgb(frame: av.VideoFrame) -> Pixels:

@@ -29,7 +29,7 @@ _MISSING_S = 0.5
 
 @dataclass(frozen=True)
 class ClipSize:
-    """What a file of video holds, without looking at a frame."""
+    """Frames, duration and packets of a file of video, counted without decoding."""
 
     frames: int
     seconds: float
@@ -108,7 +108,7 @@ class ClipReader(OpenedVideo):
             raise InputError(msg) from error
 
     def _packets(self) -> Iterator[Packet]:
-        """What the file holds, and the video's last packet, which makes its decoder give the frames it still has."""
+        """Packets of the file, and an empty last one that flushes the video decoder."""
         for packet in self._container.demux([self._video, *self._tracks]):
             if packet.stream is self._video or packet.size:
                 yield packet
@@ -162,6 +162,6 @@ class ClipReader(OpenedVideo):
 
 
 def measure_clip(source: str | os.PathLike[str], *, rate: float | None = None) -> ClipSize:
-    """Count what is in a file; raises InputError."""
+    """Count frames and packets of a file; raises InputError."""
     with ClipReader(source, rate=rate) as reader:
         return reader.measure()

@@ -11,7 +11,7 @@ from ncodec.picture import Picture
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 _ENTRY = 12
 STRIPS = ("thumbnail", "metadata")
-"""what can be left out of a picture: the thumbnail in its EXIF block; all of EXIF but the orientation, and XMP"""
+"""parts that can be stripped: the thumbnail in EXIF; EXIF but the orientation, and XMP"""
 _ORIENTATION = 0x0112
 _UPRIGHT = 1
 

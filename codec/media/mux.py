@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 MUXERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".y4m": "yuv4mpegpipe"}
-"""suffixes of what is written, and FFmpeg's names of it"""
+"""suffix of a written file → FFmpeg's name of the muxer"""
 RAW_SUFFIX = ".y4m"
 SEEKING_SUFFIXES = frozenset({".mp4", ".m4v", ".mov"})
-"""of files that are completed where they began"""
+"""suffixes of files whose start is rewritten at the end"""
 CRF = "12"
-"""of x264, for eyes that look for what ncodec did rather than what x264 did"""
+"""constant rate factor of x264: high, so that ncodec's errors show, not x264's"""
 _BT709, _BT601 = 1, 6
 
 
 @dataclass(frozen=True)
 class ClipFormat:
-    """What kind of file, and how its frames look."""
+    """Kind of file, and size, rate and colour of its frames."""
 
     suffix: str
     """a key of `MUXERS`"""
@@ -63,7 +63,7 @@ def check_clip_suffix(suffix: str, *, lossless: bool = False) -> None:
 class _Coding:
     codec: str
     layout: str
-    """of pixels, as FFmpeg calls it"""
+    """FFmpeg's name of the pixel format"""
     options: dict[str, str]
 
 
@@ -215,7 +215,8 @@ def _can_hold(muxer: str, track: Stream, first: "Packet | None") -> bool:
 
 
 class _Sink:
-    """A file that remembers why it could not be written: PyAV prints what is raised inside its callbacks."""
+    """A file that keeps its write error: PyAV prints exceptions of its callbacks instead of raising
+    them."""
 
     def __init__(self, sink: BinaryIO) -> None:
         self._sink = sink

@@ -1,4 +1,4 @@
-"""What files of clips are called."""
+"""Suffixes of clips, and numbered names of image sequences."""
 
 import re
 from pathlib import Path
@@ -30,7 +30,8 @@ def numbered_name(pattern: str, number: int) -> str:
 
 
 def numbers_of(pattern: str) -> list[int]:
-    """The numbers of the files that there are of a numbered name, in order; raises OSError for what is no folder."""
+    """Numbers of the existing files of an image sequence, ascending; raises OSError for a missing
+    folder."""
     folder, before, digits, after = _parts(pattern)
     name = re.compile(rf"{re.escape(before)}(\d{{{digits},{max(digits, 10)}}}){re.escape(after)}")
     found = [match[1] for path in folder.iterdir() if (match := name.fullmatch(path.name)) and path.is_file()]

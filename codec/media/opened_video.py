@@ -24,7 +24,7 @@ _DEMUXERS = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS))
 
 
 class OpenedVideo:
-    """A file of video, its best stream of pictures, and what is lost of it in `notices`; a context manager."""
+    """An open file of video and its best picture stream; a context manager. Losses go to `notices`."""
 
     def __init__(self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | None = None) -> None:
         """`rate`, in frames a second, is of numbered pictures ("frame-%04d.png"), which have none of their own (25).
@@ -66,12 +66,12 @@ class OpenedVideo:
 
     @property
     def width(self) -> int:
-        """Of frames, before they are turned."""
+        """Columns of frames, before they are turned upright."""
         return self._video.width
 
     @property
     def height(self) -> int:
-        """The same."""
+        """Rows of frames, before they are turned upright."""
         return self._video.height
 
     @property
@@ -92,7 +92,7 @@ class OpenedVideo:
 
     @property
     def frames(self) -> int | None:
-        """How many there are, about, where the file says anything of it."""
+        """Approximate number of frames, None where the file does not say."""
         duration = self._container.duration
         return self._video.frames or (round(duration / av.time_base * self.rate) if duration else None)
 
@@ -103,7 +103,7 @@ class OpenedVideo:
 
     @property
     def colour(self) -> Colour:
-        """How the file's samples mean colours."""
+        """Matrix, primaries, transfer and range of the file."""
         context = self._video.codec_context
         return Colour(context.colorspace, context.color_primaries, context.color_trc, context.color_range == 2)
 

@@ -16,7 +16,7 @@ from ncodec.picture import STRIP, Picture
 
 EXIF_PREFIX = b"Exif\0\0"
 PICTURE_SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
-"""what a folder of pictures is searched for"""
+"""suffixes of pictures in folders"""
 PNG_LEVEL = 2
 """zlib level: level 6 takes three times as long for files 1 % smaller"""
 TIFF_XMP = 700

@@ -152,7 +152,7 @@ def _open_stdout() -> Iterator[BinaryIO]:
 
 
 def silence_stdout() -> None:
-    """Send what is left to nowhere: Python would try again at exit, and print a traceback of its own."""
+    """Redirect standard output to nowhere: Python would flush again at exit, and print a traceback."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -13,7 +13,7 @@ MPEG_TIME_BASE = Fraction(1, 90_000)
 
 
 class Clock:
-    """The last time stamp of a stream, and what is added to those after a jump backwards."""
+    """Last time stamp of a stream, and the offset of later ones after a jump backwards."""
 
     def __init__(self, time_base: Fraction) -> None:
         self.last: int | None = None
@@ -21,7 +21,8 @@ class Clock:
         self._offset = 0
 
     def offset(self, stamp: int, *, following: int) -> int:
-        """What to add to this stamp and those after it: they go on at `following` where the clock was set back."""
+        """Offset of this time stamp and later ones: they continue at `following` after a jump
+        backwards."""
         if self.last is not None and stamp + self._offset < self.last - self._jump:
             self._offset = following - stamp
         return self._offset

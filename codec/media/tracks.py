@@ -60,7 +60,7 @@ def first_packet(packet: Packet, stream: Stream) -> Packet:
 
 
 def _nature(track: Stream) -> tuple[object, ...]:
-    """What a description has to keep."""
+    """Properties of a track that its description must keep."""
     context = track.codec_context
     if isinstance(context, av.AudioCodecContext):
         return (context.name, context.sample_rate, context.layout.nb_channels)

@@ -30,7 +30,7 @@ class FrameConfig:
     codec: ImageConfig = field(default_factory=lambda: ImageConfig(latent=256, encoder_depth=4))
     """the image codec inside it: less is left over of a frame than of a picture, and it has less time"""
     context_width: int = 192
-    """channels of what is known from the prediction, at 1/16"""
+    """channels of the prediction's features, at 1/16"""
     context_depth: int = 2
 
     @property
@@ -44,7 +44,7 @@ class FrameConfig:
 
 
 def frame_config(fields: dict[str, Any]) -> FrameConfig:
-    """What `dataclasses.asdict` made of a configuration → the configuration."""
+    """Inverse of `dataclasses.asdict` for a configuration."""
     return FrameConfig(**{**fields, "codec": ImageConfig(**fields["codec"])})
 
 
@@ -111,7 +111,8 @@ class FrameModel(nn.Module):
 
 
 def keep_nearer(made: Tensor, pixels: Tensor, predicted: Tensor, quiet: Tensor) -> Tensor:
-    """What was made of frames, but the prediction in cells that encoders keep: (B, 3, H, W) each, multiples of 64.
+    """Decoded frames with the prediction in skip blocks: (B, 3, H, W) each, H and W multiples of
+    64.
 
     `quiet`, (B, 1, H/16, W/16), says where r is 0. Gradients are those of what was made, or it would never learn to
     be nearer.

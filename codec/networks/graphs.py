@@ -40,7 +40,7 @@ class DecoderGraph(nn.Module):
 
 
 class RdGradientGraph(nn.Module):
-    """What is to be coded and how → r as it then has to be, and how the cost of errors changes with each ŷ.
+    """Symbols to be coded → requantized r, and the gradient of the errors' cost by ŷ.
 
     Pixels (H, W, 3) uint8; y (C_y, h, w) float32; ẑ int8; r int16; coded (C_y, h, w) bool; reround (1,) bool, whether
     r of the second half is to be rounded anew, because that of the first has changed; form (48, 48) float32, what of

@@ -7,7 +7,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Hints:
-    """What else is known to both sides, as features that are added inside the networks; a still picture has none."""
+    """Features known to both sides that are added inside the networks; a still picture has none."""
 
     encoder: Tensor | None = None
     """(B, encoder_width, h, w), before the analysis trunk"""

@@ -36,7 +36,7 @@ CODED = 0.5
 
 @dataclass(frozen=True)
 class Statistics:
-    """What step 0 starts from: the principal components of 16×16 RGB patches, in `patchify` order."""
+    """Start of training: the principal components of 16×16 RGB patches, in `patchify` order."""
 
     basis: Tensor
     """(latent, 768), orthonormal rows"""
@@ -46,7 +46,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What training sees of one batch."""
+    """Pixels, bits and masks of one batch in training."""
 
     pixels: Tensor
     """(B, 3, H, W), unclipped, 0…1"""

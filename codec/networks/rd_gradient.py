@@ -1,4 +1,4 @@
-"""How the cost of a picture's errors changes with its latents: the way back through the synthesis, step by step.
+"""Gradient of the errors' cost by the latents: the synthesis backwards, layer by layer.
 
 Written out, and not left to autograd, because a graph of ONNX has no gradients; a test holds it to autograd.
 """
@@ -18,7 +18,7 @@ from ncodec.networks.synthesis import RenderBlock, Synthesis
 Pull = Callable[[Tensor], Tensor]
 """gradient with respect to what was made → gradient with respect to what it was made of"""
 _LINEAR_SHARE = 0.7
-"""how much of the linear path's curvature the whole synthesis has"""
+"""share of the linear path's curvature that the whole synthesis has"""
 
 
 def _back(conv: nn.Conv2d, gradient: Tensor) -> Tensor:
@@ -81,7 +81,8 @@ def _trunk(step: Callable[[Any, Tensor], tuple[Tensor, Pull]], trunk: Trunk, x: 
 
 
 def _synthesis(part: Synthesis, y_hat: Tensor, inverse_gain: Tensor, qp: Tensor) -> tuple[Tensor, Pull]:
-    """What `Synthesis` makes of ŷ in units of its step, (B, latent, h, w) → (B, 48, 4·h, 4·w), cells of 4×4 pixels."""
+    """Output and activations of `Synthesis` for ŷ in units of its step, (B, latent, h, w) → (B, 48,
+    4·h, 4·w)."""
     linear = F.pixel_shuffle(part.linear(y_hat * inverse_gain / 255), 4)  # (B, 48, H/4, W/4)
     quality, size = part.quality(qp), part.log_size(qp).exp()
     body, pull_body = _trunk(_block, part.body, part.enter(compress_range(y_hat)) * quality)
@@ -101,7 +102,7 @@ def _synthesis(part: Synthesis, y_hat: Tensor, inverse_gain: Tensor, qp: Tensor)
 
 @dataclass(frozen=True)
 class Gradient:
-    """How the cost of errors, λ·255²·MSE in bits of the whole picture, changes with each latent."""
+    """Gradient and curvature of the errors' cost, λ·255²·MSE in bits of the picture, by latent."""
 
     slope: Tensor
     """(B, latent, h, w), its first derivative"""

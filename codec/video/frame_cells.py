@@ -73,7 +73,7 @@ class FrameCells:
 
 
 def no_cells(height: int, width: int) -> FrameCells:
-    """Of a frame that is coded by networks alone."""
+    """Cells of a frame that is coded by networks alone."""
     return FrameCells(np.zeros(cells_of(height, width), dtype=np.bool_))
 
 

@@ -1,4 +1,4 @@
-"""Which cells of a predicted frame are still or exact instead of coded by the network: those of screens and drawings.
+"""Choice of still and exact cells of a predicted frame, for screens and drawings.
 
 A cell is *still* where its prediction is good enough, coded by its *difference* from the prediction where little of it
 changes, or *drawn* anew. Differences are in steps, and pixels that are near enough to their prediction have none.
@@ -21,7 +21,7 @@ from ncodec.video.frame_cells import FrameCells, no_cells
 from ncodec.video.scroll import Scroll
 
 SCREENED_ROWS = 4
-"""of how many rows one is looked at to find cells that are drawn"""
+"""one row in so many is inspected to find drawn cells"""
 SURE = 0.05
 """bits a pixel up to which a cell is coded without asking what the network would make of it"""
 BETTER = 2.0
@@ -70,7 +70,7 @@ class FrameChooser:
 
     @property
     def _step(self) -> int:
-        """Of differences."""
+        """Quantizer step of differences."""
         return min(self.goal.step, MAX_DIFFERENCE_STEP)
 
     @cached_property

@@ -110,14 +110,15 @@ class FrameDecoder:
         return pixels
 
     def _rendered_intra(self, parsed: Parsed) -> Pixels:
-        """What the network makes of a frame; anything where it has nothing to do."""
+        """The network's frame, undefined in exact cells."""
         if parsed.symbols is None or parsed.offsets is None:
             return np.empty((*(-(-side // PATCH) * PATCH for side in (self.height, self.width)), 3), dtype=np.uint8)
         levels = self.codecs.pictures.render(parsed.symbols, qp=parsed.qp)
         return round_levels(levels, parsed.offsets, INTRA_ROUNDING)
 
     def _rendered_predicted(self, parsed: Parsed, predicted: Pixels, *, known: Mask) -> Pixels:
-        """What the network makes of a prediction, which stays in cells that are kept, and anything in known ones."""
+        """The network's frame over a prediction, which stays in skip blocks; undefined in exact
+        cells."""
         if parsed.symbols is None or parsed.offsets is None or parsed.skip is None:
             return predicted.copy()
         if (parsed.skip.chosen | known).all():

@@ -1,4 +1,4 @@
-"""Frames ↔ coded frames; either side keeps the last frame, the last intra frame and what the next one is coded on."""
+"""Frames → coded frames. The encoder keeps the reference frames and state that a decoder has."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -35,9 +35,9 @@ from ncodec.video.scroll import Scroll, find_scroll
 from ncodec.video.skip import apply_skip, choose_skipped, group_skipped, skippable_cells
 
 INTRA_EFFORT = 6
-"""of intra frames that others are predicted from, whose quality and bits a whole group has a share in"""
+"""RDOQ effort of intra frames with predicted frames after them, as the whole GOP profits"""
 LASTING_STEPS = 4
-"""of qp from a predicted frame to the one whose λ its exact cells are chosen by, because errors last"""
+"""QPs between a predicted frame and the λ of its exact cells, because errors last"""
 LEAST_SCROLLED = 0.02
 """share of pixels that must have changed before scrolling is looked for"""
 LEAST_PREDICTED = 0.6
@@ -46,16 +46,16 @@ LEAST_PREDICTED = 0.6
 
 @dataclass(frozen=True, eq=False)
 class FrameDecision:
-    """What is known of a frame before its quality is chosen."""
+    """Type, motion and scroll of a frame, decided before its QP."""
 
     tag: Tag
-    """how it will be coded"""
+    """type of the frame"""
     pixels: Pixels
     """(H, W, 3)"""
     search: MotionSearch | None = None
-    """of a predicted frame"""
+    """motion search of a predicted frame"""
     scroll: Scroll | None = None
-    """of a predicted frame, most of which is the last one moved as one"""
+    """scroll of a predicted frame, most of which is the last frame moved as one"""
 
 
 class FrameEncoder:
@@ -71,7 +71,7 @@ class FrameEncoder:
         self._last: Pixels | None = None
         self._predictor: FramePredictor | None = None
         self._state = NO_REFERENCE
-        """of the last frame but its motion, which the predictor has"""
+        """reference state but for the motion, which the predictor has"""
 
     @property
     def last(self) -> Pixels:

@@ -1,4 +1,4 @@
-"""What coder and decoder of frames share: their codecs and the reference state."""
+"""Codecs and reference state of frame encoders and decoders."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from ncodec.video.skip import SkipBlocks
 
 @dataclass(frozen=True)
 class FrameCodecs:
-    """What codes the frames of a stream."""
+    """Codecs of intra and predicted frames of a stream."""
 
     pictures: ImageCodec
     """intra frames"""
@@ -20,7 +20,7 @@ class FrameCodecs:
     """predicted frames; None where there are none"""
 
     def predicting(self) -> ImageCodec:
-        """What codes predicted frames; raises ModelError where there is no model of them."""
+        """Codec of predicted frames; raises ModelError where there is no model of them."""
         if self.frames is None:
             msg = "expected a model of predicted frames, got a stream of intra frames alone"
             raise ModelError(msg)
@@ -29,13 +29,13 @@ class FrameCodecs:
 
 @dataclass(frozen=True, eq=False)
 class ReferenceState:
-    """What a decoder has of a predicted frame, repeated ones aside, that the next one is coded given."""
+    """Reference state: what the next predicted frame's entropy coding depends on, duplicates aside."""
 
     context: SymbolContext | None = None
     """its symbols"""
     skip: SkipBlocks | None = None
     vectors: Vectors | None = None
-    """as a decoder knows them, those of blocks that are not predicted included"""
+    """vectors as a decoder has them, those of unpredicted blocks included"""
     golden: Golden | None = None
 
 

@@ -1,4 +1,4 @@
-"""Which quality each frame of a sequence gets: a constant one, or what an average bit rate leaves for it."""
+"""Rate control: the QP of each frame, constant or for an average bit rate."""
 
 import math
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ from ncodec.quality import QP_COUNT
 OCTAVES_PER_QP = 0.089
 """by how much a step of qp changes the logarithm of a frame's bits, on average over the ladder"""
 INTRA_OVER_PREDICTED = 3.0
-"""bits of an intra frame over those of a predicted one, before any was seen"""
+"""assumed ratio of an intra frame's bits to a predicted frame's"""
 MEMORY = 0.5
-"""weight of the last frame of a kind in what the next one is expected to take"""
+"""weight of the last frame in the running mean of its type's bits"""
 LARGEST_STEP = 4
-"""of the qp between one frame and the next, so that quality does not flicker"""
+"""largest step of the QP from frame to frame, so that quality does not flicker"""
 LEAST_BELOW, MOST_BELOW = 15, 19
 """steps of qp from an intra frame to the predicted ones after it, which inherit its quality where little moves"""
 RISE = 24, 37
@@ -37,7 +37,8 @@ def steps_below(intra: float) -> float:
 
 
 def steps_above(predicted: float) -> float:
-    """The same, from the qp of the predicted ones."""
+    """QPs between an intra frame and the predicted frames after it, from the QP of the predicted
+    ones."""
     first, last = RISE
     return float(np.interp(predicted, (first - LEAST_BELOW, last - MOST_BELOW), (LEAST_BELOW, MOST_BELOW)))
 
@@ -54,7 +55,7 @@ class RateControl(Protocol):
 
 @dataclass(frozen=True)
 class ConstantQuality:
-    """The same qp for every intra frame, and a lower one for every predicted frame.
+    """One QP for all intra frames, and lower ones for predicted frames.
 
     At the top of the levels both rise twice as fast, intra frames up to where they end: predicted frames alone have
     qps left there.
@@ -120,7 +121,7 @@ class AverageRate:
         return round(min(max(wanted, 0), QP_COUNT - 1))
 
     def spend(self, tag: Tag, qp: int, bits: int) -> None:
-        """Take a frame's bits out of the level, and correct what is expected."""
+        """Subtract a frame's bits from the bucket, and update the expectation of its type."""
         self._level -= bits
         self._promised -= 1
         if tag == Tag.DUPLICATE:

@@ -25,18 +25,19 @@ _NEAREST_FIRST = np.array([0, *(sign * n for n in range(1, MAX_OFFSET + 1) for s
 
 @dataclass(frozen=True)
 class Rounding:
-    """How frames of a kind are shifted, in 8-bit levels, and how far a value may be apart on two machines."""
+    """Unit of rounding offsets of a frame type, in 8-bit levels, and the allowance for arithmetic
+    errors."""
 
     step: float
     """a power of two, so that its multiples are exact"""
     error: float
-    """how far values may be apart at least; the rest was measured between two libraries on two CPUs"""
+    """least difference of a value between machines; measured between two libraries on two CPUs"""
     growth: float
     """by how much more for each level of their size"""
     spread: float
     """by how much more for each level of the mean size in their cell, whose features they are made of"""
     centre: float
-    """what sizes count from"""
+    """value from which magnitudes are measured"""
     row: int
     """table of the shifts"""
 
@@ -46,7 +47,7 @@ PREDICTED_ROUNDING = Rounding(step=2**-13, error=110e-6, growth=1e-6, spread=1e-
 _REACH = 2
 """steps on either side of the nearest that one value can refuse"""
 _SPARSE = 4
-"""of how many values along each side one is taken for the mean of a cell"""
+"""one value in so many along each side is sampled for the mean of a cell"""
 
 
 def choose_offsets(levels: Levels, rounding: Rounding, *, predicted: Pixels | None = None) -> Offsets:
@@ -112,7 +113,7 @@ def group_offsets(offsets: Offsets, tables: Tables, rounding: Rounding) -> Group
 
 
 def pop_offsets(unpacker: Unpacker, tables: Tables, rounding: Rounding, count: int) -> Offsets:
-    """So many shifts, the next symbols of a payload, (count,); raises FormatError for what is none."""
+    """Decode so many offsets, (count,); raises FormatError for damage."""
     offsets = unpacker.values(tables.bank[rounding.row], count)
     if np.abs(offsets).max(initial=0) > MAX_OFFSET:
         msg = f"expected shifts of at most {MAX_OFFSET} steps, got others: the file is damaged"

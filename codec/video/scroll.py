@@ -1,4 +1,5 @@
-"""Scrolling: what a screen shows is the last frame, moved as one by whole pixels, farther than blocks can move."""
+"""Scrolling: a screen shows the last frame moved as one by whole pixels, farther than vectors
+reach."""
 
 from dataclasses import dataclass
 
@@ -11,9 +12,9 @@ from ncodec.picture import channel_mean
 MAX_SCROLL = 16384
 """pixels either way"""
 _PEAKS, _SAMPLES = 32, 4096
-"""of the correlation that are looked at, and pixels that are compared for each"""
+"""peaks of the correlation that are tried, and pixels compared for each"""
 LEAST_EQUAL = 0.25
-"""share of them that must be equal, with what is beside them"""
+"""share of compared pixels that must equal, with their neighbours"""
 _BESIDE = ((0, 0), (0, 1), (1, 0), (1, 1), (2, 2))
 _DAMPING = 1.0
 """keeps what both frames lack from counting"""
@@ -70,5 +71,5 @@ def _around(frame: Pixels, places: npt.NDArray[np.intp]) -> Pixels:
 
 
 def _signed(step: int, side: int) -> int:
-    """Of a step that is counted around the frame."""
+    """Signed step from one that is counted around the frame."""
     return step - side if 2 * step > side else step

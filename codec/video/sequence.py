@@ -90,7 +90,7 @@ class VideoDecoder:
 
     @property
     def notices(self) -> list[str]:
-        """What was skipped so far, in sentences."""
+        """Damage that was skipped so far, in sentences."""
         if not self._skips:
             return []
         more = f", and {self._skips - 1} times more" if self._skips > 1 else ""

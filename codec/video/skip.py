@@ -15,7 +15,8 @@ from ncodec.grid import CELL, PATCH
 from ncodec.video.motion.field import Motion
 
 _TABLES = tuple(map(flag_table, (815, 640, 945)))
-"""of cells that can be kept: that could not be in the frame before, that could but were not, that were"""
+"""tables of the skip flags of skippable cells: cells not skippable in the frame before; skippable
+but not skipped; skipped"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +24,9 @@ class SkipBlocks:
     """Cells of 64 × 64 pixels of a frame, (⌈H/64⌉, ⌈W/64⌉) each."""
 
     possible: Mask
-    """those without a residual whose blocks are all predicted"""
+    """skippable cells: no residual, and all blocks predicted"""
     chosen: Mask
-    """those of them that stay as they were predicted"""
+    """skipped cells, which stay as predicted"""
 
 
 def skippable_cells(residual: Int16Array, motion: Motion, known: Mask) -> Mask:
@@ -51,7 +52,7 @@ def choose_skipped(pixels: Pixels, predicted: Pixels, levels: Levels, possible: 
 
 
 def apply_skip(levels: Levels, skip: SkipBlocks) -> None:
-    """Make what is added to the prediction, (H, W, 3), nothing in cells that are kept."""
+    """Zero the correction of the prediction, (H, W, 3), in skipped cells."""
     for _, place in _places(skip.chosen):
         levels[place] = 0
 
@@ -71,14 +72,14 @@ def _classes_of(possible: Mask, before: SkipBlocks | None) -> Classes:
 
 
 def group_skipped(skip: SkipBlocks, *, before: SkipBlocks | None) -> list[Group]:
-    """What is coded of kept cells; `before` are those of the frame before, where that was predicted."""
+    """Skip flags → groups; `before` are the skip blocks of the frame before, if that was predicted."""
     classes = _classes_of(skip.possible, before)
     flags = skip.chosen[skip.possible].astype(np.int32)
     return [(_TABLES[c], flags[classes == c]) for c in np.unique(classes)]
 
 
 def pop_skipped(unpacker: Unpacker, possible: Mask, *, before: SkipBlocks | None) -> SkipBlocks:
-    """The next symbols of a payload → kept cells among those that are possible; raises FormatError for what is none."""
+    """Decode the skip flags of skippable cells; raises FormatError for damage."""
     chosen = np.zeros_like(possible)
     chosen[possible] = as_flags(pop_of_classes(unpacker, _TABLES, _classes_of(possible, before)))
     return SkipBlocks(possible, chosen)

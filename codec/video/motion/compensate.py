@@ -15,7 +15,7 @@ from ncodec.video.motion.field import Motion
 from ncodec.video.motion.interpolate import PAD, HalfPixelPlanes, average, half_pixels_of
 
 GREY = 128
-"""what a block without prediction is predicted as"""
+"""value of pixels without prediction"""
 
 
 _CHANNELS = 3
@@ -35,7 +35,7 @@ class _Side:
     half: tuple[slice, slice]
     """rows and values of the block's half beside it"""
     weights: npt.NDArray[np.int16]
-    """of the neighbour there, broadcastable to (8, 48) or (16, 24)"""
+    """weight of the neighbour's prediction, broadcastable to (8, 48) or (16, 24)"""
 
 
 _ALL, _FIRST, _SECOND = slice(None), slice(PATCH // 2), slice(PATCH // 2, None)
@@ -92,7 +92,7 @@ def _sources(motion: Motion) -> _Sources:
 
 
 def _neighbours(own: _Sources, side: _Side) -> tuple[_Sources, Mask]:
-    """What the neighbours of blocks on one side are from, and where both are predicted, but otherwise."""
+    """Sources of the neighbours on one side, and where both are predicted from different places."""
     here, there = (
         tuple(slice(max(0, step), size + min(0, step)) for step, size in zip(steps, own.numbers.shape, strict=True))
         for steps in ((-side.down, -side.right), (side.down, side.right))
@@ -109,7 +109,7 @@ def _fetch(
     sources: _Sources,
     part: tuple[slice, slice] = (slice(None), slice(None)),
 ) -> Pixels:
-    """A part of what each chosen block, of (h, w), is from: (n, ≤ 16, ≤ 48) uint8."""
+    """A part of the reference block of each chosen block of (h, w): (n, ≤ 16, ≤ 48) uint8."""
     rows, columns = chosen.nonzero()
     down, right = sources.vectors[:, rows, columns].astype(np.intp)
     tops, lefts = PATCH * rows + PAD + (down >> 2), PATCH * columns + PAD + (right >> 2)

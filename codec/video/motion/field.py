@@ -32,7 +32,7 @@ class Golden:
 
 
 def without_motion(motion: Motion, blocks: Mask) -> Motion:
-    """The same, but for blocks, (h, w), that are predicted from their own place in the last frame."""
+    """The motion with zero vectors from the last frame in some blocks, (h, w)."""
     golden = motion.golden
     if golden is not None:
         golden = replace(golden, chosen=golden.chosen & ~blocks)

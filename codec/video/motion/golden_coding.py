@@ -1,4 +1,5 @@
-"""Which blocks are predicted from the last intra frame, and from where in it, ↔ groups of symbols.
+"""Blocks predicted from the golden frame, the last intra frame, and their vectors ↔ groups of
+symbols.
 
 Where blocks come from in the intra frame is followed from frame to frame, along their vectors; a block that is
 predicted from there says how far it really is from where that leads.
@@ -16,9 +17,11 @@ from ncodec.video.motion.lattice import Stage, stages_of
 from ncodec.video.motion.vector_coding import check_vectors
 
 SHARES = np.array([25, 115, 165, 320, 445, 290, 455, 595, 740, 915])
-"""how many of 1,024 blocks are golden, by class: as many as are of the four around, and 5 if the block was before"""
+"""golden blocks among 1,024, by class: number of golden blocks around, plus 5 if the block was
+golden in the frame before"""
 FIRST_CLASSES = 2, 7
-"""of the blocks of the first lattice, which have none around"""
+"""classes of the first lattice's blocks, which have none around: not golden before, golden before
+"""
 DELTA_ROW = 12
 """table of both differences from where vectors lead"""
 
@@ -27,7 +30,8 @@ _TABLES = tuple(map(flag_table, SHARES.tolist()))
 
 
 def project(motion: Motion, before: Golden | None) -> Golden:
-    """Where blocks come from in the intra frame by their vectors and what is known of the last frame; none is chosen.
+    """Projected MVs: vectors into the intra frame, along the motion and the last frame's; no block
+    is chosen.
 
     `before` is None where the last frame is the intra frame.
     """
@@ -43,7 +47,7 @@ def project(motion: Motion, before: Golden | None) -> Golden:
 
 
 def classes_of(stage: Stage, chosen: Mask, before: Mask) -> Classes:
-    """How likely the blocks of a stage are golden, from those before it and those of the frame before."""
+    """Class of each block of a stage, by golden blocks before it and in the frame before."""
     was = before[stage.points[0], stage.points[1]]
     if stage.around is None:
         return np.where(was, FIRST_CLASSES[1], FIRST_CLASSES[0])
@@ -52,7 +56,7 @@ def classes_of(stage: Stage, chosen: Mask, before: Mask) -> Classes:
 
 
 def group_golden(golden: Golden, tables: Tables, *, motion: Motion, before: Golden | None) -> list[Group]:
-    """Golden blocks → what is coded of them after the motion, as a decoder knows it; nothing where `before` is None."""
+    """Golden blocks → groups after the motion, as a decoder has it; none where `before` is None."""
     if before is None:
         return []
     chosen = golden.chosen
@@ -68,7 +72,7 @@ def group_golden(golden: Golden, tables: Tables, *, motion: Motion, before: Gold
 
 
 def pop_golden(unpacker: Unpacker, tables: Tables, *, motion: Motion, before: Golden | None) -> Golden:
-    """The next symbols of a payload → golden blocks; raises FormatError for what is none."""
+    """Decode golden blocks from a payload; raises FormatError for damage."""
     projected = project(motion, before)
     if before is None or not as_flags(unpacker.values(_ANY_TABLE, 1)).any():
         return projected

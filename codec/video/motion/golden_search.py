@@ -1,4 +1,4 @@
-"""Which blocks of a frame are better predicted from the last intra frame."""
+"""Search for blocks that the golden frame predicts better."""
 
 from dataclasses import replace
 
@@ -13,12 +13,13 @@ from ncodec.video.motion.matching import Matcher, luma, quarter_pixel_planes
 from ncodec.video.motion.search import Bits, MotionSearch, bit_price
 
 NEAR = 2.0
-"""a block is looked for around where vectors lead if what it costs there is below so many times its error otherwise"""
+"""a block is refined where its cost at the projected MV is below so many times its error otherwise
+"""
 ROUNDS = 2
-"""of moving on to the nearest of the eight places around"""
+"""rounds of refinement over the eight vectors around the best"""
 _AROUND = np.array([(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if r or c], dtype=np.int16)[:, :, None]
 _CLASS_BITS = np.log2((1024 - SHARES) / SHARES)
-"""what a block takes to be golden, less what it takes not to be"""
+"""bits of a golden block's flag less those of another block's, by class"""
 
 
 class GoldenSearch:
@@ -26,11 +27,11 @@ class GoldenSearch:
 
     def __init__(self, intra: Pixels) -> None:
         self.planes = HalfPixelPlanes(intra)
-        """of the intra frame"""
+        """interpolated planes of the intra frame"""
         self._luma = quarter_pixel_planes(luma(intra).astype(np.uint8))
 
     def motion(self, search: MotionSearch, motion: Motion, *, qp: int, before: Golden) -> Motion:
-        """The same motion with the golden blocks that are worth their bits at a qp; `before` is of the frame before."""
+        """The motion with golden blocks of less λ·D + R at a QP; `before` is of the frame before."""
         price, projected, errors = bit_price(qp), project(motion, before).vectors, search.errors(motion)
         matcher = Matcher(search.current, self._luma)
         vectors, costs = projected.copy(), matcher.squares(projected) + price * _bits(projected, projected)

@@ -26,7 +26,8 @@ class Stage:
 
 @lru_cache(maxsize=2)  # tens of megabytes at the largest size
 def stages_of(high: int, wide: int) -> tuple[Stage, ...]:
-    """From the coarsest lattice on: the middles of its squares, those of their sides, and again at half the step."""
+    """Stages from the coarsest lattice on: middles of squares, middles of sides, then half the
+    step."""
     stages = [Stage(_lattice(high, wide, (0, 0), COARSEST), None, COARSE)]
     half = COARSEST // 2
     while half:

@@ -32,7 +32,7 @@ class Matcher:
         return costs
 
     def squares(self, vectors: Vectors, here: Place = ...) -> Costs:
-        """The same in squared differences."""
+        """Summed squared differences, as of `costs`."""
         mvd = self._differences(vectors, here).astype(np.int32)
         squares: Costs = np.einsum("...ij,...ij->...", mvd, mvd)
         return squares

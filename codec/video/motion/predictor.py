@@ -1,4 +1,4 @@
-"""What an encoder predicts frames from: the last one, and the intra frame before it."""
+"""Prediction of frames by an encoder: from the last frame and the golden frame."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ class FramePredictor:
         self._intra = intra
         self._golden_search: GoldenSearch | None = None
         self.vectors: Vectors | None = None
-        """of the last predicted frame, as of `follow`"""
+        """vectors of the last predicted frame, as of `follow`"""
         self.golden: Golden | None = None
         """blocks of that frame"""
 

@@ -28,10 +28,10 @@ from ncodec.video.motion.vector_coding import (
 Bits = npt.NDArray[np.float64]
 
 _COARSE = 4
-"""how much smaller the plane of the first, full search is"""
+"""downscaling of the planes of the full search"""
 _COARSE_REACH = 8
 SMOOTHNESS = 40
-"""what one step away from the surrounding vectors costs while searching, in summed absolute differences"""
+"""cost of one step of a vector away from its neighbours, in summed absolute differences"""
 OWN_VECTOR_BITS = np.array(
     [[2.6, 2.1, 2.6, 2.7, 3.4, 4.1, 5.0], [4.5, 2.8, 2.8, 2.8, 3.5, 4.1, 4.8], [5.0, 3.8, 3.5, 3.4, 3.7, 4.8, 5.4]]
 )
@@ -40,7 +40,7 @@ SWEEPS = 3
 ERROR_LASTS = 3.3
 """frames, about, in which an error of a prediction stays"""
 LAMBDA_MIN, LAMBDA_MAX = 0.0004, 0.5
-"""of the models' λ·255²·MSE + bpp at the lowest and the highest qp"""
+"""λ of λ·255²·MSE + bpp at the lowest and the highest QP"""
 
 
 class MotionSearch:
@@ -69,7 +69,7 @@ class MotionSearch:
         """share of the blocks that find something in the last frame"""
 
     def motion(self, *, qp: int, before: Vectors | None = None) -> Motion:
-        """What is worth its bits at a qp, given the vectors of the frame before if it was predicted.
+        """Motion of least λ·D + R at a QP, given the vectors of the frame before, if any.
 
         Blocks take over those, or vectors of the four beside them, every second one at a time; then again, in the order
         in which they are coded, those around them that are coded before.
@@ -113,7 +113,8 @@ class MotionSearch:
         return vectors
 
     def _choose(self, here: Place, own: Vectors, prices: "_Prices") -> Vectors:
-        """The cheapest for blocks: their own vectors, (2, n), what is expected, what they may take over, or none."""
+        """Cheapest vectors of blocks, (2, n): their own, the predicted MV, a merge candidate or
+        zero."""
         expected = prices.expected
         best, total = own, self._matcher.squares(own, here) + prices.of(own)
         for candidate in (expected.vectors, *expected.choices.transpose(1, 0, 2), np.zeros_like(own)):
@@ -123,19 +124,20 @@ class MotionSearch:
         return best.astype(np.int16)
 
     def _is_found(self, vectors: Vectors, here: Place = ...) -> Mask:
-        """Whether what vectors, (2, …), point to is closer to the blocks `here` than their own means are."""
+        """Whether blocks `here` match the reference at their vectors, (2, …), better than their own
+        means."""
         found: Mask = self._matcher.costs(vectors, here) < self._activity[here]
         return found
 
 
 def bit_price(qp: int) -> float:
-    """What a bit is worth in summed squared differences of a frame: 1/λ, shared by those in which an error stays."""
+    """Summed squared difference worth one bit, 1/λ, shared by the frames in which an error stays."""
     return float(1 / (ERROR_LASTS * LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (qp / (QP_COUNT - 1))))
 
 
 @dataclass(frozen=True, eq=False)
 class _Prices:
-    """What vectors cost blocks of which so much is known."""
+    """Price of vectors, in summed squared differences, given the predicted MVs."""
 
     expected: Expected
     bit: float
@@ -182,7 +184,7 @@ def _smaller(plane: Plane, factor: int) -> Plane:
 
 
 def _search(current: Plane, last: Plane) -> Vectors:
-    """Full search on the coarse planes; vectors in pixels of those planes, near ones preferred."""
+    """Full search on the downscaled planes → vectors in their pixels, short ones preferred."""
     side, span = PATCH // _COARSE, 2 * _COARSE_REACH + 1
     high, wide = current.shape[0] // side, current.shape[1] // side
     padded = np.pad(last, _COARSE_REACH, mode="edge")

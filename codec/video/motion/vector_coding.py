@@ -18,12 +18,12 @@ from ncodec.video.motion.field import MAX_VECTOR, Motion
 from ncodec.video.motion.lattice import COARSEST, Stage, stages_of
 
 UNPREDICTED, PREDICTED_MV, MVD, MERGE = -3, -2, -1, 0
-"""kinds of blocks: not predicted; as those around it say together; with a vector of its own; as the nearest to what is
-expected of those around it and the one before, the second and so on to the fifth (0 to 4)"""
+"""modes of blocks: not predicted; predicted MV; predicted MV plus MVD; merge with the first of five
+candidates (0) to the fifth (4)"""
 LEAST_SPREADS = np.array([1, 2, 4, 8, 16, 32])
-"""of the surrounding vectors, in quarter pixels, in classes 1 to 6"""
+"""least spread of the surrounding vectors, in quarter pixels, of classes 1 to 6"""
 FIRST_CLASS = 5
-"""of the blocks of the first lattice, which have none around"""
+"""class of the first lattice's blocks, which have none around"""
 MODE_COUNTS = (
     (
         (3, 993, 20, 4, 1, 1, 1, 1), (2, 769, 30, 215, 5, 1, 1, 1), (3, 601, 60, 221, 120, 16, 2, 1),
@@ -41,7 +41,7 @@ MODE_COUNTS = (
         (36, 196, 426, 144, 110, 82, 27, 3),
     ),
 )  # fmt: skip
-"""how many of 1,024 blocks are of each kind, by level and class"""
+"""blocks of each mode among 1,024, by lattice level and class"""
 VECTOR_ROWS = ((20, 19, 21, 22, 27, 33, 47), (20, 21, 22, 24, 28, 33, 47), (27, 24, 26, 25, 27, 33, 47))
 """table of both differences from what was expected, by level and class"""
 
@@ -58,7 +58,7 @@ def _mode_table(counts: tuple[int, ...]) -> Table:
 
 
 MODE_BITS = np.log2(1024 / np.array(MODE_COUNTS))
-"""of a block, (level, class, kind − `UNPREDICTED`)"""
+"""bits of a block's mode, (level, class, mode − `UNPREDICTED`)"""
 _MODE_TABLES = tuple(tuple(map(_mode_table, of_level)) for of_level in MODE_COUNTS)
 STILL, MOVING = 0, 1
 """whether every block is predicted from its own place, or something moves"""
@@ -69,7 +69,7 @@ COMMON_ROW = 36
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """What is known of the vectors of n blocks before they are."""
+    """Prediction of the vectors of n blocks."""
 
     vectors: SignedArray
     """(2, n) what they are expected to be"""
@@ -80,7 +80,8 @@ class Expected:
     level: int
 
     def modes(self, wanted: SignedArray, used: Mask) -> Int32Array:
-        """(n,) what says each vector, (2, n): what is expected, else a choice of those around, else itself."""
+        """Mode of each block, (n,), for the wanted vectors, (2, n): predicted MV, else merge, else
+        MVD."""
         modes = np.full(used.shape, MVD, dtype=np.int32)
         for place in reversed(range(self.choices.shape[1])):
             modes[(wanted == self.choices[:, place]).all(axis=0)] = MERGE + place
@@ -90,12 +91,12 @@ class Expected:
 
 
 def class_of_spread(spread: npt.NDArray[np.signedinteger]) -> Classes:
-    """How little the vectors around a block agree: 0 where they are equal, to 6."""
+    """Class of a block by the spread of its surrounding vectors: 0 where they are equal, to 6."""
     return np.searchsorted(LEAST_SPREADS, spread, side="right")
 
 
 def expect(stage: Stage, vectors: SignedArray, common: SignedArray, before: SignedArray) -> Expected:
-    """What is known before a stage.
+    """Prediction of a stage's vectors.
 
     That is the vectors before it, (2, high, wide), the most common one, (2,), and those of the frame before.
     """
@@ -107,7 +108,8 @@ def expect(stage: Stage, vectors: SignedArray, common: SignedArray, before: Sign
 
 
 def expect_from(around: SignedArray, before: SignedArray, *, level: int) -> Expected:
-    """What four vectors around each block, (2, 4, n), and that of the frame before, (2, n), say of it."""
+    """Prediction from the four vectors around each block, (2, 4, n), and that of the frame before,
+    (2, n)."""
     ordered = np.sort(around, axis=1)
     vectors = (ordered[:, 1] + ordered[:, 2]) >> 1
     classes = class_of_spread((ordered[:, 3] - ordered[:, 0]).sum(axis=0))
@@ -116,7 +118,7 @@ def expect_from(around: SignedArray, before: SignedArray, *, level: int) -> Expe
 
 
 def _nearest_first(known: SignedArray, expected: SignedArray) -> SignedArray:
-    """The vectors that a block may take over, (2, m, n), the nearest to what is expected, (2, n), first.
+    """Merge candidates of each block, (2, m, n), the nearest to the predicted MV, (2, n), first.
 
     Those that say nothing new stand last: equal to what is expected, or to one before.
     """
@@ -133,11 +135,11 @@ class GroupedMotion:
 
     groups: list[Group]
     vectors: Vectors
-    """as a decoder knows them, those of blocks that are not predicted included"""
+    """vectors as a decoder has them, those of unpredicted blocks included"""
 
 
 def group_motion(motion: Motion, tables: Tables, *, before: Vectors | None = None) -> GroupedMotion:
-    """Motion → what is coded of it, given the vectors of the frame before if that was predicted."""
+    """Motion → groups of symbols, given the vectors of the frame before if that was predicted."""
     if motion.used.all() and not motion.vectors.any():
         return GroupedMotion([(_ANY_TABLE, np.array([STILL], dtype=np.int32))], motion.vectors)
     common = most_common(motion.vectors, motion.used)
@@ -160,12 +162,12 @@ def group_motion(motion: Motion, tables: Tables, *, before: Vectors | None = Non
 
 
 def known_before(before: Vectors | None, high: int, wide: int) -> Vectors:
-    """The vectors of the frame before; those of a frame that was not predicted are zero."""
+    """Vectors of the frame before, zero where that was not predicted."""
     return np.zeros((2, high, wide), dtype=np.int16) if before is None else before
 
 
 def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: Vectors | None = None) -> Motion:
-    """The motion of high × wide blocks, the next symbols of a payload; raises FormatError for what is not motion.
+    """Decode the motion of high × wide blocks; raises FormatError for damage.
 
     `before` is as for `group_motion`.
     """
