@@ -12,7 +12,7 @@ SignedArray = npt.NDArray[np.signedinteger]
 
 Pixels = npt.NDArray[np.uint8]
 """8-bit samples, (H, W, 3) RGB unless another shape is given"""
-Levels = npt.NDArray[np.float32]
+Samples = npt.NDArray[np.float32]
 """samples before rounding and clipping to 8 bits"""
 RowArray = npt.NDArray[np.uint8]
 """rows of the bank of probability tables"""

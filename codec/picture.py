@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.arrays import Levels, Pixels
+from ncodec.arrays import Pixels, Samples
 from ncodec.errors import InputError
 from ncodec.grid import MAX_SIDE
 
@@ -89,9 +89,9 @@ def channel_mean(pixels: Pixels) -> Pixels:
     return plane
 
 
-def to_pixels(levels: Levels) -> Pixels:
+def to_pixels(samples: Samples) -> Pixels:
     """Levels of any shape, rounded (halves to even) and clipped."""
-    seen = np.rint(levels)
+    seen = np.rint(samples)
     return np.clip(seen, 0, 255, out=seen).astype(np.uint8)
 
 

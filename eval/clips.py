@@ -1,4 +1,4 @@
-"""Codecs and metrics of clips: bits are those of elementary streams, frames those that were stored."""
+"""Codecs and metrics of clips, by the bits of elementary streams and the stored frames."""
 
 import hashlib
 import math
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Plane = npt.NDArray[np.uint8]
 PLANE_WEIGHTS = (6, 1, 1)
-"""of Y, Cb and Cr in the mean of their PSNRs, as in the common test conditions of JVET"""
+"""weights of Y, Cb and Cr in the mean PSNR, as in the common test conditions of JVET"""
 FORMAT = "yuv420p"
 
 
@@ -142,7 +142,8 @@ class Packets:
 
 @dataclass(frozen=True)
 class NcodecClips(Codec[Clip]):
-    """This project's codec; bits are those of the frames' records but for what packets of other codecs do not hold.
+    """This project's codec; its bits exclude time stamps and checksums, which other codecs' packets
+    do not hold.
 
     Those are a time stamp and a checksum, which a container adds to them.
     """
@@ -150,7 +151,7 @@ class NcodecClips(Codec[Clip]):
     intra_only: bool = False
 
     def version(self) -> str:
-        """Of the package, of what runs its networks, and of its code and the models' files."""
+        """Versions of the package and of ONNX Runtime, and a hash of the code and the models."""
         codecs = open_frame_codecs(threads=1)
         return ncodec_version(codecs.pictures.model.name, codecs.predicting().model.name)
 
@@ -179,7 +180,7 @@ class NcodecClips(Codec[Clip]):
 
 
 def _matrix(height: int) -> int:
-    """What players assume, as swscale calls it."""
+    """The matrix that players assume, by swscale's number."""
     return 1 if height >= HD_HEIGHT else 5
 
 
@@ -189,7 +190,7 @@ def to_rgb(clip: Clip) -> list[TimedFrame]:
 
 
 def from_rgb(frames: Sequence[Pixels], like: Clip) -> Clip:
-    """The inverse, for as many frames as those of another clip."""
+    """Inverse of `to_rgb`, for as many frames as those of another clip."""
     return replace(like, frames=[_from_rgb(*pair) for pair in zip(frames, like.frames, strict=True)])
 
 
@@ -222,7 +223,7 @@ class EncoderClips(Codec[Clip]):
         return missing_encoders(self.encoder, self.decoder)
 
     def version(self) -> str:
-        """Of PyAV and FFmpeg's codecs."""
+        """Versions of PyAV and FFmpeg's codecs."""
         return encoder_version(self.encoder)
 
     def run(self, content: Clip, quality: float) -> Coded[Clip]:

@@ -1,4 +1,4 @@
-"""One picture beside JPEG at the same size: the first thing a person wants to see."""
+"""One picture beside JPEG of equal size."""
 
 import io
 import time

@@ -16,14 +16,14 @@ PLAYED = 9
 """frames of a clip, so that every picture comes back every sixteen frames"""
 FRAMES = 113
 EARLY, LATE = slice(17, 33), slice(97, 113)
-"""frames that show the same pictures"""
+"""spans of frames that show equal pictures"""
 HIGHEST, WIDEST = 288, 352
 """clips are cut to this at most"""
 
 
 @dataclass(frozen=True)
 class Drift:
-    """How the quality of a clip goes on after its intra frame."""
+    """PSNR of a clip's frames after one intra frame."""
 
     clip: str
     quality: float
@@ -32,7 +32,7 @@ class Drift:
 
     @property
     def change(self) -> float:
-        """What later frames have over earlier ones of the same pictures, in dB."""
+        """PSNR of late frames less that of early frames of equal pictures, in dB."""
         return fmean(self.psnr[LATE]) - fmean(self.psnr[EARLY])
 
 

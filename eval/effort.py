@@ -1,4 +1,4 @@
-"""What an effort saves, and what it takes."""
+"""Bits saved and time taken by efforts."""
 
 import time
 from collections.abc import Callable, Sequence

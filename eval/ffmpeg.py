@@ -23,7 +23,7 @@ def is_installed() -> bool:
 
 @lru_cache(maxsize=1)
 def ffmpeg_version() -> str:
-    """Of the wheel and of the FFmpeg inside it."""
+    """Versions of the wheel and of its FFmpeg."""
     first = run_ffmpeg(["-version"]).decode(errors="replace").splitlines()[0]
     found = re.match(r"ffmpeg version (\S+)", first)
     return f"{DISTRIBUTION} {version(DISTRIBUTION)} (FFmpeg {found[1] if found else 'unknown'})"

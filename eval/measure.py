@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Measured:
-    """Everything about one codec: an outcome for each quality of each source."""
+    """Outcomes of one codec, by source and quality."""
 
     codec: Codec[Any]
     outcomes: dict[str, list[Outcome]]
@@ -80,7 +80,7 @@ def measure_point(codec: Codec[Any], content: Any, quality: float, metrics: Sequ
 
 
 def due(codec: Codec[Any], quality: float, metrics: Sequence[str]) -> list[str]:
-    """Those of the metrics that are measured at a quality of a codec, its lowest and its highest always."""
+    """Metrics that are measured at a quality of a codec; all at its lowest and highest."""
     count = len(codec.qualities)
     place = codec.qualities.index(quality)
 

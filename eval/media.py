@@ -1,4 +1,4 @@
-"""What a report is about: pictures or clips, how they are read, and what codes and measures them."""
+"""Media of a report, pictures or clips: their reader, codecs and metrics."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -34,7 +34,7 @@ class Source:
 
     @property
     def pixels(self) -> int:
-        """Of all frames."""
+        """Pixels of all frames."""
         return self.width * self.height * self.frames
 
 
@@ -59,7 +59,7 @@ class Medium:
 
 
 def picture_key(pixels: Pixels) -> str:
-    """What identifies a picture: a hash of its sides and pixels."""
+    """Key of a picture: a hash of its sides and pixels."""
     digest = hashlib.sha256(repr(pixels.shape).encode())
     digest.update(pixels.tobytes())
     return digest.hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""How much memory a codec takes at its peak, each measured in a new process."""
+"""Peak memory of codecs, each measured in a new process."""
 
 import json
 import sys

@@ -20,7 +20,7 @@ from ncodec.arrays import Pixels
 
 Content = TypeVar("Content")
 LARGEST_DB = 100.0
-"""what identical pictures get where a logarithm has no end"""
+"""decibels of identical pictures"""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Metric(Generic[Content]):
         return find_spec(self.needs) is not None
 
     def mean(self, values: Sequence[float]) -> float:
-        """What a curve shows of several pictures: as in the literature, decibels of the mean similarity."""
+        """Mean of several pictures on a curve: decibels of the mean similarity, as in the
+        literature."""
         return decibels(fmean(values)) if self.similarity else fmean(values)
 
     @property

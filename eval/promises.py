@@ -59,7 +59,7 @@ class Checked:
 
     @property
     def kind(self) -> str:
-        """What the picture shows: the first word of its name."""
+        """Motif of the picture: the first word of its name."""
         return self.name.partition("-")[0].partition(".")[0]
 
     def broken(self) -> Iterator[str]:

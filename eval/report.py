@@ -27,12 +27,12 @@ QUICK_POINTS = 5
 
 @dataclass(frozen=True)
 class CodecNote:
-    """What a report says of a codec beside its curve."""
+    """Settings, version and times of a codec beside its curve."""
 
     name: str
     settings: str
     version: str
-    """or what is missing"""
+    """version, or the missing dependency"""
     present: bool
     memory: float | None = None
     """megabytes that it takes at its peak, where that was measured"""
@@ -40,7 +40,7 @@ class CodecNote:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a page, a table or a chart of a report is made from."""
+    """Data of a report's page, tables and charts."""
 
     medium: Medium
     title: str
@@ -54,7 +54,7 @@ class Report:
     """measured ones first"""
     samples: list[Sample]
     problems: list[str]
-    """what could not be read or sampled, and metrics that are not installed"""
+    """unreadable inputs, missing samples and missing metrics, in sentences"""
 
     @property
     def failures(self) -> list[str]:
@@ -144,7 +144,7 @@ def make_report(
     quick: bool,
     progress: Callable[[str, int], Callable[[int], None]],
 ) -> Report:
-    """Measure what is not yet known and gather it all; of clips, at most so many frames.
+    """Measure missing points and gather all of them; of clips, at most so many frames.
 
     `progress` is told a stage and its length, and returns what advances it.
     """
@@ -189,7 +189,7 @@ def make_report(
 
 
 def thinned(codec: Codec[Any]) -> Codec[Any]:
-    """The same codec at a handful of its qualities."""
+    """The codec at a handful of its qualities."""
     last = len(codec.qualities) - 1
     chosen = sorted({round(i * last / (QUICK_POINTS - 1)) for i in range(QUICK_POINTS)})
     return replace(codec, qualities=tuple(codec.qualities[i] for i in chosen))

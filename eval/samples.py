@@ -22,7 +22,7 @@ from ncodec.media.streams import write_bytes
 Sizes = tuple[tuple[float, int], ...]
 """qualities and the bytes of a file at each"""
 SIDE = 240
-"""of a crop, in pixels"""
+"""side of a crop, in pixels"""
 ORIGINAL = "original"
 
 
@@ -34,9 +34,9 @@ class Sample:
     picture: str
     target_bpp: float
     bpp: float
-    """of the whole picture; the largest that does not pass the target, where there is one"""
+    """bits per pixel of the whole picture, the largest up to the target, if any"""
     psnr: float
-    """of the whole picture, in dB"""
+    """PSNR of the whole picture, in dB"""
     image: str
     """data URI"""
 

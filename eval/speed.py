@@ -1,4 +1,4 @@
-"""Speed as ratios against a peer in the same run on the same threads."""
+"""Times as ratios to a peer's in one run on as many threads."""
 
 import subprocess
 import sys

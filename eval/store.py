@@ -52,7 +52,7 @@ class Store:
         return self.folder / f"{name}-{digest[:8]}.json"
 
     def points(self, codec: Codec[Any], picture: str, metrics: Sequence[str]) -> dict[float, Point]:
-        """What is known of a picture, by quality: the points that have all of these metrics."""
+        """Stored points of a picture, by quality, that have all of these metrics."""
         known = self._load(codec).get(picture, {})
         return {quality: p for quality, p in known.items() if set(metrics) <= set(p.metrics)}
 
@@ -80,7 +80,7 @@ class Store:
 
 
 def _read(path: Path) -> dict[str, dict[float, Point]]:
-    """The points of a file; what cannot be read is measured again."""
+    """Points of a file; unreadable ones are measured again."""
     try:
         document = json.loads(path.read_text("utf-8"), parse_constant=_refuse)
         same = {
@@ -97,7 +97,7 @@ def _read(path: Path) -> dict[str, dict[float, Point]]:
 
 
 def _points(entries: list[dict[str, Any]], metrics: set[str]) -> list[Point]:
-    """Points with those of their metrics that are still measured the same way."""
+    """Points with their metrics, outdated ones left out."""
     return [
         Point(
             quality=float(entry["quality"]),

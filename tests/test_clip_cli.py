@@ -63,7 +63,7 @@ def test_json_says_the_same(clip: Path) -> None:
     assert (fields["frames"], fields["size"]) == (6, Path("clip.ncv").stat().st_size)
     assert fields["duration"] == pytest.approx(0.24)
     info = json.loads(call("info", "clip.ncv", "--json", "--verify").stdout)
-    assert info["frames"] == info["intra"] + info["predicted"] + info["repeated"] == 6
+    assert info["frames"] == info["intra"] + info["predicted"] + info["duplicates"] == 6
     assert info["media_size"] > 0
     assert info["duration"] == pytest.approx(fields["duration"])
     assert info["verified"]

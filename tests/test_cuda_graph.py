@@ -19,9 +19,9 @@ from ncodec.errors import InputError, ModelError, TrainingError
 from ncodec.networks.blocks import Depthwise, use_shifts
 from ncodec.training import options as run_options
 from ncodec.training import run
-from ncodec.training.captured import CapturedStep
 from ncodec.training.checkpoint import load_checkpoint, save_weights
 from ncodec.training.cli import train
+from ncodec.training.cuda_graph import GraphStep
 from ncodec.training.image import ImageTraining
 from ncodec.training.optim.soap import Soap
 from ncodec.training.optim.stacked_soap import StackedSoap, eigenvectors
@@ -124,9 +124,9 @@ def test_shifts_are_the_convolution(kernel: int) -> None:
 def test_a_captured_run_learns_and_leaves_a_checkpoint(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ncodec.training.captured.REPORT_S", 0.0)
+    monkeypatch.setattr("ncodec.training.cuda_graph.REPORT_S", 0.0)
     options = run_options.read_options([*TINY, "--optimizer.steps=41", "--optimizer.name=soap"])
-    last = run.train_captured_image([pictures], out=tmp_path, options=options)
+    last = run.train_image_with_cuda_graph([pictures], out=tmp_path, options=options)
     with (tmp_path / "log.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert [int(row["step"]) for row in rows] == [0, 20, 40, 41]
@@ -136,7 +136,9 @@ def test_a_captured_run_learns_and_leaves_a_checkpoint(
     assert facts["steps"] == 41
     save_weights(model, tmp_path / "start")
     again = run_options.read_options([*TINY, "--optimizer.steps=1", "--optimizer.peak=1e-12"])
-    second = run.train_captured_image([pictures], out=tmp_path / "b", options=again, start_from=tmp_path / "start")
+    second = run.train_image_with_cuda_graph(
+        [pictures], out=tmp_path / "b", options=again, start_from=tmp_path / "start"
+    )
     for name, value in load_checkpoint(second)[0].state_dict().items():
         torch.testing.assert_close(value, model.state_dict()[name].half().float(), msg=name)
 
@@ -144,7 +146,7 @@ def test_a_captured_run_learns_and_leaves_a_checkpoint(
 def test_a_step_without_a_finite_gradient_changes_nothing(pictures: Path) -> None:
     module, data = run.prepare([pictures], options=run_options.read_options(TINY))
     module.train()
-    step = CapturedStep(module, data.batches(0).draw(0), average=0.9, compiled=False)
+    step = GraphStep(module, data.batches(0).draw(0), average=0.9, compiled=False)
     step.rate.fill_(1e-3)
     crops, qp = data.batches(0).draw(1)
     for _ in range(3):
@@ -165,12 +167,12 @@ def test_a_step_without_a_finite_gradient_changes_nothing(pictures: Path) -> Non
 def test_too_many_failures_end_a_run_and_leave_its_weights(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ncodec.training.captured.WARM_UP", 2)
+    monkeypatch.setattr("ncodec.training.cuda_graph.WARM_UP", 2)
     inner = ImageTraining.objective
     monkeypatch.setattr(ImageTraining, "objective", lambda self, result: inner(self, result) * torch.nan)
     options = run_options.read_options([*TINY, "--optimizer.steps=60", "--optimizer.name=soap"])
     with pytest.raises(TrainingError, match="expected finite gradients, got none in"):
-        run.train_captured_image([pictures], out=tmp_path, options=options)
+        run.train_image_with_cuda_graph([pictures], out=tmp_path, options=options)
     load_checkpoint(tmp_path / "last.ckpt")
     with pytest.raises(ModelError, match="expected a run that can be resumed, got weights alone"):
         run.train_image([pictures], out=tmp_path, options=options, resume=tmp_path / "last.ckpt")
@@ -179,19 +181,19 @@ def test_too_many_failures_end_a_run_and_leave_its_weights(
 @pytest.mark.parametrize("option", ["--distortion=ms-ssim", "--accelerator=gpu"])
 def test_what_cannot_be_captured_is_refused(pictures: Path, tmp_path: Path, option: str) -> None:
     arguments = [*TINY, "--optimizer.name=soap", "--crops.crop=192", option]
-    with pytest.raises(InputError, match="for a captured run"):
-        run.train_captured_image([pictures], out=tmp_path, options=run_options.read_options(arguments))
+    with pytest.raises(InputError, match="for a run with CUDA graphs"):
+        run.train_image_with_cuda_graph([pictures], out=tmp_path, options=run_options.read_options(arguments))
 
 
 def test_captured_runs_are_not_resumed(pictures: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "last.ckpt"
     checkpoint.write_bytes(b"any")
-    result = CliRunner().invoke(train, ["image", "--data", str(pictures), "--captured", "--resume", str(checkpoint)])
+    result = CliRunner().invoke(train, ["image", "--data", str(pictures), "--cuda-graph", "--resume", str(checkpoint)])
     assert result.exit_code == 2
-    assert "--captured and --resume do not go together" in result.output
+    assert "--cuda-graph and --resume do not go together" in result.output
 
 
 @pytest.mark.parametrize("option", ["--optimizer.name=adamw", "--devices=2"])
 def test_other_ways_are_refused(pictures: Path, tmp_path: Path, option: str) -> None:
     with pytest.raises(InputError, match="expected one device and the optimizer soap"):
-        run.train_captured_image([pictures], out=tmp_path, options=run_options.read_options([*TINY, option]))
+        run.train_image_with_cuda_graph([pictures], out=tmp_path, options=run_options.read_options([*TINY, option]))

@@ -41,20 +41,20 @@ def test_both_backends_code_the_same_frame(frame_model: Model, pair: tuple[Photo
     data = pack_symbols(symbols, frame_model.tables, qp=QP)
     read = unpack_symbols(data, frame_model.tables, qp=QP, height=9, width=11)
     np.testing.assert_array_equal(read.residual, symbols.residual)
-    levels = [c.render(read, qp=QP, predicted=predicted) for c in (ours, theirs)]
-    assert levels[0].shape == (144, 176, 3)
-    np.testing.assert_allclose(*levels, atol=1e-3)
+    samples = [c.render(read, qp=QP, predicted=predicted) for c in (ours, theirs)]
+    assert samples[0].shape == (144, 176, 3)
+    np.testing.assert_allclose(*samples, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ["onnx", "torch"])
 def test_an_encoder_sees_what_a_decoder_will(frame_model: Model, pair: tuple[Photo, Photo], name: str) -> None:
     frame, predicted = pair
     codec = ImageCodec(frame_model, open_backend(frame_model, name))
-    symbols, levels = codec.code(frame, qp=QP, predicted=predicted)
+    symbols, samples = codec.code(frame, qp=QP, predicted=predicted)
     again = codec.analyze(frame, qp=QP, predicted=predicted)
     np.testing.assert_array_equal(symbols.z_hat, again.z_hat)
     np.testing.assert_array_equal(symbols.residual, again.residual)
-    np.testing.assert_allclose(levels, codec.render(symbols, qp=QP, predicted=predicted), atol=1e-3)
+    np.testing.assert_allclose(samples, codec.render(symbols, qp=QP, predicted=predicted), atol=1e-3)
 
 
 def test_tiles_change_nothing(frame_model: Model, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,10 +69,10 @@ def test_tiles_change_nothing(frame_model: Model, photo: Photo, monkeypatch: pyt
     np.testing.assert_array_equal(tiled.residual, whole.residual)
     coded, seen = codec.code(frame, qp=QP, predicted=predicted)
     np.testing.assert_array_equal(coded.residual, whole.residual)
-    levels = codec.render(whole, qp=QP, predicted=predicted)
-    np.testing.assert_array_equal(seen, levels)
+    samples = codec.render(whole, qp=QP, predicted=predicted)
+    np.testing.assert_array_equal(seen, samples)
     monkeypatch.undo()
-    np.testing.assert_allclose(levels, codec.render(whole, qp=QP, predicted=predicted), atol=1e-3)
+    np.testing.assert_allclose(samples, codec.render(whole, qp=QP, predicted=predicted), atol=1e-3)
 
 
 def test_a_model_of_frames_is_never_taken_for_one_of_pictures() -> None:

@@ -69,9 +69,9 @@ def test_cells_are_kept_where_nothing_is_coded_and_the_prediction_is_nearer() ->
     made = pixels.clone()
     made[..., 64:] += 0.05  # nearer in the first cell, farther in the others
     made.requires_grad_()
-    quiet = torch.ones(1, 1, 4, 12, dtype=torch.bool)
-    quiet[..., 2, 9] = False  # something is coded in the last cell
-    kept = keep_nearer(made, pixels, predicted, quiet)
+    zero_bins = torch.ones(1, 1, 4, 12, dtype=torch.bool)
+    zero_bins[..., 2, 9] = False  # something is coded in the last cell
+    kept = keep_nearer(made, pixels, predicted, zero_bins)
     assert [round(float(value), 3) for value in kept[0, 0, 0, ::64]] == [0.5, 0.48, 0.55]
     kept.sum().backward()
     assert made.grad is not None
@@ -83,5 +83,5 @@ def test_training_sees_where_residuals_are_none(model: FrameModel, pair: tuple[t
     frame, predicted = pair
     seen = model.codec(frame - predicted + 0.5, QP, model.context(predicted, QP))
     _, residual = model.encode(frame, predicted, QP)
-    assert seen.quiet is not None
-    assert torch.equal(seen.quiet, ~residual.any(dim=1, keepdim=True))
+    assert seen.zero_bins is not None
+    assert torch.equal(seen.zero_bins, ~residual.any(dim=1, keepdim=True))

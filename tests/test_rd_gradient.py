@@ -55,7 +55,7 @@ def test_slopes_are_those_of_autograd(photo: Photo, qp: int, name: str) -> None:
     (gradient,) = torch.autograd.grad(cost, leaf)
     with torch.no_grad():
         found = rd_gradient(model, y_hat, pixels, torch.from_numpy(getattr(distortion, name)), step)
-    torch.testing.assert_close(found.slope, gradient, rtol=1e-4, atol=1e-4 * float(gradient.abs().max()))
+    torch.testing.assert_close(found.gradient, gradient, rtol=1e-4, atol=1e-4 * float(gradient.abs().max()))
     torch.testing.assert_close(found.cost.sum(), cost[0], rtol=1e-4, atol=0)
     assert found.cost.shape == (1, 5, 7)
     assert found.curvature.shape == (1, y_hat.shape[1], 1, 1)
@@ -70,7 +70,7 @@ def test_backends_find_the_same(photo: Photo, options: dict[str, Any]) -> None:
         found_by(open_codec(backend=name), pixels, qp=33, change=1, **options) for name in ("onnx", "torch")
     )
     np.testing.assert_array_equal(onnx.residual, torch.residual)
-    np.testing.assert_allclose(onnx.slope, torch.slope, atol=1e-3 * np.abs(torch.slope).max())
+    np.testing.assert_allclose(onnx.gradient, torch.gradient, atol=1e-3 * np.abs(torch.gradient).max())
     np.testing.assert_allclose(onnx.curvature, torch.curvature, rtol=1e-4)
     np.testing.assert_allclose(onnx.cost, torch.cost, rtol=1e-3)
 

@@ -23,14 +23,14 @@ FIRST = (HIGH + WIDE) % 2 == CHANNELS % 2
 class Slope:
     """A backend for which moving a symbol up costs what it is told."""
 
-    def __init__(self, slope: npt.NDArray[np.float32], curvature: float = 0) -> None:
-        self.slope, self.curvature = slope, np.full(SHAPE[0], curvature, dtype=np.float32)
+    def __init__(self, gradient: npt.NDArray[np.float32], curvature: float = 0) -> None:
+        self.gradient, self.curvature = gradient, np.full(SHAPE[0], curvature, dtype=np.float32)
         self.improvement = 1e9
         """of the cost of errors, by all moves together"""
 
     def rd_gradient(self, pixels: object, initial: InitialSymbols, *_: object, **__: object) -> RdGradient:
         return RdGradient(
-            initial.symbols.residual, self.slope, self.curvature, cost=np.full((4, 4), self.improvement / 16)
+            initial.symbols.residual, self.gradient, self.curvature, cost=np.full((4, 4), self.improvement / 16)
         )
 
     def cost(self, *_: object, **__: object) -> npt.NDArray[np.float64]:
@@ -51,10 +51,10 @@ def zeros() -> npt.NDArray[np.int16]:
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_symbols_move_downhill_but_not_beyond_what_they_cost(sign: int) -> None:
-    slope = np.full(SHAPE, -100 * sign, dtype=np.float32)
-    moved = refined(Slope(slope), Search(first=1, second=1, most=320), zeros())
+    gradient = np.full(SHAPE, -100 * sign, dtype=np.float32)
+    moved = refined(Slope(gradient), Search(first=1, second=1, most=320), zeros())
     np.testing.assert_array_equal(moved, sign * (ROWS > 0))
-    unmoved = refined(Slope(slope, curvature=250), Search(first=1, second=1, most=320), zeros())
+    unmoved = refined(Slope(gradient, curvature=250), Search(first=1, second=1, most=320), zeros())
     assert not unmoved.any()
 
 
@@ -73,8 +73,8 @@ def test_a_move_has_to_save_enough(gain: float, half: npt.NDArray[np.bool_]) -> 
 def test_the_best_move_first_and_no_more_than_are_allowed_at_a_place() -> None:
     cost = TABLES.prices.of(ROWS, zeros() + 1) - TABLES.prices.of(ROWS, zeros())
     worth = np.random.default_rng(0).permutation(SHAPE[0])[:, None, None] + 10
-    slope = np.where(ROWS > 0, -(cost + worth), 0).astype(np.float32)
-    moved = refined(Slope(slope), Search(first=0, second=1, most=2), zeros())
+    gradient = np.where(ROWS > 0, -(cost + worth), 0).astype(np.float32)
+    moved = refined(Slope(gradient), Search(first=0, second=1, most=2), zeros())
     assert (moved.sum(axis=0) == 2).all()
     worth = np.where((ROWS > 0) & ~FIRST, worth, 0)
     for place in np.ndindex(4, 4):
@@ -82,18 +82,18 @@ def test_the_best_move_first_and_no_more_than_are_allowed_at_a_place() -> None:
 
 
 def test_halves_are_looked_at_one_after_the_other() -> None:
-    slope = np.full(SHAPE, -100, dtype=np.float32)
-    only = refined(Slope(slope), Search(first=0, second=1, most=320), zeros())
+    gradient = np.full(SHAPE, -100, dtype=np.float32)
+    only = refined(Slope(gradient), Search(first=0, second=1, most=320), zeros())
     np.testing.assert_array_equal(only, ~FIRST & (ROWS > 0))
-    twice = refined(Slope(slope), Search(first=2, second=1, most=320), zeros())
+    twice = refined(Slope(gradient), Search(first=2, second=1, most=320), zeros())
     np.testing.assert_array_equal(twice[~FIRST], only[~FIRST])
     np.testing.assert_array_equal(twice.max(axis=0), 2)
 
 
 def test_later_looks_move_less() -> None:
     assert [Search(first=3, second=4, most=5).updates(decide) for decide in range(7)] == [5, 3, 1, 5, 4, 2, 1]
-    slope = np.full(SHAPE, -1000, dtype=np.float32)
-    moved = [refined(Slope(slope), Search(first=0, second=second, most=5), zeros()) for second in (1, 2, 3)]
+    gradient = np.full(SHAPE, -1000, dtype=np.float32)
+    moved = [refined(Slope(gradient), Search(first=0, second=second, most=5), zeros()) for second in (1, 2, 3)]
     assert [int(np.abs(symbols[:, 0, 0]).sum()) for symbols in moved] == [5, 6, 9]
 
 

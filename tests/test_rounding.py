@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ncodec.api.codecs import open_codec
-from ncodec.arrays import Levels
+from ncodec.arrays import Samples
 from ncodec.container.records import Tag
 from ncodec.entropy.ans import Packer, Unpacker
 from ncodec.entropy.tables import Tables
@@ -26,7 +26,7 @@ from ncodec.video.rounding import (
     choose_offsets,
     group_offsets,
     pop_offsets,
-    round_levels,
+    round_samples,
 )
 from ncodec.video.skip import SkipBlocks, group_skipped
 
@@ -34,16 +34,16 @@ Photo = npt.NDArray[np.uint8]
 
 
 @pytest.fixture(scope="module")
-def levels() -> Levels:
+def samples() -> Samples:
     """Of a frame, some of them beyond black and white."""
     return np.random.default_rng(1).uniform(-3, 258, (144, 208, 3)).astype(np.float32)
 
 
-def within_errors(levels: Levels, rounding: Rounding, seed: int) -> Levels:
+def within_errors(samples: Samples, rounding: Rounding, seed: int) -> Samples:
     """The same levels as another machine might have them."""
     random = np.random.default_rng(100 + seed)
-    size = rounding.error + rounding.growth * np.abs(levels - rounding.centre)
-    return (levels + size * random.uniform(-0.95, 0.95, levels.shape)).astype(np.float32)
+    size = rounding.error + rounding.growth * np.abs(samples - rounding.centre)
+    return (samples + size * random.uniform(-0.95, 0.95, samples.shape)).astype(np.float32)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -53,28 +53,28 @@ def within_errors(levels: Levels, rounding: Rounding, seed: int) -> Levels:
     ids=["intra", "predicted"],
 )
 def test_a_frame_is_the_same_whatever_the_last_bits(
-    levels: Levels, rounding: Rounding, least: float, scale: float, seed: int
+    samples: Samples, rounding: Rounding, least: float, scale: float, seed: int
 ) -> None:
-    levels = ((levels - least) * scale).astype(np.float32)
-    levels[::9, ::9] = np.floor(levels[::9, ::9]) + np.float32(0.5 + 5e-6)
-    offsets = choose_offsets(levels, rounding)
+    samples = ((samples - least) * scale).astype(np.float32)
+    samples[::9, ::9] = np.floor(samples[::9, ::9]) + np.float32(0.5 + 5e-6)
+    offsets = choose_offsets(samples, rounding)
     assert offsets.shape == cells_of(144, 208) == (3, 4)
-    apart = within_errors(levels, rounding, seed)
-    pixels = round_levels(levels, offsets, rounding)
-    np.testing.assert_array_equal(round_levels(apart, offsets, rounding), pixels)
-    assert np.abs(pixels - np.clip(levels, 0, 255)).max() <= 0.5 + MAX_OFFSET * rounding.step
+    apart = within_errors(samples, rounding, seed)
+    pixels = round_samples(samples, offsets, rounding)
+    np.testing.assert_array_equal(round_samples(apart, offsets, rounding), pixels)
+    assert np.abs(pixels - np.clip(samples, 0, 255)).max() <= 0.5 + MAX_OFFSET * rounding.step
     unshifted = np.zeros_like(offsets)
-    assert (round_levels(apart, unshifted, rounding) != round_levels(levels, unshifted, rounding)).sum() > 20
+    assert (round_samples(apart, unshifted, rounding) != round_samples(samples, unshifted, rounding)).sum() > 20
 
 
-def test_differences_are_added_to_the_prediction_in_whole_numbers(levels: Levels) -> None:
-    predicted = np.random.default_rng(2).integers(0, 256, levels.shape, dtype=np.uint8)
-    differences = (levels / 64).astype(np.float32)
+def test_differences_are_added_to_the_prediction_in_whole_numbers(samples: Samples) -> None:
+    predicted = np.random.default_rng(2).integers(0, 256, samples.shape, dtype=np.uint8)
+    differences = (samples / 64).astype(np.float32)
     offsets = choose_offsets(differences, PREDICTED_ROUNDING, predicted=predicted)
-    pixels = round_levels(differences, offsets, PREDICTED_ROUNDING, predicted=predicted)
+    pixels = round_samples(differences, offsets, PREDICTED_ROUNDING, predicted=predicted)
     assert np.abs(pixels - np.clip(predicted + differences, 0, 255)).max() <= 0.5 + MAX_OFFSET * PREDICTED_ROUNDING.step
     apart = within_errors(differences, PREDICTED_ROUNDING, 3)
-    np.testing.assert_array_equal(round_levels(apart, offsets, PREDICTED_ROUNDING, predicted=predicted), pixels)
+    np.testing.assert_array_equal(round_samples(apart, offsets, PREDICTED_ROUNDING, predicted=predicted), pixels)
 
 
 def test_where_nothing_is_clear_the_widest_margin_is_taken() -> None:
@@ -86,9 +86,9 @@ def test_where_nothing_is_clear_the_widest_margin_is_taken() -> None:
 
 
 def test_what_is_clipped_asks_for_no_shift() -> None:
-    levels = np.full((64, 64, 3), 255.5, dtype=np.float32)
-    assert not choose_offsets(levels, INTRA_ROUNDING).any()
-    assert choose_offsets(levels - 1, INTRA_ROUNDING).all()
+    samples = np.full((64, 64, 3), 255.5, dtype=np.float32)
+    assert not choose_offsets(samples, INTRA_ROUNDING).any()
+    assert choose_offsets(samples - 1, INTRA_ROUNDING).all()
     white = np.full((128, 128, 3), 255, dtype=np.uint8)
     half = np.full((128, 128, 3), 0.5, dtype=np.float32)
     assert not choose_offsets(half, PREDICTED_ROUNDING, predicted=white).any()
@@ -140,8 +140,8 @@ def test_shifts_are_coded_and_count_as_specified() -> None:
 
 def test_shifts_of_predicted_frames_are_small_and_take_little() -> None:
     tables = load_model().tables
-    quiet = np.arange(64).reshape(8, 8) % 2 == 0
-    skip = SkipBlocks(np.ones_like(quiet), quiet)
+    zero_bins = np.arange(64).reshape(8, 8) % 2 == 0
+    skip = SkipBlocks(np.ones_like(zero_bins), zero_bins)
     offsets = np.array([5, -3, -9, 2] * 8, dtype=np.int16)  # those that are kept have none
     packer = Packer()
     packer.push([*group_skipped(skip, before=skip), group_offsets(offsets, tables, PREDICTED_ROUNDING)])

@@ -41,15 +41,15 @@ def test_cells_without_residuals_whose_blocks_are_predicted_can_be_kept() -> Non
 
 def test_the_prediction_is_kept_where_the_network_errs_more() -> None:
     pixels = np.full((16 * HIGH, 16 * WIDE, 3), 100, dtype=np.uint8)
-    predicted, levels = pixels.copy(), np.zeros(pixels.shape, dtype=np.float32)
-    predicted[:64, :64], levels[:64, :64] = 96, 3
-    levels[128:, 64:], levels[64:128, :64] = 0.1, -5
+    predicted, samples = pixels.copy(), np.zeros(pixels.shape, dtype=np.float32)
+    predicted[:64, :64], samples[:64, :64] = 96, 3
+    samples[128:, 64:], samples[64:128, :64] = 0.1, -5
     possible = np.array([[True, True], [True, True], [False, True]])
-    skip = choose_skipped(pixels, predicted, levels, possible)
+    skip = choose_skipped(pixels, predicted, samples, possible)
     assert skip.chosen.tolist() == [[False, True], [True, True], [False, True]]
-    apply_skip(levels, skip)
-    assert np.argwhere(levels[::64, ::64, 0]).tolist() == [[0, 0]]
-    assert not levels[128:, 64:].any()
+    apply_skip(samples, skip)
+    assert np.argwhere(samples[::64, ::64, 0]).tolist() == [[0, 0]]
+    assert not samples[128:, 64:].any()
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ncodec.api.codecs import open_codec, open_frame_codecs
-from ncodec.arrays import Levels
+from ncodec.arrays import Samples
 from ncodec.container.records import Frame, Tag
 from ncodec.entropy.latents import Symbols, pack_symbols
 from ncodec.errors import FormatError, InputError, ModelError
@@ -119,13 +119,13 @@ def test_symbols_that_a_decoder_will_not_see_leave_the_reference_too(
     """Where graphs in floating point code what the integer tables call certain, the frame is rendered again."""
     coding = codecs.predicting().code
 
-    def code(pixels: Photo, *, qp: int, predicted: Photo) -> tuple[Symbols, Levels]:
-        symbols, levels = coding(pixels, qp=qp, predicted=predicted)
+    def code(pixels: Photo, *, qp: int, predicted: Photo) -> tuple[Symbols, Samples]:
+        symbols, samples = coding(pixels, qp=qp, predicted=predicted)
         tables = codecs.predicting().model.tables
         certain = tables.residual_rows(symbols.z_hat, qp=qp, height=10, width=12) == 0
         assert certain.any()
         symbols.residual[certain] = 3
-        return symbols, levels + 5
+        return symbols, samples + 5
 
     encoder, decoding = FrameEncoder(codecs), decoder(codecs)
     decoding.decode(decoding.parse(encoder.encode(encoder.decide(scene[0]), pts=0, qp=QP)))

@@ -168,10 +168,10 @@ def test_train_and_resume(data: Path, tmp_path: Path, photo: Photo) -> None:
 
 
 def test_a_still_scene_pulls_as_hard_as_one_that_moves() -> None:
-    idle = torch.full((2,), 0.15)
-    loss = (torch.tensor([0.3, 6.0]) + idle).requires_grad_()
+    zero_bin = torch.full((2,), 0.15)
+    loss = (torch.tensor([0.3, 6.0]) + zero_bin).requires_grad_()
     unused = torch.ones(2)
-    result = RateDistortion(loss, unused, unused, unused, idle)
+    result = RateDistortion(loss, unused, unused, unused, zero_bin)
     VideoTraining.objective(None, result).backward()  # type: ignore[arg-type]
     assert loss.grad is not None
     pull = loss.grad * result.true_loss.detach()  # of the same relative gain

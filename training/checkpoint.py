@@ -17,7 +17,7 @@ from ncodec.networks.image import ImageModel
 from ncodec.training.compressai_models import CompressAIConfig, CompressAIModel
 
 ARCHITECTURE = "architecture"
-"""what says in a file of weights which model they are of"""
+"""key of the architecture in a file of weights"""
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -50,7 +50,8 @@ def load_checkpoint(path: Path) -> tuple[ImageModel | FrameModel, dict[str, Any]
 
 
 def check_resumable(path: Path, config: ImageConfig | FrameConfig | CompressAIConfig) -> None:
-    """Raise ModelError, naming what differs, unless a checkpoint is of a run of this architecture."""
+    """Raise ModelError, naming the difference, unless a checkpoint is of a run of this
+    architecture."""
     checkpoint = read_checkpoint(path)
     if "optimizer_states" not in checkpoint:
         msg = f"{path}: expected a run that can be resumed, got weights alone: export them, and name --start-from"

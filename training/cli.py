@@ -21,7 +21,9 @@ SOURCES = "Folder of pictures or tar shards, one shard, a glob pattern, or a URL
 _NEEDED = ("torch", "pytorch_lightning", "jsonargparse", "onnx")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER_OUT = click.Path(path_type=Path)
-CAPTURED = click.option("--captured", is_flag=True, help="Each step as one CUDA graph, on one GPU, without Lightning.")
+CUDA_GRAPH = click.option(
+    "--cuda-graph", is_flag=True, help="Each step as one CUDA graph, on one GPU, without Lightning."
+)
 
 
 def _options(overrides: tuple[str, ...], config: Path | None) -> "RunOptions":
@@ -37,10 +39,10 @@ def _or_usage_error(read: "Callable[[], Options]") -> "Options":
         raise click.UsageError(str(error)) from error
 
 
-def _check_captured(**others: object) -> None:
+def _check_cuda_graph(**others: object) -> None:
     for name, value in others.items():
         if value is not None:
-            msg = f"--captured and --{name.replace('compressai', 'model')} do not go together"
+            msg = f"--cuda-graph and --{name.replace('compressai', 'model')} do not go together"
             raise click.UsageError(msg)
 
 
@@ -67,7 +69,7 @@ def train() -> None:
     help="Exported weights (image.safetensors), or a checkpoint of CompressAI's for one of its models, to start from.",
 )
 @click.option("--model", "compressai", help="Train an architecture of CompressAI's, such as compressai:mbt2018-mean:4.")
-@CAPTURED
+@CUDA_GRAPH
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def image(
     data: tuple[str, ...],
@@ -77,18 +79,18 @@ def image(
     resume: Path | None,
     start_from: Path | None,
     compressai: str | None,
-    captured: bool,
+    cuda_graph: bool,
     overrides: tuple[str, ...],
 ) -> None:
     """Train an image model; single options are overridden as --optimizer.minutes 60 or --crops.batch 16."""
     require_modules(*_NEEDED, extra="train")
     from ncodec.training.compressai_models import parse_compressai
-    from ncodec.training.run import train_captured_image, train_image
+    from ncodec.training.run import train_image, train_image_with_cuda_graph
 
     options = _options(overrides, config)
-    if captured:
-        _check_captured(resume=resume, compressai=compressai)
-        last = train_captured_image(data, out=out, options=options, start_from=start_from, exclude=exclude)
+    if cuda_graph:
+        _check_cuda_graph(resume=resume, compressai=compressai)
+        last = train_image_with_cuda_graph(data, out=out, options=options, start_from=start_from, exclude=exclude)
     else:
         last = train_image(
             data,

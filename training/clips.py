@@ -25,7 +25,7 @@ from ncodec.video.rate_control import LEAST_BELOW
 
 @dataclass(frozen=True)
 class ClipOptions:
-    """How batches of sequences are drawn."""
+    """Options of batches of sequences."""
 
     crop: int = 256
     """side of a sequence's frames in pixels, a multiple of 64"""
@@ -85,7 +85,7 @@ def _decode(data: bytes, *, most: float) -> Pixels | str:
 
 
 class Predictors:
-    """Predicts the next frames of sequences from what was decoded of those before, as an encoder does."""
+    """Motion prediction of the next frames of sequences from decoded frames, as in an encoder."""
 
     def __init__(self, intra: Tensor) -> None:
         """`intra` is what the first frames were decoded to, (B, H, W, 3) uint8."""

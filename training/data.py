@@ -92,7 +92,7 @@ class StreamData(pl.LightningDataModule, ABC):
 
     @abstractmethod
     def held_out_set(self) -> TensorDataset:
-        """What is priced to see how training goes."""
+        """Held-out crops for validation."""
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         """The held-out set in batches."""

@@ -54,7 +54,8 @@ one sign, so Adam's equal steps add up to a hundred levels; a table step is an e
 
 
 class ImageTraining(pl.LightningModule):
-    """Minimizes λ·255²·MSE + bpp of a model at a random qp for each crop, or the same of what MS-SSIM lacks."""
+    """Minimizes λ·255²·D + bpp at a random QP for each crop; D is the mean square error or the lack
+    of MS-SSIM."""
 
     sharded = False
     """whether the weights are split over the processes"""
@@ -98,7 +99,7 @@ class ImageTraining(pl.LightningModule):
         return loss if seen.penalty is None else loss + seen.penalty
 
     def objective(self, result: RateDistortion) -> Tensor:
-        """What a step makes smaller."""
+        """Objective that a step minimizes."""
         return balanced(result.loss, lagrangian=result.lagrangian, pivot=self._pivot)
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
@@ -108,7 +109,8 @@ class ImageTraining(pl.LightningModule):
             self.log(name, values.mean(), batch_size=values.shape[-1], prog_bar=prog_bar, sync_dist=True)
 
     def measure(self, batch: tuple[Tensor, ...], *, show: bool = False) -> dict[str, Tensor]:
-        """What is known of held-out crops, (…, B) by name; `show` draws some into the log."""
+        """Rate, PSNR and log loss of held-out crops, (…, B) by name; `show` draws some into the
+        log."""
         (crops,) = batch
         measured, log_losses = {}, []
         for qp in VALIDATION_QPS if self.model.config.qp_count > 1 else (0,):
@@ -227,7 +229,8 @@ class ImageTraining(pl.LightningModule):
 
 
 class ShardedImageTraining(ImageTraining):
-    """The same for Lightning's ModelParallelStrategy: every process holds its share of the weights (FSDP2)."""
+    """`ImageTraining` for Lightning's ModelParallelStrategy: every process holds a share of the
+    weights (FSDP2)."""
 
     sharded = True
 

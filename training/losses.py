@@ -12,8 +12,8 @@ from ncodec.image.error_weights import YCBCR
 from ncodec.networks.image import Prediction
 
 STRUCTURE = 1260 / 255**2
-"""what a lack of MS-SSIM weighs as a mean square: λ·255²·`STRUCTURE` is about what CompressAI's models for MS-SSIM were
-trained with where those for MSE were trained with λ"""
+"""mean square error that a lack of MS-SSIM of 1 counts as: λ·255²·`STRUCTURE` is about the λ of
+CompressAI's models for MS-SSIM where λ is that of its models for MSE"""
 LEAST_STRUCTURE = 161
 """pixels that MS-SSIM needs along each side"""
 
@@ -25,22 +25,23 @@ class RateDistortion:
     loss: Tensor
     """λ·255²·MSE + bpp, unweighted, with what training counts and no file holds"""
     bpp: Tensor
-    """of a file"""
+    """bits per pixel of a file"""
     mse: Tensor
-    """of values in 0…1; of clips, of `mean_square_420`; for MS-SSIM, `lack_of_structure`"""
+    """mean square error of values in 0…1; of clips `mean_square_420`; for MS-SSIM
+    `lack_of_structure`"""
     lagrangian: Tensor
     """λ"""
-    idle: Tensor
+    zero_bin: Tensor
     """bpp of noise around values whose table is certain: training counts it, no file holds it"""
 
     @property
     def true_loss(self) -> Tensor:
         """The loss that a file has."""
-        return (self.loss - self.idle).clamp(min=0)
+        return (self.loss - self.zero_bin).clamp(min=0)
 
     @property
     def psnr(self) -> Tensor:
-        """Of that error, in dB."""
+        """PSNR of the error, in dB."""
         return -10 * torch.log10(self.mse)
 
 
@@ -70,8 +71,8 @@ def mean_square_420(difference: Tensor) -> Tensor:
 def rate_distortion(mse: Tensor, seen: Prediction, *, pixels: int, lagrangian: Tensor) -> RateDistortion:
     """Price pictures of so many pixels; all (B,): mean square errors of values in 0…1, and λ as in λ·255²·MSE + bpp."""
     bpp = (seen.y_bits + seen.z_bits) / pixels
-    idle = torch.zeros_like(bpp) if seen.idle_bits is None else seen.idle_bits / pixels
-    return RateDistortion(lagrangian * 255**2 * mse + bpp, bpp - idle, mse, lagrangian, idle)
+    zero_bin = torch.zeros_like(bpp) if seen.zero_bin_bits is None else seen.zero_bin_bits / pixels
+    return RateDistortion(lagrangian * 255**2 * mse + bpp, bpp - zero_bin, mse, lagrangian, zero_bin)
 
 
 def balanced(loss: Tensor, *, lagrangian: Tensor, pivot: float) -> Tensor:

@@ -44,22 +44,24 @@ _RANGES: dict[str, tuple[float, float]] = {
 
 @dataclass(frozen=True)
 class TrainerOptions:
-    """What runs of every model have in common."""
+    """Options of runs of every model."""
 
     optimizer: OptimizerOptions = field(default_factory=OptimizerOptions)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """of the trunks; auto takes bfloat16 on a GPU"""
+    """precision of the trunks; auto takes bfloat16 on a GPU"""
     compile: Literal["auto", "yes", "no"] = "auto"
     """torch.compile; auto compiles on a GPU, where it pays within a minute"""
     accelerator: str = "auto"
     devices: int = 1
     """GPUs, or processes on the CPU; on cores that others share, processes of one thread beat threads by far"""
     strategy: Literal["ddp", "fsdp"] = "ddp"
-    """of several devices: ddp gives each the whole model; fsdp gives each its share of it, and averages no weights"""
+    """strategy of several devices: ddp replicates the model; fsdp splits it, and averages no
+    weights"""
     nodes: int = 1
-    """machines; each is started with the same command and Lightning's environment variables"""
+    """machines, each started with one command and Lightning's environment variables"""
     ema_decay: float = 0.9
-    """of the averaged weights, applied every 10 steps; the falling rate averages too, so a short memory is enough"""
+    """decay of the averaged weights, applied every 10 steps; the falling rate averages too, so a
+    short memory is enough"""
     validate_every: int = 500
     """steps between validations"""
     checkpoint_minutes: float = 1.0
@@ -69,29 +71,30 @@ class TrainerOptions:
 
 @dataclass(frozen=True)
 class RunOptions(TrainerOptions):
-    """Everything about a run of an image model but its data and its folder."""
+    """Options of a run of an image model but its data and its folder."""
 
     model: ImageConfig = field(default_factory=ImageConfig)
     crops: CropOptions = field(default_factory=CropOptions)
     distortion: Distortion = "mse"
-    """what is weighed against bits: mean square errors, or what MS-SSIM lacks"""
+    """distortion: mean square error, or the lack of MS-SSIM"""
 
 
 @dataclass(frozen=True)
 class VideoRunOptions(TrainerOptions):
-    """Everything about a run of a model of predicted frames but its data and its folder."""
+    """Options of a run of a model of predicted frames but its data and its folder."""
 
     model: FrameConfig = field(default_factory=FrameConfig)
     clips: ClipOptions = field(default_factory=ClipOptions)
 
 
 def read_options(arguments: Sequence[str], *, config: Path | None = None) -> RunOptions:
-    """Defaults, then `config`, then `--group.name value` arguments; raises InputError for what is not an option."""
+    """Defaults, then `config`, then `--group.name value` arguments; raises InputError for an
+    unknown option."""
     return _read_options(RunOptions, DEFAULTS, arguments, config)
 
 
 def read_video_options(arguments: Sequence[str], *, config: Path | None = None) -> VideoRunOptions:
-    """The same for a model of predicted frames."""
+    """Options of a model of predicted frames, as of `read_options`."""
     return _read_options(VideoRunOptions, VIDEO_DEFAULTS, arguments, config)
 
 
@@ -110,7 +113,7 @@ def _read_options(kind: type[Options], defaults: Path, arguments: Sequence[str],
 
 
 def _explain(message: str, known: list[str]) -> str:
-    """What the parser says, and the nearest real option to one that does not exist."""
+    """The parser's message, with the nearest option to an unknown one."""
     found = re.search(r"unrecognized arguments: --([\w.]+)|(?:Group '(\w+)' .*)?[Oo]ption '([\w.]+)'", message)
     if not found:
         return " ".join(message.split())

@@ -24,7 +24,7 @@ _READ_AHEAD = 64
 
 @dataclass(frozen=True)
 class CropOptions:
-    """How batches are drawn."""
+    """Options of batches."""
 
     crop: int = 256
     """side of a training crop in pixels, a multiple of 64"""
@@ -152,7 +152,7 @@ class PictureBank:
         return values.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
     def _span(self, options: CropOptions, generator: torch.Generator) -> int:
-        """Side of what is cut, before it is scaled down: one for the whole batch, equally likely on a log scale."""
+        """Side of a crop before it is scaled down: one for the whole batch, uniform on a log scale."""
         if options.downscale <= 1:
             return options.crop
         # Drawn on the CPU from the same seed: a size that lives on the device would stall it.

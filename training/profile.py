@@ -35,7 +35,7 @@ class StepProfile:
     optimizer_s: float
     whole_s: float
     megapixels: float
-    """of one step, in all processes that share it: this one"""
+    """megapixels of one step of this process"""
     flops: float
     """floating-point operations of forward and backward"""
     matrix_rate: float

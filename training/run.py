@@ -17,9 +17,9 @@ from ncodec.errors import InputError
 from ncodec.networks.blocks import use_bfloat16
 from ncodec.networks.frame import FrameModel
 from ncodec.networks.image import ImageModel
-from ncodec.training.captured import train_captured
 from ncodec.training.checkpoint import check_resumable, load_picture_model, load_weights
 from ncodec.training.compressai_models import CompressAIConfig, CompressAIModel
+from ncodec.training.cuda_graph import train_with_cuda_graph
 from ncodec.training.data import PictureData, StreamData, patch_statistics
 from ncodec.training.image import ImageTraining, ShardedImageTraining
 from ncodec.training.options import RunOptions, TrainerOptions, VideoRunOptions
@@ -148,7 +148,7 @@ def _loggers(out: Path) -> list[Logger]:
     return [csv, TensorBoardLogger(out, name="tensorboard")] if find_spec("tensorboard") else [csv]
 
 
-def train_captured_image(
+def train_image_with_cuda_graph(
     data: Sequence[str | Path],
     *,
     out: Path,
@@ -156,26 +156,29 @@ def train_captured_image(
     start_from: Path | None = None,
     exclude: Sequence[str | Path] = (),
 ) -> Path:
-    """The same as `train_image` on one device, as of `train_captured`; a run cannot be resumed.
+    """`train_image` on one device with CUDA graphs, as of `train_with_cuda_graph`; a run cannot be
+    resumed.
 
     Raises InputError for more devices and other optimizers than SOAP.
     """
     if options.devices * options.nodes > 1 or options.optimizer.name != "soap":
         got = f"{options.devices * options.nodes} and {options.optimizer.name}"
-        msg = f"expected one device and the optimizer soap for a captured run, got {got}"
+        msg = f"expected one device and the optimizer soap for a run with CUDA graphs, got {got}"
         raise InputError(msg)
     if options.distortion != "mse":
-        msg = f"expected the distortion mse for a captured run, got {options.distortion}, which no graph can hold"
+        msg = (
+            f"expected the distortion mse for a run with CUDA graphs, got {options.distortion}, which no graph can hold"
+        )
         raise InputError(msg)
     if options.accelerator not in ("auto", "cpu") and not on_cuda(options):
-        msg = f"expected a CUDA GPU for a captured run on {options.accelerator}, got none"
+        msg = f"expected a CUDA GPU for a run with CUDA graphs on {options.accelerator}, got none"
         raise InputError(msg)
     module, pictures = prepare(data, options=replace(options, compile="no"), exclude=exclude)
     _begin(module, pictures, start_from)
     device = torch.device("cuda" if on_cuda(options) else "cpu")
     compiled = options.compile == "yes" or (options.compile == "auto" and on_cuda(options))
     average = options.ema_decay ** (1 / AVERAGE_EVERY)
-    return train_captured(module, pictures, out=out, average=average, device=device, compiled=compiled)
+    return train_with_cuda_graph(module, pictures, out=out, average=average, device=device, compiled=compiled)
 
 
 def train_image(

@@ -37,7 +37,7 @@ class Sequences:
     qp: Tensor
     """(B,)"""
     last: Tensor
-    """what the last decoded one was decoded to, (B, H, W, 3) uint8"""
+    """last decoded frames, (B, H, W, 3) uint8"""
     predictors: Predictors
 
 
@@ -72,7 +72,7 @@ class VideoTraining(ImageTraining):
         return result, seen
 
     def _next(self, crops: Tensor, qp: Tensor) -> Sequences:
-        """These from their first frames, there and back again without an end, or some of those under way."""
+        """Sequences from their first frames on, to and fro without an end, or some under way."""
         begins = not self.under_way or torch.rand(()) < BEGUN
         if not begins or len(self.under_way) >= MOST_UNDER_WAY:
             taken = self.under_way.pop(int(torch.randint(len(self.under_way), ())))
@@ -88,13 +88,13 @@ class VideoTraining(ImageTraining):
         return Sequences(frames, qp, last, Predictors(last))
 
     def _predict(self, before: Sequences, *, count: int) -> tuple[RateDistortion, Prediction, Tensor]:
-        """Price the next frames, (B·count,) each, and what the last of them is decoded to."""
+        """Rate and distortion of the next frames, (B·count,) each, and the last one decoded."""
         last, qp, seen = before.last, before.qp, []
         frames = before.frames[:, 1 : 1 + count].unbind(1)
         for frame in frames:
             seen.append(self.model(to_unit(frame), to_unit(before.predictors.predict(frame, last, qp)), qp))
             last = to_bytes(seen[-1].pixels)
-        names = ("pixels", "y_bits", "z_bits", "idle_bits")
+        names = ("pixels", "y_bits", "z_bits", "zero_bin_bits")
         together = Prediction(*(torch.cat([getattr(s, name) for s in seen]) for name in names))
         originals, lagrangian = to_unit(torch.cat(frames)), self.model.config.lambda_of(qp).repeat(len(frames))
         mse = mean_square_420(together.pixels.float() - originals)

@@ -25,9 +25,10 @@ from ncodec.training.options import RunOptions, read_options
 from ncodec.training.run import make_trainer, prepare
 
 MAX_COMPILATIONS = 3
-"""the first step, which makes the optimizer's moments; every later step; what is read at the end"""
+"""programs: of the first step, which makes the optimizer's moments; of every later step; of the
+values read at the end"""
 READ = "aten::_local_scalar_dense"
-"""counted among what the host did, but it is a value that was read, not an operation that XLA lacks"""
+"""reads of values, which XLA counts among the host's operations"""
 
 
 class HostXla(XLAAccelerator):
@@ -51,7 +52,7 @@ class HostXla(XLAAccelerator):
 
 @dataclass(frozen=True)
 class Compilations:
-    """What XLA did in a run."""
+    """Programs and host operations of XLA in a run."""
 
     steps: int
     programs: int

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ncodec.api.codecs import open_codec
-from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
+from ncodec.arrays import BoolArray, FloatArray, Pixels, Samples
 from ncodec.container.nci import unpack
 from ncodec.entropy.latents import Symbols
 from ncodec.image.codec import ImageCodec
@@ -116,11 +116,11 @@ class _Recorder(ImageCodec):
 
     def code(
         self, pixels: Pixels, *, qp: int, predicted: Pixels, exact: BoolArray | None = None
-    ) -> tuple[Symbols, Levels]:
+    ) -> tuple[Symbols, Samples]:
         known = len(self.analyzed)
-        symbols, levels = super().code(pixels, qp=qp, predicted=predicted, exact=exact)
+        symbols, samples = super().code(pixels, qp=qp, predicted=predicted, exact=exact)
         self.analyzed[known:] = [symbols]  # whether or not it was by way of `analyze`
-        return symbols, levels
+        return symbols, samples
 
 
 def _open(options: dict[str, Any]) -> tuple[ImageCodec, ImageCodec]:

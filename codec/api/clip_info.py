@@ -26,7 +26,7 @@ class VideoInfo:
     """frames a second on average"""
     intra: int
     predicted: int
-    repeated: int
+    duplicates: int
     """frames that equal the one before them"""
     size: int
     """bytes of the whole stream"""
@@ -80,7 +80,7 @@ def _survey(reader: StreamReader, coder: FrameDecoder | None) -> VideoInfo:
         rate=float(header.rate),
         intra=kinds[Tag.INTRA],
         predicted=kinds[Tag.PREDICTED],
-        repeated=kinds[Tag.DUPLICATE],
+        duplicates=kinds[Tag.DUPLICATE],
         size=reader.position,
         video_size=video_size,
         media_size=media_size,

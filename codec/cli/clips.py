@@ -134,7 +134,7 @@ def show_clip_info(source: str, *, verify: bool, as_json: bool) -> None:
     rate = f"{found.rate:.4g} fps"
     line = (
         f"{source}  {found.width}×{found.height}  {found.frames} frames  {found.duration:.2f} s  {rate}  "
-        f"{found.size:,} bytes  intra {found.intra}, predicted {found.predicted}, repeated {found.repeated}  "
+        f"{found.size:,} bytes  intra {found.intra}, predicted {found.predicted}, duplicates {found.duplicates}  "
         f"models {found.picture_model}, {found.frame_model or '-'}  sound and subtitles {found.media_size:,} bytes"
     )
     say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)

@@ -70,7 +70,7 @@ class Packer:
         self._escapes.append(b"".join(run.escapes for run in runs))
 
     def payload(self) -> bytes:
-        """Lengths, escapes, which cells repeat others if any do, then the coder's 32-bit words, the last one cut."""
+        """Lengths, escapes, the copy map if any, then the coder's 32-bit words, the last one cut."""
         escapes = b"".join(reversed(self._escapes))
         words: bytes = self._coder.get_compressed().astype("<u4").tobytes()
         repeats = pack_varint(len(self._copy_map)) + self._copy_map if self._copy_map else b""

@@ -1,4 +1,4 @@
-"""Cells of a picture without symbols of their own: those that repeat the cell beside or above them, and exact ones."""
+"""Copy map: cells whose symbols equal those of the cell on their left or above, and exact cells."""
 
 import zlib
 
@@ -34,7 +34,7 @@ def find_copies(z_hat: Values, residual: Values, *, side: int) -> CopyMap | None
 
 
 def with_exact(copy_map: CopyMap | None, exact: npt.NDArray[np.bool_] | None) -> CopyMap | None:
-    """The kinds of cells, of which some are exact, whatever they repeat; None where all are fresh."""
+    """The copy map with exact cells marked; None where all cells are coded."""
     if exact is None or not exact.any():
         return copy_map
     return np.where(exact, np.uint8(EXACT), np.uint8(CODED) if copy_map is None else copy_map)
@@ -51,7 +51,8 @@ def _same_as_before(values: Values, axis: int, step: int) -> npt.NDArray[np.bool
 
 
 def fill_copies(values: Values, copy_map: CopyMap, rows: range, *, side: int) -> None:
-    """Copy, in place, what cells of these rows repeat; cells are of side × side values of (C, ≤ side·h, ≤ side·w)."""
+    """Fill copied cells of these rows in place; cells are of side × side values of (C, ≤ side·h, ≤
+    side·w)."""
     places = np.arange(values.shape[2])
     for row in rows:
         top = row * side
@@ -66,13 +67,14 @@ def fill_copies(values: Values, copy_map: CopyMap, rows: range, *, side: int) ->
 
 
 def pack_copy_map(copy_map: CopyMap) -> bytes:
-    """Kinds → bytes, one a cell in raster order, 0 for exact ones, as a zlib stream; none where no cell repeats."""
+    """Copy map → a zlib stream of one byte a cell in raster order, 0 for exact cells; empty without
+    copies."""
     stored = np.where(copy_map == EXACT, np.uint8(CODED), copy_map)
     return zlib.compress(stored.tobytes(), 9) if stored.any() else b""
 
 
 def unpack_copy_map(payload: bytes, high: int, wide: int) -> CopyMap:
-    """Bytes → kinds of high × wide cells; raises FormatError for anything else, after no more memory than that."""
+    """Inverse of `pack_copy_map` for high × wide cells, in bounded memory; raises FormatError."""
     unpacker = zlib.decompressobj()
     try:
         content = unpacker.decompress(payload, high * wide + 1)

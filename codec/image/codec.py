@@ -53,7 +53,8 @@ class ImageCodec(TiledNetworks):
         error_weights: FloatArray = RGB,
         progress: Progress = no_progress,
     ) -> Symbols:
-        """(H, W, 3) uint8, and its draft where one was made → symbols with less λ·D + R than those of the draft.
+        """RDOQ: (H, W, 3) uint8 and its initial symbols, if made already → symbols of lower λ·D +
+        R.
 
         What of errors counts is a form of `ncodec.image.error_weights`; errors in exact cells do not.
         """

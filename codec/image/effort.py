@@ -8,7 +8,7 @@ _STEPS_PER_MOVE = 16
 """QPs for one more update over a place: with more bits per latent, more of them can change without
 interfering"""
 _MORE_AT_FIRST = 3
-"""moves over a place that the first of many looks makes, because later ones mend what it does wrong"""
+"""updates over a place in the first of many passes, because later passes correct it"""
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,12 @@ class Search:
     """A search for better symbols."""
 
     first: int
-    """looks at the half of the latents that the means of the other half depend on"""
+    """passes over the half of the latents that the means of the other half depend on"""
     second: int
-    """looks at that other half, at least one"""
+    """passes over the other half, at least one"""
     most: int
-    """moves of symbols over a place after the first look at each half; fewer and fewer, one after the last"""
+    """updates over a place after the first pass over each half; fewer in every later pass, one in
+    the last"""
 
     @property
     def passes(self) -> int:

@@ -34,12 +34,12 @@ MOST_FINER, FINER_TRIALS = 20, 3
 TINY, TRIED_QPS = 2**12, (*range(0, QP_COUNT, 4), QP_COUNT - 1)
 """pixels of a picture up to which many qps are tried whichever is asked for, and which"""
 ENOUGH = 2.0
-"""dB beyond the goal up to which a finer plan is taken without a look at dearer errors"""
+"""dB beyond the goal up to which a finer plan is taken without trying higher prices of errors"""
 
 
 @dataclass(frozen=True, eq=False)
 class RenderedSymbols(InitialSymbols):
-    """A draft, and what a decoder makes of it."""
+    """Initial symbols, and the pixels that a decoder makes of them."""
 
     pixels: Pixels
     """(H, W, 3)"""
@@ -61,7 +61,7 @@ class Quantizer(Protocol):
     """Drafts pixels, (H, W, 3), beside `exact` cells; `whole` extends the latent to whole cells."""
 
     def __call__(self, pixels: Pixels, *, qp: int, exact: BoolArray | None, whole: bool) -> RenderedSymbols:
-        """The draft at a qp."""
+        """The initial symbols at a QP."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,7 +176,7 @@ class Planner:
         return _rated(choice, beside)
 
     def _beside(self, exact: BoolArray, network: _Network) -> _Network:
-        """The network's draft with these cells exact."""
+        """The network's coding with these cells exact."""
         is_whole = network.initial.symbols.residual.shape[1:] != patches_of(self.picture.height, self.picture.width)
         filled = fill_cells(self.picture.pixels, exact)
         return self._network(filled, qp=network.qp, exact=exact, whole=is_whole)

@@ -130,7 +130,8 @@ class _Measure:
         return low
 
     def _rough_offsets(self, wanted: float) -> dict[int, float]:
-        """By how much values without effort, at one or two qps near the one that is looked for, are not as expected."""
+        """Difference of values without effort from their estimates, at one or two QPs near the
+        target."""
         offsets: dict[int, float] = {}
         for _ in range(2):
             guess = self._guess(-1, QP_COUNT, wanted, offsets)

@@ -1,4 +1,5 @@
-"""A search for better symbols of a picture: those that promise most are moved by one, again and again.
+"""Rate–distortion optimized quantization: the symbols that promise most change by ±1, pass after
+pass.
 
 The classic form is rate–distortion optimized quantization; here the slope of errors comes back through the networks, so
 that it also knows how every other symbol was rounded.
@@ -121,10 +122,10 @@ def _moved(
     residual = found.residual.copy()
     places = np.flatnonzero(movable)
     values, row = residual.reshape(-1)[places].astype(np.intp), rows.reshape(-1)[places]
-    slope = found.slope.reshape(-1)[places]
+    gradient = found.gradient.reshape(-1)[places]
     bend = found.curvature[places // (residual.shape[1] * residual.shape[2])] / 2
     now = tables.prices.of(row, values)
-    up, down = (slope * step + bend + tables.prices.of(row, values + step) for step in (1, -1))
+    up, down = (gradient * step + bend + tables.prices.of(row, values + step) for step in (1, -1))
     saved = now - np.minimum(up, down)
     chosen = _best(places, saved, residual.shape, least=least, most=most)
     moved = values[chosen] + np.where(up < down, 1, -1)[chosen]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ncodec.arrays import BoolArray, Levels, Pixels
+from ncodec.arrays import BoolArray, Pixels, Samples
 from ncodec.entropy.latents import Symbols, zero_certain
 from ncodec.grid import CELL, PATCH, Place
 from ncodec.image.plan import RenderedSymbols
@@ -58,12 +58,12 @@ class TiledNetworks:
         def quantized(tile: Tile) -> Symbols:
             seen, cells = padded[tile.seen(1)], None if exact is None else exact[tile.seen(CELL)]
             if with_latent:
-                made, levels = self.backend.quantize(seen, qp=qp, exact=cells)
+                made, samples = self.backend.quantize(seen, qp=qp, exact=cells)
                 symbols = made.symbols
                 latent[:, *tile.outer(PATCH)] = made.latent[:, *tile.inner(PATCH)]
             else:
-                symbols, levels = self.backend.code(seen, qp=qp, exact=cells)
-            shown[tile.outer(1)] = to_pixels(levels[tile.inner(1)])
+                symbols, samples = self.backend.code(seen, qp=qp, exact=cells)
+            shown[tile.outer(1)] = to_pixels(samples[tile.inner(1)])
             return symbols
 
         symbols = self._assembled(quantized, *padded.shape[:2], qp=qp, exact=exact)
@@ -87,18 +87,18 @@ class TiledNetworks:
 
     def code(
         self, pixels: Pixels, *, qp: int, predicted: Pixels, exact: BoolArray | None = None
-    ) -> tuple[Symbols, Levels]:
+    ) -> tuple[Symbols, Samples]:
         """A frame, of the shape of `predicted`, → symbols, 0 in `exact` cells, and what `render` makes of them.
 
         `zero_certain` is left to the caller: where it changes symbols, their levels change too.
         """
         if max(predicted.shape[:2]) <= largest_tile(*predicted.shape[:2]):
-            symbols, levels = self.backend.code(pixels, qp=qp, predicted=predicted, exact=exact)
-            return replace(symbols, exact=exact), levels
+            symbols, samples = self.backend.code(pixels, qp=qp, predicted=predicted, exact=exact)
+            return replace(symbols, exact=exact), samples
         symbols = self.analyze(pixels, qp=qp, predicted=predicted, exact=exact)
         return symbols, self.render(symbols, qp=qp, predicted=predicted)
 
-    def nothing(self, predicted: Pixels, *, exact: BoolArray) -> tuple[Symbols, Levels]:
+    def nothing(self, predicted: Pixels, *, exact: BoolArray) -> tuple[Symbols, Samples]:
         """Result of `code` for a frame whose cells are all `exact`: no symbols."""
         high, wide = (side // PATCH for side in predicted.shape[:2])
         z_hat = np.zeros((self.model.tables.z_rows.shape[1], *exact.shape), dtype=np.int8)
@@ -108,21 +108,21 @@ class TiledNetworks:
     def synthesize(self, symbols: Symbols, *, qp: int, height: int, width: int) -> Pixels:
         """Symbols → (height, width, 3) uint8."""
         pixels = np.empty((height, width, 3), dtype=np.uint8)
-        for place, levels in self._rendered(symbols, qp=qp):
+        for place, samples in self._rendered(symbols, qp=qp):
             target = pixels[place]
-            target[...] = to_pixels(levels[: target.shape[0], : target.shape[1]])
+            target[...] = to_pixels(samples[: target.shape[0], : target.shape[1]])
         return pixels
 
-    def render(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
+    def render(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Samples:
         """Symbols → levels of the whole padded frame, (16·h, 16·w, 3), or what `predicted`, of that shape, lacks."""
-        levels = np.zeros((*(PATCH * side for side in symbols.residual.shape[1:]), 3), dtype=np.float32)
+        samples = np.zeros((*(PATCH * side for side in symbols.residual.shape[1:]), 3), dtype=np.float32)
         for place, tile in self._rendered(symbols, qp=qp, predicted=predicted):
-            levels[place] = tile
-        return levels
+            samples[place] = tile
+        return samples
 
     def _rendered(
         self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None
-    ) -> Iterator[tuple[Place, Levels]]:
+    ) -> Iterator[tuple[Place, Samples]]:
         """Each tile's place and levels, of the smallest box around all cells that are not exact."""
         high, wide = (PATCH * side for side in symbols.residual.shape[1:])
         for tile in tiles(high, wide, self.model.halo, needed=_others(symbols.exact)):

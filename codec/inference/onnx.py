@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
+from ncodec.arrays import BoolArray, FloatArray, Pixels, Samples
 from ncodec.entropy.latents import Symbols
 from ncodec.errors import BackendError
 from ncodec.inference.model import FRAME, RD_GRADIENT_FILE, Model
@@ -36,10 +36,10 @@ class OnnxBackend:
         if graph not in self._sessions:
             options = onnxruntime.SessionOptions()
             options.log_severity_level = 3
-            levels = onnxruntime.GraphOptimizationLevel
+            optimization = onnxruntime.GraphOptimizationLevel
             # The highest level costs more at load than it gains on a picture, or on a large one's tiles.
             frames = self.model.kind == FRAME
-            options.graph_optimization_level = levels.ORT_ENABLE_ALL if frames else levels.ORT_ENABLE_BASIC
+            options.graph_optimization_level = optimization.ORT_ENABLE_ALL if frames else optimization.ORT_ENABLE_BASIC
             # Threads that spin between two runs keep a core from what decodes symbols and compensates motion.
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             if self.threads is not None:
@@ -68,24 +68,24 @@ class OnnxBackend:
 
     def code(
         self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
-    ) -> tuple[Symbols, Levels]:
+    ) -> tuple[Symbols, Samples]:
         """Symbols, and the levels that they give."""
         inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, predicted)}
         wanted = ["z_hat", "residual", "levels"]
-        z_hat, residual, levels = self._run("encoder.onnx", wanted, inputs, large=pixels.size > LARGE)
-        return Symbols(z_hat, residual), levels
+        z_hat, residual, samples = self._run("encoder.onnx", wanted, inputs, large=pixels.size > LARGE)
+        return Symbols(z_hat, residual), samples
 
-    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
+    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Samples:
         """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
         inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, **_known(qp, predicted)}
         return self._run("decoder.onnx", ["levels"], inputs, large=symbols.residual.size > LARGE)[0]
 
-    def quantize(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[InitialSymbols, Levels]:
+    def quantize(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[InitialSymbols, Samples]:
         """A picture → symbols, what they round, and the levels that they give."""
         wanted = ["z_hat", "residual", "latent", "levels"]
         inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, None)}
-        z_hat, residual, latent, levels = self._run("encoder.onnx", wanted, inputs, large=pixels.size > LARGE)
-        return InitialSymbols(Symbols(z_hat, residual), latent), levels
+        z_hat, residual, latent, samples = self._run("encoder.onnx", wanted, inputs, large=pixels.size > LARGE)
+        return InitialSymbols(Symbols(z_hat, residual), latent), samples
 
     def rd_gradient(
         self,

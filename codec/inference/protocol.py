@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ncodec.arrays import BoolArray, FloatArray, Int16Array, Levels, Pixels
+from ncodec.arrays import BoolArray, FloatArray, Int16Array, Pixels, Samples
 from ncodec.entropy.latents import Symbols
 from ncodec.grid import CELL
 
@@ -25,7 +25,7 @@ class RdGradient:
 
     residual: Int16Array
     """(C_y, h, w) for which this holds"""
-    slope: FloatArray
+    gradient: FloatArray
     """(C_y, h, w), of a step of quantization up"""
     curvature: FloatArray
     """(C_y,), about the second derivative"""
@@ -46,13 +46,13 @@ class Backend(Protocol):
 
     def code(
         self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
-    ) -> tuple[Symbols, Levels]:
+    ) -> tuple[Symbols, Samples]:
         """Symbols as of `analyze`, and what `synthesize` makes of them but for rounding errors."""
 
-    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
+    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Samples:
         """Symbols of a latent of h × w → (16·h, 16·w, 3); from models of frames, what the prediction lacks."""
 
-    def quantize(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[InitialSymbols, Levels]:
+    def quantize(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[InitialSymbols, Samples]:
         """A picture → symbols as of `analyze`, what they round, and the levels that they give."""
 
     def rd_gradient(

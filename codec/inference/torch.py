@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 
-from ncodec.arrays import BoolArray, FloatArray, Levels, Pixels
+from ncodec.arrays import BoolArray, FloatArray, Pixels, Samples
 from ncodec.entropy.latents import Symbols
 from ncodec.errors import BackendError
 from ncodec.inference.model import FRAME, Model
@@ -87,18 +87,18 @@ class TorchBackend:
     @torch.inference_mode()
     def code(
         self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
-    ) -> tuple[Symbols, Levels]:
+    ) -> tuple[Symbols, Samples]:
         """Symbols, and the levels that they give."""
         made = self.encoder(*self._to_device(pixels, predicted, exact_cells(pixels, exact)), self._qp(qp))
-        z_hat, residual, *_, levels = (tensor.contiguous().cpu().numpy() for tensor in made)
-        return Symbols(z_hat, residual), levels
+        z_hat, residual, *_, samples = (tensor.contiguous().cpu().numpy() for tensor in made)
+        return Symbols(z_hat, residual), samples
 
     @torch.inference_mode()
-    def quantize(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[InitialSymbols, Levels]:
+    def quantize(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[InitialSymbols, Samples]:
         """A picture → symbols, what they round, and the levels that they give."""
         made = self.encoder(*self._to_device(pixels, exact_cells(pixels, exact)), self._qp(qp))
-        z_hat, residual, latent, levels = (tensor.contiguous().cpu().numpy() for tensor in made)
-        return InitialSymbols(Symbols(z_hat, residual), latent), levels
+        z_hat, residual, latent, samples = (tensor.contiguous().cpu().numpy() for tensor in made)
+        return InitialSymbols(Symbols(z_hat, residual), latent), samples
 
     @torch.inference_mode()
     def rd_gradient(
@@ -126,8 +126,8 @@ class TorchBackend:
         return self.rd_gradient(pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=False).cost
 
     @torch.inference_mode()
-    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Levels:
+    def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Samples:
         """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
         inputs = self._to_device(symbols.z_hat, symbols.residual, predicted)
-        levels: Levels = self.decoder(*inputs, self._qp(qp)).contiguous().cpu().numpy()
-        return levels
+        samples: Samples = self.decoder(*inputs, self._qp(qp)).contiguous().cpu().numpy()
+        return samples

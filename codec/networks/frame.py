@@ -105,20 +105,20 @@ class FrameModel(nn.Module):
         """Training pass over frames and predictions, (B, 3, H, W) in 0…1 with H and W multiples of 64."""
         seen: Prediction = self.codec(pixels - predicted + 0.5, qp, self.context(predicted, qp))
         made = seen.pixels - 0.5 + predicted
-        if seen.quiet is not None:
-            made = keep_nearer(made, pixels, predicted, seen.quiet)
-        return Prediction(made, seen.y_bits, seen.z_bits, seen.idle_bits)
+        if seen.zero_bins is not None:
+            made = keep_nearer(made, pixels, predicted, seen.zero_bins)
+        return Prediction(made, seen.y_bits, seen.z_bits, seen.zero_bin_bits)
 
 
-def keep_nearer(made: Tensor, pixels: Tensor, predicted: Tensor, quiet: Tensor) -> Tensor:
+def keep_nearer(made: Tensor, pixels: Tensor, predicted: Tensor, zero_bins: Tensor) -> Tensor:
     """Decoded frames with the prediction in skip blocks: (B, 3, H, W) each, H and W multiples of
     64.
 
-    `quiet`, (B, 1, H/16, W/16), says where r is 0. Gradients are those of what was made, or it would never learn to
+    `zero_bins`, (B, 1, H/16, W/16), says where r is 0. Gradients are those of what was made, or it would never learn to
     be nearer.
     """
     cell = HYPER_CELL * PATCH
-    possible = F.max_pool2d((~quiet).float(), HYPER_CELL) == 0  # (B, 1, H/64, W/64)
+    possible = F.max_pool2d((~zero_bins).float(), HYPER_CELL) == 0  # (B, 1, H/64, W/64)
     lack, left = (F.avg_pool2d((pixels - x).square().mean(1, keepdim=True), cell) for x in (predicted, made.detach()))
     kept = F.interpolate((possible & (lack <= left)).float(), scale_factor=cell)  # (B, 1, H, W)
     return made + (kept * (predicted - made)).detach()

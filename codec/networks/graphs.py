@@ -24,7 +24,7 @@ class EncoderGraph(nn.Module):
         y = self.model.scaled_latent(to_unit(pixels), qp)
         z = self.model.hyper_analysis(y)
         z_hat, residual, y_hat = self.model.quantize_latents(y, z, qp, exact=exact[None, None].float())
-        return *_as_symbols(z_hat, residual), y[0], _to_levels(self.model.render(y_hat, qp)) + 127.5
+        return *_as_symbols(z_hat, residual), y[0], _to_samples(self.model.render(y_hat, qp)) + 127.5
 
 
 class DecoderGraph(nn.Module):
@@ -36,7 +36,7 @@ class DecoderGraph(nn.Module):
 
     def forward(self, z_hat: Tensor, residual: Tensor, qp: Tensor) -> Tensor:
         """See the class."""
-        return _to_levels(self.model.decode(z_hat[None].float(), residual[None].float(), qp)) + 127.5
+        return _to_samples(self.model.decode(z_hat[None].float(), residual[None].float(), qp)) + 127.5
 
 
 class RdGradientGraph(nn.Module):
@@ -59,16 +59,16 @@ class RdGradientGraph(nn.Module):
         z_hat: Tensor,
         residual: Tensor,
         coded: Tensor,
-        reround: Tensor,
-        form: Tensor,
+        is_requantized: Tensor,
+        error_weights: Tensor,
         qp: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See the class."""
-        settled, y_hat = self.model.settle(
-            latent[None], z_hat[None].float(), residual[None].float(), coded[None].float(), reround.float(), qp
+        requantized, y_hat = self.model.requantize(
+            latent[None], z_hat[None].float(), residual[None].float(), coded[None].float(), is_requantized.float(), qp
         )
-        found = rd_gradient(self.model, y_hat, to_unit(pixels), form, qp)
-        return settled[0].to(torch.int16), found.slope[0], found.curvature[0, :, 0, 0], found.cost[0]
+        found = rd_gradient(self.model, y_hat, to_unit(pixels), error_weights, qp)
+        return requantized[0].to(torch.int16), found.gradient[0], found.curvature[0, :, 0, 0], found.cost[0]
 
 
 class FrameEncoderGraph(nn.Module):
@@ -86,7 +86,7 @@ class FrameEncoderGraph(nn.Module):
         """See the class."""
         known = exact[None, None].float()
         z_hat, residual, unit = self.model.code(to_unit(pixels), to_unit(predicted), qp, known)
-        return *_as_symbols(z_hat, residual), _to_levels(unit)
+        return *_as_symbols(z_hat, residual), _to_samples(unit)
 
 
 class FrameDecoderGraph(nn.Module):
@@ -101,7 +101,7 @@ class FrameDecoderGraph(nn.Module):
 
     def forward(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:
         """See the class."""
-        return _to_levels(self.model.decode(z_hat[None].float(), residual[None].float(), to_unit(predicted), qp))
+        return _to_samples(self.model.decode(z_hat[None].float(), residual[None].float(), to_unit(predicted), qp))
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -114,5 +114,5 @@ def _as_symbols(z_hat: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
     return z_hat[0].to(torch.int8), residual[0].to(torch.int16)
 
 
-def _to_levels(unit: Tensor) -> Tensor:
+def _to_samples(unit: Tensor) -> Tensor:
     return unit[0].permute(1, 2, 0) * 255

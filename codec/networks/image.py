@@ -54,11 +54,11 @@ class Prediction:
     """(B,) estimated bits of r"""
     z_bits: Tensor
     """(B,) estimated bits of ẑ"""
-    idle_bits: Tensor | None = None
+    zero_bin_bits: Tensor | None = None
     """(B,) bits among these of the noise around values whose table is certain: no file holds them"""
     penalty: Tensor | None = None
     """() what some models add to the loss"""
-    quiet: Tensor | None = None
+    zero_bins: Tensor | None = None
     """(B, 1, h, w) whether r is 0 in all channels"""
 
 
@@ -153,16 +153,19 @@ class ImageModel(nn.Module):
         second = (y - mu_second).round().clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT) * coded
         return z_hat, first * half + second * (1 - half), known + (second + mu_second) * (1 - half)
 
-    def settle(
-        self, y: Tensor, z_hat: Tensor, residual: Tensor, coded: Tensor, reround: Tensor, qp: Tensor
+    def requantize(
+        self, y: Tensor, z_hat: Tensor, residual: Tensor, coded: Tensor, is_requantized: Tensor, qp: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """y in units of its step, ẑ and r → r, its second half rounded anew from y where `reround` (1,) is 1, and ŷ."""
+        """y in units of its step, ẑ and r → r and ŷ.
+
+        The second half of r is rounded anew from y where `is_requantized`, (1,), is 1.
+        """
         half = self.first_half(residual)
         features = self.means.features(z_hat, qp, residual)
         known = (residual + self.means.pass_one(features)) * half
         mu_second = self.means.pass_two(features, known)
         fresh = (y - mu_second).round().clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT) * coded
-        second = residual + reround * (fresh - residual)
+        second = residual + is_requantized * (fresh - residual)
         return residual * half + second * (1 - half), known + (second + mu_second) * (1 - half)
 
     def decode(self, z_hat: Tensor, residual: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
@@ -192,10 +195,10 @@ class ImageModel(nn.Module):
         index, z_index = self.table_index(z_hat, qp, y), self.z_index(qp).expand_as(z)
         y_bits = noisy_bits(residual, scale_of_index(index))  # (B, latent, h, w)
         z_bits = noisy_bits(z, scale_of_index(z_index))
-        idle = sum_each(y_bits.detach() * (index < CODED)) + sum_each(z_bits.detach() * (z_index < CODED))
-        quiet = ((residual.detach().round() == 0) | (index < CODED)).all(dim=1, keepdim=True)
+        zero_bin = sum_each(y_bits.detach() * (index < CODED)) + sum_each(z_bits.detach() * (z_index < CODED))
+        zero_bins = ((residual.detach().round() == 0) | (index < CODED)).all(dim=1, keepdim=True)
         pixels = self.render(y_hat, qp, hints) + 0.5
-        return Prediction(pixels, sum_each(y_bits), sum_each(z_bits), idle, quiet=quiet)
+        return Prediction(pixels, sum_each(y_bits), sum_each(z_bits), zero_bin, zero_bins=zero_bins)
 
 
 def halo_of(config: ImageConfig) -> int:

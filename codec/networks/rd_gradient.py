@@ -104,7 +104,7 @@ def _synthesis(part: Synthesis, y_hat: Tensor, inverse_gain: Tensor, qp: Tensor)
 class Gradient:
     """Gradient and curvature of the errors' cost, λ·255²·MSE in bits of the picture, by latent."""
 
-    slope: Tensor
+    gradient: Tensor
     """(B, latent, h, w), its first derivative"""
     curvature: Tensor
     """(B, latent, 1, 1), about its second one"""
@@ -112,15 +112,15 @@ class Gradient:
     """(B, h, w), of the errors under each latent"""
 
 
-def rd_gradient(model: ImageModel, y_hat: Tensor, unit: Tensor, form: Tensor, qp: Tensor) -> Gradient:
-    """ŷ in units of its step and the picture that it is to give, (B, 3, H, W) in 0…1, → slopes by ŷ.
+def rd_gradient(model: ImageModel, y_hat: Tensor, unit: Tensor, error_weights: Tensor, qp: Tensor) -> Gradient:
+    """ŷ in units of its step and the source, (B, 3, H, W) in 0…1, → gradient by ŷ.
 
-    `form`, (48, 48), is what of errors counts, as in `ncodec.image.error_weights`.
+    `error_weights`, (48, 48), is what of errors counts, as in `ncodec.image.error_weights`.
     """
     part, inverse_gain = model.synthesis, model.log_inverse_gain(qp).exp()
     made, pull = _synthesis(part, y_hat, inverse_gain, qp)
     price = 2 * model.config.lambda_of(qp)[:, None, None, None] * 255**2
-    matrix = form[:, :, None, None]
+    matrix = error_weights[:, :, None, None]
     patches = F.pixel_shuffle(part.linear.weight[:, :, 0, 0].T[:, :, None, None], 4)  # (latent, 48, 4, 4)
     size = (patches * F.conv2d(patches, matrix)).sum(dim=(1, 2, 3))[None, :, None, None]
     error = made + 0.5 - F.pixel_unshuffle(unit, 4)  # (B, 48, H/4, W/4)

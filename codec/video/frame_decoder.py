@@ -18,7 +18,7 @@ from ncodec.video.motion.field import Motion
 from ncodec.video.motion.golden_coding import pop_golden
 from ncodec.video.motion.interpolate import HalfPixelPlanes
 from ncodec.video.motion.vector_coding import pop_motion
-from ncodec.video.rounding import INTRA_ROUNDING, PREDICTED_ROUNDING, Offsets, pop_offsets, round_levels
+from ncodec.video.rounding import INTRA_ROUNDING, PREDICTED_ROUNDING, Offsets, pop_offsets, round_samples
 from ncodec.video.skip import SkipBlocks, apply_skip, pop_skipped, skippable_cells
 
 
@@ -113,8 +113,8 @@ class FrameDecoder:
         """The network's frame, undefined in exact cells."""
         if parsed.symbols is None or parsed.offsets is None:
             return np.empty((*(-(-side // PATCH) * PATCH for side in (self.height, self.width)), 3), dtype=np.uint8)
-        levels = self.codecs.pictures.render(parsed.symbols, qp=parsed.qp)
-        return round_levels(levels, parsed.offsets, INTRA_ROUNDING)
+        samples = self.codecs.pictures.render(parsed.symbols, qp=parsed.qp)
+        return round_samples(samples, parsed.offsets, INTRA_ROUNDING)
 
     def _rendered_predicted(self, parsed: Parsed, predicted: Pixels, *, known: Mask) -> Pixels:
         """The network's frame over a prediction, which stays in skip blocks; undefined in exact
@@ -123,9 +123,9 @@ class FrameDecoder:
             return predicted.copy()
         if (parsed.skip.chosen | known).all():
             return predicted.copy()
-        levels = self.codecs.predicting().render(parsed.symbols, qp=parsed.qp, predicted=predicted)
-        apply_skip(levels, parsed.skip)
-        return round_levels(levels, parsed.offsets, PREDICTED_ROUNDING, predicted=predicted)
+        samples = self.codecs.predicting().render(parsed.symbols, qp=parsed.qp, predicted=predicted)
+        apply_skip(samples, parsed.skip)
+        return round_samples(samples, parsed.offsets, PREDICTED_ROUNDING, predicted=predicted)
 
     def _reference(self) -> Pixels:
         if self._last is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ncodec.arrays import Levels, Mask, Pixels
+from ncodec.arrays import Mask, Pixels, Samples
 from ncodec.container.records import Frame, Tag
 from ncodec.entropy.latents import Symbols, bits_by_cell, next_context, push_symbols, zero_certain
 from ncodec.errors import InputError
@@ -29,7 +29,7 @@ from ncodec.video.rounding import (
     PREDICTED_ROUNDING,
     choose_offsets,
     group_offsets,
-    round_levels,
+    round_samples,
 )
 from ncodec.video.scroll import Scroll, find_scroll
 from ncodec.video.skip import apply_skip, choose_skipped, group_skipped, skippable_cells
@@ -139,11 +139,11 @@ class FrameEncoder:
         codec, symbols, qp = self.codecs.pictures, plan.initial.symbols, plan.qp
         if effort:
             symbols = codec.refine(padded, plan.initial, qp=qp, effort=effort, error_weights=SUBSAMPLED)
-        levels = codec.render(symbols, qp=qp)
-        offsets = choose_offsets(levels, INTRA_ROUNDING)
+        samples = codec.render(symbols, qp=qp)
+        offsets = choose_offsets(samples, INTRA_ROUNDING)
         coded_offsets = group_offsets(offsets[coded], codec.model.tables, INTRA_ROUNDING)
         payload = push_symbols(symbols, codec.model.tables, qp=qp, last=[coded_offsets]).payload()
-        return payload, round_levels(levels, offsets, INTRA_ROUNDING)
+        return payload, round_samples(samples, offsets, INTRA_ROUNDING)
 
     def _encode_predicted(
         self, decide: FrameDecision, search: MotionSearch, predictor: FramePredictor, *, pts: int, qp: int
@@ -158,18 +158,18 @@ class FrameEncoder:
             motion = without_motion(motion, scrolled.scrolled)
         grouping = self._worker.submit(group_motion, motion, tables, before=predictor.vectors)
         predicted = scrolled.predict(predictor.compensate(self.last, scrolled.moved(motion)), self.last)
-        cells, symbols, levels = self._coded(decide.pixels, predicted, qp=qp)
+        cells, symbols, samples = self._coded(decide.pixels, predicted, qp=qp)
         cells = replace(cells, scroll=scrolled.scroll, scrolled=scrolled.scrolled)
-        skip = choose_skipped(pixels, predicted, levels, skippable_cells(symbols.residual, motion, cells.known))
-        apply_skip(levels, skip)
-        offsets = choose_offsets(levels, PREDICTED_ROUNDING, predicted=predicted)
+        skip = choose_skipped(pixels, predicted, samples, skippable_cells(symbols.residual, motion, cells.known))
+        apply_skip(samples, skip)
+        offsets = choose_offsets(samples, PREDICTED_ROUNDING, predicted=predicted)
         before = self._state
         last = [
             *group_skipped(skip, before=before.skip),
             group_offsets(offsets[~(skip.chosen | cells.known)], tables, PREDICTED_ROUNDING),
         ]
         pushing = self._worker.submit(push_symbols, symbols, tables, qp=qp, before=before.context, last=last)
-        self._last = round_levels(levels, offsets, PREDICTED_ROUNDING, predicted=predicted)
+        self._last = round_samples(samples, offsets, PREDICTED_ROUNDING, predicted=predicted)
         cells.paint(self._last, predicted=predicted)
         moved = grouping.result()
         known, golden = replace(motion, vectors=moved.vectors), predictor.golden
@@ -179,20 +179,20 @@ class FrameEncoder:
         packer.push(groups)
         return Frame(Tag.PREDICTED, pts, qp, packer.payload(), exact=pack_cells(cells, intra=False))
 
-    def _coded(self, frame: Pixels, predicted: Pixels, *, qp: int) -> tuple[FrameCells, Symbols, Levels]:
+    def _coded(self, frame: Pixels, predicted: Pixels, *, qp: int) -> tuple[FrameCells, Symbols, Samples]:
         """The cells of a frame that no network codes, the symbols of the others, and their levels."""
         codec = self.codecs.predicting()
         tables = codec.model.tables
         height, width, _ = frame.shape
         pixels = pad_to_patches(frame)
 
-        def code(exact: Mask | None) -> tuple[Symbols, Levels]:
+        def code(exact: Mask | None) -> tuple[Symbols, Samples]:
             if exact is not None and exact.all():
                 return codec.nothing(predicted, exact=exact)
-            symbols, levels = codec.code(pixels, qp=qp, predicted=predicted, exact=exact)
+            symbols, samples = codec.code(pixels, qp=qp, predicted=predicted, exact=exact)
             if zero_certain(symbols, tables, qp=qp):
-                levels = codec.render(symbols, qp=qp, predicted=predicted)
-            return symbols, levels
+                samples = codec.render(symbols, qp=qp, predicted=predicted)
+            return symbols, samples
 
         goal = self.codecs.pictures.price(min(qp + LASTING_STEPS, QP_COUNT - 1))
         if not is_drawn(frame):
@@ -202,11 +202,11 @@ class FrameEncoder:
         target[:height, :width] = frame
         chooser = FrameChooser(target, predicted, goal)
         known = chooser.sure()
-        symbols, levels = code(known if known.any() else None)
+        symbols, samples = code(known if known.any() else None)
         if (chooser.drawings & ~known).any():
-            errors, blots = errors_of(frame, to_pixels(levels + predicted)[:height, :width])
+            errors, blots = errors_of(frame, to_pixels(samples + predicted)[:height, :width])
             better = chooser.better(Outcome(errors, bits_by_cell(symbols, tables, qp=qp), blots)) & ~known
             if better.any():
                 known = known | better
-                symbols, levels = code(known)
-        return chooser.coded(known), symbols, levels
+                symbols, samples = code(known)
+        return chooser.coded(known), symbols, samples

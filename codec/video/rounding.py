@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.arrays import Levels, Pixels
+from ncodec.arrays import Pixels, Samples
 from ncodec.entropy.ans import Group, Unpacker
 from ncodec.entropy.tables import Tables
 from ncodec.errors import FormatError
@@ -50,17 +50,17 @@ _SPARSE = 4
 """one value in so many along each side is sampled for the mean of a cell"""
 
 
-def choose_offsets(levels: Levels, rounding: Rounding, *, predicted: Pixels | None = None) -> Offsets:
+def choose_offsets(samples: Samples, rounding: Rounding, *, predicted: Pixels | None = None) -> Offsets:
     """The smallest shift of each cell that keeps every value clear of a half, or else that which keeps them farthest.
 
-    `levels`, (H, W, 3), are of the frame, or of its difference from `predicted`.
+    `samples`, (H, W, 3), are of the frame, or of its difference from `predicted`.
     """
-    height, width, channels = levels.shape
-    apart = np.rint(levels)
-    np.subtract(levels, apart, out=apart)
+    height, width, channels = samples.shape
+    apart = np.rint(samples)
+    np.subtract(samples, apart, out=apart)
     np.abs(apart, out=apart)
     places = np.flatnonzero(apart > 0.5 - (MAX_OFFSET + _REACH + 1) * rounding.step)
-    near = levels.reshape(-1)[places]
+    near = samples.reshape(-1)[places]
     lower = np.floor(near)
     # Between black and white alone: what is clipped is the same on either side of a half.
     below = lower + (0 if predicted is None else predicted.reshape(-1)[places])
@@ -70,7 +70,7 @@ def choose_offsets(levels: Levels, rounding: Rounding, *, predicted: Pixels | No
     rows, columns = rows // CELL, columns // CELL
     error = rounding.error + rounding.growth * np.abs(near - rounding.centre)
     if rounding.spread:
-        error += rounding.spread * _mean_sizes(levels, rounding)[rows, columns]
+        error += rounding.spread * _mean_sizes(samples, rounding)[rows, columns]
     to_half = (lower + np.float32(0.5) - near).astype(np.float64)
     nearest = np.rint(to_half / rounding.step).astype(np.intp)
     margins = np.zeros((*cells_of(height, width), 2 * MAX_OFFSET + 1))
@@ -84,9 +84,9 @@ def choose_offsets(levels: Levels, rounding: Rounding, *, predicted: Pixels | No
     return offsets
 
 
-def _mean_sizes(levels: Levels, rounding: Rounding) -> npt.NDArray[np.float64]:
+def _mean_sizes(samples: Samples, rounding: Rounding) -> npt.NDArray[np.float64]:
     """(cells high, cells wide) about how large values are."""
-    sizes = np.abs(levels[::_SPARSE, ::_SPARSE] - np.float32(rounding.centre)).mean(axis=2, dtype=np.float64)
+    sizes = np.abs(samples[::_SPARSE, ::_SPARSE] - np.float32(rounding.centre)).mean(axis=2, dtype=np.float64)
     step = CELL // _SPARSE
     total, count = sizes, np.ones_like(sizes)
     for axis in (0, 1):
@@ -96,11 +96,11 @@ def _mean_sizes(levels: Levels, rounding: Rounding) -> npt.NDArray[np.float64]:
     return means
 
 
-def round_levels(levels: Levels, offsets: Offsets, rounding: Rounding, *, predicted: Pixels | None = None) -> Pixels:
+def round_samples(samples: Samples, offsets: Offsets, rounding: Rounding, *, predicted: Pixels | None = None) -> Pixels:
     """Levels of a frame, or of its difference from `predicted`, and the shifts of its cells → pixels."""
-    height, width = levels.shape[:2]
+    height, width = samples.shape[:2]
     by_pixel = (offsets * np.float32(rounding.step)).repeat(CELL, axis=0).repeat(CELL, axis=1)
-    rounded = levels + by_pixel[:height, :width, None]
+    rounded = samples + by_pixel[:height, :width, None]
     np.rint(rounded, out=rounded)
     if predicted is not None:
         rounded += predicted

@@ -1,4 +1,4 @@
-"""Cells of a predicted frame that stay as they were predicted, whatever the network makes of them, ↔ groups of symbols.
+"""Skip blocks: cells of a predicted frame that stay as predicted ↔ groups of symbols.
 
 Where no residual is coded, the network mostly guesses, and each frame inherits the guesses of those before it.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ncodec.arrays import Int16Array, Levels, Mask, Pixels
+from ncodec.arrays import Int16Array, Mask, Pixels, Samples
 from ncodec.entropy.ans import Group, Unpacker
 from ncodec.entropy.flags import Classes, as_flags, flag_table, pop_of_classes
 from ncodec.grid import CELL, PATCH
@@ -30,7 +30,8 @@ class SkipBlocks:
 
 
 def skippable_cells(residual: Int16Array, motion: Motion, known: Mask) -> Mask:
-    """Cells that can be kept, for r, (C_y, h, w), and the motion of the h × w blocks, golden ones included.
+    """Skippable cells, for r, (C_y, h, w), and the motion of the h × w blocks, golden ones
+    included.
 
     Those that are `known`, because they are exact or still, (⌈h/4⌉, ⌈w/4⌉), can not.
     """
@@ -41,20 +42,20 @@ def skippable_cells(residual: Int16Array, motion: Motion, known: Mask) -> Mask:
     return ~(lacking | known)
 
 
-def choose_skipped(pixels: Pixels, predicted: Pixels, levels: Levels, possible: Mask) -> SkipBlocks:
-    """The cells whose squared error the network's `levels` do not make smaller; all are of (H, W, 3)."""
+def choose_skipped(pixels: Pixels, predicted: Pixels, samples: Samples, possible: Mask) -> SkipBlocks:
+    """The cells whose squared error the network's `samples` do not make smaller; all are of (H, W, 3)."""
     chosen = np.zeros_like(possible)
     for cell, place in _places(possible):
         lack = pixels[place].astype(np.float32) - predicted[place]
-        left = lack - levels[place]
+        left = lack - samples[place]
         chosen[cell] = np.vdot(lack, lack) <= np.vdot(left, left)
     return SkipBlocks(possible, chosen)
 
 
-def apply_skip(levels: Levels, skip: SkipBlocks) -> None:
+def apply_skip(samples: Samples, skip: SkipBlocks) -> None:
     """Zero the correction of the prediction, (H, W, 3), in skipped cells."""
     for _, place in _places(skip.chosen):
-        levels[place] = 0
+        samples[place] = 0
 
 
 def _places(cells: Mask) -> Iterator[tuple[tuple[int, int], tuple[slice, slice]]]:

@@ -1,4 +1,4 @@
-"""What a codec of the report is: pictures → bytes → pictures."""
+"""Interface of a codec in the report: content → bytes → content."""
 
 import time
 from abc import ABC, abstractmethod
@@ -9,18 +9,18 @@ from ncodec.arrays import Pixels
 from ncodec.errors import InputError
 
 Content = TypeVar("Content")
-"""what is coded: (H, W, 3) uint8 pixels, or a clip"""
+"""content of a codec: (H, W, 3) uint8 pixels, or a clip"""
 
 
 @dataclass(frozen=True, eq=False)
 class Coded(Generic[Content]):
-    """What a codec made of something."""
+    """Size, result and times of one encode and decode."""
 
     size: int
     """bytes"""
     decoded: Content
     encode_s: float
-    """of a picture, or on average of a frame"""
+    """seconds to encode a picture, or a frame on average"""
     decode_s: float
 
 
@@ -29,11 +29,11 @@ class Codec(ABC, Generic[Content]):
     """A codec at fixed settings; quality is its one knob."""
 
     name: str
-    """what tables and curves call it"""
+    """name in tables and curves"""
     qualities: tuple[float, ...]
     """from small files to large ones"""
     settings: str
-    """everything else that was chosen, as the report prints it"""
+    """settings as the report prints them"""
 
     @property
     def in_process(self) -> bool:
@@ -42,12 +42,12 @@ class Codec(ABC, Generic[Content]):
 
     @property
     def missing(self) -> str | None:
-        """What would have to be installed, or None."""
+        """Missing dependency, or None."""
         return None
 
     @property
     def fingerprint(self) -> str:
-        """Everything that decides the bytes of a file but the quality."""
+        """Hashable settings that decide the bytes of a file, but for the quality."""
         chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "qualities"}
         return repr([self.version(), {name: value for name, value in chosen.items() if not callable(value)}])
 

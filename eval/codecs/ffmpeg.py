@@ -107,7 +107,7 @@ class VvcCodec(PictureCodec):
         return missing_encoders("vvc") if ffmpeg.is_installed() else ffmpeg.DISTRIBUTION
 
     def version(self) -> str:
-        """Of the FFmpeg that encodes."""
+        """Version of the encoding FFmpeg."""
         return ffmpeg.ffmpeg_version()
 
     def encode(self, pixels: Pixels, quality: float) -> bytes:

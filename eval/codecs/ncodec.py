@@ -39,7 +39,7 @@ class NcodecCodec(PictureCodec):
     effort: int | None = None
 
     def version(self) -> str:
-        """Of the package, of what runs its networks, and of its code and the model's files."""
+        """Versions of the package and of ONNX Runtime, and a hash of the code and the model."""
         return ncodec_version(open_codec(TUNES[self.tune]).model.name)
 
     def encode(self, pixels: Pixels, quality: float) -> bytes:

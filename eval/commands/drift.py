@@ -16,7 +16,8 @@ from ncodec.optional import require_modules
 )
 @force_option
 def drift(clips: tuple[Path, ...], qualities: tuple[float, ...], figure: Path | None) -> None:
-    """How far quality sinks in 113 frames after one intra frame: a clip's first frames, played to and fro."""
+    """Drift of quality over 113 frames after one intra frame: a clip's first frames, played to and
+    fro."""
     require_modules("scipy", "skimage", "altair", "vl_convert", extra="eval")
     from ncodec.eval.drift import drift_chart, measure_drift
 

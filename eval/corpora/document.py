@@ -1,4 +1,4 @@
-"""What the pages of the corpus share: a frame, two themes, faces and pictures."""
+"""Frame, themes, fonts and pictures of the corpus's pages."""
 
 import base64
 import io

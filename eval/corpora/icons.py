@@ -1,4 +1,4 @@
-"""Icons with alpha, whose hidden pixels hold colours that nobody sees."""
+"""Icons with alpha and colours in hidden pixels."""
 
 from collections.abc import Callable
 from functools import partial

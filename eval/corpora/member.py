@@ -8,11 +8,11 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class Member:
-    """A picture that a script draws, the same on every call."""
+    """A picture drawn by a script, identical on every call."""
 
     name: str
-    """of its own in the corpus; lower case and hyphens"""
+    """unique name in the corpus; lower case and hyphens"""
     kind: str
-    """what it shows: one word, shared by its like"""
+    """motif in one word, shared by similar members"""
     make: Callable[[], Image.Image]
     """mode RGB, RGBA, L, P or 1"""

@@ -1,4 +1,4 @@
-"""The corpus: pictures that are not photographs, each made by a script and the same every time."""
+"""The corpus: pictures that are not photographs, drawn by scripts, identical on every run."""
 
 from ncodec.eval.corpora import (
     charts,

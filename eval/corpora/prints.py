@@ -11,7 +11,7 @@ from ncodec.eval.corpora.typeset import column_page
 
 SEED = 41
 ANGLES = (15, 75, 0, 45)
-"""of the screens of cyan, magenta, yellow and black, in degrees"""
+"""angles of the screens of cyan, magenta, yellow and black, in degrees"""
 PAPER = np.array([0.965, 0.95, 0.915])
 
 

@@ -22,7 +22,7 @@ TOKENS: dict[str, Colour] = {
     "n": (181, 206, 168), "f": (220, 220, 170),
 }  # fmt: skip
 BLINK_S = 0.5
-"""that the cursor is shown, and then hidden"""
+"""seconds that the cursor is shown, and then hidden"""
 KEYS_A_SECOND = 18.0
 BAR = 24
 """rows of a window's title"""

@@ -12,7 +12,7 @@ from ncodec.eval.corpora.texture import Size
 
 SEED = 61
 SIDE = 12
-"""of a sprite, in pixels"""
+"""side of a sprite, in pixels"""
 PALETTE: tuple[Colour, ...] = (
     (20, 12, 28), (68, 36, 52), (48, 52, 109), (78, 74, 78), (133, 76, 48), (52, 101, 36),
     (208, 70, 72), (117, 113, 97), (89, 125, 206), (210, 125, 44), (133, 149, 161), (109, 170, 44),

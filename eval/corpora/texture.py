@@ -18,7 +18,7 @@ FLESH = np.array([[60, 24, 30], [158, 74, 62], [224, 160, 130], [250, 224, 206]]
 
 
 def rounded(field: Field) -> Pixels:
-    """Values of 0 to 1 as uint8 of the same shape; what lies beyond is clipped."""
+    """Values of 0 to 1 → uint8, values beyond clipped."""
     return np.asarray(np.clip(field, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 

@@ -45,7 +45,7 @@ class Counted:
     magnitudes: list[Counts]
     """row → (T + 2,) r of each magnitude 0…T, and anything larger"""
     still: Counts
-    """(row, T + 2) the same of ẑ where that of the frame before is 0, by the table it has on its own"""
+    """(row, T + 2) counts of ẑ where ẑ of the frame before is 0, by the table without it"""
     after: Counts
     """(`AFTER`, 2T + 2) how far ẑ is beyond that of the frame before, -T…T and others, by the magnitude of that"""
 
@@ -69,7 +69,7 @@ class Counted:
 
 @torch.no_grad()
 def code_examples(model: ImageModel | FrameModel, examples: Examples) -> list[list[Coded]]:
-    """What a model codes of examples, over a ladder of qps: sequences of frames, or of one picture each."""
+    """Symbols of examples over a ladder of QPs: of sequences of frames, or of single pictures."""
     encode: Callable[..., tuple[Tensor, Tensor]] = model.encode
     sequences = []
     for qp in QPS:
@@ -152,7 +152,7 @@ def fitted_after(counted: Counts) -> npt.NDArray[np.uint32]:
 
 
 def fitted_still(tables: Tables, counted: Counts) -> int:
-    """How many rows lower the tables of what was counted, (row, T + 2), are best."""
+    """Best number of rows by which tables are lowered after a 0, by counts, (row, T + 2)."""
 
     def bits(row: int) -> npt.NDArray[np.float64]:
         counts, limit = tables.counts[row], tables.bank[row].limit
@@ -166,7 +166,7 @@ def fitted_still(tables: Tables, counted: Counts) -> int:
 
 
 def calibrate(model: ImageModel | FrameModel, tables: Tables, examples: Examples) -> Tables:
-    """The same tables, fitted to the symbols of these examples, and those of frames to how they go on."""
+    """Tables fitted to the symbols of examples, those of frames with their contexts."""
     sequences = code_examples(model, examples)
     counted = count_symbols(sequences, tables)
     rows = tuple(fitted_row(row, c) for row, c in zip(tables.counts, counted.magnitudes, strict=True))

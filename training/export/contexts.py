@@ -1,4 +1,4 @@
-"""Which tables symbols want where their places were more or less active than expected, fitted to what a model codes."""
+"""Tables by context, fitted to the symbols that a model codes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from ncodec.entropy.tables import ROWS, TABLE_TOTAL, Table, Tables
 FARTHEST = 60
 """magnitude beyond which symbols are taken for one of that"""
 ESCAPE_BITS = 8.0
-"""what an escape costs beside its symbol, about"""
+"""approximate bits of an escape beside its sign"""
 PRIOR_SYMBOLS = 200.0
 """weight of the table that a symbol has without contexts"""
 

@@ -30,7 +30,8 @@ def gaussian_counts(scale: float) -> npt.NDArray[np.uint32]:
 
 @torch.no_grad()
 def freeze_tables(model: ImageModel) -> Tables:
-    """Integer tables of a trained model; its own index weights are rounded to the same integers in place."""
+    """Integer tables of a trained model, whose index weights are rounded to these integers in
+    place."""
     unit = 2**SHIFT
     weight = (model.table_index.limited_weight() * unit).round()
     model.table_index.weight.copy_(weight / unit)

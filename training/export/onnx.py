@@ -36,7 +36,7 @@ DECODER_PARTS = ("means.", "log_inverse_gain.", "synthesis.", "context.")
 
 
 def _round_to_half(model: nn.Module) -> None:
-    """Make the model what its stored weights will be, so that every backend runs the same numbers."""
+    """Round the weights to half precision, as stored, so that every backend runs equal numbers."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(parameter.half().float())
@@ -223,7 +223,8 @@ def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]
 
 
 def write_manifest(entry: dict[str, Any], weights: Path) -> None:
-    """Put an entry first among those of its kind, models of pictures before others, in place of one of its name."""
+    """Insert an entry first among its kind, in place of one of its name; pictures come before
+    frames."""
     path = weights / MANIFEST
     manifest = json.loads(path.read_text("utf-8")) if path.exists() else {"models": []}
     entries = manifest["models"]

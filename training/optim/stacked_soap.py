@@ -14,9 +14,10 @@ MAX_SIDE = 768
 BETA1, BETA2 = 0.95, 0.95
 EPSILON = 1e-8
 LARGEST_CHANGE = 4.0
-"""of a coordinate in one step, in units of the rate: after a turn, squares may be far too small"""
+"""largest change of a coordinate in a step, in units of the rate: after a turn, squares may be far
+too small"""
 RIDGE = 1e-6
-"""of the mean eigenvalue, so that what has no gradient has eigenvectors"""
+"""ridge in mean eigenvalues, so that parameters without a gradient have eigenvectors"""
 REST = 20
 """steps between a turn of the bases and the moments that decide the next"""
 WORKERS = 12
@@ -48,7 +49,7 @@ class Stack:
             self.sides = {axis: _moment(like, side) for axis, side in enumerate(self.shape) if side <= MAX_SIDE}
 
     def rotate(self, value: Tensor) -> Tensor:
-        """(n, rows, columns) → the same in the bases."""
+        """(n, rows, columns) → (n, rows, columns) in the bases."""
         if 0 in self.sides:
             value = self.sides[0].basis.mT @ value
         return value @ self.sides[1].basis if 1 in self.sides else value
@@ -156,9 +157,9 @@ class Bases:
     """Eigenvectors of a stack of moments."""
 
     value: Tensor
-    """(n, length, length), orthonormal columns, those of the largest eigenvalues first"""
+    """(n, length, length), orthonormal columns by descending eigenvalue"""
     found: Tensor
-    """(n, 1, 1) whether there are any: not of zeros, nor of what is not finite"""
+    """(n, 1, 1) whether a matrix has eigenvectors: false for zeros and nonfinite values"""
 
     def over(self, old: Tensor) -> Tensor:
         """On the device of the old ones, which stay where none was found."""
@@ -204,7 +205,8 @@ def _to_host(value: Tensor) -> Tensor:
 
 
 def eigenvectors(moments: Tensor) -> Bases:
-    """Of symmetric matrices, (n, length, length), all at once: many calls would hold Python, which starts steps."""
+    """Eigenvectors of symmetric matrices, (n, length, length), in one call, because many calls
+    would block Python."""
     size = moments.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
     found = moments.isfinite().flatten(1).all(1)[:, None, None] & (size > 0)
     identity = torch.eye(moments.shape[-1])

@@ -23,7 +23,8 @@ class Motion:
 
 @dataclass(frozen=True, eq=False)
 class Golden:
-    """Blocks that are predicted from the last intra frame instead: the golden frame of IETF RFC 6386."""
+    """Blocks predicted from the long-term reference, the last intra frame: the golden frame of IETF
+    RFC 6386."""
 
     chosen: Mask
     """(h, w)"""

@@ -1,4 +1,4 @@
-"""The motion of a frame ↔ groups of symbols: from a coarse lattice of blocks to all of them.
+"""Motion of a frame ↔ groups of symbols, from a coarse lattice of blocks to all of them.
 
 Each block is expected to move as the four around it that are already known, or else as one of them, or as it did in the
 frame before; the more those around agree, the surer the table.

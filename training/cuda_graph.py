@@ -29,7 +29,7 @@ REPORT_S = 30.0
 """seconds between lines of the log"""
 
 
-class CapturedStep:
+class GraphStep:
     """One step of training on inputs that stay in their place."""
 
     def __init__(self, module: ImageTraining, first: Batch, *, average: float, compiled: bool) -> None:
@@ -110,7 +110,7 @@ class CapturedStep:
             average.copy_(kept)
 
 
-def train_captured(
+def train_with_cuda_graph(
     module: ImageTraining, data: StreamData, *, out: Path, average: float, device: torch.device, compiled: bool
 ) -> Path:
     """Train on one device inside the module's budget, and return the path of the checkpoint of the averaged weights.
@@ -124,7 +124,7 @@ def train_captured(
     use_shifts(module.model, True)
     data.place = device
     batches, held_out = data.batches(0), data.val_dataloader()
-    step = CapturedStep(module, batches.draw(0), average=average, compiled=compiled)
+    step = GraphStep(module, batches.draw(0), average=average, compiled=compiled)
     for position in range(WARM_UP):
         step(batches.draw(position))
     step.begin()
@@ -140,7 +140,7 @@ def train_captured(
     return path
 
 
-def _run(module: ImageTraining, step: CapturedStep, draw: Callable[[int], Batch], *, log: "_Log") -> None:
+def _run(module: ImageTraining, step: GraphStep, draw: Callable[[int], Batch], *, log: "_Log") -> None:
     """Steps until the budget is spent."""
     options, begun = module.options, time.monotonic()
     while True:
@@ -160,9 +160,9 @@ def _run(module: ImageTraining, step: CapturedStep, draw: Callable[[int], Batch]
 
 
 class _Log:
-    """A line of figures every half a minute and at the end, of the averaged weights on what is held out."""
+    """Log of the averaged weights on held-out data, a line every half minute and at the end."""
 
-    def __init__(self, stream: TextIO, step: CapturedStep, held_out: DataLoader[tuple[Tensor, ...]]) -> None:
+    def __init__(self, stream: TextIO, step: GraphStep, held_out: DataLoader[tuple[Tensor, ...]]) -> None:
         self._stream = stream
         self._writer = csv.writer(stream)
         self._step = step
