@@ -10,13 +10,26 @@ ncodec.encode_video("clip.mp4", "clip.ncv")       # and ncodec.decode_video("cli
 
 from typing import TYPE_CHECKING
 
-from ncodec.errors import BackendError, FormatError, InputError, ModelError, NcodecError, OutputError, TruncatedError
+from ncodec.errors import (
+    BackendError,
+    FormatError,
+    InputError,
+    ModelError,
+    NcodecError,
+    OutputError,
+    TruncatedError,
+)
 
 if TYPE_CHECKING:
     from ncodec.api.clip_info import VideoInfo, video_info
     from ncodec.api.clips import decode_video, encode_video, open_video
     from ncodec.api.pictures import Info, PictureStats, decode, encode, encode_file, info
-    from ncodec.api.settings import DecodeSettings, DecodeVideoSettings, EncodeSettings, EncodeVideoSettings
+    from ncodec.api.settings import (
+        DecodeSettings,
+        DecodeVideoSettings,
+        EncodeSettings,
+        EncodeVideoSettings,
+    )
     from ncodec.api.streaming import Packet, StreamDecoder, StreamEncoder
     from ncodec.api.transcode import ClipStats
 
@@ -57,13 +70,19 @@ _LAZY = {
     "ncodec.api.clips": ("decode_video", "encode_video", "open_video"),
     "ncodec.api.clip_info": ("VideoInfo", "video_info"),
     "ncodec.api.transcode": ("ClipStats",),
-    "ncodec.api.settings": ("DecodeSettings", "DecodeVideoSettings", "EncodeSettings", "EncodeVideoSettings"),
+    "ncodec.api.settings": (
+        "DecodeSettings",
+        "DecodeVideoSettings",
+        "EncodeSettings",
+        "EncodeVideoSettings",
+    ),
     "ncodec.api.streaming": ("Packet", "StreamDecoder", "StreamEncoder"),
 }
 
 
 def __getattr__(name: str) -> object:
-    """Load numpy, Pillow and the rest when they are first needed: the command's --help must not wait for them."""
+    """Load numpy, Pillow and the rest when they are first needed: the command's --help must not
+    wait for them."""
     module = next((module for module, names in _LAZY.items() if name in names), None)
     if module is None:
         msg = f"module 'ncodec' has no attribute {name!r}"

@@ -6,7 +6,8 @@ class NcodecError(Exception):
 
 
 class FormatError(NcodecError, ValueError):
-    """The bytes are not a valid ncodec file: wrong magic, truncated, damaged, or of a newer version."""
+    """The bytes are not a valid ncodec file: wrong magic, truncated, damaged, or of a newer
+    version."""
 
 
 class TruncatedError(FormatError):

@@ -1,4 +1,5 @@
-"""The grids of a picture: pixels, latents of 16×16 pixels, cells of 64×64 pixels with one hyper-latent each."""
+"""The grids of a picture: pixels, latents of 16×16 pixels, cells of 64×64 pixels with one
+hyper-latent each."""
 
 PATCH = 16
 """pixels under one latent, along each side"""

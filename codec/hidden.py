@@ -9,7 +9,8 @@ from ncodec.picture import Picture, psnr
 
 
 def with_hidden_filled(picture: Picture) -> Picture:
-    """The picture with colours of visible pixels nearby where alpha is 0, which are cheap: black if none is visible."""
+    """The picture with colours of visible pixels nearby where alpha is 0, which are cheap: black if
+    none is visible."""
     if picture.alpha is not None and not picture.alpha.any():
         return replace(picture, pixels=np.zeros_like(picture.pixels))
     hidden = hidden_pixels(picture)
@@ -17,11 +18,15 @@ def with_hidden_filled(picture: Picture) -> Picture:
 
 
 def _filled(pixels: Pixels, known: BoolArray) -> Pixels:
-    """(H, W, 3) with unknown pixels taken from the smallest square of 2, 4, 8, … pixels a side that knows one."""
+    """(H, W, 3) with unknown pixels taken from the smallest square of 2, 4, 8, … pixels a side that
+    knows one."""
     if known.all():
         return pixels
     high, wide = (-(-side // 2) for side in known.shape)
-    coarse, coarse_known = np.zeros((high, wide, 3), dtype=np.uint8), np.zeros((high, wide), dtype=np.bool_)
+    coarse, coarse_known = (
+        np.zeros((high, wide, 3), dtype=np.uint8),
+        np.zeros((high, wide), dtype=np.bool_),
+    )
     for row in (0, 1):
         for column in (0, 1):
             part, part_known = pixels[row::2, column::2], known[row::2, column::2]
@@ -29,7 +34,11 @@ def _filled(pixels: Pixels, known: BoolArray) -> Pixels:
             fresh = part_known & ~coarse_known[place]
             coarse[place][fresh] = part[fresh]
             coarse_known[place] |= part_known
-    spread = _filled(coarse, coarse_known).repeat(2, axis=0).repeat(2, axis=1)[: known.shape[0], : known.shape[1]]
+    spread = (
+        _filled(coarse, coarse_known)
+        .repeat(2, axis=0)
+        .repeat(2, axis=1)[: known.shape[0], : known.shape[1]]
+    )
     filled: Pixels = np.where(known[:, :, None], pixels, spread)
     return filled
 
@@ -43,7 +52,8 @@ def hidden_pixels(picture: Picture) -> BoolArray | None:
 
 
 def visible_psnr(picture: Picture, shown: Pixels) -> float:
-    """PSNR in dB of (H, W, 3) pixels that are shown for a picture, over those that are not wholly transparent."""
+    """PSNR in dB of (H, W, 3) pixels that are shown for a picture, over those that are not wholly
+    transparent."""
     if picture.alpha is None or picture.alpha.all():
         return psnr(picture.pixels, shown)
     visible = picture.alpha > 0

@@ -53,9 +53,19 @@ class TimedFrame:
 
 
 def from_array(array: npt.NDArray[np.uint8]) -> Picture:
-    """(H, W), or (H, W, 1 to 4) uint8 as grey, grey and alpha, RGB, RGBA → Picture; raises InputError otherwise."""
-    if not isinstance(array, np.ndarray) or array.dtype != np.uint8 or array.ndim not in (2, 3) or array.size == 0:
-        got = f"{array.shape} {array.dtype}" if isinstance(array, np.ndarray) else type(array).__name__
+    """(H, W), or (H, W, 1 to 4) uint8 as grey, grey and alpha, RGB, RGBA → Picture; raises
+    InputError otherwise."""
+    if (
+        not isinstance(array, np.ndarray)
+        or array.dtype != np.uint8
+        or array.ndim not in (2, 3)
+        or array.size == 0
+    ):
+        got = (
+            f"{array.shape} {array.dtype}"
+            if isinstance(array, np.ndarray)
+            else type(array).__name__
+        )
         msg = f"expected (H, W) or (H, W, 1 to 4) uint8 pixels, got {got}"
         raise InputError(msg)
     planes = array if array.ndim == 3 else array[:, :, None]
@@ -85,7 +95,9 @@ def channel_mean(pixels: Pixels) -> Pixels:
     machine."""
     plane = np.empty(pixels.shape[:2], dtype=np.uint8)
     for top in range(0, len(plane), STRIP):
-        plane[top : top + STRIP] = (pixels[top : top + STRIP].sum(axis=2, dtype=np.uint16) * 2 + 3) // 6
+        plane[top : top + STRIP] = (
+            pixels[top : top + STRIP].sum(axis=2, dtype=np.uint16) * 2 + 3
+        ) // 6
     return plane
 
 
@@ -96,7 +108,8 @@ def to_pixels(samples: Samples) -> Pixels:
 
 
 def psnr(first: Pixels, second: Pixels) -> float:
-    """Peak signal-to-noise ratio in dB between 8-bit pixels of one shape; infinite when they are equal."""
+    """Peak signal-to-noise ratio in dB between 8-bit pixels of one shape; infinite when they are
+    equal."""
     total = 0.0
     for start in range(0, first.shape[0], STRIP):
         difference = first[start : start + STRIP].astype(np.float32) - second[start : start + STRIP]

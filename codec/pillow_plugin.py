@@ -1,4 +1,5 @@
-"""Pillow plugin: `Image.open("x.nci")` and `image.save("x.nci", quality=60)` after `import ncodec.pillow_plugin`."""
+"""Pillow plugin: `Image.open("x.nci")` and `image.save("x.nci", quality=60)` after `import
+ncodec.pillow_plugin`."""
 
 from dataclasses import fields
 from typing import IO, TYPE_CHECKING
@@ -37,8 +38,12 @@ class NciImageFile(ImageFile.ImageFile):
             raise UnidentifiedImageError(msg) from error
         header, extras = container.header, container.extras
         self._size = (header.width, header.height)
-        self._mode = ("L" if header.flags & Flag.GREY else "RGB") + ("A" if Tag.ALPHA in extras else "")
-        self.info.update(metadata_of(extras.get(Tag.ICC), extras.get(Tag.EXIF), extras.get(Tag.XMP)))
+        self._mode = ("L" if header.flags & Flag.GREY else "RGB") + (
+            "A" if Tag.ALPHA in extras else ""
+        )
+        self.info.update(
+            metadata_of(extras.get(Tag.ICC), extras.get(Tag.EXIF), extras.get(Tag.XMP))
+        )
         self._container = container
         self.tile = []
 

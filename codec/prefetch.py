@@ -17,7 +17,8 @@ _END = object()
 def prefetch(items: Iterator[Item]) -> Generator[Item, None, None]:
     """Items and exceptions of an iterator, the next few made in a thread while the caller works.
 
-    Close it (`contextlib.closing`) before what the items are made from: the thread then has come to its end.
+    Close it (`contextlib.closing`) before what the items are made from: the thread then has come to
+    its end.
     """
     worker = ThreadPoolExecutor(1)
     ahead: deque[Future[Any]] = deque(worker.submit(next, items, _END) for _ in range(DEPTH))
@@ -30,7 +31,9 @@ def prefetch(items: Iterator[Item]) -> Generator[Item, None, None]:
         interrupted = True
         raise
     except GeneratorExit as closed:
-        interrupted = isinstance(closed.__context__, KeyboardInterrupt)  # which came while the caller worked
+        interrupted = isinstance(
+            closed.__context__, KeyboardInterrupt
+        )  # which came while the caller worked
         raise
     finally:
         for future in ahead:

@@ -1,4 +1,5 @@
-"""Quality, 0 to 100 for people; QP, 0 to 63 in files; effort, 0 to 9: a higher value is a better picture."""
+"""Quality, 0 to 100 for people; QP, 0 to 63 in files; effort, 0 to 9: a higher value is a better
+picture."""
 
 from numbers import Integral
 

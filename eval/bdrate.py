@@ -10,20 +10,26 @@ Curve = list[tuple[float, float]]
 
 
 def bd_rate(anchor: Curve, test: Curve) -> float:
-    """Mean difference of the rate of `test` against `anchor` at equal quality, in percent (negative: fewer bits).
+    """Mean difference of the rate of `test` against `anchor` at equal quality, in percent
+    (negative: fewer bits).
 
-    Bjøntegaard, VCEG-M33, with piecewise cubic (PCHIP) interpolation of log rate over the shared range of quality.
-    Of points of equal quality the cheapest counts. Raises InputError when a curve has fewer than two points of
-    different quality or the curves share no quality.
+    Bjøntegaard, VCEG-M33, with piecewise cubic (PCHIP) interpolation of log rate over the shared
+    range of quality. Of points of equal quality the cheapest counts. Raises InputError when a curve
+    has fewer than two points of different quality or the curves share no quality.
     """
     curves = [_by_quality(curve) for curve in (anchor, test)]
     if any(len(curve) < 2 for curve in curves):
-        msg = f"expected at least two points on each curve, got {len(curves[0])} and {len(curves[1])}"
+        msg = (
+            f"expected at least two points on each curve, got {len(curves[0])} and {len(curves[1])}"
+        )
         raise InputError(msg)
     low = max(curve[0][0] for curve in curves)
     high = min(curve[-1][0] for curve in curves)
     if low >= high:
-        msg = f"expected curves that share a range of quality, got none ({low:.2f} dB is not below {high:.2f} dB)"
+        msg = (
+            f"expected curves that share a range of quality, got none ({low:.2f} dB is not below "
+            f"{high:.2f} dB)"
+        )
         raise InputError(msg)
     anchor_log, test_log = (
         float(PchipInterpolator(*zip(*curve, strict=True)).integrate(low, high)) for curve in curves

@@ -13,10 +13,35 @@ POINTS = "points"
 """name of the data set that the page fills in"""
 
 _COLOURS = (
-    "#d00000", "#4c78a8", "#72b7b2", "#54a24b", "#eeca3b", "#b279a2", "#ff9da6", "#9d755d", "#f58518", "#79706e",
-    "#1f9e89", "#8e6bbf", "#d67195", "#2f6fb0", "#8cd17d", "#b6992d", "#499894", "#86bcb6", "#a8a032", "#5f9e6e",
-    "#d37295", "#a0cbe8", "#ffbe7d", "#bab0ac", "#d4a6c8", "#9c755f", "#7b6888", "#c49c94",
-)  # fmt: skip
+    "#d00000",
+    "#4c78a8",
+    "#72b7b2",
+    "#54a24b",
+    "#eeca3b",
+    "#b279a2",
+    "#ff9da6",
+    "#9d755d",
+    "#f58518",
+    "#79706e",
+    "#1f9e89",
+    "#8e6bbf",
+    "#d67195",
+    "#2f6fb0",
+    "#8cd17d",
+    "#b6992d",
+    "#499894",
+    "#86bcb6",
+    "#a8a032",
+    "#5f9e6e",
+    "#d37295",
+    "#a0cbe8",
+    "#ffbe7d",
+    "#bab0ac",
+    "#d4a6c8",
+    "#9c755f",
+    "#7b6888",
+    "#c49c94",
+)
 
 Row = dict[str, Any]
 Data = alt.InlineData | alt.NamedData
@@ -44,11 +69,15 @@ def _colour(names: list[str], legend: alt.Legend | None) -> alt.Color:
     # The first of them is never given twice.
     others = itertools.cycle(_COLOURS[1:])
     colours = [_COLOURS[0], *(next(others) for _ in names[1:])]
-    return alt.Color("codec:N", sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend)
+    return alt.Color(
+        "codec:N", sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend
+    )
 
 
 def _published_dash() -> alt.StrokeDash:
-    return alt.StrokeDash("published:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [5, 4]]), legend=None)
+    return alt.StrokeDash(
+        "published:N", scale=alt.Scale(domain=[False, True], range=[[1, 0], [5, 4]]), legend=None
+    )
 
 
 def curve_chart(data: Data, *, label: str, names: list[str]) -> alt.LayerChart:
@@ -70,7 +99,10 @@ def curve_chart(data: Data, *, label: str, names: list[str]) -> alt.LayerChart:
 
 def speed_chart(data: Data, *, names: list[str]) -> alt.LayerChart:
     """BD-rate over the time to decode a picture, on a logarithmic axis."""
-    times = [alt.Tooltip(f"{verb}_ms:Q", format=".1f", title=f"{verb}, ms") for verb in ("encode", "decode")]
+    times = [
+        alt.Tooltip(f"{verb}_ms:Q", format=".1f", title=f"{verb}, ms")
+        for verb in ("encode", "decode")
+    ]
     shared = alt.Chart(data).encode(
         x=alt.X("decode_ms:Q", scale=alt.Scale(type="log"), title="decode, ms a picture"),
         y=alt.Y("rate:Q", title="BD-rate, %"),
@@ -85,4 +117,6 @@ def speed_chart(data: Data, *, names: list[str]) -> alt.LayerChart:
 def static_chart(report: Report, metric: Metric[Any]) -> alt.LayerChart:
     """The curves of one metric with their data inside, to be saved as SVG or PNG."""
     rows = curve_rows(report.curves, metric.key)
-    return curve_chart(alt.InlineData(values=rows), label=metric.label, names=[c.name for c in report.curves])
+    return curve_chart(
+        alt.InlineData(values=rows), label=metric.label, names=[c.name for c in report.curves]
+    )

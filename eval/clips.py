@@ -48,7 +48,9 @@ class Clip:
     @property
     def key(self) -> str:
         """A hash of the sides and samples."""
-        digest = hashlib.sha256(repr((self.frames[0].width, self.frames[0].height, self.rate)).encode())
+        digest = hashlib.sha256(
+            repr((self.frames[0].width, self.frames[0].height, self.rate)).encode()
+        )
         for frame in self.frames:
             for plane in _planes(frame):
                 digest.update(plane.tobytes())
@@ -61,23 +63,29 @@ class Clip:
 
 
 def read_clip(path: Path, *, most: int) -> Clip:
-    """The first frames of a clip, sides cut to even numbers; raises InputError where it is not 8-bit 4:2:0."""
+    """The first frames of a clip, sides cut to even numbers; raises InputError where it is not
+    8-bit 4:2:0."""
     try:
         with av.open(path, "r", metadata_errors="replace") as container:
             stream = container.streams.video[0]
-            frames = [frame for frame, _ in zip(container.decode(stream), range(most), strict=False)]
+            frames = [
+                frame for frame, _ in zip(container.decode(stream), range(most), strict=False)
+            ]
             rate = stream.average_rate or Fraction(25)
     except (av.FFmpegError, OSError, IndexError) as error:
         msg = f"{path}: expected a clip, got something else: {sentence_of(error)}"
         raise InputError(msg) from error
     if not frames or frames[0].format.name not in (FORMAT, "yuvj420p"):
-        msg = f"{path}: expected frames of 8-bit 4:2:0, got {frames[0].format.name if frames else 'none'}"
+        msg = (
+            f"{path}: expected frames of 8-bit 4:2:0, got "
+            f"{frames[0].format.name if frames else 'none'}"
+        )
         raise InputError(msg)
     return Clip(path.stem, rate, [_from_planes(_planes(frame), frame) for frame in frames])
 
 
 def read_rgb(path: Path, *, most: int) -> list[Pixels]:
-    """The first frames of a clip as applications see them, (H, W, 3) uint8 each; raises InputError."""
+    """First frames of a clip as applications see them, (H, W, 3) uint8; raises InputError."""
     return [_to_rgb(frame) for frame in read_clip(path, most=most).frames]
 
 
@@ -101,10 +109,14 @@ def _from_planes(planes: list[Plane], like: av.VideoFrame) -> av.VideoFrame:
 
 def crop(frame: av.VideoFrame, *, height: int, width: int) -> av.VideoFrame:
     """The middle of a frame, of even sides of at most these."""
-    top, left = (max(0, (side - most) // 4) for side, most in ((frame.height, height), (frame.width, width)))
+    top, left = (
+        max(0, (side - most) // 4) for side, most in ((frame.height, height), (frame.width, width))
+    )
     luma, *chroma = _planes(frame)
     cut = [plane[top : top + height // 2, left : left + width // 2] for plane in chroma]
-    return _from_planes([luma[2 * top : 2 * top + height, 2 * left : 2 * left + width], *cut], frame)
+    return _from_planes(
+        [luma[2 * top : 2 * top + height, 2 * left : 2 * left + width], *cut], frame
+    )
 
 
 def mean_psnr_611(original: Clip, decoded: Clip) -> float:
@@ -115,10 +127,17 @@ def mean_psnr_611(original: Clip, decoded: Clip) -> float:
 def _vmaf(original: Clip, decoded: Clip) -> float:
     """Netflix's default model; raises InputError where the numbers of frames differ."""
     first = original.frames[0]
-    before, after = (b"".join(p.tobytes() for f in clip.frames for p in _planes(f)) for clip in (original, decoded))
-    value, count = ffmpeg.vmaf(before, after, size=f"{first.width}x{first.height}", rate=str(original.rate))
+    before, after = (
+        b"".join(p.tobytes() for f in clip.frames for p in _planes(f))
+        for clip in (original, decoded)
+    )
+    value, count = ffmpeg.vmaf(
+        before, after, size=f"{first.width}x{first.height}", rate=str(original.rate)
+    )
     if not count == len(original.frames) == len(decoded.frames):
-        msg = f"expected VMAF of {len(original.frames)} frames, got {count} of {len(decoded.frames)}"
+        msg = (
+            f"expected VMAF of {len(original.frames)} frames, got {count} of {len(decoded.frames)}"
+        )
         raise InputError(msg)
     return value
 
@@ -126,9 +145,13 @@ def _vmaf(original: Clip, decoded: Clip) -> float:
 def psnr_611(original: av.VideoFrame, decoded: av.VideoFrame) -> float:
     """Mean of the PSNRs of Y, Cb and Cr with weights 6, 1 and 1, of 8-bit 4:2:0 frames."""
     total = 0.0
-    for weight, first, second in zip(PLANE_WEIGHTS, _planes(original), _planes(decoded), strict=True):
+    for weight, first, second in zip(
+        PLANE_WEIGHTS, _planes(original), _planes(decoded), strict=True
+    ):
         error = float(np.square(first.astype(np.int32) - second).mean())
-        total += weight * (LARGEST_DB if error == 0 else min(LARGEST_DB, 10 * math.log10(255**2 / error)))
+        total += weight * (
+            LARGEST_DB if error == 0 else min(LARGEST_DB, 10 * math.log10(255**2 / error))
+        )
     return total / sum(PLANE_WEIGHTS)
 
 
@@ -164,14 +187,18 @@ class NcodecClips(Codec[Clip]):
         decoded = self.decode(coded)
         end = time.perf_counter()
         size = sum(packet.coded_size for packet in coded.packets)
-        return Coded(size, from_rgb(decoded, content), (middle - start) / count, (end - middle) / count)
+        return Coded(
+            size, from_rgb(decoded, content), (middle - start) / count, (end - middle) / count
+        )
 
     def encode(self, frames: Sequence[TimedFrame], quality: float, *, gop: int) -> Packets:
         """RGB → packets."""
         height, width, _ = frames[0].pixels.shape
         gop = 1 if self.intra_only else gop
         encoder = StreamEncoder(width, height, quality=quality, gop=gop, threads=1)
-        return Packets(encoder.header, [encoder.encode(frame.pixels, frame.pts) for frame in frames])
+        return Packets(
+            encoder.header, [encoder.encode(frame.pixels, frame.pts) for frame in frames]
+        )
 
     def decode(self, coded: Packets) -> list[Pixels]:
         """Packets → RGB."""
@@ -191,11 +218,15 @@ def to_rgb(clip: Clip) -> list[TimedFrame]:
 
 def from_rgb(frames: Sequence[Pixels], like: Clip) -> Clip:
     """Inverse of `to_rgb`, for as many frames as those of another clip."""
-    return replace(like, frames=[_from_rgb(*pair) for pair in zip(frames, like.frames, strict=True)])
+    return replace(
+        like, frames=[_from_rgb(*pair) for pair in zip(frames, like.frames, strict=True)]
+    )
 
 
 def _to_rgb(frame: av.VideoFrame) -> Pixels:
-    rgb = frame.reformat(format="rgb24", src_colorspace=_matrix(frame.height), interpolation=SCALING)
+    rgb = frame.reformat(
+        format="rgb24", src_colorspace=_matrix(frame.height), interpolation=SCALING
+    )
     return np.asarray(rgb.to_ndarray(), dtype=np.uint8)
 
 
@@ -211,7 +242,7 @@ def _from_rgb(pixels: Pixels, like: av.VideoFrame) -> av.VideoFrame:
 
 @dataclass(frozen=True)
 class EncoderClips(Codec[Clip]):
-    """A video encoder through PyAV, at constant rate factors, with intra frames every two seconds."""
+    """A video encoder through PyAV, at constant rate factors, a GOP of two seconds."""
 
     encoder: str = ""
     decoder: str = ""
@@ -240,8 +271,12 @@ class EncoderClips(Codec[Clip]):
             raise InputError(msg)
         count = len(decoded)
         whole = self.encoder != "libx264"
-        size = sum(p.size if whole else len(without_messages(bytes(p), H264_MESSAGES)) for p in packets)
-        return Coded(size, replace(content, frames=decoded), (middle - start) / count, (end - middle) / count)
+        size = sum(
+            p.size if whole else len(without_messages(bytes(p), H264_MESSAGES)) for p in packets
+        )
+        return Coded(
+            size, replace(content, frames=decoded), (middle - start) / count, (end - middle) / count
+        )
 
     def _encode(self, clip: Clip, quality: float) -> "list[av.Packet[VideoStream]]":
         context = cast("VideoCodecContext", av.CodecContext.create(self.encoder, "w"))
@@ -260,20 +295,36 @@ class EncoderClips(Codec[Clip]):
 _CRFS = (42, 38, 34, 30, 26, 22, 18)
 _QUIET_X265 = "log-level=none:info=0:pools=none:frame-threads=1"
 _LOW_DELAY_X265 = f"bframes=0:rc-lookahead=0:scenecut=0:{_QUIET_X265}"
-NCODEC_CLIPS = NcodecClips("ncodec", (0, 8, 20, 32, 44, 56, 68, 80), "low delay, an intra frame every two seconds")
-INTRA_CLIPS = NcodecClips("ncodec intra", NCODEC_CLIPS.qualities, "intra frames alone", intra_only=True)
+NCODEC_CLIPS = NcodecClips(
+    "ncodec", (0, 8, 20, 32, 44, 56, 68, 80), "low delay, an intra frame every two seconds"
+)
+INTRA_CLIPS = NcodecClips(
+    "ncodec intra", NCODEC_CLIPS.qualities, "intra frames alone", intra_only=True
+)
 X264_FAST = EncoderClips(
-    "x264 veryfast, low delay", _CRFS, "preset veryfast, tune zerolatency", encoder="libx264", decoder="h264",
+    "x264 veryfast, low delay",
+    _CRFS,
+    "preset veryfast, tune zerolatency",
+    encoder="libx264",
+    decoder="h264",
     options={"preset": "veryfast", "tune": "zerolatency"},
-)  # fmt: skip
+)
 X264_LOW_DELAY = EncoderClips(
-    "x264 medium, low delay", _CRFS, "preset medium, tune zerolatency", encoder="libx264", decoder="h264",
+    "x264 medium, low delay",
+    _CRFS,
+    "preset medium, tune zerolatency",
+    encoder="libx264",
+    decoder="h264",
     options={"preset": "medium", "tune": "zerolatency"},
-)  # fmt: skip
+)
 X265_LOW_DELAY = EncoderClips(
-    "x265 medium, low delay", _CRFS, "preset medium; no B frames, no look-ahead", encoder="libx265", decoder="hevc",
+    "x265 medium, low delay",
+    _CRFS,
+    "preset medium; no B frames, no look-ahead",
+    encoder="libx265",
+    decoder="hevc",
     options={"preset": "medium", "x265-params": _LOW_DELAY_X265},
-)  # fmt: skip
+)
 X264 = EncoderClips(
     "x264 medium", _CRFS, "preset medium: B frames, look-ahead", encoder="libx264", decoder="h264",
     options={"preset": "medium"},
@@ -283,12 +334,25 @@ X265 = EncoderClips(
     options={"preset": "medium", "x265-params": _QUIET_X265},
 )  # fmt: skip
 AV1_CLIPS = EncoderClips(
-    "SVT-AV1", (58, 52, 46, 40, 34, 28, 22), "preset 8: B frames, look-ahead", encoder="libsvtav1", decoder="libdav1d",
+    "SVT-AV1",
+    (58, 52, 46, 40, 34, 28, 22),
+    "preset 8: B frames, look-ahead",
+    encoder="libsvtav1",
+    decoder="libdav1d",
     options={"preset": "8", "svtav1-params": "lp=1"},
-)  # fmt: skip
+)
 CLIP_CODECS: dict[str, Codec[Clip]] = {
     codec.name: codec
-    for codec in (NCODEC_CLIPS, INTRA_CLIPS, X264_FAST, X264_LOW_DELAY, X265_LOW_DELAY, X264, X265, AV1_CLIPS)
+    for codec in (
+        NCODEC_CLIPS,
+        INTRA_CLIPS,
+        X264_FAST,
+        X264_LOW_DELAY,
+        X265_LOW_DELAY,
+        X264,
+        X265,
+        AV1_CLIPS,
+    )
 }
 """every codec of clips, by name"""
 

@@ -38,7 +38,9 @@ def _jpeg_quality_near(image: Image.Image, size: int) -> int:
     return min(range(1, 96), key=lambda quality: abs(len(_jpeg(image, quality)) - size))
 
 
-def _result(name: str, original: Pixels, data: bytes, encode_s: float, decode_s: float, decoded: Pixels) -> Comparison:
+def _result(
+    name: str, original: Pixels, data: bytes, encode_s: float, decode_s: float, decoded: Pixels
+) -> Comparison:
     bpp = 8 * len(data) / (original.shape[0] * original.shape[1])
     return Comparison(name, len(data), bpp, psnr(original, decoded), encode_s, decode_s, decoded)
 
@@ -46,7 +48,9 @@ def _result(name: str, original: Pixels, data: bytes, encode_s: float, decode_s:
 def compare(image: Image.Image, *, quality: float) -> list[Comparison]:
     """ncodec at a quality, and JPEG (optimized, 4:2:0) at the size that is nearest."""
     original = np.asarray(image)
-    ncodec.decode(ncodec.encode(image, quality=quality))  # loads the networks, which the figures leave out
+    ncodec.decode(
+        ncodec.encode(image, quality=quality)
+    )  # loads the networks, which the figures leave out
     start = time.perf_counter()
     data = ncodec.encode(image, quality=quality)
     middle = time.perf_counter()
@@ -65,7 +69,10 @@ def compare(image: Image.Image, *, quality: float) -> list[Comparison]:
 def side_by_side(original: Pixels, results: list[Comparison]) -> Image.Image:
     """The original and each result in a row, each under its label."""
     height, width, _ = original.shape
-    panels = [("original", original), *((f"{r.name}  {r.size:,} bytes  {r.psnr:.2f} dB", r.pixels) for r in results)]
+    panels = [
+        ("original", original),
+        *((f"{r.name}  {r.size:,} bytes  {r.psnr:.2f} dB", r.pixels) for r in results),
+    ]
     sheet = Image.new("RGB", (width * len(panels), height + LABEL_HEIGHT), "white")
     draw = ImageDraw.Draw(sheet)
     for i, (label, pixels) in enumerate(panels):

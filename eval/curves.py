@@ -43,7 +43,8 @@ class MeanCurve:
 def mean_curve(measured: Measured, sources: Sequence[Source], metrics: Sequence[str]) -> MeanCurve:
     """Means of bits per pixel and of each metric over the pictures or clips.
 
-    A quality that failed on one picture is left out, and a metric that is not defined for one is left out.
+    A quality that failed on one picture is left out, and a metric that is not defined for one is
+    left out.
     """
     pixels = {source.name: source.pixels for source in sources}
     points = []
@@ -54,7 +55,11 @@ def mean_curve(measured: Measured, sources: Sequence[Source], metrics: Sequence[
             continue
         values = {key: [o.metrics.get(key) for _, o in good] for key in metrics}
         known = {key: [v for v in found if v is not None] for key, found in values.items()}
-        means = {key: ALL_METRICS[key].mean(found) for key, found in known.items() if len(found) == len(good)}
+        means = {
+            key: ALL_METRICS[key].mean(found)
+            for key, found in known.items()
+            if len(found) == len(good)
+        }
         points.append(
             MeanPoint(
                 quality,
@@ -69,11 +74,15 @@ def mean_curve(measured: Measured, sources: Sequence[Source], metrics: Sequence[
 
 def data_sets() -> dict[str, set[str]]:
     """Data sets for which curves were published, by name, and the keys of their pictures."""
-    return {path.stem: set(json.loads(path.read_text("utf-8"))["pictures"]) for path in PUBLISHED.glob("*.json")}
+    return {
+        path.stem: set(json.loads(path.read_text("utf-8"))["pictures"])
+        for path in PUBLISHED.glob("*.json")
+    }
 
 
 def published_curves(sources: Sequence[Source]) -> list[MeanCurve]:
-    """Curves that others published for just these pictures, with where they come from; empty for other pictures."""
+    """Curves that others published for just these pictures, with where they come from; empty for
+    other pictures."""
     keys = {source.key for source in sources}
     known = next((name for name, pictures in data_sets().items() if pictures == keys), None)
     if known is None:
@@ -83,7 +92,9 @@ def published_curves(sources: Sequence[Source]) -> list[MeanCurve]:
         MeanCurve(
             f"{entry['name']} (published)",
             [
-                MeanPoint(i, bpp, {key: values[i] for key, values in entry["metrics"].items()}, 0.0, 0.0)
+                MeanPoint(
+                    i, bpp, {key: values[i] for key, values in entry["metrics"].items()}, 0.0, 0.0
+                )
                 for i, bpp in enumerate(entry["bpp"])
             ],
             entry["source"],

@@ -1,4 +1,5 @@
-"""Whether quality sinks where no intra frame comes: a few frames of a clip, played to and fro after one of them."""
+"""Whether quality sinks where no intra frame comes: a few frames of a clip, played to and fro after
+one of them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -37,9 +38,11 @@ class Drift:
 
 
 def back_and_forth(clip: Clip) -> Clip:
-    """The first frames forwards, backwards, and so on; at so many frames a second no intra frame is due.
+    """The first frames forwards, backwards, and so on; at so many frames a second no intra frame is
+    due.
 
-    Raises InputError for fewer than `PLAYED` frames, which would not show the same pictures early and late.
+    Raises InputError for fewer than `PLAYED` frames, which would not show the same pictures early
+    and late.
     """
     if len(clip.frames) < PLAYED:
         msg = f"{clip.name}: expected at least {PLAYED} frames, got {len(clip.frames)}"
@@ -49,7 +52,9 @@ def back_and_forth(clip: Clip) -> Clip:
     return replace(clip, rate=Fraction(FRAMES), frames=played)
 
 
-def measure_drift(clips: Sequence[Path], qualities: Sequence[float], *, advance: Callable[[int], None]) -> list[Drift]:
+def measure_drift(
+    clips: Sequence[Path], qualities: Sequence[float], *, advance: Callable[[int], None]
+) -> list[Drift]:
     """Code every clip at every quality; `advance` is called after each.
 
     Raises InputError for what is no clip, and for a cut in it, after which quality starts anew.
@@ -73,7 +78,12 @@ def measure_drift(clips: Sequence[Path], qualities: Sequence[float], *, advance:
 def drift_chart(drifts: Sequence[Drift]) -> alt.FacetChart:
     """PSNR over frames, a panel for each quality."""
     rows = [
-        {"clip": drift.clip, "quality": f"quality {drift.quality:g}", "frame": frame, "psnr": round(psnr, 3)}
+        {
+            "clip": drift.clip,
+            "quality": f"quality {drift.quality:g}",
+            "frame": frame,
+            "psnr": round(psnr, 3),
+        }
         for drift in drifts
         for frame, psnr in enumerate(drift.psnr)
     ]
@@ -83,5 +93,7 @@ def drift_chart(drifts: Sequence[Drift]) -> alt.FacetChart:
         y=alt.Y("psnr:Q", title="PSNR 6:1:1, dB", scale=alt.Scale(zero=False)),
         color=alt.Color("clip:N", title=None),
     ).properties(width=300, height=300)
-    chart: alt.FacetChart = lines.facet(alt.Column("quality:N", title=None)).resolve_scale(y="independent")
+    chart: alt.FacetChart = lines.facet(alt.Column("quality:N", title=None)).resolve_scale(
+        y="independent"
+    )
     return chart

@@ -26,19 +26,28 @@ class Effort:
 
 
 def measure_efforts(
-    pictures: Sequence[Pixels], efforts: Sequence[int], *, threads: int | None, advance: Callable[[int], None]
+    pictures: Sequence[Pixels],
+    efforts: Sequence[int],
+    *,
+    threads: int | None,
+    advance: Callable[[int], None],
 ) -> list[Effort]:
-    """Encode and decode every picture at `QUALITIES` with every effort; `advance` is called after each."""
+    """Encode and decode every picture at `QUALITIES` with every effort; `advance` is called after
+    each."""
     results = []
     for effort in efforts:
         codec = open_codec(threads=threads)
-        codec.encode(from_array(pictures[0][:64, :64]), qp=0, effort=effort)  # loads what is left out of the times
+        codec.encode(
+            from_array(pictures[0][:64, :64]), qp=0, effort=effort
+        )  # loads what is left out of the times
         curve, seconds = [], []
         for quality in QUALITIES:
             rates, qualities = [], []
             for pixels in pictures:
                 start = time.perf_counter()
-                data = codec.encode(from_array(pixels), qp=quality_to_qp(quality), effort=effort).data
+                data = codec.encode(
+                    from_array(pixels), qp=quality_to_qp(quality), effort=effort
+                ).data
                 seconds.append(time.perf_counter() - start)
                 rates.append(8 * len(data) / (pixels.shape[0] * pixels.shape[1]))
                 qualities.append(psnr(pixels, codec.decode(data).pixels))
@@ -50,4 +59,7 @@ def measure_efforts(
 
 def saved(results: Sequence[Effort]) -> list[float]:
     """BD-rate of every effort against the first, in percent."""
-    return [bd_rate(results[0].curve, result.curve) if result is not results[0] else 0.0 for result in results]
+    return [
+        bd_rate(results[0].curve, result.curve) if result is not results[0] else 0.0
+        for result in results
+    ]

@@ -30,10 +30,18 @@ def ffmpeg_version() -> str:
 
 
 def run_ffmpeg(arguments: Sequence[str | Path], data: bytes = b"") -> bytes:
-    """Standard output of a run with `data` as standard input; raises InputError with FFmpeg's last line."""
+    """Standard output of a run with `data` as standard input; raises InputError with FFmpeg's last
+    line."""
     import imageio_ffmpeg
 
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y", *map(str, arguments)]
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-hide_banner",
+        "-loglevel",
+        "error",
+        "-y",
+        *map(str, arguments),
+    ]
     done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=TIMEOUT_S)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason"]
@@ -43,9 +51,11 @@ def run_ffmpeg(arguments: Sequence[str | Path], data: bytes = b"") -> bytes:
 
 
 def vmaf(original: bytes, decoded: bytes, *, size: str, rate: str) -> tuple[float, int]:
-    """Mean VMAF of raw 8-bit 4:2:0 frames of a size such as 640x360, and how many frames were compared.
+    """Mean VMAF of raw 8-bit 4:2:0 frames of a size such as 640x360, and how many frames were
+    compared.
 
-    Frames are numbered anew on both sides: with time stamps of two kinds, VMAF compares shifted frames.
+    Frames are numbered anew on both sides: with time stamps of two kinds, VMAF compares shifted
+    frames.
     """
     with TemporaryDirectory() as folder:
         place = Path(folder)
@@ -56,7 +66,9 @@ def vmaf(original: bytes, decoded: bytes, *, size: str, rate: str) -> tuple[floa
             inputs += [*raw, "-i", place / name]
         anew = "settb=AVTB,setpts=N/25/TB"
         log = place / "log.json"
-        graph = f"[0:v]{anew}[a];[1:v]{anew}[b];[a][b]libvmaf=n_threads=1:log_fmt=json:log_path={log}"
+        graph = (
+            f"[0:v]{anew}[a];[1:v]{anew}[b];[a][b]libvmaf=n_threads=1:log_fmt=json:log_path={log}"
+        )
         run_ffmpeg([*inputs, "-lavfi", graph, "-f", "null", "-"])
         report = json.loads(log.read_text("utf-8"))
     return float(report["pooled_metrics"]["vmaf"]["mean"]), len(report["frames"])

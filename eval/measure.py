@@ -30,23 +30,34 @@ class Measured:
 
 
 def find_files(paths: Sequence[Path]) -> tuple[Medium, list[Path]]:
-    """Picture files or clips, and those directly inside folders, sorted; raises InputError for none, or both."""
+    """Picture files or clips, and those directly inside folders, sorted; raises InputError for
+    none, or both."""
     found: list[Path] = []
     for path in paths:
         known = PICTURES.suffixes | CLIPS.suffixes
-        found += sorted(p for p in path.iterdir() if p.suffix.lower() in known) if path.is_dir() else [path]
+        found += (
+            sorted(p for p in path.iterdir() if p.suffix.lower() in known)
+            if path.is_dir()
+            else [path]
+        )
     if not found:
         msg = f"expected pictures or clips in {', '.join(map(str, paths))}, got none"
         raise InputError(msg)
     clips = [path for path in found if path.suffix.lower() in CLIPS.suffixes]
     if clips and len(clips) < len(found):
-        msg = f"expected pictures or clips, got both: {next(p for p in found if p not in clips)} and {clips[0]}"
+        msg = (
+            f"expected pictures or clips, got both: {next(p for p in found if p not in clips)} and "
+            f"{clips[0]}"
+        )
         raise InputError(msg)
     return CLIPS if clips else PICTURES, found
 
 
-def load_sources(medium: Medium, paths: Sequence[Path], *, frames: int = 1) -> tuple[list[Source], list[str]]:
-    """Sources in the order given, named apart even where their files share a name, and why others cannot be read.
+def load_sources(
+    medium: Medium, paths: Sequence[Path], *, frames: int = 1
+) -> tuple[list[Source], list[str]]:
+    """Sources in the order given, named apart even where their files share a name, and why others
+    cannot be read.
 
     Of clips, at most so many frames are taken. Raises InputError when no source is left.
     """
@@ -64,12 +75,16 @@ def load_sources(medium: Medium, paths: Sequence[Path], *, frames: int = 1) -> t
         except InputError as error:
             unreadable.append(str(error))
     if not sources:
-        msg = f"expected at least one of the {medium.name} to be readable, got none; {unreadable[0]}"
+        msg = (
+            f"expected at least one of the {medium.name} to be readable, got none; {unreadable[0]}"
+        )
         raise InputError(msg)
     return sources, unreadable
 
 
-def measure_point(codec: Codec[Any], content: Any, quality: float, metrics: Sequence[str]) -> Outcome:
+def measure_point(
+    codec: Codec[Any], content: Any, quality: float, metrics: Sequence[str]
+) -> Outcome:
     """Encode, decode and compare; whatever a library raises becomes a failure with its sentence."""
     try:
         coded = codec.run(content, quality)
@@ -94,15 +109,24 @@ def _measure_source(
     medium: str, codec: str, source: Source, qualities: Sequence[float], metrics: Sequence[str]
 ) -> list[Outcome]:
     content, whole = MEDIA[medium].read(source), MEDIA[medium].codecs[codec]
-    return [measure_point(whole, content, quality, due(whole, quality, metrics)) for quality in qualities]
+    return [
+        measure_point(whole, content, quality, due(whole, quality, metrics))
+        for quality in qualities
+    ]
 
 
 def run_in_pool(
-    work: Callable[[*Arguments], Result], tasks: Sequence[tuple[*Arguments]], jobs: int, *, fresh: bool = False
+    work: Callable[[*Arguments], Result],
+    tasks: Sequence[tuple[*Arguments]],
+    jobs: int,
+    *,
+    fresh: bool = False,
 ) -> Iterator[tuple[tuple[*Arguments], Result | str]]:
-    """Each task with its result, or with a sentence when it failed, as they are done in several processes.
+    """Each task with its result, or with a sentence when it failed, as they are done in several
+    processes.
 
-    A library that takes its process down fails its own task alone. `fresh` gives each task a process of its own.
+    A library that takes its process down fails its own task alone. `fresh` gives each task a
+    process of its own.
     """
     lost = []
     with _pool(jobs, fresh=fresh) as pool:
@@ -134,10 +158,13 @@ def _result_of(future: Future[Any]) -> Any:
 
 
 def _pool(jobs: int, *, fresh: bool) -> ProcessPoolExecutor:
-    # One thread for each codec: matrix products whose threads outnumber the cores wait for each other for minutes.
+    # One thread for each codec: matrix products whose threads outnumber the cores wait for each
+    # other for minutes.
     os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
     # Forked copies of a process that runs threads of its own can hang.
-    return ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), max_tasks_per_child=1 if fresh else None)
+    return ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), max_tasks_per_child=1 if fresh else None
+    )
 
 
 def measure(
@@ -164,7 +191,9 @@ def measure(
                 wanted = due(medium.codecs[codec.name], quality, metrics)
                 point = store.points(codec, key, wanted).get(quality)
                 if point is not None:
-                    known[quality] = replace(point, metrics={name: point.metrics[name] for name in wanted})
+                    known[quality] = replace(
+                        point, metrics={name: point.metrics[name] for name in wanted}
+                    )
             found[codec.name, key] = known
             lacking = tuple(quality for quality in codec.qualities if quality not in known)
             advance(len(codec.qualities) - len(lacking))
@@ -172,11 +201,15 @@ def measure(
                 todo[medium.name, codec.name, source, lacking, tuple(metrics)] = codec
     for task, result in run_in_pool(_measure_source, list(todo), jobs):
         codec, key = todo[task], task[2].key
-        outcomes = [Failure(quality, result) for quality in task[3]] if isinstance(result, str) else result
+        outcomes = (
+            [Failure(quality, result) for quality in task[3]] if isinstance(result, str) else result
+        )
         store.add(codec, key, [o for o in outcomes if isinstance(o, Point)])
         found[codec.name, key] |= {outcome.quality: outcome for outcome in outcomes}
         advance(len(outcomes))
     return [
-        Measured(codec, {s.name: [found[codec.name, s.key][q] for q in codec.qualities] for s in sources})
+        Measured(
+            codec, {s.name: [found[codec.name, s.key][q] for q in codec.qualities] for s in sources}
+        )
         for codec in codecs
     ]

@@ -40,7 +40,8 @@ class Source:
 
 @dataclass(frozen=True)
 class Medium:
-    """Pictures or clips. Codecs and metrics take what `read` gives; they are found by name in other processes."""
+    """Pictures or clips. Codecs and metrics take what `read` gives; they are found by name in other
+    processes."""
 
     name: str
     suffixes: frozenset[str]
@@ -74,7 +75,9 @@ def read_pixels(path: Path) -> Pixels:
 def _load_picture(path: Path, name: str, most: int) -> Source:
     pixels = read_pixels(path)
     height, width, _ = pixels.shape
-    return Source(name, path, width, height, picture_key(pixels), load_picture(path).alpha is not None)
+    return Source(
+        name, path, width, height, picture_key(pixels), load_picture(path).alpha is not None
+    )
 
 
 def _load_clip(path: Path, name: str, most: int) -> Source:
@@ -83,7 +86,14 @@ def _load_clip(path: Path, name: str, most: int) -> Source:
     return Source(name, path, first.width, first.height, clip.key, frames=len(clip.frames))
 
 
-PICTURES = Medium("pictures", PICTURE_SUFFIXES, CODECS, METRICS, _load_picture, lambda source: read_pixels(source.path))
+PICTURES = Medium(
+    "pictures",
+    PICTURE_SUFFIXES,
+    CODECS,
+    METRICS,
+    _load_picture,
+    lambda source: read_pixels(source.path),
+)
 CLIPS = Medium(
     "clips",
     CLIP_SUFFIXES,
@@ -93,5 +103,7 @@ CLIPS = Medium(
     lambda source: read_clip(source.path, most=source.frames),
 )
 MEDIA = {medium.name: medium for medium in (PICTURES, CLIPS)}
-ALL_METRICS: dict[str, Metric[Any]] = {key: m for medium in MEDIA.values() for key, m in medium.metrics.items()}
+ALL_METRICS: dict[str, Metric[Any]] = {
+    key: m for medium in MEDIA.values() for key, m in medium.metrics.items()
+}
 """by key"""

@@ -22,9 +22,11 @@ def measure_memory(
     jobs: int,
     advance: Callable[[int], None],
 ) -> dict[str, float]:
-    """Megabytes that each codec takes beyond the source itself, at its middle quality; by the codec's name.
+    """Megabytes that each codec takes beyond the source itself, at its middle quality; by the
+    codec's name.
 
-    Left out are codecs that failed or that start another process, and systems that do not count as Linux does.
+    Left out are codecs that failed or that start another process, and systems that do not count as
+    Linux does.
     """
     found: dict[str, float] = {}
     todo: dict[tuple[str, str, Source], Path] = {}

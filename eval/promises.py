@@ -1,4 +1,5 @@
-"""Whether a picture comes back as good as every quality promises, never worse at a higher one, and small enough."""
+"""Whether a picture comes back as good as every quality promises, never worse at a higher one, and
+small enough."""
 
 import io
 import time
@@ -67,12 +68,15 @@ class Checked:
         limit = LARGEST_SHARE * self.webp + SPARE_BYTES
         for trial in self.trials:
             if trial.psnr < trial.promised:
-                yield f"quality {trial.quality}: expected at least {trial.promised:.2f} dB, got {trial.psnr:.2f}"
+                least = f"expected at least {trial.promised:.2f} dB"
+                yield f"quality {trial.quality}: {least}, got {trial.psnr:.2f}"
             if trial.size > limit:
-                yield f"quality {trial.quality}: expected at most {limit:.0f} bytes, got {trial.size}"
+                most = f"expected at most {limit:.0f} bytes"
+                yield f"quality {trial.quality}: {most}, got {trial.size}"
         for below, above in pairwise(self.trials):
             if above.psnr < below.psnr - LARGEST_FALL:
-                yield f"quality {above.quality}: {above.psnr:.2f} dB, after {below.psnr:.2f} at {below.quality}"
+                fall = f"{above.psnr:.2f} dB, after {below.psnr:.2f} at {below.quality}"
+                yield f"quality {above.quality}: {fall}"
 
 
 def check_picture(path: Path, effort: int, qualities: Sequence[int] = QUALITIES) -> Checked:
@@ -86,23 +90,33 @@ def check_picture(path: Path, effort: int, qualities: Sequence[int] = QUALITIES)
         encoded = codec.encode(picture, qp=qp, effort=effort)
         seconds = time.perf_counter() - start
         psnr = min(visible_psnr(picture, codec.decode(encoded.data).pixels), EXACT_PSNR)
-        trials.append(Trial(quality, len(encoded.data), psnr, codec.model.floor(qp), encoded.exact, seconds))
+        trials.append(
+            Trial(quality, len(encoded.data), psnr, codec.model.floor(qp), encoded.exact, seconds)
+        )
     others = (_size(picture, "WEBP", lossless=True), _size(picture, "PNG", optimize=True))
     lossless = len(encode_picture(picture, EncodeSettings(quality="lossless")).data)
-    return Checked(path.name, effort, picture.width * picture.height, lossless, *others, tuple(trials))
+    return Checked(
+        path.name, effort, picture.width * picture.height, lossless, *others, tuple(trials)
+    )
 
 
 def check_pictures(
     paths: Sequence[Path], efforts: Sequence[int], *, jobs: int
 ) -> Iterator[tuple[tuple[Path, int], Checked | str]]:
-    """Each picture and effort with its result, or with the sentence of its failure, as they are done."""
-    yield from run_in_pool(check_picture, [(path, effort) for effort in efforts for path in paths], jobs)
+    """Each picture and effort with its result, or with the sentence of its failure, as they are
+    done."""
+    yield from run_in_pool(
+        check_picture, [(path, effort) for effort in efforts for path in paths], jobs
+    )
 
 
 def _size(picture: Picture, form: str, **options: bool) -> int:
     """Bytes of a picture in a format of Pillow."""
     is_plane = picture.grey and form == "PNG"
-    stream, image = io.BytesIO(), Image.fromarray(picture.pixels[:, :, 0] if is_plane else picture.pixels)
+    stream, image = (
+        io.BytesIO(),
+        Image.fromarray(picture.pixels[:, :, 0] if is_plane else picture.pixels),
+    )
     if picture.alpha is not None:
         image.putalpha(Image.fromarray(picture.alpha))
     image.save(stream, form, **options)
@@ -110,12 +124,27 @@ def _size(picture: Picture, form: str, **options: bool) -> int:
 
 
 def table_of(checked: Sequence[Checked]) -> Iterator[str]:
-    """Lines of a table of bytes by kind, the first word of a picture's name, at the middle quality and lossless."""
-    yield f"{'kind':14}{'pictures':>9}{'effort':>7}{'q 50':>11}{'least dB':>9}{'lossless':>11}{'WebP':>11}{'PNG':>11}"
+    """Lines of a table of bytes by kind, the first word of a picture's name, at the middle quality
+    and lossless."""
+    yield (
+        f"{'kind':14}{'pictures':>9}{'effort':>7}{'q 50':>11}{'least dB':>9}"
+        f"{'lossless':>11}{'WebP':>11}{'PNG':>11}"
+    )
     for kind, effort in sorted({(each.kind, each.effort) for each in checked}):
         alike = [each for each in checked if (each.kind, each.effort) == (kind, effort)]
         middle = [trial for each in alike for trial in each.trials if trial.quality == MIDDLE]
-        sizes = sum(trial.size for trial in middle), min((trial.psnr for trial in middle), default=0.0)
-        others = (sum(values) for values in zip(*((each.lossless, each.webp, each.png) for each in alike), strict=True))
+        sizes = (
+            sum(trial.size for trial in middle),
+            min((trial.psnr for trial in middle), default=0.0),
+        )
+        others = (
+            sum(values)
+            for values in zip(
+                *((each.lossless, each.webp, each.png) for each in alike), strict=True
+            )
+        )
         lossless, webp, png = others
-        yield f"{kind:14}{len(alike):9}{effort:7}{sizes[0]:11,}{sizes[1]:9.1f}{lossless:11,}{webp:11,}{png:11,}"
+        yield (
+            f"{kind:14}{len(alike):9}{effort:7}{sizes[0]:11,}{sizes[1]:9.1f}"
+            f"{lossless:11,}{webp:11,}{png:11,}"
+        )

@@ -69,7 +69,8 @@ class Report:
         return [*self.problems, *points, *self._gaps()]
 
     def _gaps(self) -> list[str]:
-        """Metrics without curves because of pictures for which they are not defined, and planes left out."""
+        """Metrics without curves because of pictures for which they are not defined, and planes
+        left out."""
         gaps = []
         for metric in self.metrics:
             undefined = sorted(
@@ -77,36 +78,53 @@ class Report:
                     picture
                     for measured in self.measured
                     for picture, outcomes in measured.outcomes.items()
-                    if any(isinstance(o, Point) and o.metrics.get(metric.key, 0) is None for o in outcomes)
+                    if any(
+                        isinstance(o, Point) and o.metrics.get(metric.key, 0) is None
+                        for o in outcomes
+                    )
                 }
             )
             if metric.most is not None:
-                gaps.append(f"{metric.label} is measured at {metric.most} qualities of each codec at most")
+                gaps.append(
+                    f"{metric.label} is measured at {metric.most} qualities of each codec at most"
+                )
             if undefined:
-                gaps.append(f"{metric.label} has no curves: {', '.join(undefined)} too small for it")
+                gaps.append(
+                    f"{metric.label} has no curves: {', '.join(undefined)} too small for it"
+                )
         if opaque := [source.name for source in self.sources if source.alpha]:
             gaps.append(f"the alpha plane of {', '.join(opaque)} is left out")
         return gaps
 
     def rate_differences(self, metric: str) -> dict[str, dict[str, float | str]]:
-        """BD-rate in percent of every curve against every other, by anchor and then by codec; or why there is none."""
+        """BD-rate in percent of every curve against every other, by anchor and then by codec; or
+        why there is none."""
         shown = [curve for curve in self.curves if len(curve.curve(metric)) > 1]
-        return {a.name: {t.name: rate_difference(a, t, metric) for t in shown if t is not a} for a in shown}
+        return {
+            a.name: {t.name: rate_difference(a, t, metric) for t in shown if t is not a}
+            for a in shown
+        }
 
     def rates_of_ours(self, metric: str) -> dict[str, float | str]:
         """BD-rate in percent of ncodec against every other curve; empty without ncodec.
 
-        That is no quotient of rates against a third codec, each of which is over a range of quality of its own.
+        That is no quotient of rates against a third codec, each of which is over a range of quality
+        of its own.
         """
         rates = self.rate_differences(metric)
-        return {name: against[NCODEC.name] for name, against in rates.items() if NCODEC.name in against}
+        return {
+            name: against[NCODEC.name] for name, against in rates.items() if NCODEC.name in against
+        }
 
     def picture_differences(self, metric: str) -> list[dict[str, float | str]]:
-        """For each source, the BD-rate of ncodec against every other measured codec; empty without ncodec."""
+        """For each source, the BD-rate of ncodec against every other measured codec; empty without
+        ncodec."""
         rows = []
         for source in self.sources:
             curves = {
-                m.codec.name: mean_curve(Measured(m.codec, {source.name: m.outcomes[source.name]}), [source], [metric])
+                m.codec.name: mean_curve(
+                    Measured(m.codec, {source.name: m.outcomes[source.name]}), [source], [metric]
+                )
                 for m in self.measured
             }
             row: dict[str, float | str] = {"name": source.name, "size": _size(source)}
@@ -124,7 +142,8 @@ def _size(source: Source) -> str:
 
 
 def choose_codecs(medium: Medium, names: Sequence[str]) -> list[Codec[Any]]:
-    """Codecs by name, every one when none is named; raises InputError for a name that does not exist."""
+    """Codecs by name, every one when none is named; raises InputError for a name that does not
+    exist."""
     for name in names:
         if name not in medium.codecs:
             msg = f"expected a codec of {medium.name} among {', '.join(medium.codecs)}, got {name}"
@@ -151,16 +170,33 @@ def make_report(
     sources, unreadable = load_sources(medium, paths, frames=frames)
     present = [thinned(codec) if quick else codec for codec in codecs if codec.missing is None]
     if not present:
-        msg = f"none of the codecs can be measured here: {'; '.join(f'{c.name} needs {c.missing}' for c in codecs)}"
+        msg = (
+            f"none of the codecs can be measured here: "
+            f"{'; '.join(f'{c.name} needs {c.missing}' for c in codecs)}"
+        )
         raise InputError(msg)
-    metrics = [m for m in medium.metrics.values() if m.available and (m.key == medium.main_metric or not quick)]
+    metrics = [
+        m
+        for m in medium.metrics.values()
+        if m.available and (m.key == medium.main_metric or not quick)
+    ]
     absent = [] if quick else [m for m in medium.metrics.values() if not m.available]
     keys = [metric.key for metric in metrics]
     points = len(sources) * sum(len(codec.qualities) for codec in present)
     measured = measure(
-        medium, sources, present, metrics=keys, store=store, jobs=jobs, advance=progress("measure", points),
-    )  # fmt: skip
-    sampled = [c for c in present if isinstance(c, PictureCodec) and c.name in {s.name for s in SAMPLE_CODECS}]
+        medium,
+        sources,
+        present,
+        metrics=keys,
+        store=store,
+        jobs=jobs,
+        advance=progress("measure", points),
+    )
+    sampled = [
+        c
+        for c in present
+        if isinstance(c, PictureCodec) and c.name in {s.name for s in SAMPLE_CODECS}
+    ]
     shown = sources[:: max(1, len(sources) // SAMPLE_PICTURES)][:SAMPLE_PICTURES] if sampled else []
     samples, unsampled = make_samples(
         shown, sampled, rates=SAMPLE_RATES, store=store, jobs=jobs,
@@ -170,7 +206,12 @@ def make_report(
     if not quick:
         largest = max(sources, key=lambda source: source.pixels)
         memory = measure_memory(
-            medium, largest, present, store=store, jobs=jobs, advance=progress("memory", len(present))
+            medium,
+            largest,
+            present,
+            store=store,
+            jobs=jobs,
+            advance=progress("memory", len(present)),
         )
     return Report(
         medium=medium,
@@ -184,7 +225,9 @@ def make_report(
         measured=measured,
         curves=[mean_curve(m, sources, keys) for m in measured] + published_curves(sources),
         samples=samples,
-        problems=unreadable + unsampled + [f"{m.label} is absent: it needs {m.distribution}" for m in absent],
+        problems=unreadable
+        + unsampled
+        + [f"{m.label} is absent: it needs {m.distribution}" for m in absent],
     )
 
 
@@ -197,4 +240,10 @@ def thinned(codec: Codec[Any]) -> Codec[Any]:
 
 def _note(codec: Codec[Any], memory: float | None) -> CodecNote:
     missing, version = codec.missing, codec.version
-    return CodecNote(codec.name, codec.settings, version() if missing is None else missing, missing is None, memory)
+    return CodecNote(
+        codec.name,
+        codec.settings,
+        version() if missing is None else missing,
+        missing is None,
+        memory,
+    )

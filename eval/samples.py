@@ -50,7 +50,8 @@ def make_samples(
     jobs: int,
     advance: Callable[[int], None],
 ) -> tuple[list[Sample], list[str]]:
-    """One sample for each picture, codec and rate, and the originals; and a sentence for each that failed."""
+    """One sample for each picture, codec and rate, and the originals; and a sentence for each that
+    failed."""
     samples: list[Sample] = [_original(source) for source in sources]
     failures: list[str] = []
     todo: list[tuple[str, Path, str, float, Sizes]] = []
@@ -64,7 +65,9 @@ def make_samples(
                     samples.append(known)
                     advance(1)
                     continue
-                sizes = tuple((quality, p.size) for quality, p in store.points(codec, source.key, []).items())
+                sizes = tuple(
+                    (quality, p.size) for quality, p in store.points(codec, source.key, []).items()
+                )
                 task = (codec.name, source.path, source.name, rate, sizes)
                 todo.append(task)
                 kept[task] = path
@@ -92,23 +95,32 @@ def _read(path: Path) -> Sample | None:
         return None
 
 
-def _make_sample(codec_name: str, path: Path, picture: str, target_bpp: float, sizes: Sizes) -> Sample:
+def _make_sample(
+    codec_name: str, path: Path, picture: str, target_bpp: float, sizes: Sizes
+) -> Sample:
     codec, pixels = CODECS[codec_name], read_pixels(path)
     data = encode_within(codec, pixels, target_bpp, sizes)
     decoded = codec.decode(data)[: pixels.shape[0], : pixels.shape[1]]
     bpp = 8 * len(data) / (pixels.shape[0] * pixels.shape[1])
-    return Sample(codec_name, picture, target_bpp, bpp, psnr(pixels, decoded), _data_uri(_middle(decoded)))
+    return Sample(
+        codec_name, picture, target_bpp, bpp, psnr(pixels, decoded), _data_uri(_middle(decoded))
+    )
 
 
-def encode_within(codec: PictureCodec, pixels: Pixels, target_bpp: float, sizes: Sizes = ()) -> bytes:
-    """The largest file of whole-numbered quality that does not pass a rate, or the smallest there is.
+def encode_within(
+    codec: PictureCodec, pixels: Pixels, target_bpp: float, sizes: Sizes = ()
+) -> bytes:
+    """The largest file of whole-numbered quality that does not pass a rate, or the smallest there
+    is.
 
     `sizes` that are known already save most of the search.
     """
     limit = target_bpp * pixels.shape[0] * pixels.shape[1] / 8
     first, last = codec.qualities[0], codec.qualities[-1]
     step = 1 if last > first else -1
-    low = max((round(step * (quality - first)) for quality, size in sizes if size <= limit), default=0)
+    low = max(
+        (round(step * (quality - first)) for quality, size in sizes if size <= limit), default=0
+    )
     beyond = (round(step * (quality - first)) - 1 for quality, size in sizes if size > limit)
     high = max(low, min(beyond, default=round(abs(last - first))))
     best = None

@@ -59,9 +59,11 @@ def time_ncodec(image: Image.Image, *, effort: int, threads: int) -> Speed:
 
 
 def time_compressai(image: Image.Image, *, threads: int, quality: int = 4) -> Speed:
-    """CompressAI's `mbt2018-mean`, its own compress and decompress; raises BackendError where it is not installed.
+    """CompressAI's `mbt2018-mean`, its own compress and decompress; raises BackendError where it is
+    not installed.
 
-    The architecture decides the time; its published weights need a download, so untrained ones stand in.
+    The architecture decides the time; its published weights need a download, so untrained ones
+    stand in.
     """
     try:
         import torch
@@ -79,7 +81,9 @@ def time_compressai(image: Image.Image, *, threads: int, quality: int = 4) -> Sp
     with torch.inference_mode():
         coded = network.compress(pixels)
         encode_s = _median_s(lambda: network.compress(pixels), PEER_REPEATS)
-        decode_s = _median_s(lambda: network.decompress(coded["strings"], coded["shape"]), PEER_REPEATS)
+        decode_s = _median_s(
+            lambda: network.decompress(coded["strings"], coded["shape"]), PEER_REPEATS
+        )
     return Speed("CompressAI mbt2018-mean", encode_s, decode_s)
 
 
@@ -94,7 +98,10 @@ def time_processes(image: Image.Image) -> dict[str, float]:
             "ncodec decode": ["decode", str(coded), "-f", "-o", str(decoded)],
             "ncodec --help": ["--help"],
         }
-        return {name: _median_s(partial(_run, [*command, *run]), PROCESS_REPEATS) for name, run in runs.items()}
+        return {
+            name: _median_s(partial(_run, [*command, *run]), PROCESS_REPEATS)
+            for name, run in runs.items()
+        }
 
 
 def _run(command: list[str]) -> None:

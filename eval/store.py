@@ -57,7 +57,8 @@ class Store:
         return {quality: p for quality, p in known.items() if set(metrics) <= set(p.metrics)}
 
     def add(self, codec: Codec[Any], picture: str, points: Sequence[Point]) -> None:
-        """Keep points and write the file whole, so that an interrupted run leaves nothing half-written.
+        """Keep points and write the file whole, so that an interrupted run leaves nothing
+        half-written.
 
         What another run has written meanwhile stays.
         """
@@ -67,8 +68,12 @@ class Store:
             "codec": codec.name,
             "version": codec.version(),
             "settings": codec.settings,
-            "metrics": {metric.key: metric.version for metric in ALL_METRICS.values() if metric.available},
-            "pictures": {key: [asdict(p) for p in known.values()] for key, known in content.items()},
+            "metrics": {
+                metric.key: metric.version for metric in ALL_METRICS.values() if metric.available
+            },
+            "pictures": {
+                key: [asdict(p) for p in known.values()] for key, known in content.items()
+            },
         }
         self.folder.mkdir(parents=True, exist_ok=True)
         write_bytes((json.dumps(document) + "\n").encode(), self.path(codec), overwrite=True)
@@ -86,9 +91,14 @@ def _read(path: Path) -> dict[str, dict[float, Point]]:
         same = {
             key
             for key, known in document["metrics"].items()
-            if key in ALL_METRICS and ALL_METRICS[key].available and ALL_METRICS[key].version == known
+            if key in ALL_METRICS
+            and ALL_METRICS[key].available
+            and ALL_METRICS[key].version == known
         }
-        return {key: {p.quality: p for p in _points(points, same)} for key, points in document["pictures"].items()}
+        return {
+            key: {p.quality: p for p in _points(points, same)}
+            for key, points in document["pictures"].items()
+        }
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -64,12 +64,22 @@ def frame_model(tmp_path_factory: pytest.TempPathFactory, photo: npt.NDArray[np.
 
     torch.manual_seed(1)
     config = ImageConfig(
-        latent=96, hyper=8, encoder_width=16, encoder_depth=1, entropy_width=16, hyper_width=16, body_width=16,
-        body_depth=1, render_width=8, render_depth=1,
-    )  # fmt: skip
+        latent=96,
+        hyper=8,
+        encoder_width=16,
+        encoder_depth=1,
+        entropy_width=16,
+        hyper_width=16,
+        body_width=16,
+        body_depth=1,
+        render_width=8,
+        render_depth=1,
+    )
     network = FrameModel(FrameConfig(config, context_width=16, context_depth=1)).eval()
     with Image.open(ROOT / "docs" / "osprey.png") as image:
-        network.codec.start_from(patch_statistics([np.array(image.convert("RGB"))], config, crops=50))
+        network.codec.start_from(
+            patch_statistics([np.array(image.convert("RGB"))], config, crops=50)
+        )
     for hint in (network.context.to_means, network.context.to_body, network.context.to_encoder):
         hint.weight.data.normal_(std=0.02)
     network.codec.hyper_analysis.head.bias.data.normal_(std=2)  # else all of ẑ is zero

@@ -11,7 +11,8 @@ KODAK = ROOT.parent / "shared" / "data" / "kodak"
 
 
 def require_browser(*, allow_module_level: bool = False) -> None:
-    """Skip where Chromium or its driver is missing; fail if FAIL_WITHOUT_BROWSER is set, as it is in CI."""
+    """Skip where Chromium or its driver is missing; fail if FAIL_WITHOUT_BROWSER is set, as it is
+    in CI."""
     if shutil.which("chromium") and shutil.which("chromedriver"):
         return
     reason = "Chromium and its driver are not installed (make browser)"

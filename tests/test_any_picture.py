@@ -1,4 +1,5 @@
-"""Pictures that are not photographs: what comes back is never far from what went in, nor larger than lossless."""
+"""Pictures that are not photographs: what comes back is never far from what went in, nor larger
+than lossless."""
 
 import io
 from typing import Any
@@ -23,11 +24,24 @@ from ncodec.picture import Picture, from_array
 QPS = (6, 32, 57)
 ALL = {f"{member.kind}-{member.name}": member for member in members()}
 CHOSEN = [
-    "checkerboard-fields-of-1", "checkerboard-fields-of-8", "stripes-lying-1", "noise-black-and-white",
-    "noise-rgb-uniform", "noise-salt-and-pepper", "dither-ordered", "gradient-radial", "gradient-wheel",
-    "bars-colour-bars", "icon-gear-48", "icon-tile-192", "sprite-hero", "onebit-areas", "palette-of-16",
-    "lineart-plan", "chart-lines",
-]  # fmt: skip
+    "checkerboard-fields-of-1",
+    "checkerboard-fields-of-8",
+    "stripes-lying-1",
+    "noise-black-and-white",
+    "noise-rgb-uniform",
+    "noise-salt-and-pepper",
+    "dither-ordered",
+    "gradient-radial",
+    "gradient-wheel",
+    "bars-colour-bars",
+    "icon-gear-48",
+    "icon-tile-192",
+    "sprite-hero",
+    "onebit-areas",
+    "palette-of-16",
+    "lineart-plan",
+    "chart-lines",
+]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +56,9 @@ def lossless_webp(image: Image.Image) -> int:
 
 
 @pytest.mark.parametrize("name", CHOSEN)
-def test_drawings_are_as_good_as_promised_and_no_larger_than_lossless(codec: ImageCodec, name: str) -> None:
+def test_drawings_are_as_good_as_promised_and_no_larger_than_lossless(
+    codec: ImageCodec, name: str
+) -> None:
     member: Member = ALL[name]
     image = member.make()
     picture = from_pil(image)
@@ -56,9 +72,13 @@ def test_drawings_are_as_good_as_promised_and_no_larger_than_lossless(codec: Ima
         last = quality
 
 
-@pytest.mark.parametrize("size", [(1, 1), (17, 300), (144, 144), (160, 65), (720, 1280), (600, 800)])
+@pytest.mark.parametrize(
+    "size", [(1, 1), (17, 300), (144, 144), (160, 65), (720, 1280), (600, 800)]
+)
 @pytest.mark.parametrize("colour", [(128, 128, 128), (255, 255, 255), (255, 0, 255), (0, 0, 200)])
-def test_plain_pictures_are_exact_in_a_few_bytes(size: tuple[int, int], colour: tuple[int, int, int]) -> None:
+def test_plain_pictures_are_exact_in_a_few_bytes(
+    size: tuple[int, int], colour: tuple[int, int, int]
+) -> None:
     pixels = np.full((*size, 3), colour, dtype=np.uint8)
     data = ncodec.encode(pixels, quality=50)
     assert len(data) <= 100
@@ -102,7 +122,9 @@ def test_words_beside_a_photograph_are_exact_and_the_photograph_is_not(
 def test_lossless_gives_every_pixel_back(photo: np.ndarray, mode: str) -> None:
     image = Image.fromarray(photo).convert(mode)
     if "A" in mode:
-        image.putalpha(Image.fromarray(photo[:, :, 0]).point(lambda level: 0 if level < 90 else level))
+        image.putalpha(
+            Image.fromarray(photo[:, :, 0]).point(lambda level: 0 if level < 90 else level)
+        )
     data = ncodec.encode(image, quality="lossless")
     back = ncodec.decode(data)
     assert back.mode == mode
@@ -148,13 +170,17 @@ def test_a_least_psnr_is_met(codec: ImageCodec, name: str, least: float) -> None
 
 @pytest.mark.parametrize("least", [29.1, 36.6, 44.2])
 @pytest.mark.parametrize("side", [40, 150])
-def test_a_least_psnr_is_met_by_photographs(codec: ImageCodec, photo: Pixels, side: int, least: float) -> None:
+def test_a_least_psnr_is_met_by_photographs(
+    codec: ImageCodec, photo: Pixels, side: int, least: float
+) -> None:
     picture = from_array(photo[:side, :side])
     encoded = encode_to(codec, picture, Target(psnr=least), effort=0)
     assert visible_psnr(picture, codec.decode(encoded.data).pixels) >= least
 
 
-def test_what_is_seen_of_a_transparent_picture_is_as_good_as_promised(codec: ImageCodec, photo: Pixels) -> None:
+def test_what_is_seen_of_a_transparent_picture_is_as_good_as_promised(
+    codec: ImageCodec, photo: Pixels
+) -> None:
     alpha = np.zeros(photo.shape[:2], dtype=np.uint8)
     alpha[::4, ::4] = 255
     picture = Picture(photo, alpha=alpha)
@@ -162,23 +188,23 @@ def test_what_is_seen_of_a_transparent_picture_is_as_good_as_promised(codec: Ima
     assert visible_psnr(picture, shown) >= codec.model.floor(63)
 
 
-def test_a_picture_that_is_good_enough_is_drafted_once(
+def test_a_picture_that_is_good_enough_is_quantized_once(
     codec: ImageCodec, photo: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     smooth = np.linspace(0, 255, photo.shape[1]).astype(np.uint8)[None, :, None] // 3 + photo // 3
     quantized: list[int] = []
-    initial = ImageCodec.initial
+    quantize = ImageCodec.quantize
 
     def counted(self: ImageCodec, pixels: Pixels, *, qp: int, **options: Any) -> RenderedSymbols:
         quantized.append(qp)
-        return initial(self, pixels, qp=qp, **options)
+        return quantize(self, pixels, qp=qp, **options)
 
-    monkeypatch.setattr(ImageCodec, "draft", counted)
+    monkeypatch.setattr(ImageCodec, "quantize", counted)
     codec.encode(from_array(smooth), qp=40)
     assert quantized == [40]
 
 
-def test_a_draft_beside_exact_cells_is_whole(codec: ImageCodec, photo: Pixels) -> None:
+def test_quantizing_beside_exact_cells_is_whole(codec: ImageCodec, photo: Pixels) -> None:
     wide = np.tile(photo, (1, 5, 1))
     held = np.ones(cells_of(*wide.shape[:2]), dtype=np.bool_)
     held[0, 0] = False

@@ -114,7 +114,13 @@ def test_arrays_of_other_shapes_and_types_are_refused(array: npt.NDArray[np.gene
 
 
 def test_all_errors_share_a_base_and_join_a_builtin() -> None:
-    for child in (ncodec.FormatError, ncodec.InputError, ncodec.ModelError, ncodec.BackendError, ncodec.OutputError):
+    for child in (
+        ncodec.FormatError,
+        ncodec.InputError,
+        ncodec.ModelError,
+        ncodec.BackendError,
+        ncodec.OutputError,
+    ):
         assert issubclass(child, ncodec.NcodecError)
         assert any(issubclass(child, b) for b in (ValueError, LookupError, RuntimeError, OSError))
 
@@ -123,7 +129,9 @@ def test_an_unknown_model_is_refused(photo: Photo, coded: bytes) -> None:
     from ncodec.container.nci import Container, Header, pack, unpack
 
     container = unpack(coded)
-    header = Header(0xDEADBEEF, container.header.width, container.header.height, container.header.qp)
+    header = Header(
+        0xDEADBEEF, container.header.width, container.header.height, container.header.qp
+    )
     stranger = pack(Container(header, container.symbols))
     with pytest.raises(ncodec.ModelError, match="deadbeef"):
         ncodec.decode(stranger)
@@ -149,29 +157,44 @@ def test_open_files_are_read(photo: Photo, folder: Path, coded: bytes) -> None:
         assert ncodec.encode(stream, quality=30) == coded
     assert ncodec.decode(io.BytesIO(coded)) == ncodec.decode(coded)
     assert ncodec.info(io.BytesIO(coded)) == ncodec.info(coded)
-    with pytest.raises(InputError, match="expected a path, bytes, an open file, pixels or a Pillow image, got int"):
+    with pytest.raises(
+        InputError, match="expected a path, bytes, an open file, pixels or a Pillow image, got int"
+    ):
         ncodec.encode(7)  # type: ignore[arg-type]
 
 
 def test_files_are_overwritten_only_if_asked(photo: Photo, folder: Path) -> None:
     ncodec.encode(photo, "out.nci", quality=30)
     before = Path("out.nci").read_bytes()
-    with pytest.raises(ncodec.OutputError, match=r"out.nci: exists; -f \(overwrite=True\) overwrites it"):
+    with pytest.raises(
+        ncodec.OutputError, match=r"out.nci: exists; -f \(overwrite=True\) overwrites it"
+    ):
         ncodec.encode(photo, "out.nci", quality=60)
     assert Path("out.nci").read_bytes() == before
-    assert ncodec.encode(photo, "out.nci", quality=60, overwrite=True) == Path("out.nci").read_bytes() != before
+    assert (
+        ncodec.encode(photo, "out.nci", quality=60, overwrite=True)
+        == Path("out.nci").read_bytes()
+        != before
+    )
 
 
 def test_settings_are_keywords_and_keywords_go_first(photo: Photo, coded: bytes) -> None:
     settings = ncodec.EncodeSettings(quality=30, effort=0)
     assert ncodec.encode(photo, settings=settings, effort=None) == coded
-    assert ncodec.encode(photo, settings=settings) == ncodec.encode(photo, quality=30, effort=0) != coded
+    assert (
+        ncodec.encode(photo, settings=settings)
+        == ncodec.encode(photo, quality=30, effort=0)
+        != coded
+    )
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"quality": 30, "bpp": 1}, "expected one of quality, size, bpp and psnr, got quality, bpp"),
+        (
+            {"quality": 30, "bpp": 1},
+            "expected one of quality, size, bpp and psnr, got quality, bpp",
+        ),
         ({"effort": 10}, "expected an effort of 0 to 9, got 10"),
         ({"tune": "ssim", "effort": 1}, "expected no effort"),
         ({"strip": "all"}, "expected thumbnail or metadata to leave out, got all"),
@@ -192,7 +215,12 @@ def test_a_file_that_is_coded_says_what_it_took(photo: Photo, folder: Path) -> N
     stats = ncodec.encode_file(photo, "out.nci", ncodec.EncodeSettings(quality=30), measure=True)
     found = ncodec.info("out.nci")
     assert (stats.width, stats.height, stats.size) == (200, 152, found.size)
-    assert (stats.bpp, stats.qp, stats.exact, stats.lossless) == (found.bpp, found.qp, found.exact, found.lossless)
+    assert (stats.bpp, stats.qp, stats.exact, stats.lossless) == (
+        found.bpp,
+        found.qp,
+        found.exact,
+        found.lossless,
+    )
     assert stats.psnr == pytest.approx(psnr(photo, np.asarray(ncodec.decode("out.nci"))))
 
 
@@ -200,9 +228,14 @@ def test_a_tuned_picture_names_its_model_and_keeps_more_structure(photo: np.ndar
     ms_ssim = pytest.importorskip("pytorch_msssim").ms_ssim
     torch = pytest.importorskip("torch")
     pixels = np.ascontiguousarray(np.tile(photo, (2, 1, 1))[:256, :192])
-    like, tuned = ncodec.encode(pixels, quality=20, effort=0), ncodec.encode(pixels, quality=30, tune="ssim")
+    like, tuned = (
+        ncodec.encode(pixels, quality=20, effort=0),
+        ncodec.encode(pixels, quality=30, tune="ssim"),
+    )
     assert ncodec.info(tuned).model == "ssim"
-    assert ncodec.info(like).model == ncodec.info(ncodec.encode(pixels, tune="psnr")).model == "base"
+    assert (
+        ncodec.info(like).model == ncodec.info(ncodec.encode(pixels, tune="psnr")).model == "base"
+    )
     planes = [
         torch.from_numpy(np.asarray(p).transpose(2, 0, 1)[None].astype(np.float32))
         for p in (pixels, ncodec.decode(like), ncodec.decode(tuned))

@@ -24,7 +24,9 @@ VARIANTS: list[dict[str, object]] = [
 ]
 
 
-def assert_same_symbols_and_near_pixels(encoded: Encoded, options: dict[str, object], reference: Photo) -> None:
+def assert_same_symbols_and_near_pixels(
+    encoded: Encoded, options: dict[str, object], reference: Photo
+) -> None:
     codec = open_codec(**options)  # type: ignore[arg-type]
     read = read_symbols(unpack(encoded.data), codec.model)
     np.testing.assert_array_equal(read.z_hat, encoded.symbols.z_hat)
@@ -35,7 +37,9 @@ def assert_same_symbols_and_near_pixels(encoded: Encoded, options: dict[str, obj
 @pytest.mark.parametrize("options", VARIANTS, ids=lambda o: " ".join(map(str, o.values())))
 @pytest.mark.parametrize("qp", [3, 30, 60])
 @pytest.mark.parametrize("writer", ["onnx", "torch"])
-def test_any_backend_reads_what_any_other_wrote(photo: Photo, options: dict[str, object], qp: int, writer: str) -> None:
+def test_any_backend_reads_what_any_other_wrote(
+    photo: Photo, options: dict[str, object], qp: int, writer: str
+) -> None:
     pytest.importorskip("torch")
     encoded = open_codec(backend=writer).encode(from_array(photo), qp=qp)
     reference = open_codec().decode(encoded.data).pixels
@@ -73,7 +77,9 @@ def test_an_unknown_precision_is_refused() -> None:
 @pytest.mark.parametrize("device", ["abacus", "cuda:99", "meta:x"])
 def test_a_device_that_is_not_there_is_a_sentence(device: str) -> None:
     pytest.importorskip("torch")
-    with pytest.raises(BackendError, match=f"expected a device that PyTorch has here, such as cpu, got {device}"):
+    with pytest.raises(
+        BackendError, match=f"expected a device that PyTorch has here, such as cpu, got {device}"
+    ):
         open_backend(load_model(), "torch", device=device)
 
 

@@ -22,7 +22,10 @@ def test_a_known_pair_of_curves() -> None:
 
 def test_order_does_not_matter_and_swapping_inverts() -> None:
     rng = np.random.default_rng(1)
-    test = [(rate * f, quality) for (rate, quality), f in zip(ANCHOR, rng.uniform(0.8, 1.2, 4), strict=True)]
+    test = [
+        (rate * f, quality)
+        for (rate, quality), f in zip(ANCHOR, rng.uniform(0.8, 1.2, 4), strict=True)
+    ]
     forward, backward = bd_rate(ANCHOR, test[::-1]), bd_rate(test, ANCHOR)
     assert (1 + forward / 100) * (1 + backward / 100) == pytest.approx(1)
 

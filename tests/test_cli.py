@@ -1,4 +1,5 @@
-"""The command as a user meets it: real processes for streams and exit codes, in-process calls for the rest."""
+"""The command as a user meets it: real processes for streams and exit codes, in-process calls for
+the rest."""
 
 import io
 import json
@@ -23,8 +24,12 @@ from ncodec.image.codec import ImageCodec
 Photo = npt.NDArray[np.uint8]
 
 
-def ncodec_command(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([sys.executable, "-m", "ncodec", *arguments], input=stdin, capture_output=True, check=False)
+def ncodec_command(
+    *arguments: str, stdin: bytes | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "ncodec", *arguments], input=stdin, capture_output=True, check=False
+    )
 
 
 def call(*arguments: str) -> Result:
@@ -50,7 +55,10 @@ def fails(result: Result, sentence: str, *, code: int = 1) -> None:
 def test_encode_and_decode_name_outputs_after_inputs(files: Path) -> None:
     result = call("encode", "a.png", "b.jpg", "-q", "30")
     assert result.exit_code == 0
-    assert [line.split("  ")[0] for line in result.stdout.splitlines()] == ["a.png → a.nci", "b.jpg → b.nci"]
+    assert [line.split("  ")[0] for line in result.stdout.splitlines()] == [
+        "a.png → a.nci",
+        "b.jpg → b.nci",
+    ]
     assert call("decode", "a.nci", "--to", "bmp").exit_code == 0
     assert Image.open("a.bmp").size == (200, 152)
 
@@ -70,16 +78,25 @@ def test_json_says_the_same(files: Path) -> None:
     assert fields["bpp"] == pytest.approx(fields["bytes"] * 8 / (200 * 152))
     assert fields["psnr"] > 20
     info = json.loads(call("info", "a.nci", "--json", "--verify").stdout)
-    assert (info["width"], info["height"], info["qp"], info["verified"]) == (200, 152, fields["qp"], True)
+    assert (info["width"], info["height"], info["qp"], info["verified"]) == (
+        200,
+        152,
+        fields["qp"],
+        True,
+    )
 
 
 def test_lossless_says_so(files: Path) -> None:
     assert "  lossless  exact  " in call("encode", "a.png", "--lossless", "--measure").stdout
     assert "lossless  no model" in call("info", "a.nci").stdout
-    fields = json.loads(call("encode", "a.png", "-f", "--lossless", "--strip", "metadata", "--json").stdout)
+    fields = json.loads(
+        call("encode", "a.png", "-f", "--lossless", "--strip", "metadata", "--json").stdout
+    )
     assert (fields["lossless"], fields["exact"]) == (True, 1.0)
     call("decode", "a.nci", "-o", "again.png")
-    np.testing.assert_array_equal(np.asarray(Image.open("again.png")), np.asarray(Image.open("a.png")))
+    np.testing.assert_array_equal(
+        np.asarray(Image.open("again.png")), np.asarray(Image.open("a.png"))
+    )
 
 
 def test_streams(files: Path) -> None:
@@ -139,7 +156,10 @@ def test_the_rest_goes_on_after_a_failure(files: Path) -> None:
         (["encode", "a.png", "--bpp", "inf"], "expected a bpp of 0 to inf"),
         (["encode", "a.png", "-q", "nan"], "expected a quality"),
         (["encode", "a.png", "--tune", "vmaf"], "is not one of"),
-        (["encode", "a.png", "--tune", "ssim", "--effort", "1"], "expected no effort, which is made for PSNR"),
+        (
+            ["encode", "a.png", "--tune", "ssim", "--effort", "1"],
+            "expected no effort, which is made for PSNR",
+        ),
         (["decode", "a.nci", "-o", "x.nothing"], "expected an output suffix"),
         (["decode", "a.nci", "--to", "../x/png"], "expected an output suffix"),
         (["transmogrify"], "No such command"),
@@ -158,10 +178,15 @@ def test_wrong_command_lines_exit_2(files: Path, arguments: list[str], sentence:
         ("future.nci", b"\x9dNCI\x03" + bytes(30), "this file needs a newer ncodec"),
     ],
 )
-def test_files_that_cannot_be_decoded(files: Path, name: str, content: bytes, sentence: str) -> None:
+def test_files_that_cannot_be_decoded(
+    files: Path, name: str, content: bytes, sentence: str
+) -> None:
     Path(name).write_bytes(content)
     for command in ("decode", "info"):
-        fails(call(command, name), f"{name}: expected" if sentence.startswith("expected") else sentence)
+        fails(
+            call(command, name),
+            f"{name}: expected" if sentence.startswith("expected") else sentence,
+        )
     assert not Path(name).with_suffix(".png").exists()
 
 
@@ -182,13 +207,18 @@ def test_damage_anywhere_is_detected(files: Path, coded: bytes) -> None:
         (["encode", "."], "expected a file, got a directory"),
         (["encode", "a.png", "-o", "no/where.nci"], "its folder does not exist"),
         (["encode", "a.png", "--size", "10"], "expected a limit of at least"),
-        (["encode", "a.png", "--model", "nonesuch"], "this needs model nonesuch, which is not installed; installed: "),
+        (
+            ["encode", "a.png", "--model", "nonesuch"],
+            "this needs model nonesuch, which is not installed; installed: ",
+        ),
         (["decode", "a.png"], "expected an ncodec picture"),
         (["encode", "a.png", "-f", "-o", "a.png"], "a.png: is the input itself"),
         (["encode", "z" * 300 + ".png"], "File name too long"),
     ],
 )
-def test_failures_are_one_sentence(files: Path, coded: bytes, arguments: list[str], sentence: str) -> None:
+def test_failures_are_one_sentence(
+    files: Path, coded: bytes, arguments: list[str], sentence: str
+) -> None:
     Path("good.nci").write_bytes(coded)
     before = set(os.listdir())
     fails(call(*arguments), sentence)
@@ -210,7 +240,10 @@ def test_a_full_disk_exits_1(files: Path, target: str) -> None:
 
 def test_failures_are_json_too(files: Path) -> None:
     result = call("encode", "missing.png", "--json")
-    assert json.loads(result.stdout) == {"input": "missing.png", "error": "missing.png: no such file"}
+    assert json.loads(result.stdout) == {
+        "input": "missing.png",
+        "error": "missing.png: no such file",
+    }
     assert result.exit_code == 1
 
 
@@ -270,7 +303,9 @@ def test_sizes_have_units(text: object, number: int) -> None:
     assert Bytes().convert(text, None, None) == number
 
 
-def test_a_backend_that_fails_stops_no_other_file(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_that_fails_stops_no_other_file(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object, **__: object) -> None:
         msg = "the graph is damaged"
         raise BackendError(msg)
@@ -279,4 +314,6 @@ def test_a_backend_that_fails_stops_no_other_file(files: Path, monkeypatch: pyte
     result = call("encode", "a.png", "b.jpg", "-o", ".", "--json")
     assert result.exit_code == 1
     said = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [entry["error"] for entry in said] == [f"{name}: the graph is damaged" for name in ("a.png", "b.jpg")]
+    assert [entry["error"] for entry in said] == [
+        f"{name}: the graph is damaged" for name in ("a.png", "b.jpg")
+    ]

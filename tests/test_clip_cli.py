@@ -1,4 +1,5 @@
-"""Clips at the command: names, streams, pictures out of clips, and one sentence for everything that goes wrong."""
+"""Clips at the command: names, streams, pictures out of clips, and one sentence for everything that
+goes wrong."""
 
 import io
 import json
@@ -58,7 +59,9 @@ def test_a_clip_goes_there_and_back(clip: Path) -> None:
 
 
 def test_json_says_the_same(clip: Path) -> None:
-    fields = json.loads(call("encode", "clip.mp4", "--json", "--bitrate", "400k", "--measure").stdout)
+    fields = json.loads(
+        call("encode", "clip.mp4", "--json", "--bitrate", "400k", "--measure").stdout
+    )
     assert 25 < fields["psnr"] < 60
     assert (fields["frames"], fields["size"]) == (6, Path("clip.ncv").stat().st_size)
     assert fields["duration"] == pytest.approx(0.24)
@@ -72,19 +75,24 @@ def test_json_says_the_same(clip: Path) -> None:
 def test_a_size_is_kept(clip: Path) -> None:
     assert call("encode", "clip.mp4", "--size", "30k").exit_code == 0
     assert Path("clip.ncv").stat().st_size <= 30000
-    fails(call("encode", "clip.mp4", "-f", "--size", "500"), "expected a size that 6 frames and their sound fit into")
+    fails(
+        call("encode", "clip.mp4", "-f", "--size", "500"),
+        "expected a size that 6 frames and their sound fit into",
+    )
 
 
 def test_a_rate_that_no_frame_fits_into_is_a_sentence(clip: Path) -> None:
     fails(
-        call("encode", "clip.mp4", "--bitrate", "1k"), "expected more than 2400 bits a second for 25 frames, got 1000"
+        call("encode", "clip.mp4", "--bitrate", "1k"),
+        "expected more than 2400 bits a second for 25 frames, got 1000",
     )
     assert not Path("clip.ncv").exists()
 
 
 def test_a_size_needs_files(clip: Path) -> None:
     fails(
-        call("encode", "clip.mp4", "--size", "20000", "-o", "-"), "a size needs an input and an output that are files"
+        call("encode", "clip.mp4", "--size", "20000", "-o", "-"),
+        "a size needs an input and an output that are files",
     )
     Path("empty.y4m").write_bytes(b"YUV4MPEG2 W64 H64 F25:1\n")
     fails(call("encode", "empty.y4m", "--size", "20000"), "empty.y4m: ")
@@ -93,7 +101,10 @@ def test_a_size_needs_files(clip: Path) -> None:
 def test_the_last_frame_lasts(clip: Path) -> None:
     assert call("encode", "clip.mp4").exit_code == 0
     assert call("decode", "clip.ncv", "--at", "0.23", "-o", "last.png").exit_code == 0
-    fails(call("decode", "clip.ncv", "--at", "0.24", "-o", "beyond.png"), "its last frame is at 0.200 s")
+    fails(
+        call("decode", "clip.ncv", "--at", "0.24", "-o", "beyond.png"),
+        "its last frame is at 0.200 s",
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
@@ -108,7 +119,9 @@ def test_what_can_be_read_once_is_opened_once(folder: Path, stream: bytes, coded
 
 
 def test_streams(clip: Path) -> None:
-    encoded = ncodec_command("encode", "-", "-o", "-", stdin=write(Path("a.mkv"), [frame(0), frame(9)]).read_bytes())
+    encoded = ncodec_command(
+        "encode", "-", "-o", "-", stdin=write(Path("a.mkv"), [frame(0), frame(9)]).read_bytes()
+    )
     assert encoded.returncode == 0, encoded.stderr
     assert b" fps" in encoded.stderr
     decoded = ncodec_command("decode", "-", "-o", "-", stdin=encoded.stdout)
@@ -129,17 +142,28 @@ def test_numbered_pictures_and_frames_at_a_time(folder: Path, frames: list[Photo
     assert call("decode", "row.ncv", "-o", "out-%02d.png").exit_code == 0
     assert sorted(p.name for p in folder.glob("out-*")) == [f"out-{n:02d}.png" for n in range(1, 7)]
     assert call("decode", "row.ncv", "--at", "0.3s", "-o", "at.png").exit_code == 0
-    np.testing.assert_array_equal(np.asarray(Image.open("at.png")), np.asarray(Image.open("out-04.png")))
+    np.testing.assert_array_equal(
+        np.asarray(Image.open("at.png")), np.asarray(Image.open("out-04.png"))
+    )
     fails(call("decode", "row.ncv", "--at", "9", "-o", "no.png"), "its last frame is at 0.500 s")
-    fails(call("decode", "row.ncv", "-o", "out-%02d.png"), "out-01.png: exists; -f (overwrite=True) overwrites it")
+    fails(
+        call("decode", "row.ncv", "-o", "out-%02d.png"),
+        "out-01.png: exists; -f (overwrite=True) overwrites it",
+    )
     assert call("encode", "in-%03d.png", "-o", "row.ncv", "-f").exit_code == 0
     fails(call("encode", "in-%03d.png"), "need a name for their clip", code=2)
     Path("in-003.png").unlink()
-    fails(call("encode", "in-%03d.png", "-o", "row.ncv", "-f"), "numbers without gaps, got 1 to 6 without 3")
+    fails(
+        call("encode", "in-%03d.png", "-o", "row.ncv", "-f"),
+        "numbers without gaps, got 1 to 6 without 3",
+    )
     for number in (1, 2):
         Path(f"in-{number:03d}.png").rename(f"on-{number + 119:03d}.png")
     assert "2 frames" in call("encode", "on-%03d.png", "-o", "row.ncv", "-f").output
-    fails(call("encode", "no-%03d.png", "-o", "row.ncv", "-f"), "no-%03d.png: there are no such pictures")
+    fails(
+        call("encode", "no-%03d.png", "-o", "row.ncv", "-f"),
+        "no-%03d.png: there are no such pictures",
+    )
     fails(call("encode", "no/no-%03d.png", "-o", "row.ncv", "-f"), "no/no-%03d.png: cannot be read")
     Path("half%").mkdir()
     for name in ("50%-9.png", "50%-10.png", "50%-0011.png", "[a]-1.png"):
@@ -160,18 +184,25 @@ def test_no_numbered_picture_is_lost_in_silence(folder: Path, frames: list[Photo
 
     write_row()
     Path("in-3.png").write_bytes(b"")
-    fails(call("encode", "in-%d.png", "-o", "row.ncv"), "pictures more than could be read: some are empty or damaged")
+    fails(
+        call("encode", "in-%d.png", "-o", "row.ncv"),
+        "pictures more than could be read: some are empty or damaged",
+    )
     write_row()
     Path("in-6.png").write_bytes(Path("in-6.png").read_bytes()[:-200])
     assert call("encode", "in-%d.png", "-o", "row.ncv").exit_code == 1
     Path("in-6.png").unlink()
     Path("in-4.png").unlink()
     Path("in-4.png").mkdir()
-    fails(call("encode", "in-%d.png", "-o", "row.ncv"), "numbers without gaps, got 1 to 5 without 4")
+    fails(
+        call("encode", "in-%d.png", "-o", "row.ncv"), "numbers without gaps, got 1 to 5 without 4"
+    )
     assert not Path("row.ncv").exists()
 
 
-def test_a_numbered_picture_is_not_overwritten_by_its_clip(folder: Path, frames: list[Photo]) -> None:
+def test_a_numbered_picture_is_not_overwritten_by_its_clip(
+    folder: Path, frames: list[Photo]
+) -> None:
     Image.fromarray(frames[0]).save("in-1.png")
     before = Path("in-1.png").read_bytes()
     with pytest.raises(OutputError, match="is one of the inputs"):
@@ -199,7 +230,9 @@ def test_lossless_output_is_what_was_decoded(folder: Path, stream: bytes) -> Non
     assert call("decode", "clip.ncv", "-o", "%d.png").exit_code == 0
     with av.open("a.mkv") as container:
         for number, found in enumerate(container.decode(video=0), start=1):
-            np.testing.assert_array_equal(found.to_ndarray(format="rgb24"), np.asarray(Image.open(f"{number}.png")))
+            np.testing.assert_array_equal(
+                found.to_ndarray(format="rgb24"), np.asarray(Image.open(f"{number}.png"))
+            )
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs env of GNU coreutils")
@@ -210,7 +243,9 @@ def test_an_interrupted_wait_ends_at_once_and_leaves_nothing(
     command = [sys.executable, "-m", "ncodec", "decode", "-", "-o", "out.mkv"]
     # Where the tests themselves run in the background, their shell has made them deaf to it.
     command = ["env", "--default-signal=INT,TERM,HUP", *command]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+    ) as process:
         assert process.stdin is not None
         process.stdin.write(stream[: len(stream) // 2])
         while not list(folder.glob(".ncodec-*")):
@@ -253,8 +288,14 @@ def test_damage_fails_or_is_passed_over(folder: Path, stream: bytes) -> None:
         (["encode", "a.png", "--intra-only"], "--intra-only is for clips"),
         (["encode", "a.mp4", "--bpp", "1"], "--bpp is for pictures"),
         (["encode", "a.mp4", "--tune", "ssim"], "--tune is for pictures"),
-        (["encode", "a.mp4", "-q", "5", "--bitrate", "1M"], "-q, --bitrate and --size exclude each other"),
-        (["encode", "a.mp4", "--gop", "3", "--intra-only"], "--intra-only and --gop exclude each other"),
+        (
+            ["encode", "a.mp4", "-q", "5", "--bitrate", "1M"],
+            "-q, --bitrate and --size exclude each other",
+        ),
+        (
+            ["encode", "a.mp4", "--gop", "3", "--intra-only"],
+            "--intra-only and --gop exclude each other",
+        ),
         (["encode", "a.mp4", "--bitrate", "fast"], "expected a number such as 800k"),
         (["encode", "a.mp4", "--bitrate", "-3"], "expected a number such as"),
         (["encode", "a.mp4", "--bitrate", "800kM"], "expected a number such as"),
@@ -265,14 +306,22 @@ def test_damage_fails_or_is_passed_over(folder: Path, stream: bytes) -> None:
         (["decode", "clip.ncv", "--at", "noon"], "expected a time such as 12.5s"),
         (["decode", "clip.ncv", "--at", "1:-1"], "expected a time such as 12.5s"),
         (["decode", "clip.ncv", "-o", "x-%0999999999d.png"], "--at or a numbered name"),
-        (["decode", "clip.ncv", "--at", "0", "--lossless", "-o", "x.png"], "--lossless is for clips"),
+        (
+            ["decode", "clip.ncv", "--at", "0", "--lossless", "-o", "x.png"],
+            "--lossless is for clips",
+        ),
         (["decode", "clip.ncv", "--lossless", "-o", "x.y4m"], "y4m, which cannot hold RGB"),
-        (["decode", "clip.ncv", "-o", "-", "--to", "mp4"], "expected y4m or mkv for standard output"),
+        (
+            ["decode", "clip.ncv", "-o", "-", "--to", "mp4"],
+            "expected y4m or mkv for standard output",
+        ),
         (["encode", "a.mp4", "-o", "a.nci"], "clips become .ncv files"),
         (["encode", "a.mp4", "--fps", "3"], "--fps is for numbered pictures"),
     ],
 )
-def test_wrong_command_lines_exit_2(folder: Path, stream: bytes, arguments: list[str], sentence: str) -> None:
+def test_wrong_command_lines_exit_2(
+    folder: Path, stream: bytes, arguments: list[str], sentence: str
+) -> None:
     Path("clip.ncv").write_bytes(stream)
     fails(call(*arguments), sentence, code=2)
 
@@ -303,7 +352,9 @@ def test_options_that_are_none_are_refused(folder: Path, stream: bytes) -> None:
         ncodec.decode_video("clip.ncv", "x.mkv", concealed=True)  # type: ignore[call-arg]
 
 
-def test_a_machine_without_threads_left_is_a_sentence(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_threads_left_is_a_sentence(
+    clip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def start(self: threading.Thread) -> None:
         msg = "can't start new thread"
         raise RuntimeError(msg)
@@ -330,9 +381,13 @@ def test_what_is_no_clip_is_a_sentence(folder: Path, stream: bytes) -> None:
 def test_what_is_named_like_a_stream_is_refused_as_one(folder: Path, coded: bytes) -> None:
     Path("noise.ncv").write_bytes(bytes(range(100)))
     for arguments in (["decode", "noise.ncv", "-o", "a.mp4"], ["info", "noise.ncv"]):
-        fails(call(*arguments), "expected an ncodec video starting with 9d 4e 43 56, got 00 01 02 03")
+        fails(
+            call(*arguments), "expected an ncodec video starting with 9d 4e 43 56, got 00 01 02 03"
+        )
     Path("picture.ncv").write_bytes(coded)
-    assert call("decode", "picture.ncv", "-o", "a.png").exit_code == 0, "but what it starts with counts more"
+    assert call("decode", "picture.ncv", "-o", "a.png").exit_code == 0, (
+        "but what it starts with counts more"
+    )
 
 
 def test_a_model_that_is_not_installed_is_named(folder: Path) -> None:
@@ -342,9 +397,14 @@ def test_a_model_that_is_not_installed_is_named(folder: Path) -> None:
     sink = io.BytesIO()
     StreamWriter(sink, StreamHeader(0x01020304, 0, 64, 64, Fraction(1, 25), Fraction(25))).finish()
     Path("other.ncv").write_bytes(sink.getvalue())
-    fails(call("decode", "other.ncv", "-o", "x.mkv"), "this needs model 01020304, which is not installed")
+    fails(
+        call("decode", "other.ncv", "-o", "x.mkv"),
+        "this needs model 01020304, which is not installed",
+    )
     sink = io.BytesIO()
-    StreamWriter(sink, StreamHeader(0x01020304, 0, 16384, 16384, Fraction(1, 25), Fraction(25))).finish()
+    StreamWriter(
+        sink, StreamHeader(0x01020304, 0, 16384, 16384, Fraction(1, 25), Fraction(25))
+    ).finish()
     Path("large.ncv").write_bytes(sink.getvalue())
     fails(call("decode", "large.ncv", "-o", "x.mkv"), "--allow-large")
     assert CliRunner().invoke(cli, ["info", "large.ncv"]).exit_code == 0

@@ -1,4 +1,5 @@
-"""CompressAI's architectures train in the same loop; these tests need CompressAI, which brings its own PyTorch."""
+"""CompressAI's architectures train in the same loop; these tests need CompressAI, which brings its
+own PyTorch."""
 
 from pathlib import Path
 
@@ -23,10 +24,14 @@ Photo = npt.NDArray[np.uint8]
 
 def test_names_of_models() -> None:
     assert parse_compressai("compressai:mbt2018-mean") == CompressAIConfig("mbt2018-mean", 4)
-    assert parse_compressai("compressai:cheng2020-anchor:6") == CompressAIConfig("cheng2020-anchor", 6)
+    assert parse_compressai("compressai:cheng2020-anchor:6") == CompressAIConfig(
+        "cheng2020-anchor", 6
+    )
 
 
-@pytest.mark.parametrize("name", ["mbt2018-mean", "compressai:mbt2018-mean:9", "compressai:mbt2018-mean:x"])
+@pytest.mark.parametrize(
+    "name", ["mbt2018-mean", "compressai:mbt2018-mean:9", "compressai:mbt2018-mean:x"]
+)
 def test_other_names_are_refused(name: str) -> None:
     with pytest.raises(InputError, match="expected a model such as"):
         parse_compressai(name)

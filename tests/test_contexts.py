@@ -37,7 +37,8 @@ def test_contexts_of_the_shipped_model_save_bits_where_places_differ() -> None:
     scale = np.where(np.arange(12) < 3, 0.6, 0.03)
     residual = np.rint(rng.laplace(0, scale, rows.shape) * (rows > 0)).astype(np.int16)
     sizes = [
-        len(push_symbols(Symbols(z_hat, residual), t, qp=40).payload()) for t in (tables, replace(tables, adapted=None))
+        len(push_symbols(Symbols(z_hat, residual), t, qp=40).payload())
+        for t in (tables, replace(tables, adapted=None))
     ]
     assert sizes[0] < 0.95 * sizes[1]
 
@@ -65,6 +66,7 @@ def test_what_is_fitted_lets_active_places_have_wider_tables() -> None:
     fitted = replace(tables, adapted=(of_z, of_r))
     fitted.validate()
     after = [
-        len(push_symbols(sequences[0][0].symbols, t, qp=40).payload()) for t in (fitted, replace(tables, adapted=None))
+        len(push_symbols(sequences[0][0].symbols, t, qp=40).payload())
+        for t in (fitted, replace(tables, adapted=None))
     ]
     assert after[0] < after[1]

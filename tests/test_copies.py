@@ -1,4 +1,5 @@
-"""Cells like the one beside or above them cost next to nothing, and copies that lead nowhere are refused."""
+"""Cells like the one beside or above them cost next to nothing, and copies that lead nowhere are
+refused."""
 
 import zlib
 
@@ -14,7 +15,7 @@ from ncodec.entropy.copies import ABOVE, CODED, LEFT, find_copies, pack_copy_map
 from ncodec.entropy.latents import (
     SymbolContext,
     Symbols,
-    _push_fresh,
+    _push,
     estimate_bits,
     pack_symbols,
     pop_symbols,
@@ -29,17 +30,22 @@ from ncodec.inference.zoo import load_model
 QP = 32
 
 
-def plain_symbols(high: int, wide: int, *, seed: int, kinds: int = 3, kind: str = PICTURE) -> Symbols:
+def plain_symbols(
+    high: int, wide: int, *, seed: int, copy_map: int = 3, kind: str = PICTURE
+) -> Symbols:
     """Symbols of a shipped model made of a few cells, in random places."""
     tables = load_model(kind=kind).tables
     rng = np.random.default_rng(seed)
-    z_cells = rng.integers(-3, 4, (kinds, tables.z_rows.shape[1])).astype(np.int8)
-    r_cells = rng.integers(-2, 3, (kinds, tables.bias.shape[1], 4, 4)).astype(np.int16)
-    places = np.repeat(rng.integers(0, kinds, (-(-high // 4), 1)), -(-wide // 4), axis=1)
-    places[:, -1] = rng.integers(0, kinds, len(places))
-    residual = r_cells[places].transpose(2, 0, 3, 1, 4).reshape(tables.bias.shape[1], 4 * len(places), -1)
+    z_cells = rng.integers(-3, 4, (copy_map, tables.z_rows.shape[1])).astype(np.int8)
+    r_cells = rng.integers(-2, 3, (copy_map, tables.bias.shape[1], 4, 4)).astype(np.int16)
+    places = np.repeat(rng.integers(0, copy_map, (-(-high // 4), 1)), -(-wide // 4), axis=1)
+    places[:, -1] = rng.integers(0, copy_map, len(places))
+    residual = (
+        r_cells[places].transpose(2, 0, 3, 1, 4).reshape(tables.bias.shape[1], 4 * len(places), -1)
+    )
     symbols = Symbols(
-        np.ascontiguousarray(z_cells[places].transpose(2, 0, 1)), np.ascontiguousarray(residual[:, :high, :wide])
+        np.ascontiguousarray(z_cells[places].transpose(2, 0, 1)),
+        np.ascontiguousarray(residual[:, :high, :wide]),
     )
     zero_certain(symbols, tables, qp=QP)
     return symbols
@@ -49,29 +55,31 @@ def plain_symbols(high: int, wide: int, *, seed: int, kinds: int = 3, kind: str 
 @given(high=st.integers(1, 21), wide=st.integers(1, 30), seed=st.integers(0, 2**32 - 1))
 def test_round_trip_of_any_size(high: int, wide: int, seed: int) -> None:
     symbols, tables = plain_symbols(high, wide, seed=seed), load_model().tables
-    decoded = unpack_symbols(pack_symbols(symbols, tables, qp=QP), tables, qp=QP, height=high, width=wide)
+    decoded = unpack_symbols(
+        pack_symbols(symbols, tables, qp=QP), tables, qp=QP, height=high, width=wide
+    )
     np.testing.assert_array_equal(decoded.z_hat, symbols.z_hat)
     np.testing.assert_array_equal(decoded.residual, symbols.residual)
 
 
 def test_repeats_are_found_beside_and_above() -> None:
-    symbols = plain_symbols(14, 22, seed=3, kinds=1)
-    kinds = find_copies(symbols.z_hat, symbols.residual, side=4)
-    assert kinds is not None
-    assert kinds.shape == (4, 6)
-    assert kinds[0, 0] == CODED
-    assert (kinds[:, 1:] == LEFT).all()
-    assert (kinds[1:, 0] == ABOVE).all()
+    symbols = plain_symbols(14, 22, seed=3, copy_map=1)
+    copy_map = find_copies(symbols.z_hat, symbols.residual, side=4)
+    assert copy_map is not None
+    assert copy_map.shape == (4, 6)
+    assert copy_map[0, 0] == CODED
+    assert (copy_map[:, 1:] == LEFT).all()
+    assert (copy_map[1:, 0] == ABOVE).all()
     symbols.residual[5, 13, 21] += 1  # the last place, in a cell that the picture holds a part of
     changed = find_copies(symbols.z_hat, symbols.residual, side=4)
     assert changed is not None
     assert changed[3, 5] == CODED
-    np.testing.assert_array_equal(changed.reshape(-1)[:-1], kinds.reshape(-1)[:-1])
+    np.testing.assert_array_equal(changed.reshape(-1)[:-1], copy_map.reshape(-1)[:-1])
 
 
 def test_a_thousand_equal_cells_cost_little_more_than_one() -> None:
     tables = load_model().tables
-    one, many = plain_symbols(4, 4, seed=1, kinds=1), plain_symbols(128, 128, seed=1, kinds=1)
+    one, many = plain_symbols(4, 4, seed=1, copy_map=1), plain_symbols(128, 128, seed=1, copy_map=1)
     sizes = [len(pack_symbols(symbols, tables, qp=QP)) for symbols in (one, many)]
     assert sizes[1] < sizes[0] + 60
     assert estimate_bits(many, tables, qp=QP) / 8 == pytest.approx(sizes[1], abs=16)
@@ -84,7 +92,9 @@ def test_bands_repeat_those_above_them() -> None:
     decoded = unpack_symbols(packed, tables, qp=QP, height=200, width=130)
     np.testing.assert_array_equal(decoded.z_hat, symbols.z_hat)
     np.testing.assert_array_equal(decoded.residual, symbols.residual)
-    assert len(packed) < 150_000, "50 rows of at most two different cells of 1.3 kB, where 33 are 43 kB"
+    assert len(packed) < 150_000, (
+        "50 rows of at most two different cells of 1.3 kB, where 33 are 43 kB"
+    )
 
 
 def test_a_picture_of_one_colour_is_small_and_right() -> None:
@@ -101,24 +111,29 @@ def past(z_hat: np.ndarray) -> SymbolContext:
 
 
 def test_a_frame_after_another_repeats_no_cell() -> None:
-    symbols, tables = plain_symbols(16, 16, seed=2, kinds=1), load_model().tables
-    packed = push_symbols(symbols, tables, qp=QP, before=past(np.zeros_like(symbols.z_hat))).payload()
+    symbols, tables = plain_symbols(16, 16, seed=2, copy_map=1), load_model().tables
+    packed = push_symbols(
+        symbols, tables, qp=QP, before=past(np.zeros_like(symbols.z_hat))
+    ).payload()
     assert len(packed) > len(pack_symbols(symbols, tables, qp=QP))
 
 
 def test_a_reader_takes_repeats_after_another_frame() -> None:
-    symbols, tables = plain_symbols(16, 16, seed=2, kinds=1, kind=FRAME), load_model(kind=FRAME).tables
+    symbols, tables = (
+        plain_symbols(16, 16, seed=2, copy_map=1, kind=FRAME),
+        load_model(kind=FRAME).tables,
+    )
     zero_certain(symbols, tables, qp=QP)
     before = past(np.ones_like(symbols.z_hat))
-    kinds = find_copies(symbols.z_hat, symbols.residual, side=4)
-    payload = _push_fresh(symbols, tables, kinds, qp=QP, before=before, last=[]).payload()
+    copy_map = find_copies(symbols.z_hat, symbols.residual, side=4)
+    payload = _push(symbols, tables, copy_map, qp=QP, before=before, last=[]).payload()
     decoded = pop_symbols(Unpacker(payload), tables, qp=QP, height=16, width=16, before=before)
     np.testing.assert_array_equal(decoded.z_hat, symbols.z_hat)
     np.testing.assert_array_equal(decoded.residual, symbols.residual)
 
 
 @pytest.mark.parametrize(
-    "kinds",
+    "copy_map",
     [
         np.full((2, 3), LEFT, dtype=np.uint8),
         np.full((2, 3), ABOVE, dtype=np.uint8),
@@ -127,12 +142,14 @@ def test_a_reader_takes_repeats_after_another_frame() -> None:
         np.zeros((1, 3), dtype=np.uint8),
     ],
 )
-def test_repeats_of_nothing_are_refused(kinds: np.ndarray) -> None:
+def test_repeats_of_nothing_are_refused(copy_map: np.ndarray) -> None:
     with pytest.raises(FormatError, match="expected"):
-        unpack_copy_map(pack_copy_map(kinds), 2, 3)
+        unpack_copy_map(pack_copy_map(copy_map), 2, 3)
 
 
-@pytest.mark.parametrize("payload", [b"", b"nothing", zlib.compress(bytes(6)) + b"more", zlib.compress(bytes(6))[:-1]])
+@pytest.mark.parametrize(
+    "payload", [b"", b"nothing", zlib.compress(bytes(6)) + b"more", zlib.compress(bytes(6))[:-1]]
+)
 def test_other_bytes_are_refused(payload: bytes) -> None:
     with pytest.raises(FormatError, match="expected"):
         unpack_copy_map(payload, 2, 3)

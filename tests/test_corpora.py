@@ -1,4 +1,4 @@
-"""The corpus that scripts draw: the same every time, of every kind and size, and complete as files."""
+"""The corpus that scripts draw: equal every time, of every kind and size, whole as files."""
 
 from functools import cache
 from itertools import pairwise

@@ -1,4 +1,5 @@
-"""Steps captured in one graph, and their optimizer, learn as those of the trainer do; here without a GPU."""
+"""Steps captured in one graph, and their optimizer, learn as those of the trainer do; here without
+a GPU."""
 
 import csv
 from functools import partial
@@ -31,7 +32,8 @@ STEPS = 800
 
 
 class Regression:
-    """Two matrices that imitate two others, from inputs whose directions differ in size by a thousand."""
+    """Two matrices that imitate two others, from inputs whose directions differ in size by a
+    thousand."""
 
     def __init__(self, seed: int) -> None:
         torch.manual_seed(seed)
@@ -59,7 +61,9 @@ def learned_stacked(seed: int, *, turning: bool) -> float:
     losses = []
     for step in range(STEPS):
         loss = task.loss()
-        found = dict(zip(matrices + vectors, torch.autograd.grad(loss, matrices + vectors), strict=True))
+        found = dict(
+            zip(matrices + vectors, torch.autograd.grad(loss, matrices + vectors), strict=True)
+        )
         if step == 10:
             soap.begin()
         rate = torch.tensor(rate_at(step) if step > 10 else 0.0)
@@ -87,10 +91,15 @@ def learned_plain(seed: int) -> float:
 
 
 def test_stacks_learn_what_single_matrices_learn_and_bases_help() -> None:
-    # Of several runs, because how one ends differs by a third from one kind of processor to another.
+    # Of several runs, because how one ends differs by a third from one kind of processor to
+    # another.
     turned, plain, unturned = (
         float(np.exp(np.mean(np.log([learn(seed) for seed in (1, 2, 3)]))))
-        for learn in (partial(learned_stacked, turning=True), learned_plain, partial(learned_stacked, turning=False))
+        for learn in (
+            partial(learned_stacked, turning=True),
+            learned_plain,
+            partial(learned_stacked, turning=False),
+        )
     )
     assert turned < 1.5 * plain
     assert turned < 0.8 * unturned
@@ -99,7 +108,9 @@ def test_stacks_learn_what_single_matrices_learn_and_bases_help() -> None:
 def test_moments_without_full_rank_have_bases_all_the_same() -> None:
     torch.manual_seed(1)
     thin = torch.randn(200, 3)
-    moments = torch.stack([thin @ thin.T * 1e-20, torch.zeros(200, 200), torch.full((200, 200), torch.nan)])
+    moments = torch.stack(
+        [thin @ thin.T * 1e-20, torch.zeros(200, 200), torch.full((200, 200), torch.nan)]
+    )
     bases = eigenvectors(moments)
     assert bases.found.flatten().tolist() == [True, False, False]
     basis = bases.value[0]
@@ -169,7 +180,9 @@ def test_too_many_failures_end_a_run_and_leave_its_weights(
 ) -> None:
     monkeypatch.setattr("ncodec.training.cuda_graph.WARM_UP", 2)
     inner = ImageTraining.objective
-    monkeypatch.setattr(ImageTraining, "objective", lambda self, result: inner(self, result) * torch.nan)
+    monkeypatch.setattr(
+        ImageTraining, "objective", lambda self, result: inner(self, result) * torch.nan
+    )
     options = run_options.read_options([*TINY, "--optimizer.steps=60", "--optimizer.name=soap"])
     with pytest.raises(TrainingError, match="expected finite gradients, got none in"):
         run.train_image_with_cuda_graph([pictures], out=tmp_path, options=options)
@@ -182,13 +195,17 @@ def test_too_many_failures_end_a_run_and_leave_its_weights(
 def test_what_cannot_be_captured_is_refused(pictures: Path, tmp_path: Path, option: str) -> None:
     arguments = [*TINY, "--optimizer.name=soap", "--crops.crop=192", option]
     with pytest.raises(InputError, match="for a run with CUDA graphs"):
-        run.train_image_with_cuda_graph([pictures], out=tmp_path, options=run_options.read_options(arguments))
+        run.train_image_with_cuda_graph(
+            [pictures], out=tmp_path, options=run_options.read_options(arguments)
+        )
 
 
 def test_captured_runs_are_not_resumed(pictures: Path, tmp_path: Path) -> None:
     checkpoint = tmp_path / "last.ckpt"
     checkpoint.write_bytes(b"any")
-    result = CliRunner().invoke(train, ["image", "--data", str(pictures), "--cuda-graph", "--resume", str(checkpoint)])
+    result = CliRunner().invoke(
+        train, ["image", "--data", str(pictures), "--cuda-graph", "--resume", str(checkpoint)]
+    )
     assert result.exit_code == 2
     assert "--cuda-graph and --resume do not go together" in result.output
 
@@ -196,4 +213,6 @@ def test_captured_runs_are_not_resumed(pictures: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--optimizer.name=adamw", "--devices=2"])
 def test_other_ways_are_refused(pictures: Path, tmp_path: Path, option: str) -> None:
     with pytest.raises(InputError, match="expected one device and the optimizer soap"):
-        run.train_image_with_cuda_graph([pictures], out=tmp_path, options=run_options.read_options([*TINY, option]))
+        run.train_image_with_cuda_graph(
+            [pictures], out=tmp_path, options=run_options.read_options([*TINY, option])
+        )

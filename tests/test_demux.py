@@ -1,4 +1,5 @@
-"""Clips give frames with rising time stamps, their sound untouched, and one sentence where they cannot be read."""
+"""Clips give frames with rising time stamps, their sound untouched, and one sentence where they
+cannot be read."""
 
 from contextlib import suppress
 from fractions import Fraction
@@ -21,7 +22,12 @@ Photo = npt.NDArray[np.uint8]
 
 
 def write(
-    path: Path, frames: list[Photo], *, codec: str = "libx264", pix_fmt: str = "yuv444p", sound: bool = False
+    path: Path,
+    frames: list[Photo],
+    *,
+    codec: str = "libx264",
+    pix_fmt: str = "yuv444p",
+    sound: bool = False,
 ) -> Path:
     """A clip of 25 frames a second, with noise for sound if asked for."""
     generator = np.random.default_rng(1)
@@ -77,8 +83,12 @@ def test_sound_is_what_it_was(tmp_path: Path, frames: list[Photo]) -> None:
         assert template.streams.audio[0].codec_context.extradata == extradata
 
 
-@pytest.mark.parametrize(("name", "codec", "pix_fmt"), [("a.mkv", "ffv1", "bgr0"), ("a.gif", "gif", "rgb8")])
-def test_other_containers(tmp_path: Path, frames: list[Photo], name: str, codec: str, pix_fmt: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "codec", "pix_fmt"), [("a.mkv", "ffv1", "bgr0"), ("a.gif", "gif", "rgb8")]
+)
+def test_other_containers(
+    tmp_path: Path, frames: list[Photo], name: str, codec: str, pix_fmt: str
+) -> None:
     with ClipReader(write(tmp_path / name, frames, codec=codec, pix_fmt=pix_fmt)) as reader:
         read = [r for r in reader.records() if isinstance(r, TimedFrame)]
     assert len(read) == 5
@@ -98,7 +108,9 @@ def timed(path: Path, stamps: list[int], frames: list[Photo]) -> Path:
 
 
 def test_a_clock_that_was_set_back_goes_on(tmp_path: Path, frames: list[Photo]) -> None:
-    parts = [timed(tmp_path / f"{n}.ts", [100 * (2 - n) + i for i in range(5)], frames) for n in (1, 2)]
+    parts = [
+        timed(tmp_path / f"{n}.ts", [100 * (2 - n) + i for i in range(5)], frames) for n in (1, 2)
+    ]
     joined = tmp_path / "joined.ts"
     joined.write_bytes(b"".join(part.read_bytes() for part in parts))
     with ClipReader(joined) as reader:
@@ -121,7 +133,9 @@ def test_subtitles_are_what_they_were(tmp_path: Path, frames: list[Photo]) -> No
         copies[2].metadata["language"] = "deu"
         for packet in [*source.demux(), *lines.demux()]:
             if packet.size:
-                packet.stream = copies[2 if packet.stream.type == "subtitle" else packet.stream.index]
+                packet.stream = copies[
+                    2 if packet.stream.type == "subtitle" else packet.stream.index
+                ]
                 container.mux(packet)
     with ClipReader(tmp_path / "both.mkv") as reader:
         records = list(reader.records())
@@ -205,7 +219,9 @@ def test_any_name_is_that_of_a_file(tmp_path: Path, frames: list[Photo], name: s
             assert len([r for r in reader.records() if isinstance(r, TimedFrame)]) == 5
 
 
-@pytest.mark.parametrize("text", ["ffconcat version 1.0\nfile 'clip.mkv'\n", "#EXTM3U\n#EXTINF:1,\nclip.mkv\n"])
+@pytest.mark.parametrize(
+    "text", ["ffconcat version 1.0\nfile 'clip.mkv'\n", "#EXTM3U\n#EXTINF:1,\nclip.mkv\n"]
+)
 def test_lists_of_other_files_are_refused(tmp_path: Path, frames: list[Photo], text: str) -> None:
     write(tmp_path / "clip.mkv", frames)
     for name in ("list.mp4", "list.m3u8"):
@@ -237,7 +253,9 @@ def test_a_clip_that_ends_too_soon_is_noticed(tmp_path: Path, frames: list[Photo
     with ClipReader(path) as reader:
         read = [r for r in reader.records() if isinstance(r, TimedFrame)]
         assert 10 < len(read) < 30
-        assert any("may be cut: it says that it ends at 2.4 s" in notice for notice in reader.notices)
+        assert any(
+            "may be cut: it says that it ends at 2.4 s" in notice for notice in reader.notices
+        )
 
 
 def test_a_rate_is_for_numbered_pictures(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ from ncodec.training import options as run_options
 
 def keep_weights(self):
     if not self.sharded:
-        torch.save(dict(self.model.named_parameters()), Path(sys.argv[2]) / f"weights-{self.global_rank}.pt")
+        path = Path(sys.argv[2]) / f"weights-{self.global_rank}.pt"
+        torch.save(dict(self.model.named_parameters()), path)
 
 
 image.ImageTraining.on_train_end = keep_weights
@@ -52,14 +53,20 @@ def train(folder: Path, out: Path, *options: str) -> list[float]:
     script.write_text(SCRIPT, "utf-8")
     command = [sys.executable, str(script), str(folder), str(out), *TINY]
     arguments = [*command, "--optimizer.steps=60", "--ema_decay=0.5", *options]
-    subprocess.run(arguments, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    subprocess.run(
+        arguments, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
     return log_losses(out)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="PyTorch was built without gloo")
+@pytest.mark.skipif(
+    not torch.distributed.is_gloo_available(), reason="PyTorch was built without gloo"
+)
 @pytest.mark.parametrize("optimizer", ["adamw", "soap"])
-def test_two_processes_learn_like_one_and_hold_the_same_weights(tmp_path: Path, pictures: Path, optimizer: str) -> None:
+def test_two_processes_learn_like_one_and_hold_the_same_weights(
+    tmp_path: Path, pictures: Path, optimizer: str
+) -> None:
     alone = train(pictures, tmp_path / "alone", "--crops.batch=4", f"--optimizer.name={optimizer}")
     two = ("--crops.batch=2", f"--optimizer.name={optimizer}", "--devices=2")
     together = train(pictures, tmp_path / "together", *two)
@@ -68,7 +75,9 @@ def test_two_processes_learn_like_one_and_hold_the_same_weights(tmp_path: Path, 
     assert together[-1] < together[0]
     first, second = (torch.load(tmp_path / "together" / f"weights-{rank}.pt") for rank in (0, 1))
     for name, value in first.items():
-        assert torch.equal(value, second[name]), f"each process saw its own crops, and {name} is still the same"
+        assert torch.equal(value, second[name]), (
+            f"each process saw its own crops, and {name} is still the same"
+        )
 
     resumed = train(pictures, tmp_path / "together", *two, "--optimizer.steps=70")
     assert len(resumed) == 7
@@ -76,19 +85,32 @@ def test_two_processes_learn_like_one_and_hold_the_same_weights(tmp_path: Path, 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not torch.distributed.is_gloo_available(), reason="PyTorch was built without gloo")
+@pytest.mark.skipif(
+    not torch.distributed.is_gloo_available(), reason="PyTorch was built without gloo"
+)
 def test_two_processes_that_share_one_model_learn_like_one(tmp_path: Path, pictures: Path) -> None:
     adamw = "--optimizer.name=adamw"
     alone = train(pictures, tmp_path / "alone", adamw, "--crops.batch=4", "--ema_decay=0")
-    sharded = train(pictures, tmp_path / "sharded", adamw, "--crops.batch=2", "--devices=2", "--strategy=fsdp")
+    sharded = train(
+        pictures, tmp_path / "sharded", adamw, "--crops.batch=2", "--devices=2", "--strategy=fsdp"
+    )
     np.testing.assert_allclose(sharded, alone, atol=0.03)
     model, facts = load_checkpoint(tmp_path / "sharded" / "last.ckpt")
     assert facts["steps"] == 60
-    assert all(type(value) is torch.Tensor for value in model.state_dict().values()), "the checkpoint is whole"
+    assert all(type(value) is torch.Tensor for value in model.state_dict().values()), (
+        "the checkpoint is whole"
+    )
 
 
 def test_soap_needs_whole_matrices(tmp_path: Path, pictures: Path) -> None:
     out = tmp_path / "out"
     with pytest.raises(subprocess.CalledProcessError) as failure:
-        train(pictures, out, "--optimizer.name=soap", "--crops.batch=2", "--devices=2", "--strategy=fsdp")
+        train(
+            pictures,
+            out,
+            "--optimizer.name=soap",
+            "--crops.batch=2",
+            "--devices=2",
+            "--strategy=fsdp",
+        )
     assert b"take --optimizer.name adamw for fsdp or a TPU" in failure.value.stderr

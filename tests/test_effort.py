@@ -1,4 +1,5 @@
-"""An effort makes better files that any decoder reads, meets the same targets, and is refused where there is none."""
+"""An effort makes better files that any decoder reads, meets the same targets, and is refused where
+there is none."""
 
 import shutil
 from dataclasses import replace
@@ -38,15 +39,23 @@ def crop(photo: Photo) -> Photo:
 
 
 def cost(data: bytes, pixels: Photo, *, qp: int = QP) -> float:
-    """λ·255²·MSE + bpp, what the models are trained for, of what the default decoder makes of a file."""
+    """λ·255²·MSE + bpp, what the models are trained for, of what the default decoder makes of a
+    file."""
     decoded = np.asarray(ncodec.decode(data)).astype(np.float64)
     lagrangian = 0.0004 * (0.5 / 0.0004) ** (qp / 63)
-    return lagrangian * float(((decoded - pixels) ** 2).mean()) + 8 * len(data) / (pixels.shape[0] * pixels.shape[1])
+    return lagrangian * float(((decoded - pixels) ** 2).mean()) + 8 * len(data) / (
+        pixels.shape[0] * pixels.shape[1]
+    )
 
 
 def test_more_effort_costs_less(codec: ImageCodec, photo: Photo) -> None:
-    larger = np.ascontiguousarray(photo[:160, :192])  # in which a byte is a small part of half a percent
-    costs = [cost(codec.encode(from_array(larger), qp=QP, effort=effort).data, larger) for effort in (0, 1, 3, 6)]
+    larger = np.ascontiguousarray(
+        photo[:160, :192]
+    )  # in which a byte is a small part of half a percent
+    costs = [
+        cost(codec.encode(from_array(larger), qp=QP, effort=effort).data, larger)
+        for effort in (0, 1, 3, 6)
+    ]
     assert costs[1] < 0.99 * costs[0]
     assert costs[2] < 0.98 * costs[0]
     assert costs[3] < costs[2]
@@ -65,7 +74,9 @@ def test_tiles_are_searched_one_by_one_and_fit_together(
     whole = codec.encode(from_array(pixels), qp=qp, effort=2).data
     monkeypatch.setattr("ncodec.image.rdoq.SEARCHED_TILE", 128)
     told: list[tuple[int, int]] = []
-    tiled = codec.encode(from_array(pixels), qp=qp, effort=2, progress=lambda *steps: told.append(steps))
+    tiled = codec.encode(
+        from_array(pixels), qp=qp, effort=2, progress=lambda *steps: told.append(steps)
+    )
     steps = 6 * search_of(2, qp=qp).passes
     assert told == [(done, steps) for done in range(1, steps + 1)]
     assert tiled.data == whole
@@ -75,21 +86,32 @@ def test_tiles_are_searched_one_by_one_and_fit_together(
 @pytest.mark.parametrize("qp", [6, 19, 32])
 @pytest.mark.parametrize("tile", [128, 768])
 def test_a_plain_picture_is_never_worse(
-    codec: ImageCodec, monkeypatch: pytest.MonkeyPatch, colour: tuple[int, int, int], qp: int, tile: int
+    codec: ImageCodec,
+    monkeypatch: pytest.MonkeyPatch,
+    colour: tuple[int, int, int],
+    qp: int,
+    tile: int,
 ) -> None:
     monkeypatch.setattr("ncodec.image.rdoq.SEARCHED_TILE", tile)
     pixels = np.full((320, 384, 3), colour, dtype=np.uint8)
-    plain, searched = (codec.encode(from_array(pixels), qp=qp, effort=effort).data for effort in (0, 2))
+    plain, searched = (
+        codec.encode(from_array(pixels), qp=qp, effort=effort).data for effort in (0, 2)
+    )
     assert cost(searched, pixels, qp=qp) <= cost(plain, pixels, qp=qp) + 0.002
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 17), (33, 65)])
 def test_any_size_can_be_searched(codec: ImageCodec, photo: Photo, size: tuple[int, int]) -> None:
     pixels = np.ascontiguousarray(photo[: size[0], : size[1]])
-    assert codec.decode(codec.encode(from_array(pixels), qp=QP, effort=2).data).pixels.shape == pixels.shape
+    assert (
+        codec.decode(codec.encode(from_array(pixels), qp=QP, effort=2).data).pixels.shape
+        == pixels.shape
+    )
 
 
-def test_a_model_without_slopes_has_no_effort(crop: Photo, tmp_path: Path, codec: ImageCodec) -> None:
+def test_a_model_without_slopes_has_no_effort(
+    crop: Photo, tmp_path: Path, codec: ImageCodec
+) -> None:
     for file in codec.model.folder.iterdir():
         if file.name != "slopes.onnx":
             shutil.copy(file, tmp_path)
@@ -99,7 +121,9 @@ def test_a_model_without_slopes_has_no_effort(crop: Photo, tmp_path: Path, codec
     assert default.data == encode_to(codec, picture, Target(quality=50), effort=0).data
     with pytest.raises(ModelError, match=r"has no slopes\.onnx.*expected an effort of 0, got 3"):
         lacking.encode(picture, qp=QP, effort=3)
-    frame = FrameEncoder(FrameCodecs(lacking, None)).encode(FrameDecision(RecordTag.INTRA, crop), pts=0, qp=QP)
+    frame = FrameEncoder(FrameCodecs(lacking, None)).encode(
+        FrameDecision(RecordTag.INTRA, crop), pts=0, qp=QP
+    )
     assert frame.tag == RecordTag.INTRA
 
 
@@ -128,15 +152,20 @@ def test_a_size_that_only_the_plain_encoder_meets_is_met(codec: ImageCodec, phot
     pictures = [from_array(np.ascontiguousarray(photo[y : y + 24, x : x + 24])) for y, x in places]
     plain = [len(codec.encode(picture, qp=0).data) for picture in pictures]
     searched = [len(codec.encode(picture, qp=0, effort=2).data) for picture in pictures]
-    picture, least = next((p, a) for p, a, b in zip(pictures, plain, searched, strict=True) if a < b)
+    picture, least = next(
+        (p, a) for p, a, b in zip(pictures, plain, searched, strict=True) if a < b
+    )
     assert len(encode_to(codec, picture, Target(size=least)).data) == least
     with pytest.raises(
-        InputError, match=f"expected a limit of at least {least} bytes for this picture, got {least - 1}"
+        InputError,
+        match=f"expected a limit of at least {least} bytes for this picture, got {least - 1}",
     ):
         encode_to(codec, picture, Target(size=least - 1))
 
 
-def test_a_psnr_that_only_the_plain_encoder_reaches_is_reached(codec: ImageCodec, photo: Photo) -> None:
+def test_a_psnr_that_only_the_plain_encoder_reaches_is_reached(
+    codec: ImageCodec, photo: Photo
+) -> None:
     picture = from_array(np.ascontiguousarray(photo[:80, :120]))
     reached = psnr(picture.pixels, np.asarray(ncodec.decode(codec.encode(picture, qp=63).data)))
     found = encode_to(codec, picture, Target(psnr=reached - 1e-3), effort=1)
@@ -172,10 +201,15 @@ def test_the_command_takes_an_effort_for_pictures_alone(folder: Path, crop: Phot
     from PIL import Image
 
     Image.fromarray(crop).save(folder / "in.png")
-    run = CliRunner().invoke(cli, ["encode", "in.png", "--effort", "1", "--threads", "1", "-o", "out.nci"])
+    run = CliRunner().invoke(
+        cli, ["encode", "in.png", "--effort", "1", "--threads", "1", "-o", "out.nci"]
+    )
     assert run.exit_code == 0, run.output
     assert "out.nci" in run.output
     assert (folder / "out.nci").read_bytes() != (folder / "plain.nci").read_bytes()
-    for line in (["encode", "in.png", "--effort", "10"], ["encode", "in.png", "--effort", "2", "-o", "out.ncv"]):
+    for line in (
+        ["encode", "in.png", "--effort", "10"],
+        ["encode", "in.png", "--effort", "2", "-o", "out.ncv"],
+    ):
         run = CliRunner().invoke(cli, line)
         assert run.exit_code == 2, run.output

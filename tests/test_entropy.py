@@ -32,7 +32,9 @@ LOW_ROWS_QP = 40
 
 def gaussian_row(limit: int) -> np.ndarray:
     weights = np.exp(-0.5 * (np.arange(-limit, limit + 1) / (limit / 3)) ** 2)
-    counts = np.maximum(1, (np.append(weights, 1e-4) / (weights.sum() + 1e-4) * TOTAL).astype(np.int64))
+    counts = np.maximum(
+        1, (np.append(weights, 1e-4) / (weights.sum() + 1e-4) * TOTAL).astype(np.int64)
+    )
     counts[limit] += TOTAL - counts.sum()
     return counts.astype(np.uint32)
 
@@ -44,7 +46,9 @@ def small_tables() -> Tables:
         counts=tuple(gaussian_row(2 + row) for row in range(64)),
         weight=rng.integers(-40, 41, (48, 2)).astype(np.int8),
         bias=rng.integers(0, 16 * 40, (64, 3)).astype(np.int32),
-        z_rows=np.repeat(np.array([[20, 0], [9, 4]], dtype=np.uint8), (LOW_ROWS_QP, 64 - LOW_ROWS_QP), axis=0),
+        z_rows=np.repeat(
+            np.array([[20, 0], [9, 4]], dtype=np.uint8), (LOW_ROWS_QP, 64 - LOW_ROWS_QP), axis=0
+        ),
         shift=4,
     )
 
@@ -65,7 +69,9 @@ RATIOS = [128, 169, 223, 294, 388, 512, 676, 891, 1176, 1552, 2048, 2702, 3566, 
 
 
 def random_hyper(high: int, wide: int, rng: np.random.Generator) -> np.ndarray:
-    return np.clip(np.rint(rng.normal(0, 5, (2, -(-high // 4), -(-wide // 4)))), -127, 127).astype(np.int8)
+    return np.clip(np.rint(rng.normal(0, 5, (2, -(-high // 4), -(-wide // 4)))), -127, 127).astype(
+        np.int8
+    )
 
 
 def random_symbols(high: int, wide: int, *, seed: int, spread: float = 4) -> Symbols:
@@ -80,11 +86,14 @@ def random_symbols(high: int, wide: int, *, seed: int, spread: float = 4) -> Sym
 def reference_words(
     symbols: Symbols, tables: Tables, *, qp: int, before: SymbolContext | None = None
 ) -> tuple[list[int], list[tuple[int, int]]]:
-    """FORMAT.md's arithmetic in plain Python: the words of a one-band picture without escapes, and (row, value)s."""
+    """FORMAT.md's arithmetic in plain Python: the words of a one-band picture without escapes, and
+    (row, value)s."""
     z_hat, residual = symbols.z_hat.astype(int), symbols.residual.astype(int)
     known = None if before is None else before.z_hat
     of_z = {at: hyper_row(int(z_hat[at]), known, at, qp) for at in np.ndindex(z_hat.shape)}
-    of_r = {at: (residual_row(z_hat, *at, qp), int(residual[at])) for at in np.ndindex(residual.shape)}
+    of_r = {
+        at: (residual_row(z_hat, *at, qp), int(residual[at])) for at in np.ndindex(residual.shape)
+    }
     if tables.adapted is None:
         parts = [list(of_z.values()), list(of_r.values())]
     else:
@@ -94,7 +103,9 @@ def reference_words(
             for part in reference_parts(coded, tables, kind, before and before.activity[kind])
         ]
     # Sorting is stable, and positions are in raster order.
-    sequence = [pair for part in parts for pair in sorted(part, key=lambda pair: pair[0]) if pair[0]]
+    sequence = [
+        pair for part in parts for pair in sorted(part, key=lambda pair: pair[0]) if pair[0]
+    ]
     bank = [*tables.counts, *tables.after]
     state, words = 0, []
     for row, value in reversed(sequence):
@@ -112,7 +123,10 @@ def reference_words(
 
 
 def reference_parts(
-    coded: dict[tuple[int, ...], tuple[int, int]], tables: Tables, kind: int, context: Activity | None
+    coded: dict[tuple[int, ...], tuple[int, int]],
+    tables: Tables,
+    kind: int,
+    context: Activity | None,
 ) -> Iterator[list[tuple[int, int]]]:
     """The same (row, value)s by parts, rows as the activity of their places changes them."""
     assert tables.adapted is not None
@@ -121,8 +135,14 @@ def reference_parts(
     expected = {p: 0 if context is None else int(context.expected[p]) // 2 for p in places}
     for part in range(4):
         here = {at: pair for at, pair in coded.items() if at[0] % 4 == part}
-        context = {p: sum(r * (expected[p] + 1024) <= (found[p] + 1024) * 1024 for r in RATIOS) for p in places}
-        yield [(int(tables.adapted[kind][row, context[at[1:]]]), value) for at, (row, value) in here.items()]
+        context = {
+            p: sum(r * (expected[p] + 1024) <= (found[p] + 1024) * 1024 for r in RATIOS)
+            for p in places
+        }
+        yield [
+            (int(tables.adapted[kind][row, context[at[1:]]]), value)
+            for at, (row, value) in here.items()
+        ]
         for at, (row, value) in here.items():
             if row:
                 found[at[1:]] += 4096 * min(abs(value), 15)
@@ -136,7 +156,9 @@ def expected_size(tables: Tables, row: int) -> int:
     return sum(min(size, 15) * count for size, count in zip(sizes, counts, strict=True)) // 4096
 
 
-def hyper_row(value: int, before: np.ndarray | None, at: tuple[int, ...], qp: int) -> tuple[int, int]:
+def hyper_row(
+    value: int, before: np.ndarray | None, at: tuple[int, ...], qp: int
+) -> tuple[int, int]:
     """Table of a hyper-latent, 64 and 65 being those after others, and what is coded with it."""
     row = int(TABLES.z_rows[qp, at[0]])
     if row == 0 or before is None:
@@ -162,7 +184,9 @@ def residual_row(z_hat: np.ndarray, c: int, i: int, j: int, qp: int) -> int:
 )
 def test_round_trip_of_any_size(high: int, wide: int, seed: int, spread: float) -> None:
     symbols = random_symbols(high, wide, seed=seed, spread=spread)
-    decoded = unpack_symbols(pack_symbols(symbols, TABLES, qp=11), TABLES, qp=11, height=high, width=wide)
+    decoded = unpack_symbols(
+        pack_symbols(symbols, TABLES, qp=11), TABLES, qp=11, height=high, width=wide
+    )
     np.testing.assert_array_equal(decoded.z_hat, symbols.z_hat)
     np.testing.assert_array_equal(decoded.residual, symbols.residual)
 
@@ -170,8 +194,12 @@ def test_round_trip_of_any_size(high: int, wide: int, seed: int, spread: float) 
 def test_words_are_those_of_the_specification() -> None:
     symbols = random_symbols(9, 10, seed=1, spread=0.4)
     words, sequence = reference_words(symbols, TABLES, qp=11)
-    assert all(abs(value) < len(TABLES.counts[row]) // 2 for row, value in sequence), "the example must not escape"
-    assert pack_symbols(symbols, TABLES, qp=11) == b"\0" + np.array(words, dtype="<u4").tobytes().rstrip(b"\0")
+    assert all(abs(value) < len(TABLES.counts[row]) // 2 for row, value in sequence), (
+        "the example must not escape"
+    )
+    assert pack_symbols(symbols, TABLES, qp=11) == b"\0" + np.array(
+        words, dtype="<u4"
+    ).tobytes().rstrip(b"\0")
 
 
 def quiet_past(z_hat: np.ndarray, high: int, wide: int) -> SymbolContext:
@@ -197,7 +225,9 @@ def test_words_of_frames_are_those_of_the_specification(first: bool) -> None:
     context = None if first else busy_past(before, 9, 10, rng)
     words, sequence = reference_words(symbols, FRAME_TABLES, qp=LOW_ROWS_QP, before=context)
     bank = [*FRAME_TABLES.counts, *FRAME_TABLES.after]
-    assert all(abs(value) < len(bank[row]) // 2 for row, value in sequence), "the example must not escape"
+    assert all(abs(value) < len(bank[row]) // 2 for row, value in sequence), (
+        "the example must not escape"
+    )
     assert len({row for row, _ in sequence}) > 25, "the example must use what it is for"
     packed = push_symbols(symbols, FRAME_TABLES, qp=LOW_ROWS_QP, before=context).payload()
     assert packed == b"\0" + np.array(words, dtype="<u4").tobytes().rstrip(b"\0")
@@ -208,7 +238,8 @@ def test_what_one_frame_tells_of_the_next_is_as_specified() -> None:
     before = busy_past(random_hyper(9, 10, rng), 9, 10, rng)
     told = next_context(symbols, FRAME_TABLES, qp=11, before=before)
     of_r = {
-        at: (residual_row(symbols.z_hat.astype(int), *at, 11), int(v)) for at, v in np.ndenumerate(symbols.residual)
+        at: (residual_row(symbols.z_hat.astype(int), *at, 11), int(v))
+        for at, v in np.ndenumerate(symbols.residual)
     }
     of_z = {at: hyper_row(int(v), before.z_hat, at, 11) for at, v in np.ndenumerate(symbols.z_hat)}
     for kind, coded in enumerate((of_z, of_r)):
@@ -224,12 +255,19 @@ def test_what_one_frame_tells_of_the_next_is_as_specified() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    high=st.integers(1, 70), wide=st.integers(1, 21), seed=st.integers(0, 2**32 - 1), spread=st.sampled_from([0, 1, 60])
+    high=st.integers(1, 70),
+    wide=st.integers(1, 21),
+    seed=st.integers(0, 2**32 - 1),
+    spread=st.sampled_from([0, 1, 60]),
 )
-def test_any_frame_round_trips_after_any_other(high: int, wide: int, seed: int, spread: float) -> None:
+def test_any_frame_round_trips_after_any_other(
+    high: int, wide: int, seed: int, spread: float
+) -> None:
     symbols = random_symbols(high, wide, seed=seed)
     rng = np.random.default_rng(seed)
-    z_hat = np.clip(symbols.z_hat + rng.normal(0, spread, symbols.z_hat.shape), -127, 127).astype(np.int8)
+    z_hat = np.clip(symbols.z_hat + rng.normal(0, spread, symbols.z_hat.shape), -127, 127).astype(
+        np.int8
+    )
     before = busy_past(z_hat, high, wide, rng)
     last = [(TABLES.bank[5], np.array([1, 0, -1], dtype=np.int32))]
     packed = push_symbols(symbols, FRAME_TABLES, qp=11, before=before, last=last).payload()
@@ -260,13 +298,17 @@ def test_hyper_latents_beyond_their_range_are_refused() -> None:
     other = replace(symbols, z_hat=np.full_like(high, 7))
     packed = push_symbols(other, FRAME_TABLES, qp=11, before=quiet_past(high - 125, 4, 4)).payload()
     with pytest.raises(FormatError, match="expected symbols of at most ±127"):
-        pop_symbols(Unpacker(packed), FRAME_TABLES, qp=11, height=4, width=4, before=quiet_past(high, 4, 4))
+        pop_symbols(
+            Unpacker(packed), FRAME_TABLES, qp=11, height=4, width=4, before=quiet_past(high, 4, 4)
+        )
 
 
 def test_bands_of_a_wide_picture_round_trip(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(entropy, "BAND_CELLS", 8)
     symbols = random_symbols(37, 19, seed=3)
-    decoded = unpack_symbols(pack_symbols(symbols, TABLES, qp=11), TABLES, qp=11, height=37, width=19)
+    decoded = unpack_symbols(
+        pack_symbols(symbols, TABLES, qp=11), TABLES, qp=11, height=37, width=19
+    )
     np.testing.assert_array_equal(decoded.residual, symbols.residual)
 
 
@@ -288,7 +330,10 @@ def test_the_estimate_is_what_the_bytes_are() -> None:
 
 def test_certain_symbols_cost_nothing() -> None:
     silent = replace(
-        TABLES, weight=np.zeros_like(TABLES.weight), bias=np.zeros_like(TABLES.bias), z_rows=TABLES.z_rows * 0
+        TABLES,
+        weight=np.zeros_like(TABLES.weight),
+        bias=np.zeros_like(TABLES.bias),
+        z_rows=TABLES.z_rows * 0,
     )
     symbols = Symbols(np.zeros((2, 8, 8), np.int8), np.zeros((3, 32, 32), np.int16))
     assert pack_symbols(symbols, silent, qp=0) == b"\0"
@@ -338,10 +383,14 @@ def test_what_comes_first_is_read_first() -> None:
 
 
 def test_the_last_bytes_are_left_out_where_they_are_zero() -> None:
-    payloads = [pack_symbols(random_symbols(5, 6, seed=seed, spread=4), TABLES, qp=11) for seed in range(40)]
+    payloads = [
+        pack_symbols(random_symbols(5, 6, seed=seed, spread=4), TABLES, qp=11) for seed in range(40)
+    ]
     assert not any(payload.endswith(b"\0") for payload in payloads)
     assert {(len(payload) - 1) % 4 for payload in payloads} == {0, 1, 2, 3}
-    with pytest.raises(FormatError, match="expected coded symbols, got bytes that no encoder ends with"):
+    with pytest.raises(
+        FormatError, match="expected coded symbols, got bytes that no encoder ends with"
+    ):
         unpack_symbols(payloads[0] + b"\0", TABLES, qp=11, height=5, width=6)
 
 

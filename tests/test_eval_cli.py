@@ -1,4 +1,4 @@
-"""What `ncodec bench` writes is checked before it measures, and nothing is overwritten without -f."""
+"""What `ncodec bench` writes is checked first, and nothing is overwritten without -f."""
 
 from pathlib import Path
 
@@ -21,7 +21,9 @@ Photo = npt.NDArray[np.uint8]
         ("no/beside.png", "no/beside.png: its folder does not exist"),
     ],
 )
-def test_what_cannot_be_written_is_said_first(folder: Path, photo: Photo, output: str, sentence: str) -> None:
+def test_what_cannot_be_written_is_said_first(
+    folder: Path, photo: Photo, output: str, sentence: str
+) -> None:
     Image.fromarray(photo[:64, :64]).save("a.png")
     before = Path("a.png").read_bytes()
     result = CliRunner().invoke(bench, ["compare", "a.png", "-o", output])

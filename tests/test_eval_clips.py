@@ -29,7 +29,9 @@ Photo = npt.NDArray[np.uint8]
 def path(tmp_path_factory: pytest.TempPathFactory, photo: Photo) -> Path:
     frames = [np.ascontiguousarray(photo[:97, 2 * i : 2 * i + 129]) for i in range(6)]
     even = [np.ascontiguousarray(f[:96, :128]) for f in frames]
-    return write(tmp_path_factory.mktemp("clips") / "clip.mkv", even, codec="ffv1", pix_fmt="yuv420p")
+    return write(
+        tmp_path_factory.mktemp("clips") / "clip.mkv", even, codec="ffv1", pix_fmt="yuv420p"
+    )
 
 
 def grey(luma: int, chroma: int) -> av.VideoFrame:
@@ -50,7 +52,9 @@ def test_every_codec_brings_the_frames_back(path: Path, name: str) -> None:
         pytest.skip(f"needs {codec.missing}")
     clip = read_clip(path, most=4)
     assert len(clip.frames) == 4
-    small, large = (measure_point(codec, clip, quality, ["psnr_611"]) for quality in codec.qualities[1::5])
+    small, large = (
+        measure_point(codec, clip, quality, ["psnr_611"]) for quality in codec.qualities[1::5]
+    )
     assert isinstance(small, Point), small
     assert isinstance(large, Point), large
     assert small.size < large.size
@@ -58,7 +62,9 @@ def test_every_codec_brings_the_frames_back(path: Path, name: str) -> None:
     assert (large.metrics["psnr_611"] or 0) > 34, "a wrong matrix or range would cost ten decibels"
 
 
-def test_frames_that_do_not_come_back_are_a_failure(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_that_do_not_come_back_are_a_failure(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     codec = CLIP_CODECS["x264 medium"]
     encode = type(codec)._encode
     monkeypatch.setattr(type(codec), "_encode", lambda *arguments: encode(*arguments)[:-1])
@@ -69,7 +75,9 @@ def test_frames_that_do_not_come_back_are_a_failure(path: Path, monkeypatch: pyt
 
 def test_what_is_no_clip_in_420_is_a_sentence(tmp_path: Path, photo: Photo) -> None:
     with pytest.raises(InputError, match=r"8-bit 4:2:0, got bgr0"):
-        read_clip(write(tmp_path / "a.mkv", [photo[:64, :64]], codec="ffv1", pix_fmt="bgr0"), most=2)
+        read_clip(
+            write(tmp_path / "a.mkv", [photo[:64, :64]], codec="ffv1", pix_fmt="bgr0"), most=2
+        )
     (tmp_path / "b.mkv").write_text("no clip")
     with pytest.raises(InputError, match=r"b\.mkv: expected a clip"):
         read_clip(tmp_path / "b.mkv", most=2)
@@ -86,10 +94,24 @@ def test_the_command_prints_a_row_a_clip(path: Path, tmp_path: Path) -> None:
     assert saved.stat().st_size > 500
 
 
-def test_a_report_over_clips_is_a_page_like_any_other(path: Path, tmp_path: Path, photo: Photo) -> None:
+def test_a_report_over_clips_is_a_page_like_any_other(
+    path: Path, tmp_path: Path, photo: Photo
+) -> None:
     page = tmp_path / "page.html"
-    options = ("--quick", "--jobs", "1", "--codec", "ncodec", "--codec", "x264 veryfast, low delay", "--frames", "3")
-    result = CliRunner().invoke(report, [str(path), "-o", str(page), "--cache", str(tmp_path / "cache"), *options])
+    options = (
+        "--quick",
+        "--jobs",
+        "1",
+        "--codec",
+        "ncodec",
+        "--codec",
+        "x264 veryfast, low delay",
+        "--frames",
+        "3",
+    )
+    result = CliRunner().invoke(
+        report, [str(path), "-o", str(page), "--cache", str(tmp_path / "cache"), *options]
+    )
     assert result.exit_code == 0, result.output
     assert "against x264 veryfast, low delay" in result.output
     text = page.read_text("utf-8")
@@ -118,7 +140,9 @@ def test_vmaf_compares_frames_one_by_one(path: Path) -> None:
         metric.measure(clip, shorter)
 
 
-def test_drift_is_that_of_the_same_pictures_later(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drift_is_that_of_the_same_pictures_later(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from ncodec.eval import drift
 
     with pytest.raises(InputError, match="expected at least 9 frames, got 6"):
@@ -126,7 +150,20 @@ def test_drift_is_that_of_the_same_pictures_later(path: Path, tmp_path: Path, mo
     monkeypatch.setattr(drift, "PLAYED", 6)
     clip = drift.back_and_forth(read_clip(path, most=9))
     assert len(clip.frames) == drift.FRAMES < clip.gop
-    assert [clip.frames.index(frame) for frame in clip.frames[:12]] == [0, 1, 2, 3, 4, 5, 4, 3, 2, 1, 0, 1]
+    assert [clip.frames.index(frame) for frame in clip.frames[:12]] == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        4,
+        3,
+        2,
+        1,
+        0,
+        1,
+    ]
     sinking = drift.Drift("a", 50, [40 - frame / 100 for frame in range(drift.FRAMES)])
     assert sinking.change == pytest.approx(-0.8)
     monkeypatch.setattr(drift, "FRAMES", 4)
@@ -146,7 +183,11 @@ def test_drift_over_a_cut_is_refused(path: Path, monkeypatch: pytest.MonkeyPatch
     other = from_rgb([255 - frame.pixels[::-1] for frame in to_rgb(first)], first)
     monkeypatch.setattr(drift, "PLAYED", 6)
     monkeypatch.setattr(drift, "FRAMES", 6)
-    monkeypatch.setattr(drift, "read_clip", lambda *_, **__: replace(first, frames=first.frames[:3] + other.frames[3:]))
+    monkeypatch.setattr(
+        drift,
+        "read_clip",
+        lambda *_, **__: replace(first, frames=first.frames[:3] + other.frames[3:]),
+    )
     with pytest.raises(InputError, match="expected 6 frames of one scene, got a cut"):
         drift.measure_drift([path], [30], advance=lambda _: None)
 
@@ -155,7 +196,9 @@ def test_symbols_of_clips_are_counted(photo: Photo) -> None:
     pytest.importorskip("torch")
     from ncodec.api.agreement import compare_frames
 
-    agreements = compare_frames([np.ascontiguousarray(photo[:96, i : i + 112]) for i in range(3)], 30)
+    agreements = compare_frames(
+        [np.ascontiguousarray(photo[:96, i : i + 112]) for i in range(3)], 30
+    )
     assert [agreement.different for agreement in agreements] == [0, 0, 0, 0]
     assert len({agreement.symbols for agreement in agreements}) == 1
     assert agreements[0].symbols > 3 * 256 * 42

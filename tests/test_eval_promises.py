@@ -24,7 +24,9 @@ def test_what_holds_is_not_mentioned() -> None:
 
 def test_each_broken_promise_is_a_sentence() -> None:
     first, second = KEPT.trials
-    broken = replace(KEPT, trials=(replace(first, psnr=20.9, size=1085), replace(second, psnr=20.6)))
+    broken = replace(
+        KEPT, trials=(replace(first, psnr=20.9, size=1085), replace(second, psnr=20.6))
+    )
     assert list(broken.broken()) == [
         "quality 0: expected at least 21.00 dB, got 20.90",
         "quality 0: expected at most 1084 bytes, got 1085",
@@ -34,7 +36,9 @@ def test_each_broken_promise_is_a_sentence() -> None:
 
 
 def test_bytes_are_added_up_by_kind() -> None:
-    other = replace(KEPT, name="text-b.png", trials=(replace(KEPT.trials[0], quality=50, psnr=31.0, size=70),))
+    other = replace(
+        KEPT, name="text-b.png", trials=(replace(KEPT.trials[0], quality=50, psnr=31.0, size=70),)
+    )
     _, *rows = table_of([KEPT, other, replace(other, name="noise.png")])
     assert [row.split() for row in rows] == [
         ["noise", "1", "0", "70", "31.0", "900", "1,000", "1,200"],

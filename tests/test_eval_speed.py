@@ -10,7 +10,9 @@ from ncodec.eval import speed
 Photo = npt.NDArray[np.uint8]
 
 
-def test_times_are_of_the_effort_that_is_named(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times_are_of_the_effort_that_is_named(
+    photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     image = Image.fromarray(photo[:100, :140])
     plain, searched = (speed.time_ncodec(image, effort=effort, threads=1) for effort in (0, 6))
     assert [plain.name, searched.name] == ["ncodec effort 0", "ncodec effort 6"]

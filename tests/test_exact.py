@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from ncodec.container.varint import pack_varint
 from ncodec.errors import FormatError
-from ncodec.exact.layers import MAX_LAYERS, Layer, cells_of, code_layers, covered, pack_layers, paint, unpack_layers
+from ncodec.exact.layers import (
+    MAX_LAYERS,
+    Layer,
+    cells_of,
+    code_layers,
+    covered,
+    pack_layers,
+    paint,
+    unpack_layers,
+)
 from ncodec.exact.vp8l import pack_vp8l, unpack_vp8l
 
 Pixels = npt.NDArray[np.uint8]
@@ -22,8 +31,15 @@ def noise(height: int, width: int, seed: int = 0) -> Pixels:
 
 
 @settings(max_examples=40, deadline=None)
-@given(height=st.integers(1, 200), width=st.integers(1, 200), share=st.floats(0.1, 1), seed=st.integers(0, 99))
-def test_cells_come_back_and_nothing_beside_them_changes(height: int, width: int, share: float, seed: int) -> None:
+@given(
+    height=st.integers(1, 200),
+    width=st.integers(1, 200),
+    share=st.floats(0.1, 1),
+    seed=st.integers(0, 99),
+)
+def test_cells_come_back_and_nothing_beside_them_changes(
+    height: int, width: int, share: float, seed: int
+) -> None:
     pixels = noise(height, width, seed)
     cells = np.random.default_rng(seed).random(cells_of(height, width)) < share
     layers = unpack_layers(pack_layers(code_layers(pixels, cells)), height, width)
@@ -122,7 +138,9 @@ def test_a_box_beyond_the_limit_is_refused_before_it_is_decoded() -> None:
 def test_large_pictures_are_cut_into_boxes_within_the_limit() -> None:
     wide = np.zeros((70, 16384, 3), dtype=np.uint8)
     wide[:, ::3] = 9
-    layers = unpack_layers(pack_layers(code_layers(wide, np.ones((2, 256), dtype=np.bool_))), 70, 16384)
+    layers = unpack_layers(
+        pack_layers(code_layers(wide, np.ones((2, 256), dtype=np.bool_))), 70, 16384
+    )
     assert len(layers) == 4
     painted = np.empty_like(wide)
     paint(painted, layers)

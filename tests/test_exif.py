@@ -20,14 +20,24 @@ def with_thumbnail() -> bytes:
     jpeg = thumbnail.getvalue()
     first, second = 8, 8 + 2 + 12 + 4
     start = second + 2 + 24 + 4
-    entry = (0x010F).to_bytes(2, "little") + (2).to_bytes(2, "little") + (4).to_bytes(4, "little") + b"Cam\0"
+    entry = (
+        (0x010F).to_bytes(2, "little")
+        + (2).to_bytes(2, "little")
+        + (4).to_bytes(4, "little")
+        + b"Cam\0"
+    )
     places = [(0x0201, start), (0x0202, len(jpeg))]
     links = b"".join(
-        tag.to_bytes(2, "little") + (4).to_bytes(2, "little") + (1).to_bytes(4, "little") + value.to_bytes(4, "little")
+        tag.to_bytes(2, "little")
+        + (4).to_bytes(2, "little")
+        + (1).to_bytes(4, "little")
+        + value.to_bytes(4, "little")
         for tag, value in places
     )
     header = b"II*\0" + first.to_bytes(4, "little")
-    return header + b"\1\0" + entry + second.to_bytes(4, "little") + b"\2\0" + links + bytes(4) + jpeg
+    return (
+        header + b"\1\0" + entry + second.to_bytes(4, "little") + b"\2\0" + links + bytes(4) + jpeg
+    )
 
 
 def test_a_thumbnail_goes_and_everything_else_stays_in_its_place() -> None:
@@ -51,7 +61,9 @@ def test_damaged_blocks_come_back_as_they_are_or_with_zeros(data: bytes) -> None
 def test_a_picture_is_coded_without_what_is_to_be_left_out() -> None:
     image = Image.fromarray(np.zeros((8, 8, 3), dtype=np.uint8))
     image.info["exif"], image.info["xmp"] = b"Exif\0\0" + with_thumbnail(), b"<x/>"
-    whole, bare, none = (ncodec.encode(image, strip=what) for what in (None, "thumbnail", "metadata"))
+    whole, bare, none = (
+        ncodec.encode(image, strip=what) for what in (None, "thumbnail", "metadata")
+    )
     assert len(whole) > len(bare) + 2000 > len(none)
     assert set(ncodec.info(none).chunks) == {"symbols", "exact"}
     assert set(ncodec.info(bare).chunks) == {"symbols", "exact", "exif", "xmp"}

@@ -35,17 +35,38 @@ def rotated_exif() -> bytes:
 
 @pytest.mark.parametrize(
     ("mode", "kept"),
-    [("L", "L"), ("LA", "LA"), ("RGB", "RGB"), ("RGBA", "RGBA"), ("1", "L"), ("P", "RGB"), ("CMYK", "RGB"), ("I", "L"),
-     ("F", "L"), ("YCbCr", "RGB"), ("HSV", "RGB"), ("LAB", "RGB"), ("PA", "RGBA"), ("I;16", "L")],
-)  # fmt: skip
+    [
+        ("L", "L"),
+        ("LA", "LA"),
+        ("RGB", "RGB"),
+        ("RGBA", "RGBA"),
+        ("1", "L"),
+        ("P", "RGB"),
+        ("CMYK", "RGB"),
+        ("I", "L"),
+        ("F", "L"),
+        ("YCbCr", "RGB"),
+        ("HSV", "RGB"),
+        ("LAB", "RGB"),
+        ("PA", "RGBA"),
+        ("I;16", "L"),
+    ],
+)
 def test_every_mode_becomes_one_that_is_kept(photo: Photo, mode: str, kept: str) -> None:
     source = Image.fromarray(photo)
-    image = Image.fromarray(photo[:, :, 0].astype(np.uint16) * 257) if mode == "I;16" else source.convert(
-        "RGBA" if mode == "PA" else "L" if mode in "IF" else "RGB").convert(mode)  # fmt: skip
+    image = (
+        Image.fromarray(photo[:, :, 0].astype(np.uint16) * 257)
+        if mode == "I;16"
+        else source.convert("RGBA" if mode == "PA" else "L" if mode in "IF" else "RGB").convert(
+            mode
+        )
+    )
     assert image.mode == mode
     picture = from_pil(image)
     assert to_pil(picture).mode == kept
-    assert (picture.notices == ()) == (mode in ("L", "LA", "RGB", "RGBA")), "conversions are said, and only those"
+    assert (picture.notices == ()) == (mode in ("L", "LA", "RGB", "RGBA")), (
+        "conversions are said, and only those"
+    )
     assert np.abs(picture.pixels.astype(int).mean() - photo.mean()) < 40
 
 
@@ -140,8 +161,13 @@ def test_a_decompression_bomb_is_named_and_can_be_allowed() -> None:
     assert before == Image.MAX_IMAGE_PIXELS
 
 
-def test_threads_read_at_once_and_each_has_its_own_limit(photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
-    small, large = file_bytes(Image.fromarray(photo), "PNG"), file_bytes(Image.new("1", (16000, 12000)), "PNG")
+def test_threads_read_at_once_and_each_has_its_own_limit(
+    photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small, large = (
+        file_bytes(Image.fromarray(photo), "PNG"),
+        file_bytes(Image.new("1", (16000, 12000)), "PNG"),
+    )
     all_are_reading = threading.Barrier(8, timeout=60)
 
     def from_pil_together(image: Image.Image) -> Picture:
@@ -153,7 +179,9 @@ def test_threads_read_at_once_and_each_has_its_own_limit(photo: Photo, monkeypat
 
     monkeypatch.setattr("ncodec.media.pictures.from_pil", from_pil_together)
     with ThreadPoolExecutor(8) as threads:
-        read = list(threads.map(lambda number: read_picture(small, allow_large=number % 2 == 0), range(8)))
+        read = list(
+            threads.map(lambda number: read_picture(small, allow_large=number % 2 == 0), range(8))
+        )
     assert all(np.array_equal(picture.pixels, photo) for picture in read)
 
 
@@ -162,7 +190,9 @@ def test_large_pictures_are_read_alike(photo: Photo, folder: Path, format_name: 
     path = folder / f"photo.{format_name.lower()}"
     path.write_bytes(file_bytes(Image.fromarray(photo), format_name))
     for source in (path, path.read_bytes()):
-        np.testing.assert_array_equal(read_picture(source, allow_large=True).pixels, read_picture(source).pixels)
+        np.testing.assert_array_equal(
+            read_picture(source, allow_large=True).pixels, read_picture(source).pixels
+        )
     with pytest.raises(InputError, match="not a picture in a format that Pillow reads"):
         read_picture(b"hello" * 99, allow_large=True)
 
@@ -225,7 +255,9 @@ def test_a_failed_write_leaves_nothing(folder: Path, monkeypatch: pytest.MonkeyP
     assert os.listdir() == []
 
 
-@pytest.mark.parametrize(("name", "sentence"), [("missing/a", "folder does not exist"), (".", "got a directory")])
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("missing/a", "folder does not exist"), (".", "got a directory")]
+)
 def test_unwritable_places_are_said(folder: Path, name: str, sentence: str) -> None:
     with pytest.raises(OutputError, match=sentence):
         write_bytes(b"x", name, overwrite=True)

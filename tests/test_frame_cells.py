@@ -28,7 +28,9 @@ def page(rows: int = 400) -> Photo:
     for top in range(8, rows - 8, 14):
         for left in range(10, SIZE[1] - 16, 9):
             if rng.random() < 0.8:
-                drawn[top : top + 8, left : left + 6] = np.where(rng.random((8, 6, 1)) < 0.5, 30, 245)
+                drawn[top : top + 8, left : left + 6] = np.where(
+                    rng.random((8, 6, 1)) < 0.5, 30, 245
+                )
     return drawn
 
 
@@ -42,7 +44,9 @@ def recording() -> list[Photo]:
     return [*frames, frames[-1], typed]
 
 
-def test_a_screen_recording_is_exact_small_and_the_same_for_decoders(recording: list[Photo]) -> None:
+def test_a_screen_recording_is_exact_small_and_the_same_for_decoders(
+    recording: list[Photo],
+) -> None:
     codecs = open_frame_codecs(threads=1)
     encoder, decoder = FrameEncoder(codecs), FrameDecoder(codecs, height=SIZE[0], width=SIZE[1])
     sizes = []
@@ -84,7 +88,9 @@ def test_cells_of_a_frame_come_back() -> None:
 
 def test_scrolled_cells_are_predicted_from_the_last_frame_moved_as_one() -> None:
     last = page(192)[:, :192]
-    cells = FrameCells(np.zeros((3, 3), dtype=np.bool_), (), Scroll(30, -5), np.eye(12, dtype=np.bool_))
+    cells = FrameCells(
+        np.zeros((3, 3), dtype=np.bool_), (), Scroll(30, -5), np.eye(12, dtype=np.bool_)
+    )
     predicted = cells.predict(np.zeros_like(last), last)
     np.testing.assert_array_equal(predicted[:16, 5:16], last[30:46, :11])
     np.testing.assert_array_equal(predicted[:16, :5], np.repeat(last[30:46, :1], 5, axis=1))
@@ -99,7 +105,10 @@ def test_a_scroll_is_found_however_far(down: int) -> None:
 
 
 def test_no_scroll_is_found_between_frames_that_have_nothing_in_common() -> None:
-    last, frame = page()[: SIZE[0]], np.random.default_rng(2).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
+    last, frame = (
+        page()[: SIZE[0]],
+        np.random.default_rng(2).integers(0, 256, (*SIZE, 3), dtype=np.uint8),
+    )
     assert find_scroll(frame, last, np.ones(SIZE, dtype=np.bool_)) is None
 
 
@@ -109,23 +118,38 @@ COLOUR = b"\x01\x00\x03abc"
 
 @pytest.mark.parametrize(
     "payload",
-    [b"\x04", b"\x01", b"\x01\x00" + COLOUR, b"\x02\x81\x80\x08\x00\x00", b"\x02\x00", b"\x00\x00\x00\x04abcd"],
+    [
+        b"\x04",
+        b"\x01",
+        b"\x01\x00" + COLOUR,
+        b"\x02\x81\x80\x08\x00\x00",
+        b"\x02\x00",
+        b"\x00\x00\x00\x04abcd",
+    ],
     ids=["kinds", "no map", "still and exact", "too far", "no scroll", "longer colour"],
 )
 def test_damaged_cells_are_refused(payload: bytes) -> None:
     with pytest.raises(FormatError):
         unpack_cells(payload, 128, 128, intra=False).paint(
-            np.zeros((128, 128, 3), dtype=np.uint8), predicted=np.zeros((128, 128, 3), dtype=np.uint8)
+            np.zeros((128, 128, 3), dtype=np.uint8),
+            predicted=np.zeros((128, 128, 3), dtype=np.uint8),
         )
 
 
 def test_differences_are_of_predicted_frames_alone() -> None:
     layer = Layer(
-        np.ones((2, 2), dtype=np.bool_), pack_vp8l(np.zeros((128, 128, 3), dtype=np.uint8)), 9, is_difference=True
+        np.ones((2, 2), dtype=np.bool_),
+        pack_vp8l(np.zeros((128, 128, 3), dtype=np.uint8)),
+        9,
+        is_difference=True,
     )
     cells = FrameCells(no_cells(128, 128).still, (layer,))
     assert unpack_cells(pack_cells(cells, intra=False), 128, 128, intra=False).layers
-    assert not unpack_cells(pack_cells(cells, intra=True), 128, 128, intra=True).layers[0].is_difference
+    assert (
+        not unpack_cells(pack_cells(cells, intra=True), 128, 128, intra=True)
+        .layers[0]
+        .is_difference
+    )
 
 
 @pytest.mark.parametrize("step", [1, 2, 16, 128])
@@ -137,7 +161,9 @@ def test_differences_come_back_in_their_steps(step: int) -> None:
     coded = (pixels - predicted).view(np.int8) if step == 1 else steps
     cells = FrameCells(~every, code_differences(coded, every, step=step))
     painted = np.zeros_like(pixels)
-    unpack_cells(pack_cells(cells, intra=False), 64, 64, intra=False).paint(painted, predicted=predicted)
+    unpack_cells(pack_cells(cells, intra=False), 64, 64, intra=False).paint(
+        painted, predicted=predicted
+    )
     np.testing.assert_array_equal(painted, add_differences(predicted, coded, step=step))
     assert np.abs(painted.astype(int) - pixels).max() <= step // 2 + (step == 2)
 
@@ -176,7 +202,9 @@ def test_tiny_frames_are_as_good_as_large_ones(photo: Photo, qp: int) -> None:
 @pytest.mark.parametrize("size", [(1, 1), (64, 64), (70, 100)])
 @pytest.mark.parametrize("colour", [(128, 128, 128), (69, 78, 10), (255, 255, 255)])
 @pytest.mark.parametrize("qp", [6, 57])
-def test_plain_frames_are_exact_in_a_few_bytes(size: tuple[int, int], colour: tuple[int, int, int], qp: int) -> None:
+def test_plain_frames_are_exact_in_a_few_bytes(
+    size: tuple[int, int], colour: tuple[int, int, int], qp: int
+) -> None:
     encoder = FrameEncoder(open_frame_codecs(threads=1))
     pixels = np.full((*size, 3), colour, dtype=np.uint8)
     frame = encoder.encode(encoder.decide(pixels), pts=0, qp=qp)

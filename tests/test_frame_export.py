@@ -1,4 +1,5 @@
-"""An exported model of predicted frames codes a frame on either backend, to the same symbols and pixels."""
+"""An exported model of predicted frames codes a frame on either backend, to the same symbols and
+pixels."""
 
 from dataclasses import replace
 
@@ -28,13 +29,17 @@ QP = 50
 @pytest.fixture(scope="module")
 def pair(photo: Photo) -> tuple[Photo, Photo]:
     frame, last = photo[:144, 4:180], photo[:144, 0:176]
-    return np.ascontiguousarray(frame), compensate(np.ascontiguousarray(last), MotionSearch(frame, last).motion(qp=32))
+    return np.ascontiguousarray(frame), compensate(
+        np.ascontiguousarray(last), MotionSearch(frame, last).motion(qp=32)
+    )
 
 
 def test_both_backends_code_the_same_frame(frame_model: Model, pair: tuple[Photo, Photo]) -> None:
     assert frame_model.kind == FRAME
     frame, predicted = pair
-    ours, theirs = (ImageCodec(frame_model, open_backend(frame_model, name)) for name in ("onnx", "torch"))
+    ours, theirs = (
+        ImageCodec(frame_model, open_backend(frame_model, name)) for name in ("onnx", "torch")
+    )
     symbols = ours.analyze(frame, qp=QP, predicted=predicted)
     again = theirs.analyze(frame, qp=QP, predicted=predicted)
     assert (symbols.residual != again.residual).mean() < 1e-3
@@ -47,17 +52,23 @@ def test_both_backends_code_the_same_frame(frame_model: Model, pair: tuple[Photo
 
 
 @pytest.mark.parametrize("name", ["onnx", "torch"])
-def test_an_encoder_sees_what_a_decoder_will(frame_model: Model, pair: tuple[Photo, Photo], name: str) -> None:
+def test_an_encoder_sees_what_a_decoder_will(
+    frame_model: Model, pair: tuple[Photo, Photo], name: str
+) -> None:
     frame, predicted = pair
     codec = ImageCodec(frame_model, open_backend(frame_model, name))
     symbols, samples = codec.code(frame, qp=QP, predicted=predicted)
     again = codec.analyze(frame, qp=QP, predicted=predicted)
     np.testing.assert_array_equal(symbols.z_hat, again.z_hat)
     np.testing.assert_array_equal(symbols.residual, again.residual)
-    np.testing.assert_allclose(samples, codec.render(symbols, qp=QP, predicted=predicted), atol=1e-3)
+    np.testing.assert_allclose(
+        samples, codec.render(symbols, qp=QP, predicted=predicted), atol=1e-3
+    )
 
 
-def test_tiles_change_nothing(frame_model: Model, photo: Photo, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tiles_change_nothing(
+    frame_model: Model, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frame = np.ascontiguousarray(np.tile(photo, (4, 5, 1))[:592, :880])
     predicted = np.roll(frame, 1, axis=1)
     codec = ImageCodec(frame_model, open_backend(frame_model))
@@ -87,13 +98,18 @@ def test_tables_of_hyper_latents_after_others_are_fitted_and_decide_the_id(
 ) -> None:
     tables = frame_model.tables
     assert len(tables.after) == calibration.AFTER
-    assert all(counts.argmax() in (calibration.REACH - 1, calibration.REACH) for counts in tables.after)
+    assert all(
+        counts.argmax() in (calibration.REACH - 1, calibration.REACH) for counts in tables.after
+    )
     others = (replace(tables, still=tables.still + 1), replace(tables, after=tables.after[::-1]))
     assert len({export.model_id(t, {}) for t in (tables, *others)}) == 3
 
 
 def test_counting_follows_the_sign_of_the_frame_before() -> None:
-    empty = [np.zeros(shape, dtype=np.int64) for shape in ((64, calibration.REACH + 2), (3, 2 * calibration.REACH + 2))]
+    empty = [
+        np.zeros(shape, dtype=np.int64)
+        for shape in ((64, calibration.REACH + 2), (3, 2 * calibration.REACH + 2))
+    ]
     counted = calibration.Counted([], *empty)
     before = np.array([[[0, 1, -1, 2, -9, 0, 5]]], dtype=np.int8)
     z_hat = np.array([[[3, 0, -2, -127, -9, 0, 0]]], dtype=np.int8)
@@ -101,4 +117,9 @@ def test_counting_follows_the_sign_of_the_frame_before() -> None:
     counted.add_hyper(z_hat, before, rows)
     assert np.argwhere(counted.still).tolist() == [[7, 0], [7, 3]]
     middle, other = calibration.REACH, 2 * calibration.REACH + 1
-    assert np.argwhere(counted.after).tolist() == [[0, middle - 1], [0, middle + 1], [1, other], [2, middle]]
+    assert np.argwhere(counted.after).tolist() == [
+        [0, middle - 1],
+        [0, middle + 1],
+        [1, other],
+        [2, middle],
+    ]

@@ -1,4 +1,5 @@
-"""Files written once must decode the same for ever: symbols exactly, pixels within one level on any machine."""
+"""Files written once must decode the same for ever: symbols exactly, pixels within one level on any
+machine."""
 
 import importlib.util
 import json
@@ -73,7 +74,12 @@ def frames_of(name: str) -> list[Frame]:
 
 
 def test_the_clip_has_frames_of_every_kind() -> None:
-    assert [frame.tag for frame in frames_of("clip")] == [Tag.INTRA, *[Tag.PREDICTED] * 3, Tag.INTRA, Tag.DUPLICATE]
+    assert [frame.tag for frame in frames_of("clip")] == [
+        Tag.INTRA,
+        *[Tag.PREDICTED] * 3,
+        Tag.INTRA,
+        Tag.DUPLICATE,
+    ]
 
 
 def test_the_screen_has_exact_still_and_scrolled_cells() -> None:

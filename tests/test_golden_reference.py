@@ -57,7 +57,9 @@ def scene(seed: int, high: int = 9, wide: int = 14) -> tuple[Motion, Golden, Gol
 def test_round_trip(tables: Tables, size: tuple[int, int]) -> None:
     for seed in range(4):
         motion, before, golden = scene(seed, *size)
-        again = unpack(pack(golden, tables, motion=motion, before=before), tables, motion=motion, before=before)
+        again = unpack(
+            pack(golden, tables, motion=motion, before=before), tables, motion=motion, before=before
+        )
         np.testing.assert_array_equal(again.chosen, golden.chosen)
         np.testing.assert_array_equal(again.vectors, golden.vectors)
 
@@ -85,7 +87,10 @@ def test_vectors_lead_where_the_block_under_them_came_from() -> None:
         row = min(max((16 * i + 8 + down // 4) // 16, 0), high - 1)
         column = min(max((16 * j + 8 + right // 4) // 16, 0), wide - 1)
         there = before.vectors[:, row, column].tolist()
-        expected = [min(max(own + other, -140), 140) for own, other in zip((down, right), there, strict=True)]
+        expected = [
+            min(max(own + other, -140), 140)
+            for own, other in zip((down, right), there, strict=True)
+        ]
         assert projected[:, i, j].tolist() == expected
 
 
@@ -94,14 +99,20 @@ def test_a_plain_reader_reads_the_same(tables: Tables) -> None:
     unpacker = Unpacker(pack(golden, tables, motion=motion, before=before))
 
     def table(share: int) -> Table:
-        return Table(np.array([1, 2**14 * (1024 - share) - 1, 2**14 * share - 1, 1], dtype=np.uint32))
+        return Table(
+            np.array([1, 2**14 * (1024 - share) - 1, 2**14 * share - 1, 1], dtype=np.uint32)
+        )
 
     assert unpacker.values(table(512), 1).tolist() == [1]
     chosen: dict[tuple[int, int], int] = {}
     for stage in stages_of(*motion.used.shape):
         classes: dict[int, list[tuple[int, int]]] = {}
         for n, block in enumerate(zip(*stage.points.tolist(), strict=True)):
-            around = 2 if stage.around is None else sum(chosen[i, j] for i, j in stage.around[:, :, n].T.tolist())
+            around = (
+                2
+                if stage.around is None
+                else sum(chosen[i, j] for i, j in stage.around[:, :, n].T.tolist())
+            )
             classes.setdefault(around + 5 * int(before.chosen[block]), []).append(block)
         for number, blocks in sorted(classes.items()):
             flags = unpacker.values(table(SHARES[number]), len(blocks)).tolist()
@@ -111,7 +122,9 @@ def test_a_plain_reader_reads_the_same(tables: Tables) -> None:
     mvd = unpacker.values(tables.bank[12], 2 * len(blocks)).reshape(2, -1)
     unpacker.finish()
     projected = project(motion, before).vectors
-    np.testing.assert_array_equal(projected[:, golden.chosen] + mvd, golden.vectors[:, golden.chosen])
+    np.testing.assert_array_equal(
+        projected[:, golden.chosen] + mvd, golden.vectors[:, golden.chosen]
+    )
 
 
 def test_damage_is_refused_or_decodes(tables: Tables) -> None:
@@ -134,7 +147,9 @@ def test_damage_is_refused_or_decodes(tables: Tables) -> None:
 @pytest.mark.parametrize("place", [0, 1])
 def test_blocks_are_golden_or_not(tables: Tables, place: int, value: int) -> None:
     motion, before, golden = scene(1, 1, 1)
-    groups = group_golden(replace(golden, chosen=~np.zeros((1, 1), dtype=bool)), tables, motion=motion, before=before)
+    groups = group_golden(
+        replace(golden, chosen=~np.zeros((1, 1), dtype=bool)), tables, motion=motion, before=before
+    )
     groups[place] = groups[place][0], np.array([value], dtype=np.int32)
     packer = Packer()
     packer.push(groups)
@@ -146,13 +161,17 @@ def test_vectors_beyond_their_range_are_refused(tables: Tables) -> None:
     motion, before, _ = scene(1, 1, 1)
     far = Golden(~np.zeros((1, 1), dtype=bool), np.full((2, 1, 1), MAX_VECTOR + 1, dtype=np.int16))
     with pytest.raises(FormatError, match="expected vectors of at most 140"):
-        unpack(pack(far, tables, motion=motion, before=before), tables, motion=motion, before=before)
+        unpack(
+            pack(far, tables, motion=motion, before=before), tables, motion=motion, before=before
+        )
 
 
 def test_what_was_covered_is_found_in_the_intra_frame() -> None:
     """An object leaves: what was behind it is seen in the intra frame alone."""
     generator = np.random.default_rng(4)
-    behind = generator.integers(0, 256, (24, 36, 3), dtype=np.uint8).repeat(4, axis=0).repeat(4, axis=1)
+    behind = (
+        generator.integers(0, 256, (24, 36, 3), dtype=np.uint8).repeat(4, axis=0).repeat(4, axis=1)
+    )
     behind = behind[:96, :144].copy()
     covered = behind.copy()
     covered[32:64, 48:96] = 128
@@ -165,6 +184,8 @@ def test_what_was_covered_is_found_in_the_intra_frame() -> None:
     chosen = motion.golden.chosen
     assert chosen[2:4, 3:6].sum() >= 4
     assert chosen.sum() == chosen[2:4, 3:6].sum()
-    predicted = [compensate(covered, m, intra=found.planes) for m in (replace(motion, golden=None), motion)]
+    predicted = [
+        compensate(covered, m, intra=found.planes) for m in (replace(motion, golden=None), motion)
+    ]
     errors = [np.abs(p[32:64, 48:96].astype(int) - behind[32:64, 48:96]).mean() for p in predicted]
     assert errors[1] < 0.5 * errors[0]

@@ -7,7 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageCms
 
-from ncodec.container.icc_profile import DEFLATE, KNOWN, LZMA, _dictionary, pack_profile, unpack_profile
+from ncodec.container.icc_profile import (
+    DEFLATE,
+    KNOWN,
+    LZMA,
+    _dictionary,
+    pack_profile,
+    unpack_profile,
+)
 from ncodec.errors import FormatError
 
 LIMIT = 2**20
@@ -54,10 +61,17 @@ def test_tables_take_fewer_bytes_than_by_deflate() -> None:
 
 @pytest.mark.parametrize(
     "coded",
-    [b"", b"\x02abc", bytes([DEFLATE]) + b"\xff\xff", bytes([LZMA]) + b"\xff" * 9, pack_profile(b"x" * 99)[:-1],
-     pack_profile(b"x" * 99) + b"!", pack_profile(bytes(LIMIT + 1))],
+    [
+        b"",
+        b"\x02abc",
+        bytes([DEFLATE]) + b"\xff\xff",
+        bytes([LZMA]) + b"\xff" * 9,
+        pack_profile(b"x" * 99)[:-1],
+        pack_profile(b"x" * 99) + b"!",
+        pack_profile(bytes(LIMIT + 1)),
+    ],
     ids=["nothing", "unknown", "no deflate", "no LZMA", "cut", "more", "too long"],
-)  # fmt: skip
+)
 def test_other_bytes_are_refused(coded: bytes) -> None:
     with pytest.raises(FormatError):
         unpack_profile(coded, limit=LIMIT)
@@ -66,5 +80,10 @@ def test_other_bytes_are_refused(coded: bytes) -> None:
 def test_lzma_is_of_the_stated_kind() -> None:
     """A second reader, from the words of FORMAT.md."""
     curve = b"".join(round(65535 * (i / 4095) ** 1.8).to_bytes(2, "big") for i in range(4096))
-    alone = bytes([0 + 1 * 9 + 1 * 45]) + (2**22).to_bytes(4, "little") + b"\xff" * 8 + pack_profile(curve)[1:]
+    alone = (
+        bytes([0 + 1 * 9 + 1 * 45])
+        + (2**22).to_bytes(4, "little")
+        + b"\xff" * 8
+        + pack_profile(curve)[1:]
+    )
     assert lzma.decompress(alone, format=lzma.FORMAT_ALONE) == curve

@@ -27,7 +27,9 @@ Photo = npt.NDArray[np.uint8]
     height=st.integers(1, 70), width=st.integers(1, 70), channels=st.sampled_from([1, 2, 3, 4]),
     qp=st.integers(0, 63), seed=st.integers(0, 99),
 )  # fmt: skip
-def test_any_size_and_mode_comes_back(height: int, width: int, channels: int, qp: int, seed: int) -> None:
+def test_any_size_and_mode_comes_back(
+    height: int, width: int, channels: int, qp: int, seed: int
+) -> None:
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, channels), dtype=np.uint8)
     picture = from_array(pixels)
     decoded = open_codec().decode(open_codec().encode(picture, qp=qp).data)
@@ -96,7 +98,9 @@ def test_psnr_targets_are_met_by_the_smallest_qp(photo: Photo) -> None:
 
 
 def test_an_impossible_size_says_what_is_possible(photo: Photo) -> None:
-    with pytest.raises(InputError, match=r"expected a limit of at least .* bytes for this picture, got 10"):
+    with pytest.raises(
+        InputError, match=r"expected a limit of at least .* bytes for this picture, got 10"
+    ):
         encode_to(open_codec(), from_array(photo), Target(size=10))
 
 
@@ -106,7 +110,8 @@ def test_a_side_beyond_the_format_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"quality": 1, "bpp": 1}, {"quality": 101}, {"psnr": float("nan")}, {"size": -1}]
+    "options",
+    [{}, {"quality": 1, "bpp": 1}, {"quality": 101}, {"psnr": float("nan")}, {"size": -1}],
 )
 def test_targets_that_make_no_sense_are_refused(options: dict[str, float]) -> None:
     with pytest.raises(InputError):
@@ -161,7 +166,10 @@ def test_a_grey_psnr_is_that_of_what_is_delivered(photo: Photo) -> None:
     codec, picture = open_codec(), from_array(photo[:, :, 1])
     encoded = encode_to(codec, picture, Target(psnr=36))
     assert psnr(picture.pixels, codec.decode(encoded.data).pixels) >= 36
-    assert psnr(picture.pixels, codec.decode(codec.encode(picture, qp=encoded.qp - 1).data).pixels) < 36
+    assert (
+        psnr(picture.pixels, codec.decode(codec.encode(picture, qp=encoded.qp - 1).data).pixels)
+        < 36
+    )
 
 
 def test_the_file_of_another_model_is_refused(photo: Photo, coded: bytes) -> None:

@@ -1,4 +1,4 @@
-"""The import rule of the package: layers import downwards, and the runtime never imports PyTorch."""
+"""The import rule: folders import downwards, and the runtime never imports PyTorch."""
 
 import ast
 import subprocess
@@ -29,7 +29,8 @@ SEEN = {
     "eval": GROUND | {"media", "api"},
     "training": RUNTIME | {"networks"},
 }
-"""what the modules of each folder may import; every module of codec/ that is in no folder is ground"""
+"""what the modules of each folder may import; every module of codec/ that is in no folder is ground
+"""
 TORCH_ROOM = "ncodec.inference.torch"
 """the one module beside training that sees the networks"""
 TORCH = {"torch", "pytorch_lightning", "compressai", "safetensors", "onnx"}
@@ -51,12 +52,17 @@ def runtime_files() -> list[Path]:
 
 
 def all_files() -> list[Path]:
-    return [*runtime_files(), *(path for name in ("eval", "training") for path in sorted((ROOT / name).rglob("*.py")))]
+    return [
+        *runtime_files(),
+        *(path for name in ("eval", "training") for path in sorted((ROOT / name).rglob("*.py"))),
+    ]
 
 
 def name_of(path: Path) -> str:
     parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(("ncodec", *(parts[1:] if parts[0] == "codec" else parts))).removesuffix(".__init__")
+    return ".".join(("ncodec", *(parts[1:] if parts[0] == "codec" else parts))).removesuffix(
+        ".__init__"
+    )
 
 
 def room_of(name: str) -> str:

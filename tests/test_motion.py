@@ -1,4 +1,5 @@
-"""Motion is found where it is, compensation is exact in whole numbers, and new content is left alone."""
+"""Motion is found where it is, compensation is exact in whole numbers, and new content is left
+alone."""
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +52,9 @@ def test_no_motion_predicts_the_frame_itself(scene: Photo) -> None:
 
 @pytest.mark.parametrize(("quarters", "levels"), [(1, 1), (2, 2), (3, 3), (-1, -1), (9, 9)])
 def test_fractions_of_a_pixel_lie_between_whole_ones(quarters: int, levels: int) -> None:
-    ramp = np.repeat(np.arange(0, 256, 4, dtype=np.uint8)[None, :, None], 48, axis=0).repeat(3, axis=2)
+    ramp = np.repeat(np.arange(0, 256, 4, dtype=np.uint8)[None, :, None], 48, axis=0).repeat(
+        3, axis=2
+    )
     vectors = np.zeros((2, 3, 4), dtype=np.int16)
     vectors[1] = quarters
     predicted = compensate(ramp, Motion(vectors, np.ones((3, 4), dtype=bool)))
@@ -62,11 +65,14 @@ def test_few_bits_buy_few_changes_of_vectors() -> None:
     grain = np.random.default_rng(3).normal(100, 9, (2, 144, 192, 3)).clip(0, 255).astype(np.uint8)
     search = MotionSearch(grain[0], grain[1])
     steps = [np.abs(np.diff(search.motion(qp=qp).vectors, axis=2)).sum() for qp in (0, 63)]
-    assert steps[0] < steps[1] / 2, "each block of film grain is a little more like some other place"
+    assert steps[0] < steps[1] / 2, (
+        "each block of film grain is a little more like some other place"
+    )
 
 
 def test_vectors_are_chosen_for_what_they_cost() -> None:
-    """A noisy pan over a texture, with an object that moves against it: what is found takes few bits."""
+    """A noisy pan over a texture, with an object that moves against it: what is found takes few
+    bits."""
     noise = np.random.default_rng(5)
     texture = noise.integers(60, 190, (40, 60, 3)).repeat(6, axis=0).repeat(6, axis=1)
 
@@ -88,7 +94,10 @@ def test_vectors_are_chosen_for_what_they_cost() -> None:
     assert size(chosen) < 0.6 * size(nearest)
     before = MotionSearch(frames[1], frames[0]).motion(qp=5).vectors
     assert size(search.motion(qp=5, before=before), before) < size(search.motion(qp=5), before)
-    lost = [np.square(compensate(frames[1], motion) - frames[2].astype(float)).mean() for motion in (nearest, chosen)]
+    lost = [
+        np.square(compensate(frames[1], motion) - frames[2].astype(float)).mean()
+        for motion in (nearest, chosen)
+    ]
     assert lost[1] < 1.1 * lost[0]
 
 
@@ -155,8 +164,12 @@ def test_compensation_follows_the_format_word_by_word(scene: Photo) -> None:
         expected = []
         for channel in range(3):
 
-            def moved(block: tuple[int, int], channel: int = channel, y: int = y, x: int = x) -> int:
-                picture, field = (intra, golden.vectors) if golden.chosen[block] else (small, vectors)
+            def moved(
+                block: tuple[int, int], channel: int = channel, y: int = y, x: int = x
+            ) -> int:
+                picture, field = (
+                    (intra, golden.vectors) if golden.chosen[block] else (small, vectors)
+                )
                 down, right = map(int, field[:, *block])
                 return sample(picture[:, :, channel], 4 * y + down, 4 * x + right)
 

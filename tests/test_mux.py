@@ -25,11 +25,20 @@ def frames(photo: Photo) -> list[Photo]:
     return [np.ascontiguousarray(photo[:95, 4 * i : 4 * i + 127]) for i in range(5)]
 
 
-def written(frames: list[Photo], suffix: str, *, lossless: bool = False, colour: Colour = UNKNOWN_COLOUR) -> io.BytesIO:
+def written(
+    frames: list[Photo], suffix: str, *, lossless: bool = False, colour: Colour = UNKNOWN_COLOUR
+) -> io.BytesIO:
     sink = io.BytesIO()
     height, width = frames[0].shape[:2]
     form = ClipFormat(
-        suffix, width, height, Fraction(1, 90000), Fraction(25), Fraction(4, 3), colour=colour, lossless=lossless
+        suffix,
+        width,
+        height,
+        Fraction(1, 90000),
+        Fraction(25),
+        Fraction(4, 3),
+        colour=colour,
+        lossless=lossless,
     )
     with ClipWriter(sink, form) as writer:
         for pts, pixels in zip(STAMPS, frames, strict=True):
@@ -44,15 +53,28 @@ def test_frames_keep_their_times_and_shape(frames: list[Photo], suffix: str) -> 
         read = [r for r in reader.records() if isinstance(r, TimedFrame)]
         times = [float(r.pts * reader.time_base) for r in read]
         assert reader.pixel_aspect == Fraction(4, 3)
-    assert times == pytest.approx([pts / 90000 for pts in STAMPS], abs=0.0011)  # Matroska counts milliseconds
+    assert times == pytest.approx(
+        [pts / 90000 for pts in STAMPS], abs=0.0011
+    )  # Matroska counts milliseconds
     for found, expected in zip(read, frames, strict=True):
         assert found.pixels.shape == expected.shape, "odd sides survive"
         assert psnr(found.pixels, expected) > 38
 
 
-@pytest.mark.parametrize(("suffix", "lossless"), [(".y4m", False), (".mkv", True), (".mkv", False), (".mp4", True)])
+@pytest.mark.parametrize(
+    ("suffix", "lossless"), [(".y4m", False), (".mkv", True), (".mkv", False), (".mp4", True)]
+)
 def test_pixels_whose_shape_is_not_kept_are_said(suffix: str, lossless: bool) -> None:
-    form = ClipFormat(suffix, 64, 48, Fraction(1, 25), Fraction(25), Fraction(4, 3), UNKNOWN_COLOUR, lossless=lossless)
+    form = ClipFormat(
+        suffix,
+        64,
+        48,
+        Fraction(1, 25),
+        Fraction(25),
+        Fraction(4, 3),
+        UNKNOWN_COLOUR,
+        lossless=lossless,
+    )
     sink = io.BytesIO()
     with ClipWriter(sink, form) as writer:
         writer.write(TimedFrame(0, np.zeros((48, 64, 3), dtype=np.uint8)))
@@ -60,7 +82,9 @@ def test_pixels_whose_shape_is_not_kept_are_said(suffix: str, lossless: bool) ->
     with ClipReader(sink) as reader:
         kept = reader.pixel_aspect == Fraction(4, 3)
     assert kept == (writer.notices == [])
-    assert kept or writer.notices == ["the file does not say that pixels are 4/3 times as wide as high"]
+    assert kept or writer.notices == [
+        "the file does not say that pixels are 4/3 times as wide as high"
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
@@ -93,7 +117,9 @@ def test_y4m_is_a_pipe_of_frames(frames: list[Photo]) -> None:
             return False
 
     sink = Pipe()
-    with ClipWriter(sink, ClipFormat(".y4m", 127, 95, Fraction(1, 90000), Fraction(30000, 1001))) as writer:
+    with ClipWriter(
+        sink, ClipFormat(".y4m", 127, 95, Fraction(1, 90000), Fraction(30000, 1001))
+    ) as writer:
         for pts, pixels in zip(STAMPS, frames, strict=True):
             writer.write(TimedFrame(pts, pixels))
     assert sink.getvalue().startswith(b"YUV4MPEG2 W127 H95 F30000:1001")
@@ -107,7 +133,9 @@ def copied(source: Path, suffix: str) -> tuple[list[Media], list[Media], list[st
         assert reader.notices == []
     (tracks,) = (r for r in records if isinstance(r, Tracks))
     sink = io.BytesIO()
-    with ClipWriter(sink, ClipFormat(suffix, 126, 94, reader.time_base, Fraction(25)), tracks=tracks) as writer:
+    with ClipWriter(
+        sink, ClipFormat(suffix, 126, 94, reader.time_base, Fraction(25)), tracks=tracks
+    ) as writer:
         for record in records:
             if isinstance(record, TimedFrame):
                 writer.write(record)
@@ -126,7 +154,9 @@ def test_sound_is_packet_identical(tmp_path: Path, frames: list[Photo]) -> None:
     assert [(m.pts, m.data) for m in copies] == [(m.pts, m.data) for m in sound]
 
 
-def test_a_track_that_a_file_cannot_hold_is_left_out_with_a_notice(tmp_path: Path, frames: list[Photo]) -> None:
+def test_a_track_that_a_file_cannot_hold_is_left_out_with_a_notice(
+    tmp_path: Path, frames: list[Photo]
+) -> None:
     even = [np.ascontiguousarray(p[:94, :126]) for p in frames]
     with ClipReader(write(tmp_path / "in.mp4", even, sound=True)) as reader:
         tracks = next(r for r in reader.records() if isinstance(r, Tracks))
@@ -139,7 +169,9 @@ def test_a_track_that_a_file_cannot_hold_is_left_out_with_a_notice(tmp_path: Pat
 
 @pytest.mark.parametrize("codec", ["pcm_s16be", "mp2", "flac", "eac3"])
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
-def test_no_kind_of_sound_stops_a_decode(tmp_path: Path, frames: list[Photo], codec: str, suffix: str) -> None:
+def test_no_kind_of_sound_stops_a_decode(
+    tmp_path: Path, frames: list[Photo], codec: str, suffix: str
+) -> None:
     even = [np.ascontiguousarray(p[:94, :126]) for p in frames]
     source = tmp_path / ("in.mov" if codec == "pcm_s16be" else "in.mkv")
     with av.open(source, "w") as container:

@@ -30,7 +30,9 @@ def with_crc(data: bytes) -> bytes:
     return data + struct.pack("<I", zlib.crc32(data))
 
 
-def header_bytes(*, version: int = 1, qp: int = 0, flags: int = 0, width: int = 1, height: int = 1) -> bytes:
+def header_bytes(
+    *, version: int = 1, qp: int = 0, flags: int = 0, width: int = 1, height: int = 1
+) -> bytes:
     fixed = MAGIC + struct.pack(">BIBB", version, 1, qp, flags)
     return with_crc(fixed + pack_varint(width) + pack_varint(height))
 
@@ -49,7 +51,13 @@ def chunk_bytes(tag: int, payload: bytes) -> bytes:
     extras=st.dictionaries(st.sampled_from(sorted(EXTRAS)), st.binary(min_size=1, max_size=50)),
 )
 def test_round_trip(
-    model_id: int, width: int, height: int, qp: int, grey: bool, symbols: bytes, extras: dict[Tag, bytes]
+    model_id: int,
+    width: int,
+    height: int,
+    qp: int,
+    grey: bool,
+    symbols: bytes,
+    extras: dict[Tag, bytes],
 ) -> None:
     container = Container(Header(model_id, width, height, qp, Flag(grey)), symbols, extras)
     assert unpack(pack(container)) == container
@@ -98,7 +106,10 @@ def test_random_bytes_are_refused(data: bytes) -> None:
         (b"", "got no bytes"),
         (b"\x89PNG\r\n\x1a\n", "expected an ncodec picture"),
         (header_bytes(version=3), "got 3: this file needs a newer ncodec"),
-        (header_bytes(width=10**9, height=10**9), "expected sides of 1 to 16384 pixels, got 1000000000×1000000000"),
+        (
+            header_bytes(width=10**9, height=10**9),
+            "expected sides of 1 to 16384 pixels, got 1000000000×1000000000",
+        ),
         (header_bytes(width=0), "expected sides of 1 to 16384"),
         (header_bytes(qp=64), "expected a qp below 64"),
         (header_bytes(flags=2), "expected known flags"),
@@ -107,7 +118,10 @@ def test_random_bytes_are_refused(data: bytes) -> None:
         (header_bytes() + chunk_bytes(9, b""), "got tag 9"),
         (header_bytes() + chunk_bytes(Tag.XMP, zlib.compress(b"x")) * 2, "ascending order"),
         (header_bytes() + chunk_bytes(Tag.XMP, b"not zlib"), "expected zlib data"),
-        (header_bytes() + chunk_bytes(Tag.XMP, zlib.compress(b"x")[:-3]), "expected one zlib stream"),
+        (
+            header_bytes() + chunk_bytes(Tag.XMP, zlib.compress(b"x")[:-3]),
+            "expected one zlib stream",
+        ),
         (header_bytes() + b"\x01\xff\xff\xff\xff\x7f", "the file is truncated"),
         (PLAIN + b"!", "got 1 more bytes"),
     ],

@@ -1,4 +1,5 @@
-"""A stream survives a pipe, seeks by its index, refuses damage, and goes on at the next intra frame when asked."""
+"""A stream survives a pipe, seeks by its index, refuses damage, and goes on at the next intra frame
+when asked."""
 
 import io
 from dataclasses import replace
@@ -32,7 +33,14 @@ from ncodec.entropy.tables import Table
 from ncodec.errors import FormatError, InputError
 
 HEADER = StreamHeader(
-    0x01020304, 0x0A0B0C0D, 640, 361, Fraction(1, 90000), Fraction(30000, 1001), Fraction(4, 3), Colour(1, 9, 16, True)
+    0x01020304,
+    0x0A0B0C0D,
+    640,
+    361,
+    Fraction(1, 90000),
+    Fraction(30000, 1001),
+    Fraction(4, 3),
+    Colour(1, 9, 16, True),
 )
 RECORDS: list[Frame | Tracks | Media] = [
     Tracks("nut", (Fraction(1, 48000), Fraction(1, 1000)), b"a NUT file"),

@@ -10,9 +10,17 @@ from ncodec.networks.image import ImageModel, Statistics, halo_of
 from ncodec.networks.likelihood import noisy_bits, scale_of_index
 
 SMALL = ImageConfig(
-    latent=16, hyper=8, encoder_width=16, encoder_depth=2, entropy_width=8, hyper_width=8, body_width=16,
-    body_depth=1, render_width=8, render_depth=1,
-)  # fmt: skip
+    latent=16,
+    hyper=8,
+    encoder_width=16,
+    encoder_depth=2,
+    entropy_width=8,
+    hyper_width=8,
+    body_width=16,
+    body_depth=1,
+    render_width=8,
+    render_depth=1,
+)
 
 
 @pytest.fixture
@@ -43,7 +51,9 @@ def test_nothing_looks_further_than_the_halo(model: ImageModel) -> None:
     changed = pixels.clone()
     changed[..., :64] = 1 - changed[..., :64]
     edge = (64 + halo_of(SMALL)) // 16
-    for before, after, unit in zip(model.encode(pixels, qp), model.encode(changed, qp), (4, 1), strict=True):
+    for before, after, unit in zip(
+        model.encode(pixels, qp), model.encode(changed, qp), (4, 1), strict=True
+    ):
         start = -(-edge // unit)
         assert not torch.equal(before, after), "the change must be seen at all"
         assert torch.equal(before[..., start:], after[..., start:])

@@ -11,9 +11,17 @@ from ncodec.networks.frame import FrameConfig, FrameModel, keep_nearer
 from ncodec.networks.image import ImageModel
 
 SMALL = ImageConfig(
-    latent=32, hyper=8, encoder_width=16, encoder_depth=1, entropy_width=16, hyper_width=16, body_width=16,
-    body_depth=1, render_width=8, render_depth=1,
-)  # fmt: skip
+    latent=32,
+    hyper=8,
+    encoder_width=16,
+    encoder_depth=1,
+    entropy_width=16,
+    hyper_width=16,
+    body_width=16,
+    body_depth=1,
+    render_width=8,
+    render_depth=1,
+)
 QP = torch.tensor([30.0])
 
 
@@ -22,7 +30,10 @@ def model() -> FrameModel:
     torch.manual_seed(1)
     made = FrameModel(FrameConfig(SMALL, context_width=16, context_depth=1)).eval()
     made.codec.table_index.bias.knots.data.fill_(30.0)
-    for head in (made.codec.analysis.head, made.codec.synthesis.head):  # silent at first, as hints are
+    for head in (
+        made.codec.analysis.head,
+        made.codec.synthesis.head,
+    ):  # silent at first, as hints are
         head.weight.data.normal_(std=0.1)
     return made
 
@@ -44,7 +55,9 @@ def test_with_silent_hints_it_codes_the_difference_as_a_picture(
     expected = picture.encode(frame - predicted + 0.5, QP)
     for ours, theirs in zip(model.encode(frame, predicted, QP), expected, strict=True):
         assert torch.equal(ours, theirs)
-    torch.testing.assert_close(model.decode(*expected, predicted, QP), picture.decode(*expected, QP))
+    torch.testing.assert_close(
+        model.decode(*expected, predicted, QP), picture.decode(*expected, QP)
+    )
 
 
 def test_every_hint_learns(model: FrameModel, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
@@ -57,10 +70,14 @@ def test_every_hint_learns(model: FrameModel, pair: tuple[torch.Tensor, torch.Te
 
 
 @torch.no_grad()
-def test_a_decoder_needs_the_prediction(model: FrameModel, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_a_decoder_needs_the_prediction(
+    model: FrameModel, pair: tuple[torch.Tensor, torch.Tensor]
+) -> None:
     frame, predicted = pair
     symbols = model.encode(frame, predicted, QP)
-    again, elsewhere = (known + model.decode(*symbols, known, QP) for known in (predicted, predicted.flip(3)))
+    again, elsewhere = (
+        known + model.decode(*symbols, known, QP) for known in (predicted, predicted.flip(3))
+    )
     assert (again - frame).abs().mean() < (elsewhere - frame).abs().mean()
 
 
@@ -79,7 +96,9 @@ def test_cells_are_kept_where_nothing_is_coded_and_the_prediction_is_nearer() ->
 
 
 @torch.no_grad()
-def test_training_sees_where_residuals_are_none(model: FrameModel, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_training_sees_where_residuals_are_none(
+    model: FrameModel, pair: tuple[torch.Tensor, torch.Tensor]
+) -> None:
     frame, predicted = pair
     seen = model.codec(frame - predicted + 0.5, QP, model.context(predicted, QP))
     _, residual = model.encode(frame, predicted, QP)

@@ -10,7 +10,12 @@ from pathlib import Path
 import pytest
 from places import ROOT
 
-SOURCES = {"codec": "ncodec", "training": "ncodec.training", "eval": "ncodec.eval", "weights": "ncodec.weights"}
+SOURCES = {
+    "codec": "ncodec",
+    "training": "ncodec.training",
+    "eval": "ncodec.eval",
+    "weights": "ncodec.weights",
+}
 
 
 def listed_packages() -> list[str]:
@@ -36,15 +41,19 @@ def test_no_code_lies_outside_a_package() -> None:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of a fresh environment with nothing but the built wheel and what it asks for."""
+    """The bin folder of a fresh environment with the built wheel and its dependencies alone."""
     folder = tmp_path_factory.mktemp("wheel")
     subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT], check=True, capture_output=True
+        [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT],
+        check=True,
+        capture_output=True,
     )
     (wheel,) = folder.glob("*.whl")
     venv.create(folder / "venv", with_pip=True)
     bin_folder = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
-    subprocess.run([bin_folder / "pip", "install", "--quiet", wheel], check=True, capture_output=True)
+    subprocess.run(
+        [bin_folder / "pip", "install", "--quiet", wheel], check=True, capture_output=True
+    )
     return bin_folder
 
 
@@ -52,20 +61,28 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_encodes_and_decodes_without_torch(installed: Path, tmp_path: Path) -> None:
     ncodec = str(installed / "ncodec")
     picture = str(ROOT / "docs" / "osprey.png")
-    subprocess.run([ncodec, "encode", picture, "-o", "a.nci", "--bpp", "0.5"], check=True, cwd=tmp_path)
+    subprocess.run(
+        [ncodec, "encode", picture, "-o", "a.nci", "--bpp", "0.5"], check=True, cwd=tmp_path
+    )
     subprocess.run([ncodec, "decode", "a.nci"], check=True, cwd=tmp_path)
     subprocess.run([ncodec, "bench", "compare", picture], check=True, cwd=tmp_path)
     assert (tmp_path / "a.png").exists()
-    names = subprocess.run([installed / "pip", "list"], check=True, capture_output=True, text=True).stdout.lower()
+    names = subprocess.run(
+        [installed / "pip", "list"], check=True, capture_output=True, text=True
+    ).stdout.lower()
     assert not any(
-        line.split()[0] in ("torch", "compressai", "pytorch-lightning") for line in names.splitlines() if line
+        line.split()[0] in ("torch", "compressai", "pytorch-lightning")
+        for line in names.splitlines()
+        if line
     )
 
 
 @pytest.mark.slow
 def test_the_install_is_small(installed: Path) -> None:
     # Files are counted once each, as a disk would.
-    total = sum(path.stat().st_blocks * 512 for path in installed.parent.rglob("*") if not path.is_symlink())
+    total = sum(
+        path.stat().st_blocks * 512 for path in installed.parent.rglob("*") if not path.is_symlink()
+    )
     assert total <= 400e6
 
 
@@ -81,7 +98,9 @@ def test_what_needs_torch_says_how_to_get_it(
     installed: Path, tmp_path: Path, command: list[str], sentence: str
 ) -> None:
     (tmp_path / "a.png").write_bytes((ROOT / "docs" / "osprey.png").read_bytes())
-    result = subprocess.run([installed / "ncodec", *command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        [installed / "ncodec", *command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert result.returncode == 1
     assert sentence in result.stderr
     assert "Traceback" not in result.stderr

@@ -30,15 +30,33 @@ CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 Photo = npt.NDArray[np.uint8]
 FLAGS = (
-    "headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage", "disable-quic", "no-first-run",
-    "disable-background-networking", "disable-component-update", "disable-sync",
-)  # fmt: skip
+    "headless=new",
+    "no-sandbox",
+    "disable-gpu",
+    "disable-dev-shm-usage",
+    "disable-quic",
+    "no-first-run",
+    "disable-background-networking",
+    "disable-component-update",
+    "disable-sync",
+)
 
 
 def make_page(folder: Path, inputs: list[Path], *codecs: str) -> str:
     page = folder / "page.html"
     chosen = [part for codec in codecs for part in ("--codec", codec)]
-    options = ["-o", str(page), "--cache", str(folder / "cache"), "--quick", "--jobs", "1", "--frames", "3", *chosen]
+    options = [
+        "-o",
+        str(page),
+        "--cache",
+        str(folder / "cache"),
+        "--quick",
+        "--jobs",
+        "1",
+        "--frames",
+        "3",
+        *chosen,
+    ]
     result = CliRunner().invoke(report, [*map(str, inputs), *options])
     assert result.exit_code == 0, result.output
     return page.resolve().as_uri()
@@ -75,7 +93,9 @@ def browser() -> Iterator[Chrome]:
 def show(browser: Chrome, page: str, *, width: int = 1200) -> None:
     browser.set_window_size(width, 900)
     browser.get(page)
-    WebDriverWait(browser, 30).until(lambda b: b.execute_script("return document.documentElement.dataset.ready"))
+    WebDriverWait(browser, 30).until(
+        lambda b: b.execute_script("return document.documentElement.dataset.ready")
+    )
 
 
 def marks(browser: Chrome) -> int:
@@ -124,10 +144,14 @@ def test_the_slider_uncovers_and_the_table_sorts(browser: Chrome, pictures: str)
 
 
 @pytest.mark.slow
-def test_a_phone_shows_it_all_without_scrolling_sideways(browser: Chrome, pictures: str, clips: str) -> None:
+def test_a_phone_shows_it_all_without_scrolling_sideways(
+    browser: Chrome, pictures: str, clips: str
+) -> None:
     for page in (pictures, clips):
         show(browser, page, width=500)  # the narrowest window that Chromium opens
-        widest = "return document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
+        widest = (
+            "return document.scrollingElement.scrollWidth - document.documentElement.clientWidth"
+        )
         assert browser.execute_script(widest) == 0
 
 

@@ -32,7 +32,11 @@ def data(tmp_path: Path, photo: Photo) -> Path:
     (tmp_path / "a.png").write_bytes(png(photo))
     (tmp_path / "notes.txt").write_text("not a picture")
     with tarfile.open(tmp_path / "shard-000.tar", "w") as shard:
-        for name, content in (("0.png", png(photo)), ("0.json", b"{}"), ("1.png", png(photo[:100]))):
+        for name, content in (
+            ("0.png", png(photo)),
+            ("0.json", b"{}"),
+            ("1.png", png(photo[:100])),
+        ):
             member = tarfile.TarInfo(name)
             member.size = len(content)
             shard.addfile(member, io.BytesIO(content))
@@ -81,9 +85,16 @@ def test_a_damaged_shard_is_named(data: Path) -> None:
         names(data / "shard-000.tar")
 
 
-def test_broken_and_small_pictures_are_skipped_and_listed(photo: Photo, capsys: pytest.CaptureFixture[str]) -> None:
+def test_broken_and_small_pictures_are_skipped_and_listed(
+    photo: Photo, capsys: pytest.CaptureFixture[str]
+) -> None:
     whole = png(photo)
-    files = [("whole.png", whole), ("cut.png", whole[:300]), ("small.png", png(photo[:50, :40])), ("empty.png", b"")]
+    files = [
+        ("whole.png", whole),
+        ("cut.png", whole[:300]),
+        ("small.png", png(photo[:50, :40])),
+        ("empty.png", b""),
+    ]
     loaded = load_pictures(files, smallest=64)
     assert [p.shape for p in loaded.pictures] == [photo.shape]
     loaded.report()
@@ -114,7 +125,11 @@ def all_crops_of(photo: Photo, side: int) -> set[bytes]:
         for left in range(photo.shape[1] - side + 1):
             crop = photo[top : top + side, left : left + side]
             for turned in (crop, crop.swapaxes(0, 1)):
-                found |= {np.ascontiguousarray(turned[::i, ::j]).tobytes() for i in (1, -1) for j in (1, -1)}
+                found |= {
+                    np.ascontiguousarray(turned[::i, ::j]).tobytes()
+                    for i in (1, -1)
+                    for j in (1, -1)
+                }
     return found
 
 
@@ -146,7 +161,9 @@ def test_downscaled_crops_are_averages(photo: Photo) -> None:
 
 def test_gains_change_channels_apart(photo: Photo) -> None:
     grey = np.full((64, 64, 3), 100, np.uint8)
-    crops = PictureBank([grey]).draw(CropOptions(crop=64, batch=16, gain=0.2), torch.Generator().manual_seed(1))
+    crops = PictureBank([grey]).draw(
+        CropOptions(crop=64, batch=16, gain=0.2), torch.Generator().manual_seed(1)
+    )
     levels = crops[:, 0, 0].float()
     assert 80 <= levels.min() < 90
     assert 110 < levels.max() <= 120

@@ -29,7 +29,9 @@ def test_saving_takes_an_effort(photo: Photo) -> None:
     assert saved[0] != saved[1]
 
 
-def test_opening_reads_the_header_and_decodes_nothing(coded: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opening_reads_the_header_and_decodes_nothing(
+    coded: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("ncodec.api.pictures.open_codec", None)
     assert Image.open(io.BytesIO(coded)).size == (200, 152)
 

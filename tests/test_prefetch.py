@@ -38,7 +38,9 @@ def test_closing_waits_for_the_item_in_the_making() -> None:
     assert finished
 
 
-def test_an_interrupt_of_the_caller_does_not_wait_for_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_of_the_caller_does_not_wait_for_a_pipe(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(ahead, "PATIENCE_S", 0.05)
     begun, more = threading.Event(), threading.Event()
     finished = []

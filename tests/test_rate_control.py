@@ -5,13 +5,27 @@ import pytest
 
 from ncodec.container.records import Tag
 from ncodec.errors import InputError
-from ncodec.video.rate_control import LARGEST_STEP, LEAST_BELOW, MOST_BELOW, AverageRate, ConstantQuality, steps_above
+from ncodec.video.rate_control import (
+    LARGEST_STEP,
+    LEAST_BELOW,
+    MOST_BELOW,
+    AverageRate,
+    ConstantQuality,
+    steps_above,
+)
 
 GOP = 50
 PIXELS = 640 * 360
 
 
-def spent(control: AverageRate, *, frames: int, intra_over_predicted: float, slope: float, known: bool = True) -> float:
+def spent(
+    control: AverageRate,
+    *,
+    frames: int,
+    intra_over_predicted: float,
+    slope: float,
+    known: bool = True,
+) -> float:
     """Bits a frame of a source whose frames vary by a third."""
     noise = np.random.default_rng(1)
     total = 0
@@ -19,7 +33,12 @@ def spent(control: AverageRate, *, frames: int, intra_over_predicted: float, slo
         tag = Tag.INTRA if n % GOP == 0 else Tag.PREDICTED
         left = GOP - n % GOP
         qp = control.qp(tag, left=min(left, frames - n) if known else left)
-        cost = 5000 * 2 ** (slope * qp) * (intra_over_predicted if tag == Tag.INTRA else 1) * noise.uniform(0.7, 1.3)
+        cost = (
+            5000
+            * 2 ** (slope * qp)
+            * (intra_over_predicted if tag == Tag.INTRA else 1)
+            * noise.uniform(0.7, 1.3)
+        )
         control.spend(tag, qp, int(cost))
         total += int(cost)
     return total / frames
@@ -64,13 +83,21 @@ def test_repeated_frames_leave_their_bits_to_others() -> None:
 
 def test_constant_quality_is_constant() -> None:
     control = ConstantQuality(30)
-    assert [control.qp(tag, left=1) for tag in (Tag.INTRA, Tag.PREDICTED, Tag.INTRA)] == [30, 13, 30]
+    assert [control.qp(tag, left=1) for tag in (Tag.INTRA, Tag.PREDICTED, Tag.INTRA)] == [
+        30,
+        13,
+        30,
+    ]
     assert ConstantQuality(3).qp(Tag.PREDICTED, left=1) == 0
 
 
 def test_the_best_quality_is_that_of_predicted_frames_too() -> None:
     best = ConstantQuality(63)
-    assert [best.qp(Tag.INTRA, left=1), best.qp(Tag.INTRA, left=9), best.qp(Tag.PREDICTED, left=8)] == [63, 63, 59]
+    assert [
+        best.qp(Tag.INTRA, left=1),
+        best.qp(Tag.INTRA, left=9),
+        best.qp(Tag.PREDICTED, left=8),
+    ] == [63, 63, 59]
     levels = [ConstantQuality(level) for level in range(64)]
     for tag in (Tag.INTRA, Tag.PREDICTED):
         qps = [control.qp(tag, left=2) for control in levels]

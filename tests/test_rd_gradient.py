@@ -27,7 +27,9 @@ def found_by(
 ) -> tuple[InitialSymbols, RdGradient]:
     initial, _ = codec.backend.quantize(pixels, qp=qp)
     high, wide = initial.latent.shape[1:]
-    coded = codec.model.tables.residual_rows(initial.symbols.z_hat, qp=qp, height=high, width=wide) > 0
+    coded = (
+        codec.model.tables.residual_rows(initial.symbols.z_hat, qp=qp, height=high, width=wide) > 0
+    )
     initial.symbols.residual[...] += (change * coded).astype(np.int16)
     return initial, codec.backend.rd_gradient(
         pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=requantize
@@ -55,7 +57,9 @@ def test_slopes_are_those_of_autograd(photo: Photo, qp: int, name: str) -> None:
     (gradient,) = torch.autograd.grad(cost, leaf)
     with torch.no_grad():
         found = rd_gradient(model, y_hat, pixels, torch.from_numpy(getattr(distortion, name)), step)
-    torch.testing.assert_close(found.gradient, gradient, rtol=1e-4, atol=1e-4 * float(gradient.abs().max()))
+    torch.testing.assert_close(
+        found.gradient, gradient, rtol=1e-4, atol=1e-4 * float(gradient.abs().max())
+    )
     torch.testing.assert_close(found.cost.sum(), cost[0], rtol=1e-4, atol=0)
     assert found.cost.shape == (1, 5, 7)
     assert found.curvature.shape == (1, y_hat.shape[1], 1, 1)
@@ -67,16 +71,21 @@ def test_backends_find_the_same(photo: Photo, options: dict[str, Any]) -> None:
     pytest.importorskip("torch")
     pixels = np.ascontiguousarray(photo[:96, :144])
     (_, onnx), (_, torch) = (
-        found_by(open_codec(backend=name), pixels, qp=33, change=1, **options) for name in ("onnx", "torch")
+        found_by(open_codec(backend=name), pixels, qp=33, change=1, **options)
+        for name in ("onnx", "torch")
     )
     np.testing.assert_array_equal(onnx.residual, torch.residual)
-    np.testing.assert_allclose(onnx.gradient, torch.gradient, atol=1e-3 * np.abs(torch.gradient).max())
+    np.testing.assert_allclose(
+        onnx.gradient, torch.gradient, atol=1e-3 * np.abs(torch.gradient).max()
+    )
     np.testing.assert_allclose(onnx.curvature, torch.curvature, rtol=1e-4)
     np.testing.assert_allclose(onnx.cost, torch.cost, rtol=1e-3)
 
 
 def test_what_was_made_in_one_pass_is_settled(photo: Photo) -> None:
-    initial, found = found_by(open_codec(), np.ascontiguousarray(photo[:80, :80]), qp=30, requantize=True)
+    initial, found = found_by(
+        open_codec(), np.ascontiguousarray(photo[:80, :80]), qp=30, requantize=True
+    )
     np.testing.assert_array_equal(found.residual, initial.symbols.residual)
 
 

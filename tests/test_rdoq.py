@@ -28,19 +28,28 @@ class Slope:
         self.improvement = 1e9
         """of the cost of errors, by all moves together"""
 
-    def rd_gradient(self, pixels: object, initial: InitialSymbols, *_: object, **__: object) -> RdGradient:
+    def rd_gradient(
+        self, pixels: object, initial: InitialSymbols, *_: object, **__: object
+    ) -> RdGradient:
         return RdGradient(
-            initial.symbols.residual, self.gradient, self.curvature, cost=np.full((4, 4), self.improvement / 16)
+            initial.symbols.residual,
+            self.gradient,
+            self.curvature,
+            cost=np.full((4, 4), self.improvement / 16),
         )
 
     def cost(self, *_: object, **__: object) -> npt.NDArray[np.float64]:
         return np.zeros((4, 4))
 
 
-def refined(backend: Slope, search: Search, residual: npt.NDArray[np.int16]) -> npt.NDArray[np.int16]:
+def refined(
+    backend: Slope, search: Search, residual: npt.NDArray[np.int16]
+) -> npt.NDArray[np.int16]:
     initial = InitialSymbols(Symbols(Z_HAT, residual), np.zeros(SHAPE, dtype=np.float32))
     pixels = np.zeros((64, 64, 3), dtype=np.uint8)
-    found = refine(pixels, initial, TABLES, backend, search, qp=QP, error_weights=RGB, progress=no_progress)  # type: ignore[arg-type]
+    found = refine(
+        pixels, initial, TABLES, backend, search, qp=QP, error_weights=RGB, progress=no_progress
+    )  # type: ignore[arg-type]
     np.testing.assert_array_equal(found.z_hat, Z_HAT)
     return found.residual
 
@@ -91,9 +100,20 @@ def test_halves_are_looked_at_one_after_the_other() -> None:
 
 
 def test_later_looks_move_less() -> None:
-    assert [Search(first=3, second=4, most=5).updates(decide) for decide in range(7)] == [5, 3, 1, 5, 4, 2, 1]
+    assert [Search(first=3, second=4, most=5).updates(decide) for decide in range(7)] == [
+        5,
+        3,
+        1,
+        5,
+        4,
+        2,
+        1,
+    ]
     gradient = np.full(SHAPE, -1000, dtype=np.float32)
-    moved = [refined(Slope(gradient), Search(first=0, second=second, most=5), zeros()) for second in (1, 2, 3)]
+    moved = [
+        refined(Slope(gradient), Search(first=0, second=second, most=5), zeros())
+        for second in (1, 2, 3)
+    ]
     assert [int(np.abs(symbols[:, 0, 0]).sum()) for symbols in moved] == [5, 6, 9]
 
 
@@ -104,18 +124,23 @@ def test_an_escape_costs_what_it_takes(beyond: int) -> None:
     gains = np.where(FIRST, FIRST_GAIN, SECOND_GAIN)
     search = Search(first=1, second=1, most=320)
     barely, hardly = (
-        refined(Slope(-(taken + gains + more).astype(np.float32)), search, values.copy()) for more in (0.01, -0.01)
+        refined(Slope(-(taken + gains + more).astype(np.float32)), search, values.copy())
+        for more in (0.01, -0.01)
     )
     np.testing.assert_array_equal(barely, values + (ROWS > 0))
     assert not (hardly > values).any()
 
 
-def test_symbols_stay_where_moves_together_do_not_save_what_each_promises(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_symbols_stay_where_moves_together_do_not_save_what_each_promises(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("ncodec.image.rdoq.find_copies", lambda *_, **__: "some cells")
     backend = Slope(np.full(SHAPE, -100, dtype=np.float32))
     search = Search(first=1, second=1, most=320)
     updates = refined(backend, search, zeros())
-    spent = float((TABLES.prices.of(ROWS, updates) - TABLES.prices.of(ROWS, zeros())).sum(dtype=np.float64))
+    spent = float(
+        (TABLES.prices.of(ROWS, updates) - TABLES.prices.of(ROWS, zeros())).sum(dtype=np.float64)
+    )
     backend.improvement = spent - 1
     assert not refined(backend, search, zeros()).any()
     backend.improvement = spent + 1

@@ -17,7 +17,15 @@ from test_demux import write
 TEXT = (ROOT / "README.md").read_text("utf-8")
 SLOW = tuple(
     f"ncodec {name}"
-    for name in ("train", "export", "report", "bench rd", "bench symbols", "bench speed", "bench video")
+    for name in (
+        "train",
+        "export",
+        "report",
+        "bench rd",
+        "bench symbols",
+        "bench speed",
+        "bench video",
+    )
 )
 
 
@@ -36,7 +44,11 @@ def with_photo(folder: Path) -> Path:
     shutil.copy(ROOT / "docs" / "osprey.png", folder / "photo.png")
     with Image.open(folder / "photo.png") as image:
         pixels = np.asarray(image.convert("RGB"))
-    write(folder / "clip.mp4", [pixels[:96, 4 * i : 4 * i + 128].copy() for i in range(16)], sound=True)
+    write(
+        folder / "clip.mp4",
+        [pixels[:96, 4 * i : 4 * i + 128].copy() for i in range(16)],
+        sound=True,
+    )
     return folder
 
 
@@ -49,7 +61,10 @@ def test_the_python_runs(with_photo: Path) -> None:
 
 def test_the_commands_run_in_order(with_photo: Path) -> None:
     assert len(commands()) >= 5
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
     for command in commands():
         if "|" in command or ">" in command:
             subprocess.run(command, shell=True, check=True, cwd=with_photo, env=environment)

@@ -39,7 +39,11 @@ OPTIONS = ("--quick", "--jobs", "1", "--codec", "ncodec", "--codec", "JPEG 4:2:0
 @pytest.fixture
 def pictures(folder: Path, photo: Photo) -> Path:
     flat = np.full((64, 80, 3), 90, np.uint8)
-    for place, pixels in (("pictures/a.png", photo), ("pictures/b.png", flat), ("more/a.png", photo[40:, :101])):
+    for place, pixels in (
+        ("pictures/a.png", photo),
+        ("pictures/b.png", flat),
+        ("more/a.png", photo[40:, :101]),
+    ):
         (folder / place).parent.mkdir(exist_ok=True)
         Image.fromarray(pixels).save(folder / place)
     return folder
@@ -50,7 +54,11 @@ def call(*arguments: str) -> Result:
 
 
 def data_of(page: Path) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="data">(.*?)</script>', page.read_text("utf-8"), re.DOTALL)
+    found = re.search(
+        r'<script type="application/json" id="data">(.*?)</script>',
+        page.read_text("utf-8"),
+        re.DOTALL,
+    )
     assert found
     data: dict[str, Any] = json.loads(found[1])
     return data
@@ -58,7 +66,9 @@ def data_of(page: Path) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_a_report_is_one_page_with_everything_inside(pictures: Path) -> None:
-    (pictures / "pictures" / "cut.png").write_bytes((pictures / "pictures" / "a.png").read_bytes()[:500])
+    (pictures / "pictures" / "cut.png").write_bytes(
+        (pictures / "pictures" / "a.png").read_bytes()[:500]
+    )
     result = call("pictures", "pictures/a.png", "-o", "page.html", "--figures", "figures", *OPTIONS)
     assert result.exit_code == 0, result.output
     assert re.search(r"BD-rate +against JPEG 4:2:0 +of ncodec against it\n", result.output)
@@ -75,7 +85,9 @@ def test_a_report_is_one_page_with_everything_inside(pictures: Path) -> None:
     assert "cut.png: cannot be read" in page
 
     again = call("pictures", "pictures/a.png", "-o", "again.html", "--json", *OPTIONS)
-    assert data_of(pictures / "again.html")["speeds"] == data["speeds"], "the second run takes no time again"
+    assert data_of(pictures / "again.html")["speeds"] == data["speeds"], (
+        "the second run takes no time again"
+    )
     assert json.loads(again.stdout)["bd_rate_psnr"]["ncodec"] < 0
     refused = call("pictures", "-o", "page.html", *OPTIONS)
     assert refused.exit_code == 1
@@ -88,7 +100,10 @@ def test_every_codec_brings_the_picture_back(name: str, photo: Photo) -> None:
     if codec.missing:
         pytest.skip(f"needs {codec.missing}")
     odd = np.ascontiguousarray(photo[:75, :101])
-    points = [measure_point(codec, odd, quality, ["psnr"]) for quality in (codec.qualities[0], codec.qualities[-1])]
+    points = [
+        measure_point(codec, odd, quality, ["psnr"])
+        for quality in (codec.qualities[0], codec.qualities[-1])
+    ]
     small, large = points
     assert isinstance(small, Point), small
     assert isinstance(large, Point), large
@@ -108,14 +123,26 @@ def test_metrics_are_best_for_the_same_picture(photo: Photo) -> None:
 
 
 def test_a_slow_metric_is_measured_at_four_qualities_spread_from_end_to_end() -> None:
-    for count, chosen in ((11, [0, 3, 7, 10]), (7, [0, 2, 4, 6]), (5, [0, 1, 3, 4]), (4, [0, 1, 2, 3]), (1, [0])):
+    for count, chosen in (
+        (11, [0, 3, 7, 10]),
+        (7, [0, 2, 4, 6]),
+        (5, [0, 1, 3, 4]),
+        (4, [0, 1, 2, 3]),
+        (1, [0]),
+    ):
         codec = replace(JPEG_420, qualities=tuple(range(count)))
-        slow = [q for q in codec.qualities if "ssimulacra2" in measure.due(codec, q, ["psnr", "ssimulacra2"])]
+        slow = [
+            q
+            for q in codec.qualities
+            if "ssimulacra2" in measure.due(codec, q, ["psnr", "ssimulacra2"])
+        ]
         assert slow == chosen
     assert all("psnr" in measure.due(JPEG_420, quality, ["psnr"]) for quality in JPEG_420.qualities)
 
 
-def test_a_failure_is_a_sentence_and_leaves_its_quality_out_of_the_mean(photo: Photo, tmp_path: Path) -> None:
+def test_a_failure_is_a_sentence_and_leaves_its_quality_out_of_the_mean(
+    photo: Photo, tmp_path: Path
+) -> None:
     class Picky(codecs.PillowCodec):
         def encode(self, pixels: Photo, quality: float) -> bytes:
             if pixels.shape[1] == 101:
@@ -127,7 +154,11 @@ def test_a_failure_is_a_sentence_and_leaves_its_quality_out_of_the_mean(photo: P
     outcome = measure_point(picky, photo[:75, :101], 10, ["psnr"])
     assert outcome == Failure(10, "OSError: too narrow")
     seen = measure.Measured(
-        picky, {"a": [Point(q, 100 * q, {"psnr": 20.0 + q}, 0.0, 0.0) for q in (10, 90)], "b": [outcome, outcome]}
+        picky,
+        {
+            "a": [Point(q, 100 * q, {"psnr": 20.0 + q}, 0.0, 0.0) for q in (10, 90)],
+            "b": [outcome, outcome],
+        },
     )
     sources = [Source(name, tmp_path, 100, 100, name, alpha=False) for name in "ab"]
     assert mean_curve(seen, sources, ["psnr"]).points == [], "a mean over fewer pictures is no mean"
@@ -139,7 +170,12 @@ def test_memory_is_measured_once_in_processes_of_their_own(pictures: Path, tmp_p
     counted: list[int] = []
     for _ in range(2):
         found = measure_memory(
-            PICTURES, source, [NCODEC, JPEG_420], store=Store(tmp_path / "cache"), jobs=1, advance=counted.append
+            PICTURES,
+            source,
+            [NCODEC, JPEG_420],
+            store=Store(tmp_path / "cache"),
+            jobs=1,
+            advance=counted.append,
         )
         assert 500 > found["ncodec"] > found["JPEG 4:2:0"] >= 0
         assert len(list((tmp_path / "cache").glob("*-memory-*.json"))) == 2
@@ -157,10 +193,16 @@ def test_a_task_that_raises_or_dies_fails_alone() -> None:
 
 def test_pictures_of_one_name_are_told_apart(pictures: Path) -> None:
     paths = [Path("pictures/a.png"), Path("more/a.png"), Path("pictures/a.png")]
-    assert [s.name for s in load_sources(PICTURES, paths)[0]] == ["a.png", "more/a.png", "pictures/a.png"]
+    assert [s.name for s in load_sources(PICTURES, paths)[0]] == [
+        "a.png",
+        "more/a.png",
+        "pictures/a.png",
+    ]
 
 
-def test_a_damaged_cache_is_measured_again(photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_cache_is_measured_again(
+    photo: Photo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     key, point = picture_key(photo), Point(5, 10, {"psnr": 20.0}, 0.1, 0.2)
     Store(tmp_path).add(JPEG_420, key, [point])
     assert Store(tmp_path).points(JPEG_420, key, ["psnr"]) == {5: point}
@@ -179,7 +221,9 @@ def test_other_settings_or_versions_are_other_results(tmp_path: Path) -> None:
     assert store.path(JPEG_420) == store.path(replace(JPEG_420, qualities=(1, 2)))
 
 
-def test_other_code_of_ours_gives_other_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_code_of_ours_gives_other_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert {"rdoq.py", "onnx.py"} < {path.name for path in runtime_files()}
     code, store = tmp_path / "search.py", Store(tmp_path)
     monkeypatch.setattr("ncodec.eval.codecs.ncodec.runtime_files", lambda: [code])
@@ -191,7 +235,13 @@ def test_other_code_of_ours_gives_other_results(tmp_path: Path, monkeypatch: pyt
 
 
 def test_code_in_a_new_folder_counts_as_ours(tmp_path: Path) -> None:
-    for name in ("image.py", "video/new/motion.py", "eval/cli.py", "training/run.py", "weights/__init__.py"):
+    for name in (
+        "image.py",
+        "video/new/motion.py",
+        "eval/cli.py",
+        "training/run.py",
+        "weights/__init__.py",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("a = 1")
     assert runtime_files(tmp_path) == [tmp_path / "image.py", tmp_path / "video/new/motion.py"]
@@ -215,10 +265,17 @@ def test_curves_that_share_no_quality_have_no_number() -> None:
 
 @pytest.mark.slow
 def test_our_anchors_are_those_that_were_published(kodak: list[Path], tmp_path: Path) -> None:
-    """Pillow's JPEG over all of Kodak against the curve that CompressAI measured with another Pillow."""
+    """Pillow's JPEG over all of Kodak against the curve that CompressAI measured with another
+    Pillow."""
     sources, _ = load_sources(PICTURES, kodak)
     (jpeg,) = measure.measure(
-        PICTURES, sources, [JPEG_420], metrics=["psnr"], store=Store(tmp_path), jobs=1, advance=lambda count: None
+        PICTURES,
+        sources,
+        [JPEG_420],
+        metrics=["psnr"],
+        store=Store(tmp_path),
+        jobs=1,
+        advance=lambda count: None,
     )
     theirs = next(curve for curve in published_curves(sources) if curve.name == "JPEG (published)")
     assert published_curves(sources[1:]) == [], "of other pictures"
@@ -241,7 +298,10 @@ def test_bad_inputs_are_sentences(pictures: Path) -> None:
     (pictures / "empty").mkdir()
     for arguments, said in (
         (["empty"], "expected pictures or clips in empty, got none"),
-        (["pictures", "--codec", "GIF"], "expected a codec of pictures among ncodec, ncodec effort 0, ncodec effort 6"),
+        (
+            ["pictures", "--codec", "GIF"],
+            "expected a codec of pictures among ncodec, ncodec effort 0, ncodec effort 6",
+        ),
         (["missing.png"], "missing.png"),
     ):
         result = call(*arguments, "-o", "page.html")

@@ -64,7 +64,9 @@ def test_a_frame_is_the_same_whatever_the_last_bits(
     np.testing.assert_array_equal(round_samples(apart, offsets, rounding), pixels)
     assert np.abs(pixels - np.clip(samples, 0, 255)).max() <= 0.5 + MAX_OFFSET * rounding.step
     unshifted = np.zeros_like(offsets)
-    assert (round_samples(apart, unshifted, rounding) != round_samples(samples, unshifted, rounding)).sum() > 20
+    assert (
+        round_samples(apart, unshifted, rounding) != round_samples(samples, unshifted, rounding)
+    ).sum() > 20
 
 
 def test_differences_are_added_to_the_prediction_in_whole_numbers(samples: Samples) -> None:
@@ -72,13 +74,20 @@ def test_differences_are_added_to_the_prediction_in_whole_numbers(samples: Sampl
     differences = (samples / 64).astype(np.float32)
     offsets = choose_offsets(differences, PREDICTED_ROUNDING, predicted=predicted)
     pixels = round_samples(differences, offsets, PREDICTED_ROUNDING, predicted=predicted)
-    assert np.abs(pixels - np.clip(predicted + differences, 0, 255)).max() <= 0.5 + MAX_OFFSET * PREDICTED_ROUNDING.step
+    assert (
+        np.abs(pixels - np.clip(predicted + differences, 0, 255)).max()
+        <= 0.5 + MAX_OFFSET * PREDICTED_ROUNDING.step
+    )
     apart = within_errors(differences, PREDICTED_ROUNDING, 3)
-    np.testing.assert_array_equal(round_samples(apart, offsets, PREDICTED_ROUNDING, predicted=predicted), pixels)
+    np.testing.assert_array_equal(
+        round_samples(apart, offsets, PREDICTED_ROUNDING, predicted=predicted), pixels
+    )
 
 
 def test_where_nothing_is_clear_the_widest_margin_is_taken() -> None:
-    crowded = np.linspace(99.5 - 0.02, 99.5 + 0.02, 64 * 64 * 3, dtype=np.float32).reshape(64, 64, 3)
+    crowded = np.linspace(99.5 - 0.02, 99.5 + 0.02, 64 * 64 * 3, dtype=np.float32).reshape(
+        64, 64, 3
+    )
     crowded[crowded > 99.5] += np.float32(0.0002)
     (shift,) = choose_offsets(crowded, PREDICTED_ROUNDING).reshape(-1)
     clearance = np.abs(crowded + shift * PREDICTED_ROUNDING.step - 99.5).min()
@@ -101,16 +110,29 @@ def test_a_clip_decodes_to_the_bit_with_other_libraries_and_threads(photo: Photo
     def codecs(**options: object) -> FrameCodecs:
         return FrameCodecs(open_codec(**options), open_codec(kind=FRAME, **options))  # type: ignore[arg-type]
 
-    scene = [np.ascontiguousarray(photo[2 * step : 2 * step + 128, step : step + 176]) for step in range(8)]
-    for step, pixels in enumerate(scene):  # a third of the frame has nothing to do with the last one
-        pixels[:, :64] = np.roll(photo[::-1][:128, 100:164], 11 * step, axis=0) if step % 2 else 255 - pixels[:, :64]
+    scene = [
+        np.ascontiguousarray(photo[2 * step : 2 * step + 128, step : step + 176])
+        for step in range(8)
+    ]
+    for step, pixels in enumerate(
+        scene
+    ):  # a third of the frame has nothing to do with the last one
+        pixels[:, :64] = (
+            np.roll(photo[::-1][:128, 100:164], 11 * step, axis=0)
+            if step % 2
+            else 255 - pixels[:, :64]
+        )
     encoder = FrameEncoder(codecs(threads=1))
     coded, expected = [], []
     for pts, pixels in enumerate(scene):
         coded.append(encoder.encode(encoder.decide(pixels), pts=pts, qp=40))
         expected.append(encoder.last.copy())
     assert sum(frame.tag == Tag.PREDICTED for frame in coded) >= 6
-    for options in ({"threads": 2}, {"backend": "torch", "threads": 1}, {"backend": "torch", "threads": 2}):
+    for options in (
+        {"threads": 2},
+        {"backend": "torch", "threads": 1},
+        {"backend": "torch", "threads": 2},
+    ):
         decoder = FrameDecoder(codecs(**options), height=128, width=176)
         for frame, pixels in zip(coded, expected, strict=True):
             np.testing.assert_array_equal(decoder.decode(decoder.parse(frame)), pixels)
@@ -135,7 +157,11 @@ def test_shifts_are_coded_and_count_as_specified() -> None:
     assert (INTRA_ROUNDING.step, PREDICTED_ROUNDING.step) == (2**-12, 2**-13)
     for rounding, row in ((INTRA_ROUNDING, 47), (PREDICTED_ROUNDING, 37)):
         tables = load_model().tables
-        assert packed([0, -1, 3], tables, rounding).values(tables.bank[row], 3).tolist() == [0, -1, 3]
+        assert packed([0, -1, 3], tables, rounding).values(tables.bank[row], 3).tolist() == [
+            0,
+            -1,
+            3,
+        ]
 
 
 def test_shifts_of_predicted_frames_are_small_and_take_little() -> None:
@@ -144,11 +170,15 @@ def test_shifts_of_predicted_frames_are_small_and_take_little() -> None:
     skip = SkipBlocks(np.ones_like(zero_bins), zero_bins)
     offsets = np.array([5, -3, -9, 2] * 8, dtype=np.int16)  # those that are kept have none
     packer = Packer()
-    packer.push([*group_skipped(skip, before=skip), group_offsets(offsets, tables, PREDICTED_ROUNDING)])
+    packer.push(
+        [*group_skipped(skip, before=skip), group_offsets(offsets, tables, PREDICTED_ROUNDING)]
+    )
     assert len(packer.payload()) <= 40, "64 cells, half of whose shifts are none"
 
 
-@pytest.mark.parametrize("rounding", [INTRA_ROUNDING, PREDICTED_ROUNDING], ids=["intra", "predicted"])
+@pytest.mark.parametrize(
+    "rounding", [INTRA_ROUNDING, PREDICTED_ROUNDING], ids=["intra", "predicted"]
+)
 @pytest.mark.parametrize("beyond", [-MAX_OFFSET - 1, MAX_OFFSET + 1, 30_000])
 def test_what_is_no_shift_is_refused(beyond: int, rounding: Rounding) -> None:
     tables = load_model().tables

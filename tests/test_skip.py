@@ -12,7 +12,14 @@ from ncodec.image.codec import ImageCodec
 from ncodec.video.frame_decoder import FrameDecoder
 from ncodec.video.frame_encoder import FrameEncoder
 from ncodec.video.motion.field import Golden, Motion
-from ncodec.video.skip import SkipBlocks, apply_skip, choose_skipped, group_skipped, pop_skipped, skippable_cells
+from ncodec.video.skip import (
+    SkipBlocks,
+    apply_skip,
+    choose_skipped,
+    group_skipped,
+    pop_skipped,
+    skippable_cells,
+)
 
 HIGH, WIDE = 9, 6
 """blocks: cells of two by three, the last row of one block, the last column of two"""
@@ -36,7 +43,11 @@ def test_cells_without_residuals_whose_blocks_are_predicted_can_be_kept() -> Non
     used, golden = ~(one(8, 4) | one(5, 5)), one(8, 4)
     possible = skippable_cells(residual, motion(used, golden), NONE_KNOWN)
     assert possible.tolist() == [[False, True], [True, False], [True, True]]
-    assert skippable_cells(residual, motion(used), NONE_KNOWN).tolist() == [[False, True], [True, False], [True, False]]
+    assert skippable_cells(residual, motion(used), NONE_KNOWN).tolist() == [
+        [False, True],
+        [True, False],
+        [True, False],
+    ]
 
 
 def test_the_prediction_is_kept_where_the_network_errs_more() -> None:
@@ -56,7 +67,9 @@ def test_the_prediction_is_kept_where_the_network_errs_more() -> None:
 def test_kept_cells_survive_as_symbols(first: bool) -> None:
     rng = np.random.default_rng(3)
     for _ in range(20):
-        possible, wanted, was_possible, was_kept = (rng.random((5, 7)) < share for share in (0.7, 0.8, 0.7, 0.5))
+        possible, wanted, was_possible, was_kept = (
+            rng.random((5, 7)) < share for share in (0.7, 0.8, 0.7, 0.5)
+        )
         before = None if first else SkipBlocks(was_possible, was_possible & was_kept)
         packer = Packer()
         packer.push(group_skipped(SkipBlocks(possible, possible & wanted), before=before))
@@ -68,7 +81,9 @@ def test_kept_cells_survive_as_symbols(first: bool) -> None:
 
 def test_flags_are_coded_as_specified() -> None:
     possible = np.ones((1, 4), dtype=bool)
-    before = SkipBlocks(np.array([[True, False, True, True]]), np.array([[True, False, False, True]]))
+    before = SkipBlocks(
+        np.array([[True, False, True, True]]), np.array([[True, False, False, True]])
+    )
     skip = SkipBlocks(possible, np.array([[True, True, False, False]]))
     shares = [int(table.counts[2]) // 2**14 for table, _ in group_skipped(skip, before=before)]
     assert shares == [814, 639, 944], "one less than 815, 640 and 945, for the escape"

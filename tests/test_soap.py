@@ -1,4 +1,5 @@
-"""SOAP is Adam where it keeps the axes, does not care how a matrix is turned, and leaves bad steps out."""
+"""SOAP is Adam where it keeps the axes, does not care how a matrix is turned, and leaves bad steps
+out."""
 
 import pytest
 
@@ -28,7 +29,9 @@ def test_without_turned_axes_it_is_adam() -> None:
         for gradient in gradients:
             parameter.grad = gradient
             adam.step()
-        torch.testing.assert_close(steps(start, gradients, max_side=0), parameter.detach(), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(
+            steps(start, gradients, max_side=0), parameter.detach(), rtol=1e-4, atol=1e-5
+        )
 
 
 def test_turning_rows_and_columns_turns_the_update() -> None:
@@ -38,7 +41,9 @@ def test_turning_rows_and_columns_turns_the_update() -> None:
     gradients = [torch.randn(6, 6, dtype=torch.float64) * scales for _ in range(45)]
     start = torch.zeros(6, 6, dtype=torch.float64)
     turned = steps(start, [left @ g @ right.T for g in gradients])
-    torch.testing.assert_close(turned, left @ steps(start, gradients) @ right.T, rtol=1e-5, atol=1e-7)
+    torch.testing.assert_close(
+        turned, left @ steps(start, gradients) @ right.T, rtol=1e-5, atol=1e-7
+    )
 
 
 def test_a_side_beyond_the_limit_keeps_its_axes() -> None:

@@ -62,7 +62,9 @@ def test_threads_code_at_once_each_with_its_own(frames: list[Photo]) -> None:
     with ThreadPoolExecutor(4) as threads:
         together = list(threads.map(lambda shift: encode(frames[shift:])[1], range(4)))
     for shift, packets in enumerate(together):
-        assert [packet.data for packet in packets] == [packet.data for packet in encode(frames[shift:])[1]]
+        assert [packet.data for packet in packets] == [
+            packet.data for packet in encode(frames[shift:])[1]
+        ]
 
 
 def test_what_is_no_packet_or_frame_is_a_sentence(frames: list[Photo]) -> None:
@@ -71,7 +73,9 @@ def test_what_is_no_packet_or_frame_is_a_sentence(frames: list[Photo]) -> None:
         with pytest.raises(FormatError, match=r"expected .*"):
             ncodec.StreamDecoder(header).decode(data)
     encoder = ncodec.StreamEncoder(WIDTH, HEIGHT)
-    with pytest.raises(InputError, match=r"expected frames of 96×70, got an array of \(70, 95, 3\)"):
+    with pytest.raises(
+        InputError, match=r"expected frames of 96×70, got an array of \(70, 95, 3\)"
+    ):
         encoder.encode(frames[0][:, 1:])
     with pytest.raises(InputError, match="expected a quality or a bit rate"):
         ncodec.StreamEncoder(WIDTH, HEIGHT, size=1000)
@@ -80,17 +84,24 @@ def test_what_is_no_packet_or_frame_is_a_sentence(frames: list[Photo]) -> None:
 def test_arrays_with_and_without_times_become_a_clip(frames: list[Photo], folder: Path) -> None:
     stats = ncodec.encode_video(frames, "a.ncv", quality=40, rate=10)
     assert (stats.frames, stats.duration, ncodec.video_info("a.ncv").rate) == (5, 0.5, 10)
-    ncodec.encode_video(((Fraction(n * n, 10), pixels) for n, pixels in enumerate(frames)), "b.ncv", quality=40)
+    ncodec.encode_video(
+        ((Fraction(n * n, 10), pixels) for n, pixels in enumerate(frames)), "b.ncv", quality=40
+    )
     with ncodec.open_video("b.ncv") as decoder:
         base = decoder.reader.header.time_base
-        assert [frame.pts * base for frame in decoder.records()] == [Fraction(n * n, 10) for n in range(5)]
+        assert [frame.pts * base for frame in decoder.records()] == [
+            Fraction(n * n, 10) for n in range(5)
+        ]
 
 
 def test_clips_are_read_from_bytes_and_open_files(frames: list[Photo], folder: Path) -> None:
     ncodec.encode_video(frames, "a.ncv", quality=40)
     ncodec.decode_video("a.ncv", "a.mkv", lossless=True)
     data = Path("a.mkv").read_bytes()
-    sizes = [ncodec.encode_video(source, f"{n}.ncv").size for n, source in enumerate((data, io.BytesIO(data), "a.mkv"))]
+    sizes = [
+        ncodec.encode_video(source, f"{n}.ncv").size
+        for n, source in enumerate((data, io.BytesIO(data), "a.mkv"))
+    ]
     assert len(set(sizes)) == 1
     assert ncodec.video_info(Path("a.ncv").read_bytes()) == ncodec.video_info("a.ncv")
 
@@ -100,8 +111,14 @@ def test_clips_are_read_from_bytes_and_open_files(frames: list[Photo], folder: P
     [
         ([], "expected frames, got none"),
         ([np.zeros((4, 4), np.uint8)], r"expected \(H, W, 3\) uint8 pixels"),
-        ([np.zeros((4, 4, 3), np.uint8), (1.0, np.zeros((4, 4, 3), np.uint8))], "expected times of all frames"),
-        ([(1.0, np.zeros((4, 4, 3), np.uint8)), (0.5, np.ones((4, 4, 3), np.uint8))], "expected a time stamp after"),
+        (
+            [np.zeros((4, 4, 3), np.uint8), (1.0, np.zeros((4, 4, 3), np.uint8))],
+            "expected times of all frames",
+        ),
+        (
+            [(1.0, np.zeros((4, 4, 3), np.uint8)), (0.5, np.ones((4, 4, 3), np.uint8))],
+            "expected a time stamp after",
+        ),
         (7, "expected a clip's path, bytes, open file or frames, got int"),
     ],
 )

@@ -33,7 +33,13 @@ from ncodec.training import run
 from ncodec.training.checkpoint import load_checkpoint
 from ncodec.training.cli import train
 from ncodec.training.data import PictureData, patch_statistics, picture_batches, spread_qps
-from ncodec.training.export.calibrate import REACH, fitted_after, fitted_row, fitted_still, picture_examples
+from ncodec.training.export.calibrate import (
+    REACH,
+    fitted_after,
+    fitted_row,
+    fitted_still,
+    picture_examples,
+)
 from ncodec.training.export.freeze import gaussian_counts
 from ncodec.training.export.onnx import export_model, write_manifest
 from ncodec.training.image import FAILED_BATCH, ImageTraining
@@ -54,12 +60,17 @@ Photo = npt.NDArray[np.uint8]
 @pytest.mark.slow
 def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo) -> None:
     out = tmp_path / "run"
-    first = run.train_image([pictures], out=out, options=run_options.read_options([*TINY, "--optimizer.steps=30"]))
+    first = run.train_image(
+        [pictures], out=out, options=run_options.read_options([*TINY, "--optimizer.steps=30"])
+    )
     losses = log_losses(out)
     assert losses[-1] < losses[0], "the held-out loss falls"
 
     second = run.train_image(
-        [pictures], out=out, options=run_options.read_options([*TINY, "--optimizer.steps=40"]), resume=first
+        [pictures],
+        out=out,
+        options=run_options.read_options([*TINY, "--optimizer.steps=40"]),
+        resume=first,
     )
     state = torch.load(second, weights_only=True)
     assert state["global_step"] == 40
@@ -67,13 +78,18 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
 
     with pytest.raises(ModelError, match="expected a model with latent 64, got 48"):
         run.train_image(
-            [pictures], out=out, options=run_options.read_options([*TINY, "--model.latent=64"]), resume=second
+            [pictures],
+            out=out,
+            options=run_options.read_options([*TINY, "--model.latent=64"]),
+            resume=second,
         )
 
     model, facts = load_checkpoint(second)
     assert facts["steps"] == 40
     fitted_to = picture_examples([np.ascontiguousarray(photo[:128, :192])])
-    entry = export_model(model, tmp_path / "weights" / "tiny", name="tiny", facts=facts, examples=fitted_to)
+    entry = export_model(
+        model, tmp_path / "weights" / "tiny", name="tiny", facts=facts, examples=fitted_to
+    )
     write_manifest(entry, tmp_path / "weights")
     manifest = json.loads((tmp_path / "weights" / "manifest.json").read_text("utf-8"))
     loaded = load_model_folder(manifest["models"][0], tmp_path / "weights" / "tiny")
@@ -84,7 +100,9 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
         start_from=loaded.path("image.safetensors"),
     )
     assert torch.load(again, weights_only=True)["global_step"] == 20
-    assert log_losses(tmp_path / "again")[0] < losses[0], "exported weights are a better start than none"
+    assert log_losses(tmp_path / "again")[0] < losses[0], (
+        "exported weights are a better start than none"
+    )
     codec = ImageCodec(loaded, open_backend(loaded))
     decoded = codec.decode(codec.encode(from_array(photo), qp=63).data)
     assert np.abs(decoded.pixels.astype(int) - photo).mean() < 20
@@ -97,7 +115,18 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
 def test_a_killed_run_goes_on_from_its_last_checkpoint(pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     options = [*TINY, "--optimizer.steps=2000", "--checkpoint_minutes=0.02"]
-    command = [sys.executable, "-m", "ncodec", "train", "image", "--data", str(pictures), "--out", str(out), *options]
+    command = [
+        sys.executable,
+        "-m",
+        "ncodec",
+        "train",
+        "image",
+        "--data",
+        str(pictures),
+        "--out",
+        str(out),
+        *options,
+    ]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
         while not (out / run.LAST).exists() and time.monotonic() < deadline:
@@ -134,7 +163,9 @@ def test_every_default_of_the_yaml_is_a_known_option() -> None:
     assert options.optimizer.peak == defaults["optimizer"]["peak"]
 
 
-def test_a_config_overrides_the_defaults_and_the_command_line_overrides_both(tmp_path: Path) -> None:
+def test_a_config_overrides_the_defaults_and_the_command_line_overrides_both(
+    tmp_path: Path,
+) -> None:
     config = tmp_path / "mine.yaml"
     config.write_text("optimizer:\n  peak: 0.5\n  steps: 7\n", "utf-8")
     options = run_options.read_options(["--optimizer.steps", "9"], config=config)
@@ -144,15 +175,24 @@ def test_a_config_overrides_the_defaults_and_the_command_line_overrides_both(tmp
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--optimizer.pace=1"], "unknown training option optimizer.pace; the nearest one is optimizer.peak"),
-        (["--crop.batch", "3"], "unknown training option crop.batch; the nearest one is crops.batch"),
+        (
+            ["--optimizer.pace=1"],
+            "unknown training option optimizer.pace; the nearest one is optimizer.peak",
+        ),
+        (
+            ["--crop.batch", "3"],
+            "unknown training option crop.batch; the nearest one is crops.batch",
+        ),
         (["--optimizer.peak=fast"], 'Parser key "optimizer.peak": Expected a .*Got value: fast'),
         (["--optimizer.peak=-1"], "expected optimizer.peak of at least 0, got -1"),
         (["--crops.batch=0"], "expected crops.batch of at least 1, got 0"),
         (["--crops.crop=100"], "expected crops.crop to be a multiple of 64, got 100"),
         (["--devices=0"], "expected devices of at least 1, got 0"),
         (["--ema_decay=2"], "expected ema_decay of at least 0 and at most 1, got 2"),
-        (["--optimizer.warmup=500"], "expected optimizer.warmup of at least 0 and at most 0.9, got 500"),
+        (
+            ["--optimizer.warmup=500"],
+            "expected optimizer.warmup of at least 0 and at most 0.9, got 500",
+        ),
         (["--model.knots=1"], "expected model.knots of at least 2 and at most 64, got 1"),
     ],
 )
@@ -164,8 +204,14 @@ def test_wrong_options_are_named(arguments: list[str], said: str) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("optimizer:\n  pace: 1\n", "unknown training option optimizer.pace; the nearest one is optimizer.peak"),
-        ("optimiser:\n  peak: 1\n", "unknown training option optimiser.peak; the nearest one is optimizer.peak"),
+        (
+            "optimizer:\n  pace: 1\n",
+            "unknown training option optimizer.pace; the nearest one is optimizer.peak",
+        ),
+        (
+            "optimiser:\n  peak: 1\n",
+            "unknown training option optimiser.peak; the nearest one is optimizer.peak",
+        ),
         ("optimizer: [", "Problems parsing config"),
     ],
 )
@@ -175,16 +221,23 @@ def test_wrong_keys_of_a_config_are_named(tmp_path: Path, text: str, said: str) 
         run_options.read_options([], config=tmp_path / "mine.yaml")
 
 
-def test_a_start_that_is_no_checkpoint_or_of_another_architecture_is_named(pictures: Path, tmp_path: Path) -> None:
+def test_a_start_that_is_no_checkpoint_or_of_another_architecture_is_named(
+    pictures: Path, tmp_path: Path
+) -> None:
     (tmp_path / "some.file").write_bytes(b"not a checkpoint")
     options = run_options.read_options(TINY)
     with pytest.raises(ModelError, match="expected a checkpoint"):
         run.train_image([pictures], out=tmp_path, options=options, resume=tmp_path / "some.file")
     with pytest.raises(ModelError, match="expected exported weights"):
-        run.train_image([pictures], out=tmp_path, options=options, start_from=tmp_path / "some.file")
+        run.train_image(
+            [pictures], out=tmp_path, options=options, start_from=tmp_path / "some.file"
+        )
     with pytest.raises(ModelError, match="expected weights of this architecture"):
         run.train_image(
-            [pictures], out=tmp_path, options=options, start_from=ROOT / "weights" / "base" / "image.safetensors"
+            [pictures],
+            out=tmp_path,
+            options=options,
+            start_from=ROOT / "weights" / "base" / "image.safetensors",
         )
 
 
@@ -215,7 +268,11 @@ def test_batch_n_depends_on_n_alone(photo: Photo) -> None:
 def test_every_batch_sees_low_and_high_rates() -> None:
     qps = spread_qps(4, 64, torch.Generator().manual_seed(1))
     assert [int(qp) // 16 for qp in qps] == [0, 1, 2, 3]
-    seen = {int(qp) for seed in range(400) for qp in spread_qps(4, 64, torch.Generator().manual_seed(seed))}
+    seen = {
+        int(qp)
+        for seed in range(400)
+        for qp in spread_qps(4, 64, torch.Generator().manual_seed(seed))
+    }
     assert seen == set(range(64))
 
 
@@ -251,7 +308,9 @@ def test_training_without_finite_gradients_stops_and_keeps_the_batch(
 def test_patch_statistics_are_principal_components(photo: Photo) -> None:
     statistics = patch_statistics([photo], ImageConfig(latent=32), crops=20)
     assert statistics.basis.shape == (32, 768)
-    torch.testing.assert_close(statistics.basis @ statistics.basis.T, torch.eye(32), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        statistics.basis @ statistics.basis.T, torch.eye(32), atol=1e-4, rtol=0
+    )
     assert statistics.deviations.tolist() == sorted(statistics.deviations.tolist(), reverse=True)
 
 
@@ -259,7 +318,10 @@ def test_the_loss_is_lambda_times_255_squared_mse_plus_bpp() -> None:
     result = rate_distortion(
         mean_square(torch.full((2, 3, 64, 64), 0.1)),
         Prediction(
-            torch.empty(0), torch.tensor([4000.0, 9000.0]), torch.tensor([96.0, 1240.0]), torch.tensor([0.0, 2048.0])
+            torch.empty(0),
+            torch.tensor([4000.0, 9000.0]),
+            torch.tensor([96.0, 1240.0]),
+            torch.tensor([0.0, 2048.0]),
         ),
         pixels=64 * 64,
         lagrangian=torch.tensor([0.01, 0.02]),
@@ -269,17 +331,22 @@ def test_the_loss_is_lambda_times_255_squared_mse_plus_bpp() -> None:
     torch.testing.assert_close(result.true_loss, torch.tensor([6.5025 + 1, 13.005 + 2]))
     torch.testing.assert_close(result.psnr, torch.tensor([20.0, 20.0]))
     torch.testing.assert_close(
-        balanced(torch.tensor([1.0, 1.0]), lagrangian=torch.tensor([1.0, 4.0]), pivot=1.0), torch.tensor(0.75)
+        balanced(torch.tensor([1.0, 1.0]), lagrangian=torch.tensor([1.0, 4.0]), pivot=1.0),
+        torch.tensor(0.75),
     )
 
 
 def test_a_lack_of_structure_is_what_ms_ssim_lacks(photo: Photo) -> None:
     smaller = Image.fromarray(photo).resize((100, 76)).resize((200, 152))
-    pictures = [np.pad(np.asarray(p), ((0, 40), (0, 0), (0, 0)), mode="edge") for p in (photo, smaller)]
+    pictures = [
+        np.pad(np.asarray(p), ((0, 40), (0, 0), (0, 0)), mode="edge") for p in (photo, smaller)
+    ]
     first, second = (torch.from_numpy(p.transpose(2, 0, 1)[None] / 255).float() for p in pictures)
     measured = 1 - (METRICS["ms_ssim"].measure(pictures[0], pictures[1]) or 0)
     assert 0.001 < measured < 0.2
-    assert float(lack_of_structure(second, first)) == pytest.approx(1260 / 255**2 * measured, rel=1e-3)
+    assert float(lack_of_structure(second, first)) == pytest.approx(
+        1260 / 255**2 * measured, rel=1e-3
+    )
     assert float(lack_of_structure(first, first)) == pytest.approx(0, abs=1e-6)
 
 
@@ -287,22 +354,39 @@ def test_a_run_for_structure_makes_its_lack_smaller(photo: Photo, tmp_path: Path
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     for i in range(9):
-        Image.fromarray(np.roll(np.tile(photo, (2, 1, 1)), 37 * i, axis=0)).save(pictures / f"{i}.png")
-    arguments = [*TINY, "--distortion=ms-ssim", "--crops.crop=192", "--crops.batch=2", "--optimizer.steps=20"]
+        Image.fromarray(np.roll(np.tile(photo, (2, 1, 1)), 37 * i, axis=0)).save(
+            pictures / f"{i}.png"
+        )
+    arguments = [
+        *TINY,
+        "--distortion=ms-ssim",
+        "--crops.crop=192",
+        "--crops.batch=2",
+        "--optimizer.steps=20",
+    ]
     run.train_image([pictures], out=tmp_path, options=run_options.read_options(arguments))
     losses = log_losses(tmp_path)
     assert losses[-1] < losses[0]
-    with pytest.raises(InputError, match=r"expected crops\.crop of at least 161 for MS-SSIM, got 128"):
+    with pytest.raises(
+        InputError, match=r"expected crops\.crop of at least 161 for MS-SSIM, got 128"
+    ):
         run_options.read_options([*TINY, "--distortion=ms-ssim", "--crops.crop=128"])
 
 
 def test_errors_of_clips_are_those_of_planes_in_420(photo: Photo) -> None:
-    first, second = photo[:64, :96].astype(np.uint8), np.roll(photo, 5, axis=1)[:64, :96].astype(np.uint8)
+    first, second = (
+        photo[:64, :96].astype(np.uint8),
+        np.roll(photo, 5, axis=1)[:64, :96].astype(np.uint8),
+    )
     difference = torch.from_numpy((first.astype(np.float32) - second) / 255).permute(2, 0, 1)[None]
     squares = []
-    for planes in zip(*(Image.fromarray(p).convert("YCbCr").split() for p in (first, second)), strict=True):
+    for planes in zip(
+        *(Image.fromarray(p).convert("YCbCr").split() for p in (first, second)), strict=True
+    ):
         small = [plane.reduce(2) if squares else plane for plane in planes]
-        squares.append(np.square(np.asarray(small[0], np.float64) - np.asarray(small[1])).mean() / 255**2)
+        squares.append(
+            np.square(np.asarray(small[0], np.float64) - np.asarray(small[1])).mean() / 255**2
+        )
     assert float(mean_square_420(difference)) == pytest.approx(sum(squares), rel=0.01)
     grey = torch.full((1, 3, 8, 8), 0.1)
     torch.testing.assert_close(mean_square_420(grey), mean_square(grey))
@@ -333,7 +417,12 @@ def test_fitted_rows_follow_what_was_counted() -> None:
     assert fitted.sum() == 2**24
     assert fitted.min() >= 1
     np.testing.assert_array_equal(fitted[:-1], fitted[-2::-1])
-    for position, share in ((limit, 0.5), (limit + 3, 0.2), (limit - 3, 0.2), (len(fitted) - 1, 0.1)):
+    for position, share in (
+        (limit, 0.5),
+        (limit + 3, 0.2),
+        (limit - 3, 0.2),
+        (len(fitted) - 1, 0.1),
+    ):
         assert fitted[position] / 2**24 == pytest.approx(share, rel=0.01)
 
 

@@ -1,4 +1,5 @@
-"""A clip survives as a stream: frames, times, sound; what is damaged or cut is said, and the rest is decoded."""
+"""A clip survives as a stream: frames, times, sound; what is damaged or cut is said, and the rest
+is decoded."""
 
 import io
 from collections.abc import Callable
@@ -34,7 +35,9 @@ GOP = 4
 
 @pytest.fixture(scope="module")
 def codecs(frame_model: Model) -> FrameCodecs:
-    return FrameCodecs(open_codec(threads=1), ImageCodec(frame_model, open_backend(frame_model, threads=1)))
+    return FrameCodecs(
+        open_codec(threads=1), ImageCodec(frame_model, open_backend(frame_model, threads=1))
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,9 @@ def clip(tmp_path_factory: pytest.TempPathFactory, frames: list[Photo]) -> Path:
     return write(folder / "clip.mkv", frames, codec="ffv1", pix_fmt="bgr0", sound=True)
 
 
-def encode(clip: Path, codecs: FrameCodecs, settings: EncodeVideoSettings) -> tuple[bytes, ClipStats]:
+def encode(
+    clip: Path, codecs: FrameCodecs, settings: EncodeVideoSettings
+) -> tuple[bytes, ClipStats]:
     sink = io.BytesIO()
     with ClipReader(clip) as reader:
         stats = encode_clip(reader, sink, codecs, settings=settings)
@@ -62,7 +67,9 @@ def stream(clip: Path, codecs: FrameCodecs) -> bytes:
     return encode(clip, codecs, EncodeVideoSettings(quality=60, gop=GOP))[0]
 
 
-def decode(data: bytes, codecs: FrameCodecs, *, conceal: bool = False) -> tuple[list[TimedFrame], list[str]]:
+def decode(
+    data: bytes, codecs: FrameCodecs, *, conceal: bool = False
+) -> tuple[list[TimedFrame], list[str]]:
     with closing(VideoDecoder(StreamReader(io.BytesIO(data)), codecs, conceal=conceal)) as decoder:
         return [r for r in decoder.records() if isinstance(r, TimedFrame)], decoder.notices
 
@@ -78,7 +85,9 @@ def places(data: bytes) -> list[tuple[int, Frame]]:
     return found
 
 
-def test_frames_and_sound_come_back(clip: Path, stream: bytes, codecs: FrameCodecs, frames: list[Photo]) -> None:
+def test_frames_and_sound_come_back(
+    clip: Path, stream: bytes, codecs: FrameCodecs, frames: list[Photo]
+) -> None:
     found, notices = decode(stream, codecs)
     assert notices == []
     assert [f.pts for f in found] == sorted(f.pts for f in found)
@@ -101,7 +110,9 @@ def test_any_time_gives_the_frame_of_a_full_decode(stream: bytes, codecs: FrameC
     found, _ = decode(stream, codecs)
     for data in (stream, stream[:-END_BYTES]):  # without a way to its index too
         for number in (0, 3, 6, 7, 11):
-            frame = VideoDecoder(StreamReader(io.BytesIO(data)), codecs).frame_at(found[number].pts + 1)
+            frame = VideoDecoder(StreamReader(io.BytesIO(data)), codecs).frame_at(
+                found[number].pts + 1
+            )
             assert frame.pts == found[number].pts
             np.testing.assert_array_equal(frame.pixels, found[number].pixels)
     with pytest.raises(InputError, match="expected a time inside the clip"):
@@ -143,15 +154,21 @@ def test_a_decoder_that_was_closed_gives_nothing_more(stream: bytes, codecs: Fra
 )  # fmt: skip
 def test_what_is_no_frame_is_refused(pixels: Photo, codecs: FrameCodecs) -> None:
     encoder = VideoEncoder(codecs, control=ConstantQuality(30), gop=GopStructure(9))
-    with pytest.raises(InputError, match=r"expected \(H, W, 3\) uint8 pixels with sides of 1 to 16384"):
+    with pytest.raises(
+        InputError, match=r"expected \(H, W, 3\) uint8 pixels with sides of 1 to 16384"
+    ):
         encoder.encode_frame(TimedFrame(0, pixels))
 
 
-def test_seeking_decodes_one_group(stream: bytes, codecs: FrameCodecs, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_seeking_decodes_one_group(
+    stream: bytes, codecs: FrameCodecs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     decoder = VideoDecoder(StreamReader(io.BytesIO(stream)), codecs)
     seen: list[Tag] = []
     inner = decoder._coder.decode
-    monkeypatch.setattr(decoder._coder, "decode", lambda parsed: (seen.append(parsed.tag), inner(parsed))[1])
+    monkeypatch.setattr(
+        decoder._coder, "decode", lambda parsed: (seen.append(parsed.tag), inner(parsed))[1]
+    )
     decoder.frame_at(decode(stream, codecs)[0][9].pts)
     assert seen[:2] == [Tag.INTRA, Tag.PREDICTED]
     assert len(seen) <= 3
@@ -174,7 +191,11 @@ def test_a_cut_stream_gives_what_it_holds_and_says_so(stream: bytes, codecs: Fra
 
 def test_damage_is_refused_or_passed_over(stream: bytes, codecs: FrameCodecs) -> None:
     whole, _ = decode(stream, codecs)
-    for number, expected in ((1, [0, *range(4, 12)]), (4, [*range(4), *range(8, 12)]), (9, range(9))):
+    for number, expected in (
+        (1, [0, *range(4, 12)]),
+        (4, [*range(4), *range(8, 12)]),
+        (9, range(9)),
+    ):
         start, frame = places(stream)[number]
         data = bytearray(stream)
         data[start + 20] ^= 0xFF
@@ -182,7 +203,9 @@ def test_damage_is_refused_or_passed_over(stream: bytes, codecs: FrameCodecs) ->
             decode(bytes(data), codecs)
         found, notices = decode(bytes(data), codecs, conceal=True)
         assert [f.pts for f in found] == [whole[i].pts for i in expected], frame
-        np.testing.assert_array_equal([f.pixels for f in found], [whole[i].pixels for i in expected])
+        np.testing.assert_array_equal(
+            [f.pixels for f in found], [whole[i].pixels for i in expected]
+        )
         assert len(notices) == 1
 
 
@@ -197,7 +220,9 @@ def test_lost_packets_are_refused_or_passed_over(stream: bytes, codecs: FrameCod
     assert "frames are missing" in notices[0]
 
 
-def test_what_precedes_the_first_intra_frame_is_refused_or_passed_over(stream: bytes, codecs: FrameCodecs) -> None:
+def test_what_precedes_the_first_intra_frame_is_refused_or_passed_over(
+    stream: bytes, codecs: FrameCodecs
+) -> None:
     whole, _ = decode(stream, codecs)
     sink = io.BytesIO()
     writer = StreamWriter(sink, StreamReader(io.BytesIO(stream)).header)
@@ -211,7 +236,9 @@ def test_what_precedes_the_first_intra_frame_is_refused_or_passed_over(stream: b
     assert "expected an intra frame first" in notices[0]
 
 
-@pytest.mark.parametrize("mutate", [lambda d, i: d[:i], lambda d, i: d[:i] + bytes([d[i] ^ 0x10]) + d[i + 1 :]])
+@pytest.mark.parametrize(
+    "mutate", [lambda d, i: d[:i], lambda d, i: d[:i] + bytes([d[i] ^ 0x10]) + d[i + 1 :]]
+)
 def test_no_damage_raises_anything_else(
     stream: bytes, codecs: FrameCodecs, mutate: Callable[[bytes, int], bytes]
 ) -> None:
@@ -225,9 +252,14 @@ def test_no_damage_raises_anything_else(
                 assert not conceal or place < 60, "only a damaged header stops what conceals"
 
 
-def test_a_still_scene_costs_its_first_frame(tmp_path: Path, codecs: FrameCodecs, photo: Photo) -> None:
+def test_a_still_scene_costs_its_first_frame(
+    tmp_path: Path, codecs: FrameCodecs, photo: Photo
+) -> None:
     still = write(
-        tmp_path / "still.mkv", [np.ascontiguousarray(photo[:HEIGHT, :WIDTH])] * 60, codec="ffv1", pix_fmt="bgr0"
+        tmp_path / "still.mkv",
+        [np.ascontiguousarray(photo[:HEIGHT, :WIDTH])] * 60,
+        codec="ffv1",
+        pix_fmt="bgr0",
     )
     data, stats = encode(still, codecs, EncodeVideoSettings(quality=50))
     first = len(places(data)[0][1].payload)
@@ -235,7 +267,9 @@ def test_a_still_scene_costs_its_first_frame(tmp_path: Path, codecs: FrameCodecs
     assert stats.video_size < 1.15 * first + 60 * 10
 
 
-@pytest.mark.parametrize("settings", [EncodeVideoSettings(intra_only=True), EncodeVideoSettings(gop=1)])
+@pytest.mark.parametrize(
+    "settings", [EncodeVideoSettings(intra_only=True), EncodeVideoSettings(gop=1)]
+)
 def test_intra_frames_alone_predict_nothing_and_need_no_model_for_it(
     clip: Path, codecs: FrameCodecs, settings: EncodeVideoSettings
 ) -> None:
@@ -249,7 +283,9 @@ def test_a_bit_rate_is_approached(clip: Path) -> None:
     """Half a second: the control itself is measured elsewhere."""
     shipped = open_frame_codecs(threads=1)
     for rate in (25e3, 60e3):
-        assert encode(clip, shipped, EncodeVideoSettings(bitrate=rate))[1].bitrate == pytest.approx(rate, rel=0.2)
+        assert encode(clip, shipped, EncodeVideoSettings(bitrate=rate))[1].bitrate == pytest.approx(
+            rate, rel=0.2
+        )
 
 
 def test_options_that_conflict_are_refused() -> None:
@@ -261,8 +297,13 @@ def test_options_that_conflict_are_refused() -> None:
         EncodeVideoSettings(gop=3, intra_only=True)
 
 
-def test_a_size_that_changes_is_a_sentence(tmp_path: Path, codecs: FrameCodecs, frames: list[Photo]) -> None:
+def test_a_size_that_changes_is_a_sentence(
+    tmp_path: Path, codecs: FrameCodecs, frames: list[Photo]
+) -> None:
     for number, pixels in enumerate([frames[0], frames[1], frames[2][:64]]):
         Image.fromarray(pixels).save(tmp_path / f"{number}.png")
-    with ClipReader(str(tmp_path / "%d.png")) as reader, pytest.raises(InputError, match="one size, got 126×64 after"):
+    with (
+        ClipReader(str(tmp_path / "%d.png")) as reader,
+        pytest.raises(InputError, match="one size, got 126×64 after"),
+    ):
         encode_clip(reader, io.BytesIO(), codecs, settings=EncodeVideoSettings())

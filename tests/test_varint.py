@@ -13,7 +13,9 @@ def test_round_trip(value: int) -> None:
     assert reader.rest() == b""
 
 
-@pytest.mark.parametrize("data", [b"", b"\x80", b"\x80\x00", b"\xff" * 6], ids=["empty", "cut", "padded", "too long"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x80", b"\x80\x00", b"\xff" * 6], ids=["empty", "cut", "padded", "too long"]
+)
 def test_damaged_numbers_are_refused(data: bytes) -> None:
     with pytest.raises(FormatError):
         ByteReader(data).varint()

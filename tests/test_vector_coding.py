@@ -1,4 +1,5 @@
-"""Motion survives its bytes, as the format has it, costs next to nothing where nothing moves; damage is refused."""
+"""Motion survives its bytes, as the format has it, costs next to nothing where nothing moves;
+damage is refused."""
 
 import struct
 
@@ -24,7 +25,9 @@ def pack(motion: Motion, tables: Tables, before: Vectors | None = None) -> bytes
     return packer.payload()
 
 
-def unpack(data: bytes, tables: Tables, *, high: int, wide: int, before: Vectors | None = None) -> Motion:
+def unpack(
+    data: bytes, tables: Tables, *, high: int, wide: int, before: Vectors | None = None
+) -> Motion:
     """What `pack` was given, or FormatError."""
     unpacker = Unpacker(data)
     motion = pop_motion(unpacker, tables, high=high, wide=wide, before=before)
@@ -38,12 +41,16 @@ def tables() -> Tables:
 
 
 def smooth(seed: int, high: int = 23, wide: int = 40) -> Motion:
-    """Neighbours move alike, a tenth of the blocks is not predicted, and a few have vectors of their own."""
+    """Neighbours move alike, a tenth of the blocks is not predicted, and a few have vectors of
+    their own."""
     generator = np.random.default_rng(seed)
     walk = generator.integers(-1, 2, (2, high, wide)).cumsum(axis=2)
     wild = generator.random((high, wide)) < 0.05
     walk[:, wild] = generator.integers(-MAX_VECTOR, MAX_VECTOR + 1, (2, int(wild.sum())))
-    return Motion(np.clip(walk, -MAX_VECTOR, MAX_VECTOR).astype(np.int16), generator.random((high, wide)) < 0.9)
+    return Motion(
+        np.clip(walk, -MAX_VECTOR, MAX_VECTOR).astype(np.int16),
+        generator.random((high, wide)) < 0.9,
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -55,7 +62,9 @@ def test_round_trip(tables: Tables, seed: int) -> None:
     np.testing.assert_array_equal(again.vectors, group_motion(motion, tables).vectors)
 
 
-@pytest.mark.parametrize(("high", "wide"), [(1, 1), (1, 2), (2, 1), (1, 17), (17, 1), (2, 2), (5, 3), (9, 8), (64, 33)])
+@pytest.mark.parametrize(
+    ("high", "wide"), [(1, 1), (1, 2), (2, 1), (1, 17), (17, 1), (2, 2), (5, 3), (9, 8), (64, 33)]
+)
 def test_every_size_round_trips(tables: Tables, high: int, wide: int) -> None:
     for seed in range(3):
         motion = smooth(seed, high, wide)
@@ -83,7 +92,9 @@ def test_no_motion_takes_a_symbol(tables: Tables) -> None:
 def test_two_halves_that_move_apart_take_little(tables: Tables) -> None:
     vectors = np.repeat(np.where(np.arange(40) < 17, 30, -42).astype(np.int16)[None], 23, axis=0)
     size = len(pack(Motion(np.stack([vectors, vectors]), np.ones((23, 40), dtype=bool)), tables))
-    assert size < 80, "23 of 920 blocks on either side of the edge, which take over what one of four around has"
+    assert size < 80, (
+        "23 of 920 blocks on either side of the edge, which take over what one of four around has"
+    )
 
 
 def test_one_pan_takes_little_more(tables: Tables) -> None:
@@ -122,10 +133,16 @@ NUDGE = Motion(np.ones((2, 1, 1), dtype=np.int16), np.ones((1, 1), dtype=bool))
 
 @pytest.mark.parametrize("kind", [1, 4, 5, -4])
 def test_kinds_that_a_block_cannot_have_are_refused(tables: Tables, kind: int) -> None:
-    of_first_stage = [1, *(count * 2**14 - 2 * (place == 1) for place, count in enumerate(KIND_COUNTS[2][5])), 1]
+    of_first_stage = [
+        1,
+        *(count * 2**14 - 2 * (place == 1) for place, count in enumerate(KIND_COUNTS[2][5])),
+        1,
+    ]
     table = Table(np.array(of_first_stage, dtype=np.uint32))
     packer = Packer()
-    packer.push([*group_motion(NUDGE, tables).groups[:2], (table, np.array([kind], dtype=np.int32))])
+    packer.push(
+        [*group_motion(NUDGE, tables).groups[:2], (table, np.array([kind], dtype=np.int32))]
+    )
     with pytest.raises(FormatError, match="expected a known kind of every block"):
         unpack(packer.payload(), tables, high=1, wide=1)
 
@@ -147,7 +164,9 @@ words = st.lists(st.integers(0, 2**32 - 1), max_size=12)
 def test_bytes_of_all_sorts(escapes: bytes, coded: list[int], high: int, wide: int) -> None:
     head = pack_varint(2 * len(escapes)) + escapes
     try:
-        motion = unpack(head + struct.pack(f"<{len(coded)}I", *coded), load_model().tables, high=high, wide=wide)
+        motion = unpack(
+            head + struct.pack(f"<{len(coded)}I", *coded), load_model().tables, high=high, wide=wide
+        )
     except FormatError:
         return
     assert np.abs(motion.vectors).max() <= MAX_VECTOR
@@ -182,7 +201,11 @@ KIND_COUNTS = [
         (36, 196, 426, 144, 110, 82, 27, 3),
     ],
 ]
-ROWS_OF_CLASS = [[20, 19, 21, 22, 27, 33, 47], [20, 21, 22, 24, 28, 33, 47], [27, 24, 26, 25, 27, 33, 47]]
+ROWS_OF_CLASS = [
+    [20, 19, 21, 22, 27, 33, 47],
+    [20, 21, 22, 24, 28, 33, 47],
+    [27, 24, 26, 25, 27, 33, 47],
+]
 Block = tuple[int, int]
 
 
@@ -222,7 +245,9 @@ def blocks_around(block: Block, offsets: list[Block], high: int, wide: int) -> l
     def mirrored(place: int, step: int, limit: int) -> int:
         return place + step if 0 <= place + step < limit else place - step
 
-    near = [(mirrored(block[0], down, high), mirrored(block[1], right, wide)) for down, right in offsets]
+    near = [
+        (mirrored(block[0], down, high), mirrored(block[1], right, wide)) for down, right in offsets
+    ]
     inside = [n for n in near if 0 <= n[0] < high and 0 <= n[1] < wide]
     return [n if n in inside else inside[0] for n in near]
 
@@ -242,12 +267,26 @@ def read_plainly(
     if reader.symbol([1, 2**22, 3 * 2**22 - 2, 1]) == 0:
         return dict.fromkeys(every, (0, 0)), set(every)
     down, right = (reader.symbol(tables.counts[36].tolist()) for _ in range(2))
-    stages: list[tuple[int, list[Block], list[Block]]] = [(2, [b for b in every if b[0] % 8 == b[1] % 8 == 0], [])]
+    stages: list[tuple[int, list[Block], list[Block]]] = [
+        (2, [b for b in every if b[0] % 8 == b[1] % 8 == 0], [])
+    ]
     for s in (4, 2, 1):
         on = [b for b in every if b[0] % s == b[1] % s == 0]
         odd = {b: (b[0] // s % 2, b[1] // s % 2) for b in on}
-        stages.append((1 if s == 1 else 2, [b for b in on if odd[b] == (1, 1)], [(-s, -s), (-s, s), (s, -s), (s, s)]))
-        stages.append((0 if s == 1 else 2, [b for b in on if sum(odd[b]) == 1], [(-s, 0), (s, 0), (0, -s), (0, s)]))
+        stages.append(
+            (
+                1 if s == 1 else 2,
+                [b for b in on if odd[b] == (1, 1)],
+                [(-s, -s), (-s, s), (s, -s), (s, s)],
+            )
+        )
+        stages.append(
+            (
+                0 if s == 1 else 2,
+                [b for b in on if sum(odd[b]) == 1],
+                [(-s, 0), (s, 0), (0, -s), (0, s)],
+            )
+        )
     vectors: dict[Block, Block] = {}
     modes: dict[Block, int] = {}
     for level, blocks, offsets in stages:
@@ -263,7 +302,11 @@ def read_plainly(
                 classes[block] = sum(spread >= least for least in (1, 2, 4, 8, 16, 32))
             choices[block] = in_order_of_choice([*around, last], expected[block])
         for number, of_kinds in enumerate(KIND_COUNTS[level]):
-            counts = [1, *(2**14 * count - 2 * (kind == 1) for kind, count in enumerate(of_kinds)), 1]
+            counts = [
+                1,
+                *(2**14 * count - 2 * (kind == 1) for kind, count in enumerate(of_kinds)),
+                1,
+            ]
             modes |= {b: reader.symbol(counts) for b in blocks if classes[b] == number}
         vectors |= {b: choices[b][modes[b]] if modes[b] >= 0 else expected[b] for b in blocks}
         for number, row in enumerate(ROWS_OF_CLASS[level]):
@@ -285,11 +328,14 @@ def test_a_plain_reader_reads_the_same(tables: Tables, high: int, wide: int) -> 
         assert used == {(row, column) for row, column in np.argwhere(motion.used).tolist()}
         assert all(vectors[block] == tuple(motion.vectors[:, *block]) for block in used)
         before = group_motion(motion, tables, before=before).vectors
-        assert all(vectors[block] == tuple(before[:, *block]) for block in vectors), "of all that a decoder knows"
+        assert all(vectors[block] == tuple(before[:, *block]) for block in vectors), (
+            "of all that a decoder knows"
+        )
 
 
 def test_frames_one_after_the_other(tables: Tables) -> None:
-    """Each side goes on from the vectors that it knows itself, those of blocks that are not predicted too."""
+    """Each side goes on from the vectors that it knows itself, those of blocks that are not
+    predicted too."""
     still = Motion(np.zeros((2, 23, 40), dtype=np.int16), np.ones((23, 40), dtype=bool))
     written: Vectors | None = None
     read: Vectors | None = None

@@ -1,4 +1,5 @@
-"""Coded frames decode to what the encoder saw, in order, from any intra frame, and damage is refused."""
+"""Coded frames decode to what the encoder saw, in order, from any intra frame, and damage is
+refused."""
 
 from dataclasses import replace
 
@@ -58,7 +59,16 @@ def test_a_decoder_sees_what_the_encoder_saw(
 ) -> None:
     frames, seen = coded
     first, predicted, copy = Tag.INTRA, Tag.PREDICTED, Tag.DUPLICATE
-    assert [f.tag for f in frames] == [first, predicted, first, predicted, copy, predicted, predicted, copy]
+    assert [f.tag for f in frames] == [
+        first,
+        predicted,
+        first,
+        predicted,
+        copy,
+        predicted,
+        predicted,
+        copy,
+    ]
     decoding = decoder(codecs)
     for frame, expected, original in zip(frames, seen, scene, strict=True):
         pixels = decoding.decode(decoding.parse(frame))
@@ -66,7 +76,9 @@ def test_a_decoder_sees_what_the_encoder_saw(
         assert psnr(pixels, original) > 28
 
 
-def test_a_frame_is_coded_given_the_one_before(codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]]) -> None:
+def test_a_frame_is_coded_given_the_one_before(
+    codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]]
+) -> None:
     decoding = decoder(codecs)
     for frame in coded[0][:6]:
         decoding.parse(frame)
@@ -77,7 +89,11 @@ def test_a_frame_is_coded_given_the_one_before(codecs: FrameCodecs, coded: tuple
     z_activity, r_activity = before.context.activity
     livelier = replace(r_activity, found=r_activity.found + 5000)
     other = replace(before.context, activity=(z_activity, livelier))
-    parts = (replace(before, context=None), replace(before, vectors=None), replace(before, context=other))
+    parts = (
+        replace(before, context=None),
+        replace(before, vectors=None),
+        replace(before, context=other),
+    )
     for partly in (NO_REFERENCE, *parts):
         decoding._state = partly
         try:
@@ -116,7 +132,8 @@ def test_damaged_frames_are_refused_or_parsed(
 def test_symbols_that_a_decoder_will_not_see_leave_the_reference_too(
     codecs: FrameCodecs, scene: list[Photo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where graphs in floating point code what the integer tables call certain, the frame is rendered again."""
+    """Where graphs in floating point code what the integer tables call certain, the frame is
+    rendered again."""
     coding = codecs.predicting().code
 
     def code(pixels: Photo, *, qp: int, predicted: Photo) -> tuple[Symbols, Samples]:
@@ -130,12 +147,16 @@ def test_symbols_that_a_decoder_will_not_see_leave_the_reference_too(
     encoder, decoding = FrameEncoder(codecs), decoder(codecs)
     decoding.decode(decoding.parse(encoder.encode(encoder.decide(scene[0]), pts=0, qp=QP)))
     monkeypatch.setattr("ncodec.video.frame_encoder.is_drawn", lambda frame: False)
-    monkeypatch.setattr(ImageCodec, "code", lambda self, *args, exact=None, **options: code(*args, **options))
+    monkeypatch.setattr(
+        ImageCodec, "code", lambda self, *args, exact=None, **options: code(*args, **options)
+    )
     pixels = decoding.decode(decoding.parse(encoder.encode(encoder.decide(scene[1]), pts=1, qp=2)))
     np.testing.assert_array_equal(pixels, encoder.last[:149, :181])
 
 
-def test_decoding_starts_at_any_intra_frame(codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]]) -> None:
+def test_decoding_starts_at_any_intra_frame(
+    codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]]
+) -> None:
     frames, seen = coded
     decoding = decoder(codecs)
     for frame, expected in zip(frames[2:], seen[2:], strict=True):
@@ -152,13 +173,17 @@ def test_decoding_starts_at_any_intra_frame(codecs: FrameCodecs, coded: tuple[li
         decoding.parse(frames[1])
 
 
-def test_without_a_model_of_frames_all_are_intra(codecs: FrameCodecs, scene: list[Photo], coded: object) -> None:
+def test_without_a_model_of_frames_all_are_intra(
+    codecs: FrameCodecs, scene: list[Photo], coded: object
+) -> None:
     encoder = FrameEncoder(FrameCodecs(codecs.pictures, None))
     pairs = enumerate([scene[0], scene[1], scene[1]])
     frames = [encoder.encode(encoder.decide(pixels), pts=pts, qp=QP) for pts, pixels in pairs]
     assert [f.tag for f in frames] == [Tag.INTRA, Tag.INTRA, Tag.DUPLICATE]
     with pytest.raises(ModelError, match="expected a model of predicted frames"):
-        FrameDecoder(FrameCodecs(codecs.pictures, None), height=149, width=181).parse(Frame(Tag.PREDICTED, 1, QP))
+        FrameDecoder(FrameCodecs(codecs.pictures, None), height=149, width=181).parse(
+            Frame(Tag.PREDICTED, 1, QP)
+        )
 
 
 def test_intra_frames_are_searched_for(codecs: FrameCodecs, scene: list[Photo]) -> None:
@@ -173,13 +198,17 @@ def test_intra_frames_are_searched_for(codecs: FrameCodecs, scene: list[Photo]) 
     def error(seen: Photo) -> float:
         return float(np.square(seen.astype(float) - scene[0]).mean())
 
-    assert price * error(searched) + 8 * len(frame.payload) < 0.98 * (price * error(plain) + 8 * size)
+    assert price * error(searched) + 8 * len(frame.payload) < 0.98 * (
+        price * error(plain) + 8 * size
+    )
 
 
 def test_another_scene_is_intra(codecs: FrameCodecs, scene: list[Photo]) -> None:
     encoder = FrameEncoder(codecs)
     encoder.encode(encoder.decide(scene[0]), pts=0, qp=QP)
-    other = np.ascontiguousarray(scene[0].transpose(1, 0, 2)[::-1][: scene[0].shape[0]].repeat(2, axis=1)[:, :181])
+    other = np.ascontiguousarray(
+        scene[0].transpose(1, 0, 2)[::-1][: scene[0].shape[0]].repeat(2, axis=1)[:, :181]
+    )
     assert encoder.decide(other).tag == Tag.INTRA
     assert encoder.decide(scene[1]).tag == Tag.PREDICTED
 
@@ -198,7 +227,9 @@ def test_a_caller_may_fill_its_array_anew(codecs: FrameCodecs, scene: list[Photo
     assert encoder.decide(buffer).tag == Tag.PREDICTED
 
 
-def test_frames_that_no_encoder_makes_are_refused(codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]]) -> None:
+def test_frames_that_no_encoder_makes_are_refused(
+    codecs: FrameCodecs, coded: tuple[list[Frame], list[Photo]]
+) -> None:
     first, second = coded[0][:2]
     for broken in (
         replace(second, payload=b"\xff" + second.payload[1:]),
@@ -212,7 +243,8 @@ def test_frames_that_no_encoder_makes_are_refused(codecs: FrameCodecs, coded: tu
 
 
 def strips_and_a_visitor(seed: int) -> list[Photo]:
-    """Four frames of texture that moves in three strips; in the third a plain rectangle hides a quarter of it."""
+    """Four frames of texture that moves in three strips; in the third a plain rectangle hides a
+    quarter of it."""
     rng = np.random.default_rng(seed)
     high, wide = (16 * int(side) for side in rng.integers(17, 24, 2))
 
@@ -243,7 +275,9 @@ def test_both_sides_know_the_same_of_blocks_that_come_and_go(seed: int) -> None:
     encoder = FrameEncoder(codecs)
     decoding = FrameDecoder(codecs, height=frames[0].shape[0], width=frames[0].shape[1])
     for pts, pixels in enumerate(frames):
-        decoded = decoding.decode(decoding.parse(encoder.encode(encoder.decide(pixels), pts=pts, qp=15)))
+        decoded = decoding.decode(
+            decoding.parse(encoder.encode(encoder.decide(pixels), pts=pts, qp=15))
+        )
         np.testing.assert_array_equal(decoded, encoder.last)
         written, read = encoder._predictor, decoding._state
         assert written is not None

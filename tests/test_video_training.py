@@ -22,7 +22,15 @@ from ncodec.networks.image import ImageModel
 from ncodec.training import options as run_options
 from ncodec.training import run, video
 from ncodec.training.checkpoint import save_weights
-from ncodec.training.clips import ClipBank, ClipOptions, Predictors, intra_qp, load_clips, move, to_bytes
+from ncodec.training.clips import (
+    ClipBank,
+    ClipOptions,
+    Predictors,
+    intra_qp,
+    load_clips,
+    move,
+    to_bytes,
+)
 from ncodec.training.data import patch_statistics
 from ncodec.training.losses import RateDistortion
 from ncodec.training.pictures import PictureBank
@@ -30,15 +38,29 @@ from ncodec.training.video import VideoTraining
 
 Photo = npt.NDArray[np.uint8]
 TINY = [
-    "--model.codec.latent=48", "--model.codec.hyper=8", "--model.codec.encoder_width=16",
-    "--model.codec.encoder_depth=1", "--model.codec.entropy_width=16", "--model.codec.hyper_width=16",
-    "--model.codec.body_width=16", "--model.codec.body_depth=1", "--model.codec.render_width=8",
+    "--model.codec.latent=48",
+    "--model.codec.hyper=8",
+    "--model.codec.encoder_width=16",
+    "--model.codec.encoder_depth=1",
+    "--model.codec.entropy_width=16",
+    "--model.codec.hyper_width=16",
+    "--model.codec.body_width=16",
+    "--model.codec.body_depth=1",
+    "--model.codec.render_width=8",
     "--model.codec.render_depth=1",
-    "--model.codec.lambda_min=6e-4", "--model.codec.lambda_max=0.25",
-    "--model.context_width=16", "--model.context_depth=1", "--clips.crop=64",
-    "--clips.batch=4", "--clips.frames=5", "--clips.together=2", "--clips.held_out=1", "--validate_every=10",
-    "--accelerator=cpu", "--optimizer.warmup=0.2",
-]  # fmt: skip
+    "--model.codec.lambda_min=6e-4",
+    "--model.codec.lambda_max=0.25",
+    "--model.context_width=16",
+    "--model.context_depth=1",
+    "--clips.crop=64",
+    "--clips.batch=4",
+    "--clips.frames=5",
+    "--clips.together=2",
+    "--clips.held_out=1",
+    "--validate_every=10",
+    "--accelerator=cpu",
+    "--optimizer.warmup=0.2",
+]
 SMALL = ClipOptions(crop=64, batch=4, frames=3)
 
 
@@ -50,7 +72,9 @@ def clip(photo: Photo, step: int, frames: int = 6) -> bytes:
         pictures.width, pictures.height, pictures.pix_fmt = 128, 96, "bgr0"
         for i in range(frames):
             pixels = np.ascontiguousarray(photo[20:116, i * step : i * step + 128])
-            container.mux(pictures.encode(av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format="bgr0")))
+            container.mux(
+                pictures.encode(av.VideoFrame.from_ndarray(pixels, "rgb24").reformat(format="bgr0"))
+            )
         container.mux(pictures.encode(None))
     return stream.getvalue()
 
@@ -71,7 +95,9 @@ def test_clips_are_decoded_and_bad_ones_listed(photo: Photo) -> None:
     loaded = load_clips(files, options=SMALL)
     np.testing.assert_array_equal(loaded.pictures[0][2], photo[20:116, 6:134])
     assert [line.split(":")[0] for line in loaded.skipped] == ["broken", "short"]
-    with pytest.raises(InputError, match="expected clips of 3 frames of 256×256 pixels, got none; good: 6 frames"):
+    with pytest.raises(
+        InputError, match="expected clips of 3 frames of 256×256 pixels, got none; good: 6 frames"
+    ):
         load_clips(files, options=replace(SMALL, crop=256))
 
 
@@ -87,8 +113,12 @@ def test_photographs_that_move_can_be_followed(photo: Photo) -> None:
     picture = torch.from_numpy(photo[:128, :128].copy())
     errors, still = [], []
     for seed in range(8):
-        sequence = move(picture, picture.flip(0), options=SMALL, generator=torch.Generator().manual_seed(seed))
-        predicted = Predictors(sequence[:1]).predict(sequence[1:2], sequence[:1], torch.tensor([32.0]))
+        sequence = move(
+            picture, picture.flip(0), options=SMALL, generator=torch.Generator().manual_seed(seed)
+        )
+        predicted = Predictors(sequence[:1]).predict(
+            sequence[1:2], sequence[:1], torch.tensor([32.0])
+        )
         errors.append((predicted.float() - sequence[1].float()).abs().mean().item())
         still.append((sequence[0].float() - sequence[1].float()).abs().mean().item())
     assert np.mean(errors) < 0.7 * np.mean(still)
@@ -97,7 +127,11 @@ def test_photographs_that_move_can_be_followed(photo: Photo) -> None:
 
 def test_what_is_clearer_in_the_intra_frame_comes_from_there(photo: Photo) -> None:
     still = torch.from_numpy(photo[:128, :128].copy())[None]
-    noisy = (still + 20 * torch.randn(still.shape, generator=torch.Generator().manual_seed(1))).clamp(0, 255).byte()
+    noisy = (
+        (still + 20 * torch.randn(still.shape, generator=torch.Generator().manual_seed(1)))
+        .clamp(0, 255)
+        .byte()
+    )
     predictors, qp = Predictors(still), torch.tensor([32.0])
     predictors.predict(still, still, qp)
     assert (predictors.predict(still, noisy, qp).float() - still).abs().mean() < 2
@@ -125,7 +159,9 @@ def exported(model: ImageModel | FrameModel, path: Path) -> Path:
     return path
 
 
-def test_a_run_goes_on_from_exported_weights_of_predicted_frames(data: Path, tmp_path: Path) -> None:
+def test_a_run_goes_on_from_exported_weights_of_predicted_frames(
+    data: Path, tmp_path: Path
+) -> None:
     options = run_options.read_video_options(TINY)
     intra = exported(ImageModel(options.model.codec), tmp_path / "i.safetensors")
     frames = FrameModel(options.model)
@@ -141,11 +177,20 @@ def test_a_run_goes_on_from_exported_weights_of_predicted_frames(data: Path, tmp
 
 def test_a_run_begins_as_pictures_of_its_architecture_alone(data: Path, tmp_path: Path) -> None:
     options = run_options.read_video_options(TINY)
-    alike, other = ImageModel(options.model.codec), ImageModel(replace(options.model.codec, latent=32))
-    module, _ = run.prepare_video([data], options=options, intra=exported(alike, tmp_path / "a.safetensors"))
-    assert torch.equal(module.model.codec.means.first.weight, alike.means.first.weight.half().float())
+    alike, other = (
+        ImageModel(options.model.codec),
+        ImageModel(replace(options.model.codec, latent=32)),
+    )
+    module, _ = run.prepare_video(
+        [data], options=options, intra=exported(alike, tmp_path / "a.safetensors")
+    )
+    assert torch.equal(
+        module.model.codec.means.first.weight, alike.means.first.weight.half().float()
+    )
     with pytest.raises(InputError, match="name --start-from"):
-        run.prepare_video([data], options=options, intra=exported(other, tmp_path / "o.safetensors"))
+        run.prepare_video(
+            [data], options=options, intra=exported(other, tmp_path / "o.safetensors")
+        )
 
 
 @pytest.mark.slow
@@ -153,7 +198,9 @@ def test_train_and_resume(data: Path, tmp_path: Path, photo: Photo) -> None:
     options = run_options.read_video_options([*TINY, "--optimizer.steps=30"])
     torch.manual_seed(1)
     begun = ImageModel(options.model.codec)
-    begun.start_from(patch_statistics([photo], options.model.codec, crops=50))  # else nothing is coded, and all kept
+    begun.start_from(
+        patch_statistics([photo], options.model.codec, crops=50)
+    )  # else nothing is coded, and all kept
     intra = exported(begun, tmp_path / "i.safetensors")
     out = tmp_path / "run"
     first = run.train_video([data], out=out, options=options, intra=intra)
@@ -190,7 +237,9 @@ def module() -> VideoTraining:
     return VideoTraining(frames, intra, options.optimizer, together=2).train()
 
 
-def test_a_step_goes_on_with_what_another_decoded(module: VideoTraining, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_goes_on_with_what_another_decoded(
+    module: VideoTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(video, "BEGUN", 0.0)
     crops = torch.randint(0, 256, (1, 4, 64, 64, 3), dtype=torch.uint8)
     module.price(crops, torch.tensor([32.0]))
@@ -204,7 +253,9 @@ def test_a_step_goes_on_with_what_another_decoded(module: VideoTraining, monkeyp
     assert after.qp == 32
 
 
-def test_sequences_under_way_are_few_and_change(module: VideoTraining, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sequences_under_way_are_few_and_change(
+    module: VideoTraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(video, "BEGUN", 1.0)
     monkeypatch.setattr(video, "MOST_UNDER_WAY", 2)
     module.under_way.clear()

@@ -16,7 +16,9 @@ SMALL = ["--crops.crop=64", "--crops.batch=2"]
 
 def count() -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PJRT_DEVICE": "CPU"}
-    return subprocess.run([*COMMAND, *SMALL], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [*COMMAND, *SMALL], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.mark.slow
@@ -32,4 +34,6 @@ def test_twenty_steps_compile_few_programs_and_leave_nothing_to_the_host() -> No
 def test_without_torch_xla_the_missing_extra_is_named() -> None:
     result = count()
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-1] == "Error: this needs torch_xla: pip install 'ncodec[tpu]'"
+    assert (
+        result.stderr.splitlines()[-1] == "Error: this needs torch_xla: pip install 'ncodec[tpu]'"
+    )

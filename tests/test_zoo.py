@@ -21,7 +21,8 @@ def test_a_model_is_found_by_name_and_by_id() -> None:
 
 def test_an_unknown_model_is_named_beside_those_installed() -> None:
     with pytest.raises(
-        ModelError, match=f"this needs model deadbeef, which is not installed; installed: {load_model().name}"
+        ModelError,
+        match=f"this needs model deadbeef, which is not installed; installed: {load_model().name}",
     ) as of_file:
         load_model(0xDEADBEEF)
     assert str(of_file.value).endswith("a file then needs the release that wrote it")
@@ -37,7 +38,9 @@ def copy(tmp_path: Path) -> tuple[dict[str, object], Path]:
     return entry, tmp_path / "model"
 
 
-@pytest.mark.parametrize("file", ["decoder.onnx", "encoder.onnx", "image.safetensors", "slopes.onnx", "tables.npz"])
+@pytest.mark.parametrize(
+    "file", ["decoder.onnx", "encoder.onnx", "image.safetensors", "slopes.onnx", "tables.npz"]
+)
 def test_a_changed_file_is_refused(copy: tuple[dict[str, object], Path], file: str) -> None:
     entry, folder = copy
     data = bytearray((folder / file).read_bytes())
@@ -60,11 +63,17 @@ def test_weights_stay_small_and_carry_their_facts() -> None:
         facts = entry["facts"]
         assert facts["encode_kmac_per_pixel"] <= 25
         assert facts["decode_kmac_per_pixel"] <= (25 if entry["kind"] == FRAME else 6)
-        assert entry["kind"] == FRAME or facts["rate_distortion"], "measured points belong to a shipped model"
+        assert entry["kind"] == FRAME or facts["rate_distortion"], (
+            "measured points belong to a shipped model"
+        )
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"models": [{}]}', '{"models": [1]}', '{"models": 1}'])
-def test_a_damaged_manifest_is_a_sentence(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "null", '{"models": [{}]}', '{"models": [1]}', '{"models": 1}']
+)
+def test_a_damaged_manifest_is_a_sentence(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "manifest.json").write_text(text)
     monkeypatch.setattr(zoo, "weights_folder", lambda: tmp_path)
     zoo._manifest.cache_clear()

@@ -4,12 +4,26 @@ import csv
 from pathlib import Path
 
 TINY = [
-    "--model.latent=48", "--model.hyper=8", "--model.encoder_width=16", "--model.encoder_depth=1",
-    "--model.entropy_width=16", "--model.hyper_width=16", "--model.body_width=16", "--model.body_depth=1",
-    "--model.lambda_min=6e-4", "--model.lambda_max=0.25",
-    "--model.render_width=8", "--model.render_depth=1", "--crops.crop=64", "--crops.batch=4", "--crops.held_out=1",
-    "--validate_every=10", "--accelerator=cpu", "--optimizer.peak=2e-3", "--optimizer.warmup=0.2",
-]  # fmt: skip
+    "--model.latent=48",
+    "--model.hyper=8",
+    "--model.encoder_width=16",
+    "--model.encoder_depth=1",
+    "--model.entropy_width=16",
+    "--model.hyper_width=16",
+    "--model.body_width=16",
+    "--model.body_depth=1",
+    "--model.lambda_min=6e-4",
+    "--model.lambda_max=0.25",
+    "--model.render_width=8",
+    "--model.render_depth=1",
+    "--crops.crop=64",
+    "--crops.batch=4",
+    "--crops.held_out=1",
+    "--validate_every=10",
+    "--accelerator=cpu",
+    "--optimizer.peak=2e-3",
+    "--optimizer.warmup=0.2",
+]
 
 
 def log_losses(out: Path) -> list[float]:

@@ -23,7 +23,9 @@ ARCHITECTURE = "architecture"
 def read_checkpoint(path: Path) -> dict[str, Any]:
     """The content of a checkpoint of `ncodec train`; raises ModelError for anything else."""
     try:
-        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        checkpoint: dict[str, Any] = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=True
+        )
         dict(checkpoint["config"])
     except (OSError, RuntimeError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         msg = f"{path}: expected a checkpoint of `ncodec train`, got something else: {error}"
@@ -32,12 +34,16 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_checkpoint(path: Path) -> tuple[ImageModel | FrameModel, dict[str, Any]]:
-    """A training checkpoint → its averaged model, and facts about the training; raises ModelError."""
+    """A training checkpoint → its averaged model and facts; raises ModelError."""
     checkpoint = read_checkpoint(path)
     config = checkpoint["config"]
     model: ImageModel | FrameModel
     try:
-        model = FrameModel(frame_config(config)) if "codec" in config else ImageModel(ImageConfig(**config))
+        model = (
+            FrameModel(frame_config(config))
+            if "codec" in config
+            else ImageModel(ImageConfig(**config))
+        )
     except TypeError as error:
         msg = f"{path}: expected a model of ncodec's own architecture, got {config}"
         raise ModelError(msg) from error
@@ -54,7 +60,10 @@ def check_resumable(path: Path, config: ImageConfig | FrameConfig | CompressAICo
     architecture."""
     checkpoint = read_checkpoint(path)
     if "optimizer_states" not in checkpoint:
-        msg = f"{path}: expected a run that can be resumed, got weights alone: export them, and name --start-from"
+        msg = (
+            f"{path}: expected a run that can be resumed, got weights alone: export them, and name "
+            f"--start-from"
+        )
         raise ModelError(msg)
     found = checkpoint["config"]
     for name, expected in asdict(config).items():
@@ -70,7 +79,8 @@ def save_weights(model: ImageModel | FrameModel, path: Path) -> None:
 
 
 def load_picture_model(path: Path) -> ImageModel:
-    """Exported weights of pictures (`image.safetensors`) → their model; raises ModelError for anything else."""
+    """Exported weights of pictures (`image.safetensors`) → their model; raises ModelError for
+    anything else."""
     try:
         with safe_open(path, "pt") as file:
             model = ImageModel(ImageConfig(**json.loads((file.metadata() or {})[ARCHITECTURE])))
@@ -82,7 +92,8 @@ def load_picture_model(path: Path) -> ImageModel:
 
 
 def load_weights(model: ImageModel | FrameModel | CompressAIModel, path: Path) -> None:
-    """Give a model exported weights (`image.safetensors`), or one of CompressAI's a checkpoint of theirs.
+    """Give a model exported weights (`image.safetensors`), or one of CompressAI's a checkpoint of
+    theirs.
 
     Raises ModelError when they are not of its architecture.
     """

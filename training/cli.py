@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from ncodec.training.export.calibrate import Examples
     from ncodec.training.options import Options, RunOptions
 
-SOURCES = "Folder of pictures or tar shards, one shard, a glob pattern, or a URL that fsspec opens; may be repeated."
+SOURCES = (
+    "Folder of pictures or tar shards, one shard, a glob pattern, or a URL that fsspec opens; "
+    "may be repeated."
+)
 _NEEDED = ("torch", "pytorch_lightning", "jsonargparse", "onnx")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER_OUT = click.Path(path_type=Path)
@@ -61,14 +64,27 @@ def train() -> None:
     show_default=True,
     help="Folder for checkpoints and logs.",
 )
-@click.option("--config", type=FILE, help="YAML that overrides the defaults in ncodec/training/configs/image.yaml.")
-@click.option("--resume", type=FILE, help="Checkpoint to continue from, optimizer and budget included.")
+@click.option(
+    "--config",
+    type=FILE,
+    help="YAML that overrides the defaults in ncodec/training/configs/image.yaml.",
+)
+@click.option(
+    "--resume", type=FILE, help="Checkpoint to continue from, optimizer and budget included."
+)
 @click.option(
     "--start-from",
     type=FILE,
-    help="Exported weights (image.safetensors), or a checkpoint of CompressAI's for one of its models, to start from.",
+    help=(
+        "Exported weights (image.safetensors), or a checkpoint of CompressAI's for one of its "
+        "models, to start from."
+    ),
 )
-@click.option("--model", "compressai", help="Train an architecture of CompressAI's, such as compressai:mbt2018-mean:4.")
+@click.option(
+    "--model",
+    "compressai",
+    help="Train an architecture of CompressAI's, such as compressai:mbt2018-mean:4.",
+)
 @CUDA_GRAPH
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def image(
@@ -82,7 +98,8 @@ def image(
     cuda_graph: bool,
     overrides: tuple[str, ...],
 ) -> None:
-    """Train an image model; single options are overridden as --optimizer.minutes 60 or --crops.batch 16."""
+    """Train an image model; single options are overridden as --optimizer.minutes 60 or
+    --crops.batch 16."""
     require_modules(*_NEEDED, extra="train")
     from ncodec.training.compressai_models import parse_compressai
     from ncodec.training.run import train_image, train_image_with_cuda_graph
@@ -90,7 +107,9 @@ def image(
     options = _options(overrides, config)
     if cuda_graph:
         _check_cuda_graph(resume=resume, compressai=compressai)
-        last = train_image_with_cuda_graph(data, out=out, options=options, start_from=start_from, exclude=exclude)
+        last = train_image_with_cuda_graph(
+            data, out=out, options=options, start_from=start_from, exclude=exclude
+        )
     else:
         last = train_image(
             data,
@@ -106,17 +125,37 @@ def image(
 
 def _say_where(last: Path, *, exportable: bool) -> None:
     if os.environ.get("LOCAL_RANK", "0") == "0":
-        click.echo(f"{last}: the averaged weights" + (f"; `ncodec export {last}` makes a model of them" * exportable))
+        click.echo(
+            f"{last}: the averaged weights"
+            + (f"; `ncodec export {last}` makes a model of them" * exportable)
+        )
 
 
 @train.command(context_settings={"ignore_unknown_options": True})
-@click.option("--data", multiple=True, required=True, help=f"{SOURCES} Clips, and photographs that are made to move.")
-@click.option("--out", type=FOLDER_OUT, default=Path("runs/video"), show_default=True, help="As of `image`.")
-@click.option("--config", type=FILE, help="YAML that overrides the defaults in ncodec/training/configs/video.yaml.")
-@click.option("--resume", type=FILE, help="Checkpoint to continue from, optimizer and budget included.")
-@click.option("--intra", type=FILE, required=True, help="Exported image weights, which code first frames.")
 @click.option(
-    "--start-from", type=FILE, help="Exported weights of predicted frames to start from (default: those of --intra)."
+    "--data",
+    multiple=True,
+    required=True,
+    help=f"{SOURCES} Clips, and photographs that are made to move.",
+)
+@click.option(
+    "--out", type=FOLDER_OUT, default=Path("runs/video"), show_default=True, help="As of `image`."
+)
+@click.option(
+    "--config",
+    type=FILE,
+    help="YAML that overrides the defaults in ncodec/training/configs/video.yaml.",
+)
+@click.option(
+    "--resume", type=FILE, help="Checkpoint to continue from, optimizer and budget included."
+)
+@click.option(
+    "--intra", type=FILE, required=True, help="Exported image weights, which code first frames."
+)
+@click.option(
+    "--start-from",
+    type=FILE,
+    help="Exported weights of predicted frames to start from (default: those of --intra).",
 )
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def video(
@@ -128,23 +167,31 @@ def video(
     start_from: Path | None,
     overrides: tuple[str, ...],
 ) -> None:
-    """Train a model of predicted frames, on what image weights and itself made of the frames before them."""
+    """Train a model of predicted frames, on what image weights and itself made of the frames before
+    them."""
     require_modules(*_NEEDED, extra="train")
     from ncodec.training.options import read_video_options
     from ncodec.training.run import train_video
 
     options = _or_usage_error(lambda: read_video_options(overrides, config=config))
-    last = train_video(data, out=out, options=options, intra=intra, start_from=start_from, resume=resume)
+    last = train_video(
+        data, out=out, options=options, intra=intra, start_from=start_from, resume=resume
+    )
     _say_where(last, exportable=True)
 
 
 @train.command(name="bench", context_settings={"ignore_unknown_options": True})
 @click.option("--data", multiple=True, required=True, help=SOURCES)
 @click.option("--config", type=FILE, help="YAML that overrides the defaults.")
-@click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Steps to time.")
+@click.option(
+    "--steps", type=click.IntRange(1), default=20, show_default=True, help="Steps to time."
+)
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
-def bench_training(data: tuple[str, ...], config: Path | None, steps: int, overrides: tuple[str, ...]) -> None:
-    """Time the parts of a training step, on this machine and with the same options as `ncodec train image`."""
+def bench_training(
+    data: tuple[str, ...], config: Path | None, steps: int, overrides: tuple[str, ...]
+) -> None:
+    """Time the parts of a training step, on this machine and with the same options as `ncodec train
+    image`."""
     require_modules(*_NEEDED, extra="train")
     from ncodec.training.profile import profile_training
 
@@ -154,15 +201,22 @@ def bench_training(data: tuple[str, ...], config: Path | None, steps: int, overr
         seconds = getattr(seen, f"{name}_s")
         click.echo(f"{name:20} {seconds * 1e3:8.1f} ms  {seconds / seen.whole_s:5.1%} of a step")
     click.echo(
-        f"{'step of the trainer':20} {seen.whole_s * 1e3:8.1f} ms  {seen.megapixels / seen.whole_s:.2f} Mpixel/s"
+        f"{'step of the trainer':20} {seen.whole_s * 1e3:8.1f} ms  "
+        f"{seen.megapixels / seen.whole_s:.2f} Mpixel/s"
     )
     click.echo(f"{'over bare':20} {seen.whole_s / seen.bare_s:8.2f} ×   forward and backward alone")
-    click.echo(f"{'utilization':20} {seen.utilization:8.1%}     of {rate:.3f} TFLOP/s, the rate of matrix products")
+    click.echo(
+        f"{'utilization':20} {seen.utilization:8.1%}     of {rate:.3f} TFLOP/s, the rate of matrix "
+        f"products"
+    )
 
 
 @click.command()
 @click.argument("checkpoint", type=FILE)
-@click.option("--name", help="Name of the model in the manifest (default: base, or base-frames for predicted frames).")
+@click.option(
+    "--name",
+    help="Name of the model in the manifest (default: base, or base-frames for predicted frames).",
+)
 @click.option(
     "--weights",
     type=click.Path(file_okay=False, path_type=Path),
@@ -170,9 +224,17 @@ def bench_training(data: tuple[str, ...], config: Path | None, steps: int, overr
     show_default=True,
     help="Folder of the manifest.",
 )
-@click.option("--data", multiple=True, help="Training pictures, or clips, that the tables are fitted to.")
-@click.option("--exclude", multiple=True, help="Picture to leave out, as in training; may be repeated.")
-@click.option("--intra", type=FILE, help="Exported image weights that frames were trained after, as of `train video`.")
+@click.option(
+    "--data", multiple=True, help="Training pictures, or clips, that the tables are fitted to."
+)
+@click.option(
+    "--exclude", multiple=True, help="Picture to leave out, as in training; may be repeated."
+)
+@click.option(
+    "--intra",
+    type=FILE,
+    help="Exported image weights that frames were trained after, as of `train video`.",
+)
 @click.option("--summary", default="", help="A line about the training for `ncodec models`.")
 def export(
     checkpoint: Path,
@@ -192,13 +254,18 @@ def export(
     model, facts = load_checkpoint(checkpoint)
     chosen = name or ("base" if isinstance(model, ImageModel) else "base-frames")
     examples = _examples(model, data, exclude, intra) if data else None
-    entry = export_model(model, weights / chosen, name=chosen, facts={**facts, "summary": summary}, examples=examples)
+    entry = export_model(
+        model, weights / chosen, name=chosen, facts={**facts, "summary": summary}, examples=examples
+    )
     write_manifest(entry, weights)
     click.echo(f"{weights / chosen}: {sum(entry['bytes'].values()) / 1e6:.1f} MB")
 
 
 def _examples(
-    model: "ImageModel | FrameModel", data: tuple[str, ...], exclude: tuple[str, ...], intra: Path | None
+    model: "ImageModel | FrameModel",
+    data: tuple[str, ...],
+    exclude: tuple[str, ...],
+    intra: Path | None,
 ) -> "Examples":
     from ncodec.networks.frame import FrameModel
     from ncodec.training.checkpoint import load_picture_model

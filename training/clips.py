@@ -1,4 +1,5 @@
-"""Short sequences to learn prediction from: cuts of real clips, and photographs that are made to move."""
+"""Short sequences to learn prediction from: cuts of real clips, and photographs that are made to
+move."""
 
 import io
 import math
@@ -60,13 +61,18 @@ def load_clips(files: Iterable[tuple[str, bytes]], *, options: ClipOptions) -> L
             skipped.append(f"{name}: {found}")
         elif len(found) < options.frames or min(found.shape[1:3]) < options.crop:
             size = f"{len(found)} frames of {found.shape[2]}×{found.shape[1]}"
-            skipped.append(f"{name}: {size} are fewer than {options.frames} or smaller than {options.crop}")
+            skipped.append(
+                f"{name}: {size} are fewer than {options.frames} or smaller than {options.crop}"
+            )
         else:
             clips.append(found)
             room -= found.nbytes
     if not clips:
         first = f"; {skipped[0]}" if skipped else ""
-        msg = f"expected clips of {options.frames} frames of {options.crop}×{options.crop} pixels, got none{first}"
+        msg = (
+            f"expected clips of {options.frames} frames of {options.crop}×{options.crop} pixels, "
+            f"got none{first}"
+        )
         raise InputError(msg)
     return Loaded(clips, skipped)
 
@@ -92,7 +98,8 @@ class Predictors:
         self._each = [FramePredictor(pixels) for pixels in intra.cpu().numpy()]
 
     def predict(self, frames: Tensor, last: Tensor, qp: Tensor) -> Tensor:
-        """(B, H, W, 3) uint8 of the next frames, and of the last ones as decoded, and (B,) qp → (B, H, W, 3) uint8."""
+        """(B, H, W, 3) uint8 of the next frames, and of the last ones as decoded, and (B,) qp → (B,
+        H, W, 3) uint8."""
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             inputs = self._each, frames.cpu().numpy(), last.cpu().numpy(), qp.tolist()
             predicted = list(pool.map(_predict, *inputs))
@@ -107,7 +114,8 @@ def _predict(predictor: FramePredictor, frame: Pixels, last: Pixels, qp: float) 
 
 
 def intra_qp(qp: Tensor) -> Tensor:
-    """The qp of an intra frame whose predicted frames have this one, as encoders choose it at low qps."""
+    """The qp of an intra frame whose predicted frames have this one, as encoders choose it at low
+    qps."""
     return (qp + LEAST_BELOW).clamp(max=QP_COUNT - 1)
 
 
@@ -119,8 +127,12 @@ def to_bytes(pixels: Tensor) -> Tensor:
 def centre_sequence(clip: Pixels, options: ClipOptions) -> Pixels:
     """The middle of a clip, (frames, crop, crop, 3)."""
     wanted = (options.frames, options.crop, options.crop)
-    first, top, left = ((have - want) // 2 for have, want in zip(clip.shape[:3], wanted, strict=True))
-    return clip[first : first + options.frames, top : top + options.crop, left : left + options.crop]
+    first, top, left = (
+        (have - want) // 2 for have, want in zip(clip.shape[:3], wanted, strict=True)
+    )
+    return clip[
+        first : first + options.frames, top : top + options.crop, left : left + options.crop
+    ]
 
 
 class ClipBank:
@@ -152,7 +164,9 @@ class ClipBank:
         stride = 1 + _below(most, generator)
         first = _below(len(clip) - stride * (options.frames - 1), generator)
         top, left = (_below(side - options.crop + 1, generator) for side in clip.shape[1:3])
-        frames = clip[first::stride][: options.frames, top : top + options.crop, left : left + options.crop]
+        frames = clip[first::stride][
+            : options.frames, top : top + options.crop, left : left + options.crop
+        ]
         cut = torch.from_numpy(np.ascontiguousarray(frames))
         flipped = [axis for axis in (0, 1, 2) if _below(2, generator)]
         cut = cut.flip(flipped)
@@ -164,8 +178,11 @@ def _below(count: int, generator: torch.Generator) -> int:
     return int(torch.randint(max(1, count), (1,), generator=generator))
 
 
-def move(background: Tensor, foreground: Tensor, *, options: ClipOptions, generator: torch.Generator) -> Tensor:
-    """Two photographs, (S, S, 3) uint8, → (frames, crop, crop, 3) uint8 in which one passes before the other.
+def move(
+    background: Tensor, foreground: Tensor, *, options: ClipOptions, generator: torch.Generator
+) -> Tensor:
+    """Two photographs, (S, S, 3) uint8, → (frames, crop, crop, 3) uint8 in which one passes before
+    the other.
 
     Both pan, turn and zoom steadily; light changes and sensors are noisy.
     """
@@ -183,11 +200,13 @@ def move(background: Tensor, foreground: Tensor, *, options: ClipOptions, genera
 
 
 def _pan(photograph: Tensor, options: ClipOptions, generator: torch.Generator) -> Tensor:
-    """Frames of a photograph, (S, S, 3) uint8, that pans, turns and zooms, (T, 3, crop, crop) float."""
+    """Frames of a photograph, (S, S, 3) uint8, that pans, turns and zooms, (T, 3, crop, crop)
+    float."""
     chance = torch.rand(6, generator=generator)
     side = photograph.shape[0]
     times = torch.arange(options.frames) - (options.frames - 1) / 2
-    # Speeds are equally likely on a log scale, from a quarter of a pixel to sixteen a frame; every fourth stands still.
+    # Speeds are equally likely on a log scale, from a quarter of a pixel to sixteen a frame; every
+    # fourth stands still.
     speed = 0.0 if chance[0] < 0.25 else 0.25 * 64 ** float(chance[1])
     turn = float((chance[3] - 0.5) * 0.03 * (chance[0] > 0.6))
     zoom = float((chance[4] - 0.5) * 0.04 * (chance[0] > 0.6))
@@ -199,12 +218,17 @@ def _pan(photograph: Tensor, options: ClipOptions, generator: torch.Generator) -
     matrix[:, 0, 2] = times * speed * math.cos(heading) * 2 / side
     matrix[:, 1, 2] = times * speed * math.sin(heading) * 2 / side
     picture = photograph.permute(2, 0, 1)[None].float().expand(options.frames, -1, -1, -1)
-    grid = F.affine_grid(matrix, [options.frames, 3, options.crop, options.crop], align_corners=False)
-    return F.grid_sample(picture, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
+    grid = F.affine_grid(
+        matrix, [options.frames, 3, options.crop, options.crop], align_corners=False
+    )
+    return F.grid_sample(
+        picture, grid, mode="bicubic", padding_mode="reflection", align_corners=False
+    )
 
 
 def _ellipses(options: ClipOptions, generator: torch.Generator) -> Tensor:
-    """A moving soft-edged ellipse for each frame, (T, 1, crop, crop) in 0…1; in half of the sequences there is none."""
+    """A moving soft-edged ellipse for each frame, (T, 1, crop, crop) in 0…1; in half of the
+    sequences there is none."""
     chance = torch.rand(8, generator=generator)
     if chance[0] < 0.5:
         return torch.zeros(options.frames, 1, options.crop, options.crop)
@@ -226,4 +250,6 @@ def calibration_clips(
     options = ClipOptions(crop=side, frames=frames)
     clips = load_clips(read_sources(sources, suffixes=CLIP_SUFFIXES), options=options).pictures
     trained = split(clips, held_out=options.held_out)[0]
-    return [centre_sequence(clip, options) for clip in trained[:: max(1, len(trained) // count)]][:count]
+    return [centre_sequence(clip, options) for clip in trained[:: max(1, len(trained) // count)]][
+        :count
+    ]

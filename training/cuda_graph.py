@@ -1,6 +1,8 @@
-"""Training whose steps are one CUDA graph each: forward, backward, SOAP and averages, with nothing for Python to do.
+"""Training whose steps are one CUDA graph each: forward, backward, SOAP and averages, with nothing
+for Python to do.
 
-A small network's step is a thousand small operations, which take Python longer to start than a GPU to do.
+A small network's step is a thousand small operations, which take Python longer to start than a GPU
+to do.
 """
 
 import csv
@@ -32,7 +34,9 @@ REPORT_S = 30.0
 class GraphStep:
     """One step of training on inputs that stay in their place."""
 
-    def __init__(self, module: ImageTraining, first: Batch, *, average: float, compiled: bool) -> None:
+    def __init__(
+        self, module: ImageTraining, first: Batch, *, average: float, compiled: bool
+    ) -> None:
         """`average` is what a step leaves of the averaged weights."""
         self.module = module
         self.parameters = list(module.model.parameters())
@@ -73,7 +77,9 @@ class GraphStep:
             norm = torch.stack(torch._foreach_norm(gradients)).square().sum().sqrt()
             finite = norm.isfinite()
             keep = finite.float()
-            scale = torch.where(finite, (self.module.options.clip / (norm + 1e-6)).clamp(max=1), 0.0)
+            scale = torch.where(
+                finite, (self.module.options.clip / (norm + 1e-6)).clamp(max=1), 0.0
+            )
             by_parameter = dict(zip(self.parameters, gradients, strict=True))
             self.soap.update(by_parameter, rate=self.rate, scale=scale, keep=keep)
             self.skipped += 1 - keep
@@ -111,12 +117,20 @@ class GraphStep:
 
 
 def train_with_cuda_graph(
-    module: ImageTraining, data: StreamData, *, out: Path, average: float, device: torch.device, compiled: bool
+    module: ImageTraining,
+    data: StreamData,
+    *,
+    out: Path,
+    average: float,
+    device: torch.device,
+    compiled: bool,
 ) -> Path:
-    """Train on one device inside the module's budget, and return the path of the checkpoint of the averaged weights.
+    """Train on one device inside the module's budget, and return the path of the checkpoint of the
+    averaged weights.
 
-    Writes `log.csv` beside it. The budget's minutes begin once the step is compiled. What ends a run early leaves the
-    checkpoint too. Raises TrainingError for too many steps in a row without a finite gradient.
+    Writes `log.csv` beside it. The budget's minutes begin once the step is compiled. What ends a
+    run early leaves the checkpoint too. Raises TrainingError for too many steps in a row without a
+    finite gradient.
     """
     out.mkdir(parents=True, exist_ok=True)
     module.to(device).train()
@@ -134,13 +148,21 @@ def train_with_cuda_graph(
             _run(module, step, batches.draw, log=_Log(stream, step, held_out))
     finally:
         step.exchange()
-        weights = {f"model.{name}": value.cpu() for name, value in module.model.state_dict().items()}
-        facts = {"config": asdict(module.model.config), "global_step": step.taken, "spent_s": module.spent_s}
+        weights = {
+            f"model.{name}": value.cpu() for name, value in module.model.state_dict().items()
+        }
+        facts = {
+            "config": asdict(module.model.config),
+            "global_step": step.taken,
+            "spent_s": module.spent_s,
+        }
         torch.save({"state_dict": weights, **facts}, path)
     return path
 
 
-def _run(module: ImageTraining, step: GraphStep, draw: Callable[[int], Batch], *, log: "_Log") -> None:
+def _run(
+    module: ImageTraining, step: GraphStep, draw: Callable[[int], Batch], *, log: "_Log"
+) -> None:
     """Steps until the budget is spent."""
     options, begun = module.options, time.monotonic()
     while True:
@@ -162,7 +184,9 @@ def _run(module: ImageTraining, step: GraphStep, draw: Callable[[int], Batch], *
 class _Log:
     """Log of the averaged weights on held-out data, a line every half minute and at the end."""
 
-    def __init__(self, stream: TextIO, step: GraphStep, held_out: DataLoader[tuple[Tensor, ...]]) -> None:
+    def __init__(
+        self, stream: TextIO, step: GraphStep, held_out: DataLoader[tuple[Tensor, ...]]
+    ) -> None:
         self._stream = stream
         self._writer = csv.writer(stream)
         self._step = step
@@ -182,8 +206,12 @@ class _Log:
         step.exchange()
         if count == 0:
             self._writer.writerow(["step", "seconds", "loss", "skipped", "turns", *measured])
-        self._writer.writerow([count, f"{seconds:.0f}", loss, int(step.skipped), step.soap.turns, *measured.values()])
-        print(f"step {count} loss {loss:.4f} val/log_loss {measured[LOG_LOSS]:.4f}", file=sys.stderr)
+        self._writer.writerow(
+            [count, f"{seconds:.0f}", loss, int(step.skipped), step.soap.turns, *measured.values()]
+        )
+        print(
+            f"step {count} loss {loss:.4f} val/log_loss {measured[LOG_LOSS]:.4f}", file=sys.stderr
+        )
         self._stream.flush()
         self._last = (count, seconds)
 
@@ -192,6 +220,8 @@ class _Log:
 def _validate(module: ImageTraining, held_out: DataLoader[tuple[Tensor, ...]]) -> dict[str, float]:
     sums: dict[str, list[Tensor]] = {}
     for batch in held_out:
-        for name, values in module.measure(tuple(tensor.to(module.device) for tensor in batch)).items():
+        for name, values in module.measure(
+            tuple(tensor.to(module.device) for tensor in batch)
+        ).items():
             sums.setdefault(name, []).append(values.flatten())
     return {name: float(torch.cat(values).mean()) for name, values in sums.items()}

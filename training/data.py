@@ -1,4 +1,4 @@
-"""The data module: training batches that a resumed run repeats exactly, and fixed held-out crops."""
+"""The data module: batches that a resumed run repeats exactly, fixed held-out crops."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -27,18 +27,24 @@ def to_unit(crops: Tensor) -> Tensor:
 
 def step_seed(seed: int, rank: int, step: int) -> int:
     """A seed for one step of one process, unlike that of any other."""
-    return int(np.random.SeedSequence([seed, rank, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return int(
+        np.random.SeedSequence([seed, rank, step]).generate_state(1, np.uint64)[0] >> np.uint64(1)
+    )
 
 
 def spread_qps(batch: int, qp_count: int, generator: torch.Generator) -> Tensor:
-    """(B,) whole qps as float, one from each of B equal parts of the range: every batch sees low and high rates."""
+    """(B,) whole qps as float, one from each of B equal parts of the range: every batch sees low
+    and high rates."""
     device = generator.device
-    places = torch.arange(batch, device=device) + torch.rand(batch, generator=generator, device=device)
+    places = torch.arange(batch, device=device) + torch.rand(
+        batch, generator=generator, device=device
+    )
     return (places * (qp_count / batch)).floor().clamp(max=qp_count - 1)
 
 
 class Batches(IterableDataset[Batch]):
-    """Endless batches of crops, (B, …, H, W, 3) uint8, with a qp for each, (B,) float; batch n depends on n alone."""
+    """Endless batches of crops, (B, …, H, W, 3) uint8, with a qp for each, (B,) float; batch n
+    depends on n alone."""
 
     def __init__(
         self,
@@ -63,7 +69,9 @@ class Batches(IterableDataset[Batch]):
         return (self.draw(position) for position in count(self.first))
 
 
-def picture_batches(bank: PictureBank, options: CropOptions, *, qp_count: int, first: int = 0) -> Batches:
+def picture_batches(
+    bank: PictureBank, options: CropOptions, *, qp_count: int, first: int = 0
+) -> Batches:
     """Batches of crops of pictures, (B, H, W, 3) uint8."""
 
     def draw(generator: torch.Generator) -> Batch:
@@ -99,7 +107,8 @@ class StreamData(pl.LightningDataModule, ABC):
         return DataLoader(self.held_out_set(), batch_size=self.batch)
 
     def device(self) -> torch.device:
-        """Where batches are drawn: where training happens, but for XLA, which would compile every crop."""
+        """Where batches are drawn: where training happens, but for XLA, which would compile every
+        crop."""
         device = self.trainer.strategy.root_device if self.trainer else self.place
         return torch.device("cpu") if device.type == "xla" else device
 
@@ -144,7 +153,9 @@ class PictureData(StreamData):
         return picture_batches(self.bank, self.options, qp_count=self.qp_count, first=first)
 
 
-def patch_statistics(pictures: list[Pixels], config: ImageConfig, *, crops: int = 400, seed: int = 1) -> Statistics:
+def patch_statistics(
+    pictures: list[Pixels], config: ImageConfig, *, crops: int = 400, seed: int = 1
+) -> Statistics:
     """Principal components of 16×16 RGB patches, from `crops` random crops of 64×64."""
     options = CropOptions(crop=64, batch=crops)
     bank = PictureBank(pictures[:: max(1, len(pictures) // 100)])
@@ -157,9 +168,14 @@ def patch_statistics(pictures: list[Pixels], config: ImageConfig, *, crops: int 
 
 
 def calibration_pictures(
-    sources: Sequence[str | Path], *, exclude: Sequence[str | Path] = (), count: int = 40, side: int = 512
+    sources: Sequence[str | Path],
+    *,
+    exclude: Sequence[str | Path] = (),
+    count: int = 40,
+    side: int = 512,
 ) -> list[Pixels]:
-    """Centre crops of at most side × side, multiples of 64, of pictures that `PictureData` trains on by default."""
+    """Centre crops of at most side × side, multiples of 64, of pictures that `PictureData` trains
+    on by default."""
     crops = CropOptions()
     pictures = load_pictures(read_sources(sources, exclude=exclude), smallest=crops.crop).pictures
     trained = split(pictures, held_out=crops.held_out)[0]

@@ -49,8 +49,9 @@ RATE_FACTORS = {
     "z_index": 20.0,
     "quantiles": 10.0,
 }
-"""Learning rates of parts whose natural unit is not one: a basis vector's 768 weights are near 0.04 and see pixels of
-one sign, so Adam's equal steps add up to a hundred levels; a table step is an eighth of the logarithm of σ."""
+"""Learning rates of parts whose natural unit is not one: a basis vector's 768 weights are near 0.04
+and see pixels of one sign, so Adam's equal steps add up to a hundred levels; a table step is an
+eighth of the logarithm of σ."""
 
 
 class ImageTraining(pl.LightningModule):
@@ -81,13 +82,20 @@ class ImageTraining(pl.LightningModule):
         self._pivot = float(model.config.lambda_of(torch.tensor(model.config.qp_count / 2)))
 
     def price(self, crops: Tensor, qp: Tensor) -> tuple[RateDistortion, Prediction]:
-        """Rate and distortion of (B, H, W, 3) uint8 crops at (B,) qp, and what the model made of them."""
+        """Rate and distortion of (B, H, W, 3) uint8 crops at (B,) qp, and what the model made of
+        them."""
         pixels = to_unit(crops)
         seen: Prediction = self.model(pixels, qp)
         lagrangian = self.model.config.lambda_of(qp)
         made = seen.pixels.float()
-        error = mean_square(made - pixels) if self.distortion == "mse" else lack_of_structure(made, pixels)
-        return rate_distortion(error, seen, pixels=pixels[0, 0].numel(), lagrangian=lagrangian), seen
+        error = (
+            mean_square(made - pixels)
+            if self.distortion == "mse"
+            else lack_of_structure(made, pixels)
+        )
+        return rate_distortion(
+            error, seen, pixels=pixels[0, 0].numel(), lagrangian=lagrangian
+        ), seen
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         """Balanced loss of one batch."""
@@ -106,7 +114,9 @@ class ImageTraining(pl.LightningModule):
         """Log bpp and PSNR of each ladder qp, and the mean log loss that says how training goes."""
         for name, values in self.measure(batch, show=batch_idx == 0).items():
             prog_bar = name == LOG_LOSS
-            self.log(name, values.mean(), batch_size=values.shape[-1], prog_bar=prog_bar, sync_dist=True)
+            self.log(
+                name, values.mean(), batch_size=values.shape[-1], prog_bar=prog_bar, sync_dist=True
+            )
 
     def measure(self, batch: tuple[Tensor, ...], *, show: bool = False) -> dict[str, Tensor]:
         """Rate, PSNR and log loss of held-out crops, (…, B) by name; `show` draws some into the
@@ -114,15 +124,20 @@ class ImageTraining(pl.LightningModule):
         (crops,) = batch
         measured, log_losses = {}, []
         for qp in VALIDATION_QPS if self.model.config.qp_count > 1 else (0,):
-            result, seen = self.price(crops, torch.full((len(crops),), float(qp), device=crops.device))
+            result, seen = self.price(
+                crops, torch.full((len(crops),), float(qp), device=crops.device)
+            )
             measured[f"val/bpp_{qp}"], measured[f"val/psnr_{qp}"] = result.bpp, result.psnr
             log_losses.append(result.true_loss.log())
             if show:
-                self._show(f"val/picture_{qp}", crops[:SHOWN_PICTURES], seen.pixels[:SHOWN_PICTURES])
+                self._show(
+                    f"val/picture_{qp}", crops[:SHOWN_PICTURES], seen.pixels[:SHOWN_PICTURES]
+                )
         return {**measured, LOG_LOSS: torch.stack(log_losses)}
 
     def _show(self, name: str, crops: Tensor, pixels: Tensor) -> None:
-        """Draw crops, (B, H, W, 3) uint8, above their reconstructions, (B, 3, H, W) in 0…1, into TensorBoard."""
+        """Draw crops, (B, H, W, 3) uint8, above their reconstructions, (B, 3, H, W) in 0…1, into
+        TensorBoard."""
         for logger in self.loggers:
             if isinstance(logger, TensorBoardLogger):
                 rows = torch.stack([to_unit(crops), pixels.clamp(0, 1)])  # (2, B, 3, H, W)
@@ -145,17 +160,23 @@ class ImageTraining(pl.LightningModule):
         now = time.monotonic()
         self.spent_s, self._tick = self.spent_s + now - self._tick, now
         if batch_idx % CLOCK_EVERY == 0:
-            # All processes follow the first one's clock, or one would stop while another waits for its gradient.
+            # All processes follow the first one's clock, or one would stop while another waits for
+            # its gradient.
             self._shared_s = self.spent_s = self.trainer.strategy.broadcast(self.spent_s)
         self.trainer.should_stop = self.progress >= 1
         # Never quite zero, because AdamW's form for XLA divides by it.
         rate = max(self.options.rate(self.progress), 1e-12)
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = rate * group["factor"]
-        self.log("train/rate", torch.tensor(rate))  # a float would be sent to the device and waited for
+        self.log(
+            "train/rate", torch.tensor(rate)
+        )  # a float would be sent to the device and waited for
 
-    def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer, *_: object, **__: object) -> None:
-        """Clip the gradient's norm; a step whose gradient is not finite is skipped, too many in a row are an error."""
+    def configure_gradient_clipping(
+        self, optimizer: torch.optim.Optimizer, *_: object, **__: object
+    ) -> None:
+        """Clip the gradient's norm; a step whose gradient is not finite is skipped, too many in a
+        row are an error."""
         # Quantiles have gradients of hundreds, which would leave the networks with none.
         clipped = [p for name, p in self.model.named_parameters() if not name.endswith("quantiles")]
         norm = torch.nn.utils.clip_grad_norm_(clipped, self.options.clip)
@@ -178,17 +199,22 @@ class ImageTraining(pl.LightningModule):
 
     @property
     def _fused(self) -> bool:
-        """Whether the optimizer itself can skip a step; elsewhere the best is a gradient of zero."""
+        """Whether the optimizer can skip a step; elsewhere the best is a gradient of zero."""
         return not self.sharded and self.device.type != "xla"
 
-    def on_train_batch_end(self, outputs: object, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, outputs: object, batch: tuple[Tensor, Tensor], batch_idx: int
+    ) -> None:
         """Stop training that has lost its way, and keep the batch that shows it."""
         if self.global_step % CHECK_EVERY or self._longest < LARGEST_FAILURES:
             return
         path = Path(self.trainer.default_root_dir) / FAILED_BATCH
         if self.trainer.is_global_zero:
             torch.save({"crops": batch[0], "qp": batch[1], "model": self.model.state_dict()}, path)
-        msg = f"expected finite gradients, got none in {int(self._longest)} steps in a row; the last batch is in {path}"
+        msg = (
+            f"expected finite gradients, got none in {int(self._longest)} steps in a row; the last "
+            f"batch is in {path}"
+        )
         raise TrainingError(msg)
 
     def rated_parameters(self) -> Iterator[tuple[torch.nn.Parameter, float, bool]]:
@@ -198,13 +224,16 @@ class ImageTraining(pl.LightningModule):
             yield parameter, factor, name.endswith(".weight")
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The chosen optimizer over all parameters, the parts of `RATE_FACTORS` at their own rates."""
+        """The optimizer of all parameters, the parts of `RATE_FACTORS` at their own rates."""
         groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
         for parameter, factor, matrix in self.rated_parameters():
             groups.setdefault((factor, matrix), []).append(parameter)
         if self.options.name == "soap":
             if not self._fused:
-                msg = "SOAP runs on whole matrices, on a GPU or CPU: take --optimizer.name adamw for fsdp or a TPU"
+                msg = (
+                    "SOAP runs on whole matrices, on a GPU or CPU: take --optimizer.name adamw for "
+                    "fsdp or a TPU"
+                )
                 raise InputError(msg)
             return spread_soap(
                 [
@@ -212,8 +241,11 @@ class ImageTraining(pl.LightningModule):
                     for (factor, matrix), parameters in groups.items()
                 ]
             )
-        parts = [{"params": parameters, "factor": factor} for (factor, _), parameters in groups.items()]
-        # On an XLA device the count of steps has to live there too, or each step is another program.
+        parts = [
+            {"params": parameters, "factor": factor} for (factor, _), parameters in groups.items()
+        ]
+        # On an XLA device the count of steps has to live there too, or each step is another
+        # program.
         kind = {"fused": True} if self._fused else {"capturable": self.device.type == "xla"}
         return torch.optim.AdamW(parts, lr=0.0, weight_decay=0.0, betas=(0.9, 0.99), **kind)
 
@@ -237,5 +269,7 @@ class ShardedImageTraining(ImageTraining):
     def configure_model(self) -> None:
         """Split the weights; called by Lightning once the processes know each other."""
         if self.device_mesh is not None:
-            self.model.to(memory_format=torch.contiguous_format)  # shares are cut from contiguous weights
+            self.model.to(
+                memory_format=torch.contiguous_format
+            )  # shares are cut from contiguous weights
             fully_shard(self.model, mesh=self.device_mesh["data_parallel"])

@@ -51,7 +51,8 @@ def mean_square(difference: Tensor) -> Tensor:
 
 
 def lack_of_structure(seen: Tensor, original: Tensor) -> Tensor:
-    """1 - MS-SSIM (Wang et al. 2003) in units of mean squares: two times (B, 3, H, W) in 0…1, sides ≥ 161, → (B,)."""
+    """1 - MS-SSIM (Wang et al. 2003) in units of mean squares: two times (B, 3, H, W) in 0…1, sides
+    ≥ 161, → (B,)."""
     similarity: Tensor = ms_ssim(seen, original, data_range=1.0, size_average=False)
     return STRUCTURE * (1 - similarity)
 
@@ -59,8 +60,8 @@ def lack_of_structure(seen: Tensor, original: Tensor) -> Tensor:
 def mean_square_420(difference: Tensor) -> Tensor:
     """Sum of the mean squares of Y, Cb and Cr in 4:2:0: (B, 3, H, W) RGB, even sides, → (B,).
 
-    Errors of Cb and Cr are ten decibels below those of Y, in whose mean with weights of 6, 1 and 1 all three then count
-    about as much as here. An error of Y alone counts as in RGB.
+    Errors of Cb and Cr are ten decibels below those of Y, in whose mean with weights of 6, 1 and 1
+    all three then count about as much as here. An error of Y alone counts as in RGB.
     """
     matrix = torch.tensor(YCBCR, dtype=difference.dtype, device=difference.device)
     planes = F.conv2d(difference, matrix[:, :, None, None])  # (B, 3, H, W) of Y, Cb, Cr
@@ -68,20 +69,26 @@ def mean_square_420(difference: Tensor) -> Tensor:
     return mean_square(planes[:, :1]) + 2 * mean_square(chroma)
 
 
-def rate_distortion(mse: Tensor, seen: Prediction, *, pixels: int, lagrangian: Tensor) -> RateDistortion:
-    """Price pictures of so many pixels; all (B,): mean square errors of values in 0…1, and λ as in λ·255²·MSE + bpp."""
+def rate_distortion(
+    mse: Tensor, seen: Prediction, *, pixels: int, lagrangian: Tensor
+) -> RateDistortion:
+    """Price pictures of so many pixels; all (B,): mean square errors of values in 0…1, and λ as in
+    λ·255²·MSE + bpp."""
     bpp = (seen.y_bits + seen.z_bits) / pixels
     zero_bin = torch.zeros_like(bpp) if seen.zero_bin_bits is None else seen.zero_bin_bits / pixels
-    return RateDistortion(lagrangian * 255**2 * mse + bpp, bpp - zero_bin, mse, lagrangian, zero_bin)
+    return RateDistortion(
+        lagrangian * 255**2 * mse + bpp, bpp - zero_bin, mse, lagrangian, zero_bin
+    )
 
 
 def balanced(loss: Tensor, *, lagrangian: Tensor, pivot: float) -> Tensor:
-    """Mean over the batch with weights √(pivot/λ), so that every rate of the ladder pulls about equally."""
+    """Mean over the batch with weights √(pivot/λ), so that every rate of the ladder pulls about
+    equally."""
     return (loss * torch.sqrt(pivot / lagrangian)).mean()
 
 
 def budget_factor(progress: float, *, warmup: float) -> float:
-    """Learning-rate factor at `progress` 0…1 of the budget: linear warm-up, then a cosine to zero."""
+    """Learning-rate factor at `progress`, 0 to 1: linear warm-up, then a cosine to zero."""
     if progress < warmup:
         return progress / warmup
     return 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warmup) / (1 - warmup))))

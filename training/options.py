@@ -53,7 +53,8 @@ class TrainerOptions:
     """torch.compile; auto compiles on a GPU, where it pays within a minute"""
     accelerator: str = "auto"
     devices: int = 1
-    """GPUs, or processes on the CPU; on cores that others share, processes of one thread beat threads by far"""
+    """GPUs, or processes on the CPU; on cores that others share, processes of one thread beat
+    threads by far"""
     strategy: Literal["ddp", "fsdp"] = "ddp"
     """strategy of several devices: ddp replicates the model; fsdp splits it, and averages no
     weights"""
@@ -98,7 +99,9 @@ def read_video_options(arguments: Sequence[str], *, config: Path | None = None) 
     return _read_options(VideoRunOptions, VIDEO_DEFAULTS, arguments, config)
 
 
-def _read_options(kind: type[Options], defaults: Path, arguments: Sequence[str], config: Path | None) -> Options:
+def _read_options(
+    kind: type[Options], defaults: Path, arguments: Sequence[str], config: Path | None
+) -> Options:
     parser = ArgumentParser(exit_on_error=False, default_config_files=[str(defaults)])
     parser.add_class_arguments(kind)
     parser.add_argument("--config", action="config")
@@ -114,7 +117,9 @@ def _read_options(kind: type[Options], defaults: Path, arguments: Sequence[str],
 
 def _explain(message: str, known: list[str]) -> str:
     """The parser's message, with the nearest option to an unknown one."""
-    found = re.search(r"unrecognized arguments: --([\w.]+)|(?:Group '(\w+)' .*)?[Oo]ption '([\w.]+)'", message)
+    found = re.search(
+        r"unrecognized arguments: --([\w.]+)|(?:Group '(\w+)' .*)?[Oo]ption '([\w.]+)'", message
+    )
     if not found:
         return " ".join(message.split())
     name = ".".join(part for part in found.groups() if part)
@@ -129,7 +134,11 @@ def _check(options: TrainerOptions) -> None:
             limit = f" and at most {most:g}" if most < math.inf else ""
             msg = f"expected {name} of at least {least:g}{limit}, got {value}"
             raise InputError(msg)
-        if name == "crops.crop" and getattr(options, "distortion", "mse") == "ms-ssim" and value < LEAST_STRUCTURE:
+        if (
+            name == "crops.crop"
+            and getattr(options, "distortion", "mse") == "ms-ssim"
+            and value < LEAST_STRUCTURE
+        ):
             msg = f"expected crops.crop of at least {LEAST_STRUCTURE} for MS-SSIM, got {value}"
             raise InputError(msg)
         if name.endswith(".crop") and value % 64:

@@ -61,7 +61,8 @@ class Loaded:
 def load_pictures(
     files: Iterable[tuple[str, bytes]], *, smallest: int, memory_gb: float = CropOptions.memory_gb
 ) -> Loaded:
-    """Decode named files to (H, W, 3) uint8; broken ones and those with a side below `smallest` are skipped.
+    """Decode named files to (H, W, 3) uint8; broken ones and those with a side below `smallest` are
+    skipped.
 
     Raises InputError when none is left.
     """
@@ -72,16 +73,23 @@ def load_pictures(
         if isinstance(found, str):
             skipped.append(f"{name}: {found}")
         elif min(found.shape[:2]) < smallest:
-            skipped.append(f"{name}: {found.shape[1]}×{found.shape[0]} is smaller than {smallest}×{smallest}")
+            skipped.append(
+                f"{name}: {found.shape[1]}×{found.shape[0]} is smaller than {smallest}×{smallest}"
+            )
         elif found.nbytes > room:
-            skipped.append(f"{name} and all that follow: the memory for pictures ({memory_gb:g} GB) is full")
+            skipped.append(
+                f"{name} and all that follow: the memory for pictures ({memory_gb:g} GB) is full"
+            )
             break
         else:
             pictures.append(found)
             room -= found.nbytes
     if not pictures:
         first = f"; {skipped[0]}" if skipped else ""
-        msg = f"expected pictures of at least {smallest}×{smallest} pixels, got none among {len(skipped)}{first}"
+        msg = (
+            f"expected pictures of at least {smallest}×{smallest} pixels, got none among "
+            f"{len(skipped)}{first}"
+        )
         raise InputError(msg)
     return Loaded(pictures, skipped)
 
@@ -90,13 +98,19 @@ def _decode_all(files: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, Pixel
     remaining = iter(files)
     with ThreadPoolExecutor() as pool:
         while window := list(islice(remaining, _READ_AHEAD)):
-            yield from zip((name for name, _ in window), pool.map(_decode, (data for _, data in window)), strict=True)
+            yield from zip(
+                (name for name, _ in window),
+                pool.map(_decode, (data for _, data in window)),
+                strict=True,
+            )
 
 
 def _decode(data: bytes) -> Pixels | str:
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            return np.array(picture.convert("RGB"))  # a copy, because PyTorch wants to own what it reads
+            return np.array(
+                picture.convert("RGB")
+            )  # a copy, because PyTorch wants to own what it reads
     except Exception as error:  # decoders of damaged files raise all sorts
         return f"cannot be read: {error}"
 
@@ -109,7 +123,8 @@ def centre(picture: Pixels, side: int) -> Pixels:
 
 
 class PictureBank:
-    """Photographs as one run of uint8 pixels on a device, from which crops are gathered without leaving it."""
+    """Photographs as one run of uint8 pixels on a device, from which crops are gathered without
+    leaving it."""
 
     def __init__(self, pictures: list[Pixels], *, device: torch.device | str = "cpu") -> None:
         """Empties the list while it copies, so that no picture is held twice.
@@ -121,7 +136,10 @@ class PictureBank:
         try:
             self.pixels = torch.empty(int(areas.sum()), 3, dtype=torch.uint8, device=device)
         except RuntimeError as error:
-            msg = f"{3e-9 * int(areas.sum()):.1f} GB of pictures do not fit on {device}: set --crops.memory_gb"
+            msg = (
+                f"{3e-9 * int(areas.sum()):.1f} GB of pictures do not fit on {device}: set "
+                f"--crops.memory_gb"
+            )
             raise InputError(msg) from error
         ends = areas.cumsum(0)
         for end in ends.tolist():
@@ -129,12 +147,15 @@ class PictureBank:
             self.pixels[end - len(flat) : end] = flat
         self.starts = (ends - areas).to(device)
         self.areas = areas.to(device, torch.float32)
-        self.heights, self.widths = (torch.tensor([shape[i] for shape in shapes], device=device) for i in (0, 1))
+        self.heights, self.widths = (
+            torch.tensor([shape[i] for shape in shapes], device=device) for i in (0, 1)
+        )
         self.smallest_sides = torch.minimum(self.heights, self.widths)
         self.longest_crop = max(min(shape[:2]) for shape in shapes)
 
     def draw(self, options: CropOptions, generator: torch.Generator) -> Tensor:
-        """One batch of crops, (B, crop, crop, 3) uint8, with random flips, transposes, downscale and gains.
+        """One batch of crops, (B, crop, crop, 3) uint8, with random flips, transposes, downscale
+        and gains.
 
         Pictures are drawn in proportion to their area, so every pixel is about equally likely.
         """
@@ -152,11 +173,13 @@ class PictureBank:
         return values.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
 
     def _span(self, options: CropOptions, generator: torch.Generator) -> int:
-        """Side of a crop before it is scaled down: one for the whole batch, uniform on a log scale."""
+        """Side of a crop before downscaling: one for the whole batch, uniform on a log scale."""
         if options.downscale <= 1:
             return options.crop
         # Drawn on the CPU from the same seed: a size that lives on the device would stall it.
-        chance: float = torch.rand(1, generator=torch.Generator().manual_seed(generator.initial_seed())).item()
+        chance: float = torch.rand(
+            1, generator=torch.Generator().manual_seed(generator.initial_seed())
+        ).item()
         return int(min(self.longest_crop, round(options.crop * options.downscale**chance)))
 
     def _gather(self, count: int, span: int, generator: torch.Generator) -> Tensor:
@@ -168,7 +191,9 @@ class PictureBank:
 
         def lines(sizes: Tensor, place: Tensor, flip: Tensor) -> Tensor:
             first = (place * (sizes - span + 1)).long().clamp(max=sizes - span)
-            return first[:, None] + torch.where(flip[:, None] < 0.5, ramp, span - 1 - ramp)  # (B, span)
+            return first[:, None] + torch.where(
+                flip[:, None] < 0.5, ramp, span - 1 - ramp
+            )  # (B, span)
 
         rows = lines(self.heights[which], chance[0], chance[1])
         columns = lines(self.widths[which], chance[2], chance[3])
@@ -179,7 +204,8 @@ class PictureBank:
 
 
 def split(pictures: list[Pixels], *, held_out: int) -> tuple[list[Pixels], list[Pixels]]:
-    """Pictures to train on, and at most one in eight held out, spread evenly; raises InputError for a lone picture."""
+    """Pictures to train on, and at most one in eight held out, spread evenly; raises InputError for
+    a lone picture."""
     if len(pictures) < 2:
         msg = f"expected at least 2 pictures, one to train on and one held out, got {len(pictures)}"
         raise InputError(msg)

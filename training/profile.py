@@ -1,4 +1,4 @@
-"""Where the time of a training step goes, and how near it comes to the machine's own matrix rate."""
+"""Time of a training step by part, beside the machine's own matrix rate."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +27,8 @@ MATRIX_SIDE = {"cpu": 1024, "cuda": 8192}
 
 @dataclass(frozen=True)
 class StepProfile:
-    """Median seconds of the parts of a step, each measured alone, and of a whole step as the trainer runs it."""
+    """Median seconds of the parts of a step, each measured alone, and of a whole step as the
+    trainer runs it."""
 
     data_s: float
     forward_s: float
@@ -61,7 +62,8 @@ def profile_training(data: Sequence[str | Path], *, options: RunOptions, steps: 
     dtype = torch.bfloat16 if trunks_in_bfloat16(options) else torch.float32
     module = module.to(device)
     with FlopCounterMode(display=False) as counter:
-        # A copy is not compiled: compiled code hides its operations, and would never be compiled again.
+        # A copy is not compiled: compiled code hides its operations, and would never be compiled
+        # again.
         _Parts(deepcopy(module), batches).run()
     data_s, forward_s, backward_s, optimizer_s = _Parts(module, batches).time(steps)
     return StepProfile(
@@ -138,9 +140,13 @@ class _StepClock(pl.Callback):
         self.marks.append(_now(trainer.strategy.root_device))
 
 
-def _whole_step_s(module: ImageTraining, pictures: pl.LightningDataModule, *, options: RunOptions, steps: int) -> float:
+def _whole_step_s(
+    module: ImageTraining, pictures: pl.LightningDataModule, *, options: RunOptions, steps: int
+) -> float:
     clock = _StepClock()
-    short = replace(options, optimizer=replace(options.optimizer, steps=WARM_UP + steps), validate_every=10**9)
+    short = replace(
+        options, optimizer=replace(options.optimizer, steps=WARM_UP + steps), validate_every=10**9
+    )
     with TemporaryDirectory() as folder:
         make_trainer(short, out=Path(folder), callbacks=[clock]).fit(module, pictures)
     return (clock.marks[1] - clock.marks[0]) / steps

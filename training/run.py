@@ -1,4 +1,5 @@
-"""One training run: options from YAML and the command line, data, module, trainer, checkpoints, logs."""
+"""One training run: options from YAML and the command line, data, module, trainer, checkpoints,
+logs."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -37,7 +38,8 @@ def prepare(
     exclude: Sequence[str | Path] = (),
     compressai: CompressAIConfig | None = None,
 ) -> tuple[ImageTraining, PictureData]:
-    """The module and the data of a run, of our architecture or one of CompressAI's; the weights are still random."""
+    """The module and the data of a run, of our architecture or one of CompressAI's; the weights are
+    still random."""
     _seed(options)
     model = CompressAIModel(compressai) if compressai else ImageModel(options.model)
     pictures = PictureData(data, options.crops, qp_count=model.config.qp_count, exclude=exclude)
@@ -48,12 +50,17 @@ def prepare(
 
 
 def prepare_video(
-    data: Sequence[str | Path], *, options: VideoRunOptions, intra: Path, start_from: Path | None = None
+    data: Sequence[str | Path],
+    *,
+    options: VideoRunOptions,
+    intra: Path,
+    start_from: Path | None = None,
 ) -> tuple[VideoTraining, ClipData]:
     """The module and the data of a run of predicted frames.
 
-    `intra` is exported image weights, which code first frames; the model of predicted frames begins as them, where it
-    is of their architecture, or as the exported weights of `start_from`. Raises InputError and ModelError.
+    `intra` is exported image weights, which code first frames; the model of predicted frames begins
+    as them, where it is of their architecture, or as the exported weights of `start_from`. Raises
+    InputError and ModelError.
     """
     _seed(options)
     pictures = load_picture_model(intra)
@@ -63,7 +70,10 @@ def prepare_video(
     elif pictures.config == options.model.codec:
         model.codec.load_state_dict(pictures.state_dict())
     else:
-        msg = f"expected --model.codec as of {intra}, whose weights it would begin as, got another: name --start-from"
+        msg = (
+            f"expected --model.codec as of {intra}, whose weights it would begin as, got another: "
+            f"name --start-from"
+        )
         raise InputError(msg)
     together = options.clips.together
     module = VideoTraining(model, pictures, options.optimizer, together=together, seed=options.seed)
@@ -103,8 +113,11 @@ def trunks_in_bfloat16(options: TrainerOptions) -> bool:
     return options.precision == "bfloat16" or (options.precision == "auto" and on_cuda(options))
 
 
-def make_trainer(options: TrainerOptions, *, out: Path, callbacks: Sequence[pl.Callback] = ()) -> pl.Trainer:
-    """The Lightning trainer of a run, with its logs in `out`; raises InputError for hardware that is not there."""
+def make_trainer(
+    options: TrainerOptions, *, out: Path, callbacks: Sequence[pl.Callback] = ()
+) -> pl.Trainer:
+    """The Lightning trainer of a run, with its logs in `out`; raises InputError for hardware that
+    is not there."""
     try:
         return _trainer(options, out, callbacks)
     except (MisconfigurationException, ValueError, RuntimeError) as error:
@@ -131,14 +144,17 @@ def _trainer(options: TrainerOptions, out: Path, callbacks: Sequence[pl.Callback
 def _strategy(options: TrainerOptions) -> str | ModelParallelStrategy:
     if is_sharded(options):
         shares = options.devices * options.nodes
-        return ModelParallelStrategy(shares, tensor_parallel_size=1, save_distributed_checkpoint=False)
+        return ModelParallelStrategy(
+            shares, tensor_parallel_size=1, save_distributed_checkpoint=False
+        )
     return "ddp" if options.devices * options.nodes > 1 else "auto"
 
 
 def _averaging(options: TrainerOptions) -> list[pl.Callback]:
     if is_sharded(options):  # Lightning's averages are of whole models
         return []
-    # Kept on the host of an XLA device: on the device, every update would be another program to compile.
+    # Kept on the host of an XLA device: on the device, every update would be another program to
+    # compile.
     device = "cpu" if options.accelerator == "tpu" else None
     return [EMAWeightAveraging(device, decay=options.ema_decay, update_every_n_steps=AVERAGE_EVERY)]
 
@@ -167,7 +183,8 @@ def train_image_with_cuda_graph(
         raise InputError(msg)
     if options.distortion != "mse":
         msg = (
-            f"expected the distortion mse for a run with CUDA graphs, got {options.distortion}, which no graph can hold"
+            f"expected the distortion mse for a run with CUDA graphs, got {options.distortion}, "
+            f"which no graph can hold"
         )
         raise InputError(msg)
     if options.accelerator not in ("auto", "cpu") and not on_cuda(options):
@@ -178,7 +195,9 @@ def train_image_with_cuda_graph(
     device = torch.device("cuda" if on_cuda(options) else "cpu")
     compiled = options.compile == "yes" or (options.compile == "auto" and on_cuda(options))
     average = options.ema_decay ** (1 / AVERAGE_EVERY)
-    return train_with_cuda_graph(module, pictures, out=out, average=average, device=device, compiled=compiled)
+    return train_with_cuda_graph(
+        module, pictures, out=out, average=average, device=device, compiled=compiled
+    )
 
 
 def train_image(
@@ -193,9 +212,10 @@ def train_image(
 ) -> Path:
     """Train, and return the path of the last checkpoint, whose weights are the averaged ones.
 
-    The model starts from the pictures' principal components or from exported weights (`start_from`); `resume` continues
-    the run that wrote a checkpoint: weights, optimizer, budget and place in the data. `compressai` trains one of
-    CompressAI's architectures instead. Raises InputError, ModelError, BackendError and TrainingError.
+    The model starts from the pictures' principal components or from exported weights
+    (`start_from`); `resume` continues the run that wrote a checkpoint: weights, optimizer, budget
+    and place in the data. `compressai` trains one of CompressAI's architectures instead. Raises
+    InputError, ModelError, BackendError and TrainingError.
     """
     _check_start(resume, start_from)
     if resume is not None:
@@ -216,15 +236,19 @@ def train_video(
     start_from: Path | None = None,
     resume: Path | None = None,
 ) -> Path:
-    """Train a model of predicted frames, and return the path of the last checkpoint, with the averaged weights.
+    """Train a model of predicted frames, and return the path of the last checkpoint, with the
+    averaged weights.
 
-    `data` holds clips, and photographs that are made to move; `intra` and `start_from` are weights as of
-    `prepare_video`, and `resume` continues the run that wrote a checkpoint. Raises InputError, ModelError, BackendError
-    and TrainingError.
+    `data` holds clips, and photographs that are made to move; `intra` and `start_from` are weights
+    as of `prepare_video`, and `resume` continues the run that wrote a checkpoint. Raises
+    InputError, ModelError, BackendError and TrainingError.
     """
     _check_start(resume, start_from)
     if is_sharded(options):
-        msg = "expected the strategy ddp for a model of predicted frames, got fsdp: each device holds all of it"
+        msg = (
+            "expected the strategy ddp for a model of predicted frames, got fsdp: each device "
+            "holds all of it"
+        )
         raise InputError(msg)
     if resume is not None:
         check_resumable(resume, options.model)
@@ -258,7 +282,9 @@ def _checkpointing_trainer(options: TrainerOptions, out: Path) -> pl.Trainer:
     return make_trainer(options, out=out, callbacks=[checkpoints])
 
 
-def _fit(trainer: pl.Trainer, module: ImageTraining, data: StreamData, *, out: Path, resume: Path | None) -> Path:
+def _fit(
+    trainer: pl.Trainer, module: ImageTraining, data: StreamData, *, out: Path, resume: Path | None
+) -> Path:
     trainer.fit(module, data, ckpt_path=str(resume) if resume else None, weights_only=False)
     if isinstance(module.model, CompressAIModel):
         module.model.network.update(force=True)  # its coder's tables follow the weights

@@ -1,4 +1,5 @@
-"""Where pictures and clips come from: files, folders, tar shards and anything that fsspec opens, as names and bytes."""
+"""Where pictures and clips come from: files, folders, tar shards and anything that fsspec opens, as
+names and bytes."""
 
 import io
 import tarfile
@@ -15,13 +16,18 @@ SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz")
 
 
 def read_sources(
-    sources: Sequence[str | Path], *, exclude: Sequence[str | Path] = (), suffixes: frozenset[str] = PICTURE_SUFFIXES
+    sources: Sequence[str | Path],
+    *,
+    exclude: Sequence[str | Path] = (),
+    suffixes: frozenset[str] = PICTURE_SUFFIXES,
 ) -> Iterator[tuple[str, bytes]]:
-    """Name and bytes of every file with one of the suffixes, in the order of the sources, sorted by path within each.
+    """Name and bytes of every file with one of the suffixes, in the order of the sources, sorted by
+    path within each.
 
-    A source is a picture, a folder of pictures and tar shards (WebDataset layout), one shard, a glob pattern of them,
-    or such a thing behind a URL that fsspec knows. Pictures inside a shard are named `shard.tar/member.jpg`. Raises
-    InputError when a source does not exist or cannot be read, and when an excluded name is not among the pictures.
+    A source is a picture, a folder of pictures and tar shards (WebDataset layout), one shard, a
+    glob pattern of them, or such a thing behind a URL that fsspec knows. Pictures inside a shard
+    are named `shard.tar/member.jpg`. Raises InputError when a source does not exist or cannot be
+    read, and when an excluded name is not among the pictures.
     """
     left_out = {_plain_name(name) for name in exclude}
     missing = set(left_out)
@@ -68,8 +74,13 @@ def _list_files(files: Any, path: str) -> list[str]:
     return sorted(found)
 
 
-def _read_shard(files: Any, path: str, name: str, suffixes: frozenset[str]) -> Iterator[tuple[str, bytes]]:
-    with files.open(path, "rb") as stream, tarfile.open(fileobj=io.BufferedReader(stream), mode="r|*") as shard:
+def _read_shard(
+    files: Any, path: str, name: str, suffixes: frozenset[str]
+) -> Iterator[tuple[str, bytes]]:
+    with (
+        files.open(path, "rb") as stream,
+        tarfile.open(fileobj=io.BufferedReader(stream), mode="r|*") as shard,
+    ):
         for member in shard:
             content = shard.extractfile(member) if member.isfile() else None
             if content is not None and _suffix(member.name) in suffixes:

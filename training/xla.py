@@ -1,4 +1,5 @@
-"""Proof that training stays one XLA program: a few steps of the real module in Lightning's XLA strategy, counted.
+"""Proof that training stays one XLA program: a few steps of the real module in Lightning's XLA
+strategy, counted.
 
     PJRT_DEVICE=CPU python -m ncodec.training.xla --data DIR
 
@@ -32,7 +33,8 @@ READ = "aten::_local_scalar_dense"
 
 
 class HostXla(XLAAccelerator):
-    """XLA without a TPU: the device that PJRT_DEVICE names, which Lightning would not find by itself."""
+    """XLA without a TPU: the device that PJRT_DEVICE names, which Lightning would not find by
+    itself."""
 
     @staticmethod
     def is_available() -> bool:  # type: ignore[override]  # theirs is cached
@@ -67,7 +69,8 @@ class Compilations:
 
 
 class _StepsOnly(pl.Callback):
-    """Remembers how many programs were compiled before the first step, which is Lightning's own business."""
+    """Remembers how many programs were compiled before the first step, which is Lightning's own
+    business."""
 
     before = 0
 
@@ -92,7 +95,9 @@ def count_compilations(data: Sequence[str | Path], *, options: RunOptions) -> Co
     steps = _StepsOnly()
     with TemporaryDirectory() as folder:
         make_trainer(options, out=Path(folder), callbacks=[steps]).fit(module, pictures)
-    fallbacks = tuple(name for name in metrics.counter_names() if name.startswith("aten::") and name != READ)
+    fallbacks = tuple(
+        name for name in metrics.counter_names() if name.startswith("aten::") and name != READ
+    )
     return Compilations(options.optimizer.steps, _programs() - steps.before, fallbacks)
 
 
@@ -100,18 +105,26 @@ def count_compilations(data: Sequence[str | Path], *, options: RunOptions) -> Co
 @click.option("--data", multiple=True, required=True, help="Pictures, as of `ncodec train image`.")
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def main(data: tuple[str, ...], overrides: tuple[str, ...]) -> None:
-    """Count the programs that XLA compiles in 20 steps of training; exit 1 when there are too many."""
+    """Count the programs that XLA compiles in 20 training steps; exit 1 for too many."""
     try:
         require_modules("torch_xla", extra="tpu")
     except NcodecError as error:
         raise click.ClickException(str(error)) from error
     if os.environ.get("PJRT_DEVICE", "TPU") != "TPU":
         AcceleratorRegistry.register("tpu", HostXla, description="XLA without a TPU", override=True)
-    fixed = ["--accelerator=tpu", "--optimizer.name=adamw", "--optimizer.steps=20", "--validate_every=1000000"]
+    fixed = [
+        "--accelerator=tpu",
+        "--optimizer.name=adamw",
+        "--optimizer.steps=20",
+        "--validate_every=1000000",
+    ]
     options = read_options([*fixed, *overrides])
     seen = count_compilations(data, options=options)
     fallbacks = ", ".join(seen.fallbacks) or "none"
-    click.echo(f"{seen.steps} steps: {seen.programs} programs compiled, operations left to the host: {fallbacks}")
+    click.echo(
+        f"{seen.steps} steps: {seen.programs} programs compiled, operations left to the host: "
+        f"{fallbacks}"
+    )
     sys.exit(0 if seen.holds else 1)
 
 

@@ -43,7 +43,8 @@ class Agreement:
 
 
 def compare_variants(pictures: list[Pixels], qps: tuple[int, ...]) -> list[Agreement]:
-    """Encode every picture once at every qp, decode it with every variant, compare symbols and pixels."""
+    """Encode every picture once at every qp, decode it with every variant, compare symbols and
+    pixels."""
     writer = open_codec(backend="onnx", threads=1)
     results = []
     references: dict[tuple[int, int], Pixels] = {}
@@ -68,14 +69,21 @@ def compare_variants(pictures: list[Pixels], qps: tuple[int, ...]) -> list[Agree
 
 
 def compare_frames(frames: list[Pixels], qp: int) -> list[Agreement]:
-    """Encode a sequence once, one intra frame and predicted ones, decode it with every variant, and compare."""
+    """Encode a sequence once, one intra frame and predicted ones, decode it with every variant, and
+    compare."""
     meant: list[Symbols] = []
-    encoder = FrameEncoder(FrameCodecs(*(_Recorder(c.model, c.backend, meant) for c in _open(FRAME_VARIANTS[0]))))
-    coded = [encoder.encode(encoder.decide(pixels), pts=i, qp=qp) for i, pixels in enumerate(frames)]
+    encoder = FrameEncoder(
+        FrameCodecs(*(_Recorder(c.model, c.backend, meant) for c in _open(FRAME_VARIANTS[0])))
+    )
+    coded = [
+        encoder.encode(encoder.decide(pixels), pts=i, qp=qp) for i, pixels in enumerate(frames)
+    ]
     results = []
     references: list[Pixels] = []
     for options in FRAME_VARIANTS:
-        decoder = FrameDecoder(FrameCodecs(*_open(options)), height=frames[0].shape[0], width=frames[0].shape[1])
+        decoder = FrameDecoder(
+            FrameCodecs(*_open(options)), height=frames[0].shape[0], width=frames[0].shape[1]
+        )
         parsed = [decoder.parse(frame) for frame in coded]
         read = [frame.symbols for frame in parsed if frame.symbols is not None]
         different = sum(_count_different(*pair) for pair in zip(read, meant, strict=True))
@@ -94,7 +102,12 @@ class _Recorder(ImageCodec):
     analyzed: list[Symbols]
 
     def analyze(
-        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+        self,
+        pixels: Pixels,
+        *,
+        qp: int,
+        predicted: Pixels | None = None,
+        exact: BoolArray | None = None,
     ) -> Symbols:
         symbols = super().analyze(pixels, qp=qp, predicted=predicted, exact=exact)
         self.analyzed.append(symbols)
@@ -110,7 +123,9 @@ class _Recorder(ImageCodec):
         error_weights: FloatArray = RGB,
         progress: Progress = no_progress,
     ) -> Symbols:
-        symbols = super().refine(pixels, initial, qp=qp, effort=effort, error_weights=error_weights, progress=progress)
+        symbols = super().refine(
+            pixels, initial, qp=qp, effort=effort, error_weights=error_weights, progress=progress
+        )
         self.analyzed.append(symbols)
         return symbols
 

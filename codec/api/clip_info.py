@@ -40,7 +40,8 @@ class VideoInfo:
 
 
 def video_info(source: Source, *, verify: bool = False) -> VideoInfo:
-    """Read what a .ncv file says of itself, verifying its checksums; `verify` decodes every symbol too.
+    """Read what a .ncv file says of itself, verifying its checksums; `verify` decodes every symbol
+    too.
 
     Neither runs a network. Raises InputError, FormatError and ModelError.
     """
@@ -76,7 +77,9 @@ def _survey(reader: StreamReader, coder: FrameDecoder | None) -> VideoInfo:
         width=header.width,
         height=header.height,
         frames=kinds.total(),
-        duration=float((stamps[-1] - stamps[0] + header.frame_duration) * header.time_base) if stamps else 0.0,
+        duration=float((stamps[-1] - stamps[0] + header.frame_duration) * header.time_base)
+        if stamps
+        else 0.0,
         rate=float(header.rate),
         intra=kinds[Tag.INTRA],
         predicted=kinds[Tag.PREDICTED],
@@ -85,7 +88,9 @@ def _survey(reader: StreamReader, coder: FrameDecoder | None) -> VideoInfo:
         video_size=video_size,
         media_size=media_size,
         picture_model=_model_name(header.picture_model, PICTURE),
-        frame_model=None if header.frame_model == NO_MODEL else _model_name(header.frame_model, FRAME),
+        frame_model=None
+        if header.frame_model == NO_MODEL
+        else _model_name(header.frame_model, FRAME),
     )
 
 

@@ -35,7 +35,15 @@ from ncodec.media.demux import ClipReader, measure_clip
 from ncodec.media.mux import check_clip_suffix
 from ncodec.media.numbered import is_numbered, numbered_name, numbers_of
 from ncodec.media.pictures import check_pixels, check_suffix, write_picture
-from ncodec.media.streams import STDIO, Bytes, Source, name_of, open_output, open_source, write_bytes
+from ncodec.media.streams import (
+    STDIO,
+    Bytes,
+    Source,
+    name_of,
+    open_output,
+    open_source,
+    write_bytes,
+)
 from ncodec.picture import Picture, TimedFrame
 from ncodec.video.sequence import VideoDecoder
 
@@ -48,7 +56,8 @@ SIZE_MARGIN = 0.98
 """share of a size that is aimed at: the control of the rate misses by a percent or two"""
 SIZE_ATTEMPTS = 3
 LEAST_RATED_S, LARGEST_MISS = 2.0, 0.1
-"""seconds of a clip whose bit rate is looked at, and the share by which it may be missed without a word"""
+"""seconds of a clip whose bit rate is looked at, and the share by which it may be missed without a
+word"""
 FIXED_OVERHEAD = 100
 """bytes of a stream beside its records, but for the index"""
 MEDIA_OVERHEAD = 16
@@ -65,11 +74,13 @@ def encode_video(
     progress: Progress | None = None,
     **options: Unpack[EncodeVideoOptions],
 ) -> ClipStats:
-    """Code a clip, with its sound and subtitles, into a .ncv file; options are fields of the settings, and go first.
+    """Code a clip, with its sound and subtitles, into a .ncv file; options are fields of the
+    settings, and go first.
 
-    `source` is a file of video: a path, "-", bytes or an open file; an image sequence ("frame-%04d.png"); or frames:
-    an iterable of (H, W, 3) uint8 arrays, or of pairs of seconds and an array. `measure` adds the PSNR. `progress` is
-    called after every frame. Raises InputError, ModelError, BackendError or OutputError.
+    `source` is a file of video: a path, "-", bytes or an open file; an image sequence
+    ("frame-%04d.png"); or frames: an iterable of (H, W, 3) uint8 arrays, or of pairs of seconds and
+    an array. `measure` adds the PSNR. `progress` is called after every frame. Raises InputError,
+    ModelError, BackendError or OutputError.
     """
     settings = replace(settings, **options)
     _check_sequence(source, path)
@@ -79,8 +90,12 @@ def encode_video(
         with ExitStack() as stack:
             reader = _open_clip(source, rate=settings.rate, stack=stack)
             check_pixels(reader.width, reader.height, allow_large=settings.allow_large)
-            sink = stack.enter_context(open_output(path, overwrite=overwrite, source=_path_of(source)))
-            stats = encode_clip(reader, sink, codecs, settings=settings, measure=measure, progress=progress)
+            sink = stack.enter_context(
+                open_output(path, overwrite=overwrite, source=_path_of(source))
+            )
+            stats = encode_clip(
+                reader, sink, codecs, settings=settings, measure=measure, progress=progress
+            )
             if size is not None and (stats.size or 0) > size:
                 raise _TooLargeError(stats)
         return stats if size is not None else _with_missed_rate(stats, settings.bitrate)
@@ -110,7 +125,12 @@ def _path_of(source: ClipSource) -> Name | None:
 def _check_sequence(source: ClipSource, path: Name) -> None:
     """Raise OutputError where the output is a picture of the image sequence that is to be read."""
     pattern = name_of(source, otherwise="")
-    if not pattern or not is_numbered(pattern) or not Path(path).is_file() or not Path(pattern).parent.is_dir():
+    if (
+        not pattern
+        or not is_numbered(pattern)
+        or not Path(path).is_file()
+        or not Path(pattern).parent.is_dir()
+    ):
         return
     if any(Path(path).samefile(numbered_name(pattern, number)) for number in numbers_of(pattern)):
         msg = f"{path}: is one of the inputs"
@@ -120,9 +140,16 @@ def _check_sequence(source: ClipSource, path: Name) -> None:
 def _with_missed_rate(stats: ClipStats, wanted: float | None) -> ClipStats:
     """The stats, with a notice where the frames took a bit rate far from the wanted one."""
     got = stats.bitrate or 0.0
-    if wanted is None or stats.duration < LEAST_RATED_S or abs(got - wanted) <= LARGEST_MISS * wanted:
+    if (
+        wanted is None
+        or stats.duration < LEAST_RATED_S
+        or abs(got - wanted) <= LARGEST_MISS * wanted
+    ):
         return stats
-    missed = f"the frames took {got / 1e3:.1f} kbit/s instead of {wanted / 1e3:.1f}: no quality suits that rate"
+    missed = (
+        f"the frames took {got / 1e3:.1f} kbit/s instead of {wanted / 1e3:.1f}: no quality suits "
+        f"that rate"
+    )
     return replace(stats, notices=(*stats.notices, missed))
 
 
@@ -140,7 +167,7 @@ def _fit(
     settings: EncodeVideoSettings,
     attempt: Callable[[EncodeVideoSettings, int | None], ClipStats],
 ) -> ClipStats:
-    """Code at the bit rate that leaves the size, and at a lower one where the result was too large."""
+    """Code at the bit rate that leaves the size, and at a lower one if the result was too large."""
     name, size = _path_of(source), settings.size or 0
     if name is None or STDIO in (name, path) or (Path(path).exists() and not Path(path).is_file()):
         msg = "a size needs an input and an output that are files: it may take several attempts"
@@ -161,7 +188,10 @@ def _fit(
             if stats.size is None or not stats.video_size:
                 break
             wanted *= SIZE_MARGIN * (size - (stats.size - stats.video_size)) / stats.video_size
-    msg = f"{name}: expected a size that {clip.frames} frames and their sound fit into, got {size} bytes"
+    msg = (
+        f"{name}: expected a size that {clip.frames} frames and their sound fit into, got {size} "
+        f"bytes"
+    )
     raise InputError(msg)
 
 
@@ -176,11 +206,13 @@ def decode_video(
     progress: Progress | None = None,
     **options: Unpack[DecodeVideoOptions],
 ) -> ClipStats:
-    """Decode a .ncv file into a file of video: .mp4, .mov, .mkv or .y4m, as `suffix` says or the path's own.
+    """Decode a .ncv file into a file of video: .mp4, .mov, .mkv or .y4m, as `suffix` says or the
+    path's own.
 
-    Frames are coded by x264 at a high quality, or as they are where `lossless` asks for it (FFV1 in .mkv). `conceal`
-    skips what is damaged, up to the next intra frame. A file that is cut gives what it holds, and `cut` of the stats
-    says so. Raises InputError, FormatError, ModelError, BackendError or OutputError.
+    Frames are coded by x264 at a high quality, or as they are where `lossless` asks for it (FFV1 in
+    .mkv). `conceal` skips what is damaged, up to the next intra frame. A file that is cut gives
+    what it holds, and `cut` of the stats says so. Raises InputError, FormatError, ModelError,
+    BackendError or OutputError.
     """
     wanted = suffix or (".y4m" if path == STDIO else Path(path).suffix)
     check_clip_suffix(wanted, lossless=lossless)
@@ -201,7 +233,8 @@ def decode_frame(
     settings: DecodeVideoSettings = DECODE_VIDEO,
     **options: Unpack[DecodeVideoOptions],
 ) -> ClipStats:
-    """Decode the frame that is shown at a time, in seconds, into a picture file; the rest as of `decode_video`."""
+    """Decode the frame that is shown at a time, in seconds, into a picture file; the rest as of
+    `decode_video`."""
     wanted = suffix or (".png" if path == STDIO else Path(path).suffix)
     check_suffix(wanted)
     with open_video(source, settings=settings, **options) as decoder:
@@ -223,7 +256,8 @@ def decode_frames(
     progress: Progress | None = None,
     **options: Unpack[DecodeVideoOptions],
 ) -> ClipStats:
-    """Decode every frame into a picture file of its own, numbered from 1 by a pattern such as "frame-%04d.png".
+    """Decode every frame into a picture file of its own, numbered from 1 by a pattern such as
+    "frame-%04d.png".
 
     The rest is as of `decode_video`.
     """
@@ -244,11 +278,16 @@ def decode_frames(
 
 @contextmanager
 def open_video(
-    source: Source, *, settings: DecodeVideoSettings = DECODE_VIDEO, **options: Unpack[DecodeVideoOptions]
+    source: Source,
+    *,
+    settings: DecodeVideoSettings = DECODE_VIDEO,
+    **options: Unpack[DecodeVideoOptions],
 ) -> Iterator[VideoDecoder]:
-    """A .ncv file to decode frame by frame: `records()` gives frames and packets, `frame_at(pts)` one frame.
+    """A .ncv file to decode frame by frame: `records()` gives frames and packets, `frame_at(pts)`
+    one frame.
 
-    Options are fields of the settings, and go first. Raises InputError, FormatError, ModelError or BackendError.
+    Options are fields of the settings, and go first. Raises InputError, FormatError, ModelError or
+    BackendError.
     """
     settings = replace(settings, **options)
     with open_source(source) as stream:

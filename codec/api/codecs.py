@@ -21,7 +21,9 @@ def _open_codec(
     from ncodec.inference.backend import open_backend
 
     loaded = load_model(model_id, kind=kind)
-    return ImageCodec(loaded, open_backend(loaded, backend, threads=threads, precision=precision, device=device))
+    return ImageCodec(
+        loaded, open_backend(loaded, backend, threads=threads, precision=precision, device=device)
+    )
 
 
 def open_codec(
@@ -33,12 +35,14 @@ def open_codec(
     precision: str = "float32",
     device: str | None = None,
 ) -> ImageCodec:
-    """A model on a backend, kept for the next call; see `ncodec.inference.backend.open_backend` for the options."""
+    """A model on a backend, kept for the next call; see `ncodec.inference.backend.open_backend` for
+    the options."""
     return _open_codec(load_model(model, kind=kind).id, kind, backend, threads, precision, device)
 
 
 def tuned_model(tune: str, *, model: str | None, effort: int | None) -> str | None:
-    """The name of the model that is tuned for "psnr" or "ssim"; raises InputError where other options name another."""
+    """The name of the model that is tuned for "psnr" or "ssim"; raises InputError where other
+    options name another."""
     if tune not in TUNES:
         msg = f"expected a picture to be tuned for {' or '.join(TUNES)}, got {tune}"
         raise InputError(msg)
@@ -48,10 +52,16 @@ def tuned_model(tune: str, *, model: str | None, effort: int | None) -> str | No
     if wanted is None:
         return model
     if model is not None:
-        msg = f"expected no model beside a picture that is tuned for {tune}, which has its own, got {model}"
+        msg = (
+            f"expected no model beside a picture that is tuned for {tune}, which has its own, got "
+            f"{model}"
+        )
         raise InputError(msg)
     if effort:
-        msg = f"expected no effort, which is made for PSNR, for a picture that is tuned for {tune}, got {effort}"
+        msg = (
+            f"expected no effort, which is made for PSNR, for a picture that is tuned for {tune}, "
+            f"got {effort}"
+        )
         raise InputError(msg)
     return wanted
 
@@ -63,9 +73,11 @@ def open_frame_codecs(
     backend: str = "onnx",
     threads: int | None = None,
 ) -> FrameCodecs:
-    """Models for pictures and for predicted frames on a backend, the default ones where none is named.
+    """Models for pictures and for predicted frames on a backend, the default ones where none is
+    named.
 
-    Without a model of predicted frames, all frames will be intra. Raises ModelError and BackendError.
+    Without a model of predicted frames, all frames will be intra. Raises ModelError and
+    BackendError.
     """
     pictures = open_codec(picture_model, backend=backend, threads=threads)
     try:
@@ -74,12 +86,17 @@ def open_frame_codecs(
         if frame_model is not None:
             raise
         return FrameCodecs(pictures, None)
-    return FrameCodecs(pictures, open_codec(loaded.id, kind=FRAME, backend=backend, threads=threads))
+    return FrameCodecs(
+        pictures, open_codec(loaded.id, kind=FRAME, backend=backend, threads=threads)
+    )
 
 
 def codecs_of_stream(header: StreamHeader, *, backend: str, threads: int | None) -> FrameCodecs:
-    """The models that a stream's header names, opened on a backend; raises ModelError and BackendError."""
+    """The models that a stream's header names, opened on a backend; raises ModelError and
+    BackendError."""
     pictures = open_codec(header.picture_model, backend=backend, threads=threads)
     if header.frame_model == NO_MODEL:
         return FrameCodecs(pictures, None)
-    return FrameCodecs(pictures, open_codec(header.frame_model, kind=FRAME, backend=backend, threads=threads))
+    return FrameCodecs(
+        pictures, open_codec(header.frame_model, kind=FRAME, backend=backend, threads=threads)
+    )

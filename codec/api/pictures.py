@@ -9,7 +9,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from ncodec.api.codecs import open_codec
-from ncodec.api.settings import DECODE, ENCODE, DecodeOptions, DecodeSettings, EncodeOptions, EncodeSettings
+from ncodec.api.settings import (
+    DECODE,
+    ENCODE,
+    DecodeOptions,
+    DecodeSettings,
+    EncodeOptions,
+    EncodeSettings,
+)
 from ncodec.container.nci import MAGIC, NO_MODEL, Container, Flag, Tag, unpack
 from ncodec.errors import InputError, ModelError
 from ncodec.exact.layers import covered, paint
@@ -25,7 +32,8 @@ from ncodec.picture import Picture, from_array
 from ncodec.quality import qp_to_quality
 
 PictureSource = Source | npt.NDArray[np.uint8] | Image.Image
-"""a path, "-", bytes of a file, an open file, (H, W[, 1, 3 or 4]) uint8 pixels, or a Pillow image"""
+"""a path, "-", bytes of a file, an open file, (H, W[, 1, 3 or 4]) uint8 pixels, or a Pillow image
+"""
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,8 @@ class Info:
     mode: str
     """L, LA, RGB or RGBA, as in Pillow"""
     quality: float
-    """0…100, of the qp, which may be a higher one than asked for, so that the picture is as good as promised"""
+    """0…100, of the qp, which may be a higher one than asked for, so that the picture is as good as
+    promised"""
     qp: int
     exact: float
     """share of cells of 64×64 pixels that are coded exactly or nearly so, beside the network"""
@@ -71,7 +80,8 @@ class PictureStats:
     lossless: bool
     """whether every pixel comes back as it was"""
     psnr: float | None
-    """over RGB and pixels that are not transparent, in dB, infinite without errors; None where not measured"""
+    """over RGB and pixels that are not transparent, in dB, infinite without errors; None where not
+    measured"""
     notices: tuple[str, ...]
     """losses in the conversion of the input, in sentences"""
 
@@ -89,7 +99,10 @@ def load_picture(source: PictureSource, *, allow_large: bool = False) -> Picture
         return from_pil(source)
     if isinstance(source, str | os.PathLike | Bytes) or hasattr(source, "read"):
         return read_picture(source, allow_large=allow_large)
-    msg = f"expected a path, bytes, an open file, pixels or a Pillow image, got {type(source).__name__}"
+    msg = (
+        f"expected a path, bytes, an open file, pixels or a Pillow image, got "
+        f"{type(source).__name__}"
+    )
     raise InputError(msg)
 
 
@@ -103,10 +116,10 @@ def encode(
 ) -> bytes:
     """Code a picture, write it to `path` if one is given, and return the file's bytes.
 
-    `source` is a path, "-", the bytes of a file, an open file, (H, W[, 1, 3 or 4]) uint8 pixels, or a Pillow image.
-    Options are fields of `EncodeSettings`, and go before `settings`: at most one of `quality`, `bpp`, `size` and
-    `psnr`; `effort`, `tune`, `model`, `strip`, `allow_large`, `backend`, `threads`.
-    Raises InputError, ModelError, BackendError or OutputError.
+    `source` is a path, "-", the bytes of a file, an open file, (H, W[, 1, 3 or 4]) uint8 pixels, or
+    a Pillow image. Options are fields of `EncodeSettings`, and go before `settings`: at most one of
+    `quality`, `bpp`, `size` and `psnr`; `effort`, `tune`, `model`, `strip`, `allow_large`,
+    `backend`, `threads`. Raises InputError, ModelError, BackendError or OutputError.
     """
     settings = replace(settings, **options)
     picture = load_picture(source, allow_large=settings.allow_large)
@@ -118,11 +131,17 @@ def encode(
     return data
 
 
-def encode_picture(picture: Picture, settings: EncodeSettings = ENCODE, *, progress: Progress = no_progress) -> Encoded:
+def encode_picture(
+    picture: Picture, settings: EncodeSettings = ENCODE, *, progress: Progress = no_progress
+) -> Encoded:
     """A picture → its file's bytes, its QP and its share of exact cells; raises as `encode`."""
     codec = open_codec(settings.model_name, backend=settings.backend, threads=settings.threads)
     return encode_to(
-        codec, stripped(picture, settings.strip), settings.target, effort=settings.effort, progress=progress
+        codec,
+        stripped(picture, settings.strip),
+        settings.target,
+        effort=settings.effort,
+        progress=progress,
     )
 
 
@@ -137,9 +156,12 @@ def encode_file(
 ) -> PictureStats:
     """Code a picture into a file, "-" for standard output; raises as `encode`.
 
-    `measure` decodes it again for its PSNR. `progress` is called with the steps of RDOQ that are done and their number.
+    `measure` decodes it again for its PSNR. `progress` is called with the steps of RDOQ that are
+    done and their number.
     """
-    check_output(path, overwrite=overwrite, source=source if isinstance(source, str | os.PathLike) else None)
+    check_output(
+        path, overwrite=overwrite, source=source if isinstance(source, str | os.PathLike) else None
+    )
     picture = load_picture(source, allow_large=settings.allow_large)
     encoded = encode_picture(picture, settings, progress=progress)
     psnr = None
@@ -166,14 +188,19 @@ def searches(source: Picture, settings: EncodeSettings) -> bool:
     return codec.effort_for(source, settings.effort) > 0
 
 
-def decode(source: Source, *, settings: DecodeSettings = DECODE, **options: Unpack[DecodeOptions]) -> Image.Image:
+def decode(
+    source: Source, *, settings: DecodeSettings = DECODE, **options: Unpack[DecodeOptions]
+) -> Image.Image:
     """Decode a file to a Pillow image of mode L, LA, RGB or RGBA with its metadata in `info`.
 
-    `source` is a path, "-", bytes or an open file. `numpy.asarray` of the image gives pixels. Options are fields of
-    `DecodeSettings`: `backend`, `threads`, `allow_large`. Raises InputError, FormatError, ModelError or BackendError.
+    `source` is a path, "-", bytes or an open file. `numpy.asarray` of the image gives pixels.
+    Options are fields of `DecodeSettings`: `backend`, `threads`, `allow_large`. Raises InputError,
+    FormatError, ModelError or BackendError.
     """
     settings = replace(settings, **options)
-    return to_pil(decode_container(read_container(source, allow_large=settings.allow_large), settings))
+    return to_pil(
+        decode_container(read_container(source, allow_large=settings.allow_large), settings)
+    )
 
 
 def decode_file(
@@ -184,9 +211,12 @@ def decode_file(
     suffix: str,
     overwrite: bool = False,
 ) -> PictureStats:
-    """Decode a file into a picture file of the format that a suffix such as ".png" names; raises as `decode`."""
+    """Decode a file into a picture file of the format that a suffix such as ".png" names; raises as
+    `decode`."""
     container = read_container(source, allow_large=settings.allow_large)
-    check_output(path, overwrite=overwrite, source=source if isinstance(source, str | os.PathLike) else None)
+    check_output(
+        path, overwrite=overwrite, source=source if isinstance(source, str | os.PathLike) else None
+    )
     header = container.header
     picture = decode_container(container, settings)
     exact = covered(read_layers(container), header.height, header.width).mean()
@@ -195,7 +225,15 @@ def decode_file(
     write_bytes(data, path, overwrite=overwrite)
     quality = qp_to_quality(header.qp)
     return PictureStats(
-        header.width, header.height, len(data), quality, header.qp, float(exact), lossless, None, picture.notices
+        header.width,
+        header.height,
+        len(data),
+        quality,
+        header.qp,
+        float(exact),
+        lossless,
+        None,
+        picture.notices,
     )
 
 
@@ -203,7 +241,9 @@ def decode_container(container: Container, settings: DecodeSettings = DECODE) ->
     """The parts of a file → picture; raises FormatError, ModelError or BackendError."""
     if container.header.model_id == NO_MODEL:
         return decode_exact(container)
-    codec = open_codec(container.header.model_id, backend=settings.backend, threads=settings.threads)
+    codec = open_codec(
+        container.header.model_id, backend=settings.backend, threads=settings.threads
+    )
     return codec.decode_container(container)
 
 
@@ -215,7 +255,8 @@ def load_bytes(source: Source) -> bytes:
 def read_container(source: Source, *, allow_large: bool = False) -> Container:
     """Path, "-" or bytes → the parts of the file, every checksum verified.
 
-    A few bytes can claim a picture of gigabytes, so Pillow's limit against decompression bombs holds here too.
+    A few bytes can claim a picture of gigabytes, so Pillow's limit against decompression bombs
+    holds here too.
     """
     container = unpack(load_bytes(source))
     check_pixels(container.header.width, container.header.height, allow_large=allow_large)
@@ -223,7 +264,8 @@ def read_container(source: Source, *, allow_large: bool = False) -> Container:
 
 
 def verify(source: Source, *, allow_large: bool = False) -> None:
-    """Decode every symbol, exact cells and the alpha plane, which runs no network; raises FormatError for damage."""
+    """Decode every symbol, exact cells and the alpha plane, which runs no network; raises
+    FormatError for damage."""
     container = read_container(source, allow_large=allow_large)
     header = container.header
     if header.model_id == NO_MODEL:
@@ -244,7 +286,8 @@ def info(source: Source) -> Info:
     return Info(
         width=header.width,
         height=header.height,
-        mode=("L" if header.flags & Flag.GREY else "RGB") + ("A" if Tag.ALPHA in container.extras else ""),
+        mode=("L" if header.flags & Flag.GREY else "RGB")
+        + ("A" if Tag.ALPHA in container.extras else ""),
         quality=qp_to_quality(header.qp),
         qp=header.qp,
         exact=float(exact.mean()),

@@ -1,6 +1,7 @@
 """Settings of encoders and decoders, shared by Python, the command and the Pillow plug-in.
 
-All are frozen dataclasses with keyword arguments; values that conflict or are out of range raise InputError at once.
+All are frozen dataclasses with keyword arguments; values that conflict or are out of range raise
+InputError at once.
 """
 
 from dataclasses import dataclass
@@ -46,7 +47,8 @@ class EncodeSettings(DecodeSettings):
     model: str | None = None
     """name or id of a model; None for the default one"""
     strip: str | None = None
-    """"thumbnail" leaves the thumbnail in EXIF out, "metadata" all but the ICC profile and the orientation"""
+    """"thumbnail" leaves the thumbnail in EXIF out, "metadata" all but the ICC profile and the
+    orientation"""
 
     def __post_init__(self) -> None:
         if self.effort is not None:
@@ -56,14 +58,15 @@ class EncodeSettings(DecodeSettings):
 
     @property
     def target(self) -> Target:
-        """The quality, size or PSNR that is asked for; raises InputError where there are several."""
+        """The wanted quality, size or PSNR; raises InputError where there are several."""
         given = any(value is not None for value in (self.quality, self.bpp, self.size, self.psnr))
         quality = self.quality if given else DEFAULT_QUALITY
         return Target(quality=quality, bpp=self.bpp, size=self.size, psnr=self.psnr)
 
     @property
     def model_name(self) -> str | None:
-        """The model's name or id, None for the default one; raises InputError where `tune` names another."""
+        """The model's name or id, None for the default one; raises InputError where `tune` names
+        another."""
         return tuned_model(self.tune, model=self.model, effort=self.effort)
 
 
@@ -77,7 +80,7 @@ class DecodeVideoSettings(DecodeSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class EncodeVideoSettings(DecodeSettings):
-    """Settings of clip encoders: at most one of `quality`, `bitrate` and `size`, else quality 50."""
+    """Settings of clip encoders: one of `quality`, `bitrate` and `size`, else quality 50."""
 
     quality: float | None = None
     """0 to 100, of every frame"""
@@ -90,7 +93,8 @@ class EncodeVideoSettings(DecodeSettings):
     intra_only: bool = False
     """predict no frame from another"""
     rate: float | None = None
-    """frames a second of an image sequence or of arrays, which have no time stamps; 25 where none is given"""
+    """frames a second of an image sequence or of arrays, which have no time stamps; 25 where none
+    is given"""
 
     def __post_init__(self) -> None:
         if sum(value is not None for value in (self.quality, self.bitrate, self.size)) > 1:

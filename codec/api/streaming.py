@@ -51,7 +51,7 @@ class Packet:
 
     @property
     def coded_size(self) -> int:
-        """Bytes without the time stamp and the checksum, which packets of other codecs do not hold."""
+        """Bytes without time stamp and checksum, which packets of other codecs do not hold."""
         return len(pack_record(replace(self.frame, pts=SHORT_STAMP))) - 1 - CRC_SIZE
 
 
@@ -67,39 +67,55 @@ class StreamEncoder:
         settings: EncodeVideoSettings = ENCODE_VIDEO,
         **options: Unpack[EncodeVideoOptions],
     ) -> None:
-        """Options are fields of the settings, and go first: `quality` or `bitrate`, `gop`, `intra_only`, `rate`.
+        """Options are fields of the settings, and go first: `quality` or `bitrate`, `gop`,
+        `intra_only`, `rate`.
 
-        `time_base`, in seconds, is the unit of time stamps, a frame of the rate if None. Raises InputError, ModelError
-        or BackendError.
+        `time_base`, in seconds, is the unit of time stamps, a frame of the rate if None. Raises
+        InputError, ModelError or BackendError.
         """
         settings = replace(settings, **options)
         if settings.size is not None:
-            msg = f"expected a quality or a bit rate of a stream without an end, got a size of {settings.size}"
+            msg = (
+                f"expected a quality or a bit rate of a stream without an end, got a size of "
+                f"{settings.size}"
+            )
             raise InputError(msg)
         rate = Fraction(25 if settings.rate is None else settings.rate).limit_denominator(1001)
-        codecs = models_in_use(settings, open_frame_codecs(backend=settings.backend, threads=settings.threads))
+        codecs = models_in_use(
+            settings, open_frame_codecs(backend=settings.backend, threads=settings.threads)
+        )
         frame_model = NO_MODEL if codecs.frames is None else codecs.frames.model.id
         self._size = height, width
         self._sink = io.BytesIO()
-        header = StreamHeader(codecs.pictures.model.id, frame_model, width, height, time_base or 1 / rate, rate)
+        header = StreamHeader(
+            codecs.pictures.model.id, frame_model, width, height, time_base or 1 / rate, rate
+        )
         self._writer = StreamWriter(self._sink, header)
         self.header = self._taken()
         """bytes before the first packet"""
         self._encoder = VideoEncoder(
             codecs,
             control=rate_control(settings, rate=rate, pixels=width * height),
-            gop=gop_structure(settings, rate=rate, frames=None, predicting=codecs.frames is not None),
+            gop=gop_structure(
+                settings, rate=rate, frames=None, predicting=codecs.frames is not None
+            ),
         )
 
     def encode(self, pixels: Pixels, pts: int | None = None) -> Packet:
-        """Code the next frame, (H, W, 3) uint8, shown at a time stamp, the number of the frame if None.
+        """Code the next frame, (H, W, 3) uint8, shown at a time stamp, the number of the frame if
+        None.
 
         Raises InputError for another size or type, and for time stamps that do not ascend.
         """
         if pixels.shape[:2] != self._size:
-            msg = f"expected frames of {self._size[1]}×{self._size[0]}, got an array of {pixels.shape}"
+            msg = (
+                f"expected frames of {self._size[1]}×{self._size[0]}, got an array of "
+                f"{pixels.shape}"
+            )
             raise InputError(msg)
-        frame = self._encoder.encode_frame(TimedFrame(self._writer.frames if pts is None else pts, pixels))
+        frame = self._encoder.encode_frame(
+            TimedFrame(self._writer.frames if pts is None else pts, pixels)
+        )
         self._writer.write(frame)
         return Packet(frame, self._taken())
 
@@ -140,8 +156,11 @@ class _Feed(io.RawIOBase):
 class StreamDecoder:
     """Decodes the packets of a stream, in order, from any intra frame on."""
 
-    def __init__(self, header: bytes, *, settings: DecodeSettings = DECODE, **options: Unpack[DecodeOptions]) -> None:
-        """`header` is that of `StreamEncoder`. Raises FormatError, InputError, ModelError or BackendError."""
+    def __init__(
+        self, header: bytes, *, settings: DecodeSettings = DECODE, **options: Unpack[DecodeOptions]
+    ) -> None:
+        """`header` is that of `StreamEncoder`. Raises FormatError, InputError, ModelError or
+        BackendError."""
         settings = replace(settings, **options)
         self._feed = _Feed(header)
         self._reader = StreamReader(cast("BinaryIO", self._feed))
@@ -152,7 +171,8 @@ class StreamDecoder:
         self._decoder = FrameDecoder(codecs, height=self.header.height, width=self.header.width)
 
     def decode(self, data: bytes) -> TimedFrame:
-        """The bytes of one packet → its frame; raises FormatError for damage, and where the frame before is missing."""
+        """The bytes of one packet → its frame; raises FormatError for damage, and where the frame
+        before is missing."""
         self._feed.feed(data)
         record = self._reader.read()
         if not isinstance(record, Frame) or self._feed.read():

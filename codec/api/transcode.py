@@ -28,7 +28,8 @@ FRAME_OVERHEAD = 12
 """bytes of a frame's record beside its payload"""
 
 Progress = Callable[[int, int, int | None], None]
-"""called with the frames done, the bytes of the stream so far, and about how many frames there are, if known"""
+"""called with the frames done, the bytes of the stream so far, and about how many frames there are,
+if known"""
 
 
 class FrameSource(Protocol):
@@ -84,7 +85,8 @@ class ClipStats:
     video_size: int | None = None
     """bytes of its frames"""
     psnr: float | None = None
-    """mean over the frames of the PSNR over RGB, in dB, where it was measured and some pixel differs"""
+    """mean over the frames of the PSNR over RGB, in dB, where it was measured and some pixel
+    differs"""
     notices: tuple[str, ...] = ()
     """losses, in sentences"""
     cut: str | None = None
@@ -99,7 +101,9 @@ class ClipStats:
 class FrameCounter:
     """Counts frames and measures their duration."""
 
-    def __init__(self, header: StreamHeader, *, total: int | None = None, progress: Progress | None = None) -> None:
+    def __init__(
+        self, header: StreamHeader, *, total: int | None = None, progress: Progress | None = None
+    ) -> None:
         self._header = header
         self._total = total
         self._progress = progress
@@ -127,7 +131,9 @@ class FrameCounter:
 
 def models_in_use(settings: EncodeVideoSettings, codecs: FrameCodecs) -> FrameCodecs:
     """The models that settings need: the one of pictures alone where all frames are intra."""
-    return FrameCodecs(codecs.pictures, None) if settings.intra_only or settings.gop == 1 else codecs
+    return (
+        FrameCodecs(codecs.pictures, None) if settings.intra_only or settings.gop == 1 else codecs
+    )
 
 
 def gop_structure(
@@ -139,12 +145,18 @@ def gop_structure(
 
 
 def rate_control(settings: EncodeVideoSettings, *, rate: Fraction, pixels: int) -> RateControl:
-    """The rate control of frames of so many pixels; raises InputError for a bit rate below the frames' overhead."""
+    """The rate control of frames of so many pixels; raises InputError for a bit rate below the
+    frames' overhead."""
     if settings.bitrate is None:
-        return ConstantQuality(quality_to_qp(DEFAULT_QUALITY if settings.quality is None else settings.quality))
+        return ConstantQuality(
+            quality_to_qp(DEFAULT_QUALITY if settings.quality is None else settings.quality)
+        )
     overhead = 8 * FRAME_OVERHEAD * float(rate)
     if settings.bitrate <= overhead:
-        msg = f"expected more than {overhead:.0f} bits a second for {float(rate):.4g} frames, got {settings.bitrate:g}"
+        msg = (
+            f"expected more than {overhead:.0f} bits a second for {float(rate):.4g} frames, got "
+            f"{settings.bitrate:g}"
+        )
         raise InputError(msg)
     return AverageRate((settings.bitrate - overhead) / float(rate), pixels)
 
@@ -169,7 +181,12 @@ def encode_clip(
         encoder = VideoEncoder(
             codecs,
             control=rate_control(settings, rate=reader.rate, pixels=header.width * header.height),
-            gop=gop_structure(settings, rate=reader.rate, frames=reader.frames, predicting=codecs.frames is not None),
+            gop=gop_structure(
+                settings,
+                rate=reader.rate,
+                frames=reader.frames,
+                predicting=codecs.frames is not None,
+            ),
         )
         writer = StreamWriter(sink, header)
         counter = FrameCounter(header, total=reader.frames, progress=progress)
@@ -195,15 +212,29 @@ def encode_clip(
 
 
 def decode_clip(
-    decoder: VideoDecoder, sink: BinaryIO, *, suffix: str, lossless: bool = False, progress: Progress | None = None
+    decoder: VideoDecoder,
+    sink: BinaryIO,
+    *,
+    suffix: str,
+    lossless: bool = False,
+    progress: Progress | None = None,
 ) -> ClipStats:
-    """Decode an open stream into a file of video; a stream that is cut gives all it holds, and `cut` says so.
+    """Decode an open stream into a file of video; a stream that is cut gives all it holds, and
+    `cut` says so.
 
-    Raises FormatError for damage, InputError for a suffix that is not written or no frames, and OutputError.
+    Raises FormatError for damage, InputError for a suffix that is not written or no frames, and
+    OutputError.
     """
     header = decoder.reader.header
     form = ClipFormat(
-        suffix, header.width, header.height, header.time_base, header.rate, header.pixel_aspect, header.colour, lossless
+        suffix,
+        header.width,
+        header.height,
+        header.time_base,
+        header.rate,
+        header.pixel_aspect,
+        header.colour,
+        lossless,
     )
     total = decoder.reader.frames()  # looked for before a thread reads on
     records = decoder.records()
@@ -212,18 +243,32 @@ def decode_clip(
     rest = records if first is None or tracks is not None else chain([first], records)
     with ClipWriter(sink, form, tracks=tracks) as writer:
         stats = _decode(
-            decoder, rest, writer.write, writer.write_media, FrameCounter(header, total=total, progress=progress)
+            decoder,
+            rest,
+            writer.write,
+            writer.write_media,
+            FrameCounter(header, total=total, progress=progress),
         )
     return replace(stats, notices=(*stats.notices, *writer.notices))
 
 
 def decode_each(
-    decoder: VideoDecoder, write: Callable[[TimedFrame, int], None], *, progress: Progress | None = None
+    decoder: VideoDecoder,
+    write: Callable[[TimedFrame, int], None],
+    *,
+    progress: Progress | None = None,
 ) -> ClipStats:
-    """Decode an open stream and hand over every frame with its number, from 1; the rest as of `decode_clip`."""
+    """Decode an open stream and hand over every frame with its number, from 1; the rest as of
+    `decode_clip`."""
     numbers = count(1)
     counter = FrameCounter(decoder.reader.header, total=decoder.reader.frames(), progress=progress)
-    return _decode(decoder, decoder.records(), lambda frame: write(frame, next(numbers)), lambda media: None, counter)
+    return _decode(
+        decoder,
+        decoder.records(),
+        lambda frame: write(frame, next(numbers)),
+        lambda media: None,
+        counter,
+    )
 
 
 def _decode(
@@ -249,8 +294,10 @@ def _decode(
     return replace(counter.stats(), notices=tuple(decoder.notices), cut=cut)
 
 
-def _up_to_frame(records: Iterator[TimedFrame | Tracks | Media], name: str) -> tuple[list[Tracks | Media], TimedFrame]:
-    """Records before the first frame, and the first frame; raises InputError where there is none."""
+def _up_to_frame(
+    records: Iterator[TimedFrame | Tracks | Media], name: str
+) -> tuple[list[Tracks | Media], TimedFrame]:
+    """Records before the first frame, and that frame; raises InputError where there is none."""
     before: list[Tracks | Media] = []
     for record in records:
         if isinstance(record, TimedFrame):

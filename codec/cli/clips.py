@@ -31,12 +31,19 @@ class ClipTarget:
 
     def check(self, *, pictures: int) -> None:
         """Raise UsageError where options do not fit the inputs."""
-        given = {"--at": self.at is not None, "--lossless": self.lossless, "--conceal": self.conceal}
+        given = {
+            "--at": self.at is not None,
+            "--lossless": self.lossless,
+            "--conceal": self.conceal,
+        }
         if self.lossless and (self.at is not None or self.numbered):
             msg = "--lossless is for clips, not for pictures of one: PNG is lossless"
             raise click.UsageError(msg)
         if pictures and any(given.values()):
-            msg = f"{next(name for name, value in given.items() if value)} is for clips, which .ncv files hold"
+            msg = (
+                f"{next(name for name, value in given.items() if value)} is for clips, which .ncv "
+                f"files hold"
+            )
             raise click.UsageError(msg)
 
 
@@ -60,13 +67,22 @@ def parse_clip_target(
         msg = f"{error}; --at or a numbered name (frame-%04d.png) gives pictures"
         raise click.UsageError(msg) from error
     if output == STDIO and suffix.lower() in SEEKING_SUFFIXES:
-        msg = f"expected y4m or mkv for standard output, got {suffix[1:]}, which has to be gone over again"
+        msg = (
+            f"expected y4m or mkv for standard output, got {suffix[1:]}, which has to be gone over "
+            f"again"
+        )
         raise click.UsageError(msg)
     return ClipTarget(suffix, at, numbered, lossless, conceal)
 
 
 def encode_clip_file(
-    source: str, target: str, settings: "EncodeVideoSettings", *, measure: bool, overwrite: bool, as_json: bool
+    source: str,
+    target: str,
+    settings: "EncodeVideoSettings",
+    *,
+    measure: bool,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Code a clip and say so."""
     from ncodec.api.clips import encode_video
@@ -75,14 +91,28 @@ def encode_clip_file(
     check_output(target, overwrite=overwrite, source=source)
     start = time.perf_counter()
     with _clip_progress(source, "encode") as progress:
-        stats = encode_video(source, target, settings=settings, measure=measure, overwrite=overwrite, progress=progress)
+        stats = encode_video(
+            source,
+            target,
+            settings=settings,
+            measure=measure,
+            overwrite=overwrite,
+            progress=progress,
+        )
     _say(source, target, stats, seconds=time.perf_counter() - start, as_json=as_json)
 
 
 def decode_clip_file(
-    source: str, target: str, wanted: ClipTarget, settings: "DecodeSettings", *, overwrite: bool, as_json: bool
+    source: str,
+    target: str,
+    wanted: ClipTarget,
+    settings: "DecodeSettings",
+    *,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
-    """Decode a stream to a clip, to one picture, or to numbered pictures, and say so; raises where it was cut."""
+    """Decode a stream to a clip, to one picture, or to numbered pictures, and say so; raises where
+    it was cut."""
     from ncodec.api.settings import DecodeVideoSettings
     from ncodec.media.streams import check_output
 
@@ -110,10 +140,17 @@ def _decode(
 
     if wanted.at is not None:
         return api.decode_frame(
-            source, target, at=wanted.at, suffix=wanted.suffix, overwrite=overwrite, settings=settings
+            source,
+            target,
+            at=wanted.at,
+            suffix=wanted.suffix,
+            overwrite=overwrite,
+            settings=settings,
         )
     if wanted.numbered:
-        return api.decode_frames(source, target, overwrite=overwrite, settings=settings, progress=progress)
+        return api.decode_frames(
+            source, target, overwrite=overwrite, settings=settings, progress=progress
+        )
     return api.decode_video(
         source,
         target,
@@ -133,9 +170,12 @@ def show_clip_info(source: str, *, verify: bool, as_json: bool) -> None:
     fields = {"input": source, **asdict(found), "verified": verify}
     rate = f"{found.rate:.4g} fps"
     line = (
-        f"{source}  {found.width}×{found.height}  {found.frames} frames  {found.duration:.2f} s  {rate}  "
-        f"{found.size:,} bytes  intra {found.intra}, predicted {found.predicted}, duplicates {found.duplicates}  "
-        f"models {found.picture_model}, {found.frame_model or '-'}  sound and subtitles {found.media_size:,} bytes"
+        f"{source}  {found.width}×{found.height}  {found.frames} frames  {found.duration:.2f} s  "
+        f"{rate}  "
+        f"{found.size:,} bytes  intra {found.intra}, predicted {found.predicted}, duplicates "
+        f"{found.duplicates}  "
+        f"models {found.picture_model}, {found.frame_model or '-'}  sound and subtitles "
+        f"{found.media_size:,} bytes"
     )
     say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)
 
@@ -143,7 +183,12 @@ def show_clip_info(source: str, *, verify: bool, as_json: bool) -> None:
 def _say(source: str, target: str, stats: "ClipStats", *, seconds: float, as_json: bool) -> None:
     for notice in stats.notices:
         click.echo(f"ncodec: {source}: {notice}", err=True)
-    fields: dict[str, Any] = {"input": source, "output": target, **asdict(stats), "seconds": seconds}
+    fields: dict[str, Any] = {
+        "input": source,
+        "output": target,
+        **asdict(stats),
+        "seconds": seconds,
+    }
     line = f"{source} → {target}  {stats.width}×{stats.height}  {stats.frames} frames"
     if stats.bitrate is not None:
         fields["bitrate"] = stats.bitrate
@@ -163,9 +208,18 @@ def _clip_progress(source: str, verb: str) -> Iterator["Progress | None"]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = ("{task.description}", "{task.completed} frames", "{task.fields[speed]}", "{task.fields[size]}")
+    columns = (
+        "{task.description}",
+        "{task.completed} frames",
+        "{task.fields[speed]}",
+        "{task.fields[size]}",
+    )
     bar = Progress(
-        *map(TextColumn, columns), BarColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
+        *map(TextColumn, columns),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
     )
     with bar:
         task = bar.add_task(f"{verb} {Path(source).name}", total=None, speed="", size="")
@@ -175,6 +229,8 @@ def _clip_progress(source: str, verb: str) -> Iterator["Progress | None"]:
             speed = f"{frames / (time.perf_counter() - start):.1f} fps"
             # The number of frames that a file gives is not always right.
             most = None if total is None else max(total, frames)
-            bar.update(task, completed=frames, total=most, speed=speed, size=f"{size / 1000:,.0f} kB")
+            bar.update(
+                task, completed=frames, total=most, speed=speed, size=f"{size / 1000:,.0f} kB"
+            )
 
         yield update

@@ -25,7 +25,9 @@ def expand_inputs(inputs: tuple[str, ...]) -> list[str]:
     """Inputs with glob patterns resolved where the shell did not."""
     names: list[str] = []
     for name in inputs:
-        is_pattern = any(c in name for c in "*?[") and not Path(name).exists() and not is_numbered(name)
+        is_pattern = (
+            any(c in name for c in "*?[") and not Path(name).exists() and not is_numbered(name)
+        )
         found = sorted(glob(name, recursive=True)) if is_pattern else [name]
         if not found:
             msg = f"no file matches {name}"
@@ -35,7 +37,8 @@ def expand_inputs(inputs: tuple[str, ...]) -> list[str]:
 
 
 def name_outputs(inputs: list[str], output: str | None, suffixes: list[str]) -> list[str]:
-    """One output for each input and its suffix; raises UsageError where that is ambiguous or two would collide."""
+    """One output for each input and its suffix; raises UsageError where that is ambiguous or two
+    would collide."""
     if output is not None and output.endswith(("/", os.sep)) and not Path(output).is_dir():
         msg = f"there is no folder {output}"
         raise click.UsageError(msg)
@@ -105,15 +108,22 @@ def step_progress(verb: str, *, shown: bool) -> Iterator[Callable[[int, int], No
         yield lambda done, steps: bar.update(task, completed=done, total=steps)
 
 
-def work_through(pairs: list[tuple[str, str]], verb: str, work: Callable[[str, str], None], *, as_json: bool) -> None:
-    """Do the work for every pair of input and output; report failures in a sentence, go on, and exit 1 after all."""
+def work_through(
+    pairs: list[tuple[str, str]], verb: str, work: Callable[[str, str], None], *, as_json: bool
+) -> None:
+    """Do the work for every pair of input and output; report failures in a sentence, go on, and
+    exit 1 after all."""
     failed = 0
     with _progress(len(pairs), verb) as advance:
         for source, target in pairs:
             try:
                 work(source, target)
             except (NcodecError, MemoryError, OSError, RuntimeError) as error:
-                if not isinstance(error, NcodecError) and isinstance(error, RuntimeError) and str(error) != NO_THREAD:
+                if (
+                    not isinstance(error, NcodecError)
+                    and isinstance(error, RuntimeError)
+                    and str(error) != NO_THREAD
+                ):
                     raise
                 failed += 1
                 _report(error, source, target, as_json=as_json)
@@ -151,10 +161,12 @@ def usage_errors() -> Iterator[None]:
 
 
 def parse_suffix(target: str, to: str | None) -> str:
-    """The suffix that chooses the output format: --to, else that of the output's name, else .png."""
+    """Suffix of the output's format: --to, else that of the output's name, else .png."""
     from ncodec.media.pictures import check_suffix
 
-    suffix = f".{to.lstrip('.')}" if to is not None else "" if target == STDIO else Path(target).suffix
+    suffix = (
+        f".{to.lstrip('.')}" if to is not None else "" if target == STDIO else Path(target).suffix
+    )
     with usage_errors():
         check_suffix(suffix or ".png")
     return suffix or ".png"

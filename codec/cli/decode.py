@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import click
 
 from ncodec.cli.clips import ClipTarget, decode_clip_file, parse_clip_target
-from ncodec.cli.console import STDIO, expand_inputs, is_stream, name_outputs, parse_suffix, say, work_through
+from ncodec.cli.console import (
+    STDIO,
+    expand_inputs,
+    is_stream,
+    name_outputs,
+    parse_suffix,
+    say,
+    work_through,
+)
 from ncodec.cli.options import EPILOG, backend_options, output_options
 from ncodec.cli.parameters import Seconds
 from ncodec.cli.sniff import is_coded_clip
@@ -18,11 +26,24 @@ if TYPE_CHECKING:
 
 @click.command(epilog=EPILOG)
 @click.argument("inputs", nargs=-1, required=True, metavar="IN...")
-@click.option("--allow-large", is_flag=True, help="Take pictures beyond Pillow's limit against decompression bombs.")
-@click.option("--to", help="Format of the outputs, as a suffix (default: that of -o, else png, or mp4 for clips).")
-@click.option("--at", type=Seconds(), help="Clips: the frame that is shown at a time, such as 12.5s or 1:02.5.")
+@click.option(
+    "--allow-large",
+    is_flag=True,
+    help="Take pictures beyond Pillow's limit against decompression bombs.",
+)
+@click.option(
+    "--to",
+    help="Format of the outputs, as a suffix (default: that of -o, else png, or mp4 for clips).",
+)
+@click.option(
+    "--at",
+    type=Seconds(),
+    help="Clips: the frame that is shown at a time, such as 12.5s or 1:02.5.",
+)
 @click.option("--lossless", is_flag=True, help="Clips: write every pixel as it is (FFV1 in .mkv).")
-@click.option("--conceal", is_flag=True, help="Clips: skip what is damaged, up to the next intra frame.")
+@click.option(
+    "--conceal", is_flag=True, help="Clips: skip what is damaged, up to the next intra frame."
+)
 @backend_options
 @output_options
 def decode(
@@ -38,10 +59,12 @@ def decode(
     backend: str,
     threads: int | None,
 ) -> None:
-    """Decode .nci files to pictures and .ncv files to clips, named after them unless -o says otherwise.
+    """Decode .nci files to pictures and .ncv files to clips, named after them unless -o says
+    otherwise.
 
-    IN is a file, a glob pattern, or - for standard input. --to, or the suffix of -o, chooses among Pillow's formats for
-    pictures, and among mp4, mov, mkv and y4m for clips; -o frame-%04d.png writes every frame of a clip.
+    IN is a file, a glob pattern, or - for standard input. --to, or the suffix of -o, chooses among
+    Pillow's formats for pictures, and among mp4, mov, mkv and y4m for clips; -o frame-%04d.png
+    writes every frame of a clip.
     """
     names = expand_inputs(inputs)
     clips = {name for name in names if is_coded_clip(name)}
@@ -63,13 +86,21 @@ def decode(
         if source in clips:
             decode_clip_file(source, target, wanted, settings, overwrite=force, as_json=as_json)
         else:
-            _decode_picture_file(source, target, settings, suffix=suffix, overwrite=force, as_json=as_json)
+            _decode_picture_file(
+                source, target, settings, suffix=suffix, overwrite=force, as_json=as_json
+            )
 
     work_through(pairs, "decode", work, as_json=as_json)
 
 
 def _decode_picture_file(
-    source: str, target: str, settings: "DecodeSettings", *, suffix: str, overwrite: bool, as_json: bool
+    source: str,
+    target: str,
+    settings: "DecodeSettings",
+    *,
+    suffix: str,
+    overwrite: bool,
+    as_json: bool,
 ) -> None:
     """Decode one picture and say so."""
     from ncodec.api.pictures import decode_file
@@ -85,5 +116,7 @@ def _decode_picture_file(
         "bytes": stats.size,
         "seconds": seconds,
     }
-    line = f"{source} → {target}  {stats.width}×{stats.height}  {stats.size:,} bytes  {seconds:.2f} s"
+    line = (
+        f"{source} → {target}  {stats.width}×{stats.height}  {stats.size:,} bytes  {seconds:.2f} s"
+    )
     say(fields, line, as_json=as_json, to_stderr=is_stream(target))

@@ -27,9 +27,14 @@ if TYPE_CHECKING:
 
 FOR_CLIPS = {"bitrate": "--bitrate", "gop": "--gop", "intra_only": "--intra-only", "fps": "--fps"}
 FOR_PICTURES = {
-    "bpp": "--bpp", "psnr": "--psnr", "lossless": "--lossless", "effort": "--effort", "tune": "--tune",
-    "model": "--model", "strip": "--strip",
-}  # fmt: skip
+    "bpp": "--bpp",
+    "psnr": "--psnr",
+    "lossless": "--lossless",
+    "effort": "--effort",
+    "tune": "--tune",
+    "model": "--model",
+    "strip": "--strip",
+}
 COMMON = ("allow_large", "backend", "threads")
 
 
@@ -39,7 +44,10 @@ COMMON = ("allow_large", "backend", "threads")
 @click.option(
     "--effort",
     type=click.IntRange(0, MAX_EFFORT),
-    help=f"Search longer and longer for a better picture of about this size (default {DEFAULT_EFFORT}, 0: do not).",
+    help=(
+        f"Search longer and longer for a better picture of about this size (default "
+        f"{DEFAULT_EFFORT}, 0: do not)."
+    ),
 )
 @click.option(
     "--tune",
@@ -51,20 +59,31 @@ COMMON = ("allow_large", "backend", "threads")
 @click.option(
     "--strip",
     type=click.Choice(["thumbnail", "metadata"]),
-    help="Leave out the thumbnail in EXIF, or all metadata but the ICC profile and the orientation.",
+    help=(
+        "Leave out the thumbnail in EXIF, or all metadata but the ICC profile and the orientation."
+    ),
 )
 @click.option("--measure", is_flag=True, help="Decode again and print the PSNR.")
-@click.option("--allow-large", is_flag=True, help="Take pictures and frames that Pillow calls decompression bombs.")
+@click.option(
+    "--allow-large",
+    is_flag=True,
+    help="Take pictures and frames that Pillow calls decompression bombs.",
+)
 @backend_options
 @output_options
 def encode(
-    inputs: tuple[str, ...], output: str | None, force: bool, as_json: bool, measure: bool, **options: Any
+    inputs: tuple[str, ...],
+    output: str | None,
+    force: bool,
+    as_json: bool,
+    measure: bool,
+    **options: Any,
 ) -> None:
     """Encode pictures to .nci and clips to .ncv files, named after them unless -o says otherwise.
 
-    IN is a picture that Pillow reads, a clip that FFmpeg reads, numbered pictures (frame-%04d.png), a glob pattern,
-    or - for standard input. What is written to a .ncv file is read as a clip. -q, --bpp, --size, --psnr, --lossless and
-    --bitrate exclude each other.
+    IN is a picture that Pillow reads, a clip that FFmpeg reads, numbered pictures (frame-%04d.png),
+    a glob pattern, or - for standard input. What is written to a .ncv file is read as a clip. -q,
+    --bpp, --size, --psnr, --lossless and --bitrate exclude each other.
     """
     names = expand_inputs(inputs)
     clips = {name for name in names if is_clip(name, output)}
@@ -77,10 +96,18 @@ def encode(
 
     def work(source: str, target: str) -> None:
         if of_clips is not None and source in clips:
-            encode_clip_file(source, target, of_clips, measure=measure, overwrite=force, as_json=as_json)
+            encode_clip_file(
+                source, target, of_clips, measure=measure, overwrite=force, as_json=as_json
+            )
         elif pictures is not None:
             _encode_picture_file(
-                source, target, pictures, measure=measure, overwrite=force, as_json=as_json, alone=len(pairs) == 1
+                source,
+                target,
+                pictures,
+                measure=measure,
+                overwrite=force,
+                as_json=as_json,
+                alone=len(pairs) == 1,
             )
 
     work_through(pairs, "encode", work, as_json=as_json)
@@ -124,7 +151,8 @@ def _check_options(options: dict[str, Any], *, pictures: int, clips: set[str]) -
 
 
 def _picture_settings(options: dict[str, Any]) -> "EncodeSettings":
-    """The settings that the options name; raises UsageError where they conflict or are out of range."""
+    """The settings that the options name; raises UsageError where they conflict or are out of
+    range."""
     targets = ("quality", "bpp", "size", "psnr")
     if sum(options[name] is not None for name in targets) + options["lossless"] > 1:
         msg = "-q, --bpp, --size, --psnr and --lossless exclude each other"
@@ -133,7 +161,9 @@ def _picture_settings(options: dict[str, Any]) -> "EncodeSettings":
     from ncodec.quality import LOSSLESS
 
     names = (*targets, "effort", "model", "strip", *COMMON)
-    chosen = {name: options[name] for name in names} | ({"quality": LOSSLESS} if options["lossless"] else {})
+    chosen = {name: options[name] for name in names} | (
+        {"quality": LOSSLESS} if options["lossless"] else {}
+    )
     with usage_errors():
         return EncodeSettings(tune=options["tune"] or "psnr", **chosen)
 
@@ -147,14 +177,23 @@ def _clip_settings(options: dict[str, Any]) -> "EncodeVideoSettings":
 
 
 def _encode_picture_file(
-    source: str, target: str, settings: "EncodeSettings", *, measure: bool, overwrite: bool, as_json: bool, alone: bool
+    source: str,
+    target: str,
+    settings: "EncodeSettings",
+    *,
+    measure: bool,
+    overwrite: bool,
+    as_json: bool,
+    alone: bool,
 ) -> None:
     """Encode one picture and say so."""
     from ncodec.api.pictures import encode_file
 
     start = time.perf_counter()
     with step_progress("search", shown=alone) as progress:
-        stats = encode_file(source, target, settings, measure=measure, overwrite=overwrite, progress=progress)
+        stats = encode_file(
+            source, target, settings, measure=measure, overwrite=overwrite, progress=progress
+        )
     seconds = time.perf_counter() - start
     for notice in stats.notices:
         click.echo(f"ncodec: {source}: {notice}", err=True)

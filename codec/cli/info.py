@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command(epilog=EPILOG)
 @click.argument("inputs", nargs=-1, required=True, metavar="IN...")
-@click.option("--verify", is_flag=True, help="Also decode every symbol, which proves that the file is whole.")
+@click.option(
+    "--verify", is_flag=True, help="Also decode every symbol, which proves that the file is whole."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
 def info(inputs: tuple[str, ...], verify: bool, as_json: bool) -> None:
     """Print what .nci and .ncv files say of themselves; checksums are always verified."""

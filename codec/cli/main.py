@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 class Commands(click.Group):
-    """The runtime's commands, and those that `ncodec.training` and `ncodec.eval` register as entry points."""
+    """The runtime's commands, and those that `ncodec.training` and `ncodec.eval` register as entry
+    points."""
 
     @cached_property
     def _others(self) -> "dict[str, EntryPoint]":
@@ -46,7 +47,8 @@ class Commands(click.Group):
 @click.group(cls=Commands, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(ncodec.__version__, prog_name="ncodec")
 def cli() -> None:
-    """Encode pictures to small .nci files and clips to .ncv files, and back, with a learned codec without PyTorch."""
+    """Encode pictures to small .nci files and clips to .ncv files, and back, with a learned codec
+    without PyTorch."""
 
 
 for command in (encode, decode, info, models):
@@ -56,9 +58,14 @@ for command in (encode, decode, info, models):
 def main() -> None:
     """Entry point of the command."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # names and arrows must not fail on a narrow terminal
+        if isinstance(
+            stream, io.TextIOWrapper
+        ):  # names and arrows must not fail on a narrow terminal
             stream.reconfigure(errors="replace")
-    for name in ("SIGTERM", "SIGHUP"):  # so that half-written files are cleared away as after Ctrl-C
+    for name in (
+        "SIGTERM",
+        "SIGHUP",
+    ):  # so that half-written files are cleared away as after Ctrl-C
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)

@@ -19,12 +19,16 @@ def models(as_json: bool) -> None:
         click.echo(json.dumps(entries, indent=2))
         return
     wide = max(len(entry["name"]) for entry in entries)
-    click.echo(f"{'id':8}  {'name':{wide}}  {'encode':>12}  {'decode':>12}  {'size':>7}  {'measured':26}  trained")
+    click.echo(
+        f"{'id':8}  {'name':{wide}}  {'encode':>12}  {'decode':>12}  {'size':>7}  {'measured':26}  "
+        f"trained"
+    )
     for entry in entries:
         facts = entry["facts"]
         megabytes = sum(entry["bytes"].values()) / 1e6
         click.echo(
-            f"{entry['id']}  {entry['name']:{wide}}  {facts['encode_kmac_per_pixel']:5.1f} kMAC/px  "
+            f"{entry['id']}  {entry['name']:{wide}}  {facts['encode_kmac_per_pixel']:5.1f} kMAC/px "
+            f" "
             f"{facts['decode_kmac_per_pixel']:5.1f} kMAC/px  {megabytes:4.1f} MB  "
             f"{_measured(facts):26}  {facts['summary']}"
         )

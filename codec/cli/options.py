@@ -19,9 +19,15 @@ def backend_options(command: Command) -> Command:
             type=click.Choice(["onnx", "torch"]),
             default="onnx",
             show_default=True,
-            help="Library that runs the networks; any of them decodes any file to the same symbols.",
+            help=(
+                "Library that runs the networks; any of them decodes any file to the same symbols."
+            ),
         ),
-        click.option("--threads", type=click.IntRange(1, 256), help="CPU threads (1 to 256; default: all cores)."),
+        click.option(
+            "--threads",
+            type=click.IntRange(1, 256),
+            help="CPU threads (1 to 256; default: all cores).",
+        ),
     ]
     return _with(options, command)
 
@@ -31,7 +37,9 @@ def output_options(command: Command) -> Command:
     options = [
         click.option("-o", "--output", help="Output file, folder, or - for standard output."),
         click.option("-f", "--force", is_flag=True, help="Overwrite existing files."),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file."),
+        click.option(
+            "--json", "as_json", is_flag=True, help="Print one JSON object for each file."
+        ),
     ]
     return _with(options, command)
 
@@ -39,12 +47,24 @@ def output_options(command: Command) -> Command:
 def target_options(command: Command) -> Command:
     """Add the options that say how good or how large a file is to be."""
     options = [
-        click.option("-q", "--quality", type=click.FloatRange(0, 100), help="Quality, 0 to 100 (default 50)."),
-        click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Largest file, in bits per pixel."),
+        click.option(
+            "-q", "--quality", type=click.FloatRange(0, 100), help="Quality, 0 to 100 (default 50)."
+        ),
+        click.option(
+            "--bpp",
+            type=click.FloatRange(0, min_open=True),
+            help="Largest file, in bits per pixel.",
+        ),
         click.option("--size", type=Bytes(), help="Largest file, in bytes, such as 20k."),
-        click.option("--psnr", type=click.FloatRange(0, min_open=True), help="Least PSNR over RGB, in dB."),
+        click.option(
+            "--psnr", type=click.FloatRange(0, min_open=True), help="Least PSNR over RGB, in dB."
+        ),
         click.option("--lossless", is_flag=True, help="Give every pixel back as it is."),
-        click.option("--bitrate", type=Amount(), help="Clips: bits a second of the frames on average, such as 800k."),
+        click.option(
+            "--bitrate",
+            type=Amount(),
+            help="Clips: bits a second of the frames on average, such as 800k.",
+        ),
     ]
     return _with(options, command)
 
@@ -52,9 +72,17 @@ def target_options(command: Command) -> Command:
 def clip_options(command: Command) -> Command:
     """Add the options of encoding that concern clips alone."""
     options = [
-        click.option("--gop", type=click.IntRange(1), help="Clips: most frames from one intra frame to the next."),
+        click.option(
+            "--gop",
+            type=click.IntRange(1),
+            help="Clips: most frames from one intra frame to the next.",
+        ),
         click.option("--intra-only", is_flag=True, help="Clips: predict no frame from another."),
-        click.option("--fps", type=click.FloatRange(0.01, 1000), help="Clips: frames a second of numbered pictures."),
+        click.option(
+            "--fps",
+            type=click.FloatRange(0.01, 1000),
+            help="Clips: frames a second of numbered pictures.",
+        ),
     ]
     return _with(options, command)
 

@@ -13,11 +13,15 @@ class Amount(click.ParamType[float]):
 
     name = "number[k|M]"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         """Text or number → number."""
         return float(self._exact(value, param, ctx))
 
-    def _exact(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+    def _exact(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Decimal:
         text = str(value)
         factor = {"k": 1_000, "M": 1_000_000}.get(text[-1:], 1)
         try:
@@ -25,7 +29,11 @@ class Amount(click.ParamType[float]):
         except ArithmeticError:
             number = Decimal(0)
         if not (number.is_finite() and 0 < number < LARGEST_AMOUNT):
-            self.fail(f"expected a number such as 800k or 1.5M, above 0 and below 10¹², got {text!r}", param, ctx)
+            self.fail(
+                f"expected a number such as 800k or 1.5M, above 0 and below 10¹², got {text!r}",
+                param,
+                ctx,
+            )
         return number
 
 
@@ -47,7 +55,9 @@ class Seconds(click.ParamType[float]):
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
         """Text → seconds."""
         if isinstance(value, float):
             return value

@@ -15,17 +15,21 @@ PICTURE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"
 
 
 def is_clip(source: str, output: str | None) -> bool:
-    """Whether an input of `ncodec encode` is a clip: by its name, its start, or because a stream is to be written."""
+    """Whether an input of `ncodec encode` is a clip: by its name, its start, or because a stream is
+    to be written."""
     if output is not None and Path(output).suffix.lower() == STREAM_SUFFIX:
         return True
     if source == STDIO:
         start = _peek(12)
-        return start.startswith(VIDEO_MAGICS) or (start[4:8] == b"ftyp" and start[8:] not in PICTURE_BRANDS)
+        return start.startswith(VIDEO_MAGICS) or (
+            start[4:8] == b"ftyp" and start[8:] not in PICTURE_BRANDS
+        )
     return Path(source).suffix.lower() in CLIP_SUFFIXES or is_numbered(source)
 
 
 def is_coded_clip(source: str) -> bool:
-    """Whether a file, or what stands in standard input, starts as a stream does; names tell where that does not."""
+    """Whether a file, or what stands in standard input, starts as a stream does; names tell where
+    that does not."""
     from ncodec.container import nci as bitstream
     from ncodec.container import records
 

@@ -9,7 +9,8 @@ PIECE = 2**20
 SCANNED = 2**12
 """bytes that are searched at a time"""
 MAX_REWOUND = 2**28
-"""bytes that are read twice, over a stream: damage made on purpose must not cost time without end"""
+"""bytes that are read twice, over a stream: damage made on purpose must not cost time without end
+"""
 
 
 class ByteSource:
@@ -29,7 +30,9 @@ class ByteSource:
 
     def take(self, count: int) -> bytes:
         """The next `count` bytes, fewer only where the stream ends."""
-        while len(self._buffer) < self._next + count and self._read(self._next + count - len(self._buffer)):
+        while len(self._buffer) < self._next + count and self._read(
+            self._next + count - len(self._buffer)
+        ):
             pass
         taken = bytes(self._buffer[self._next : self._next + count])
         self._next += len(taken)
@@ -43,7 +46,8 @@ class ByteSource:
         self._mark = self._next
 
     def rewind(self) -> None:
-        """Let what was taken since the mark be taken again, but for its first byte; only so much over a stream."""
+        """Let what was taken since the mark be taken again, but for its first byte; only so much
+        over a stream."""
         taken = self._next - self._mark - 1
         if 0 < taken <= MAX_REWOUND - self._rewound:
             self._rewound += taken

@@ -19,7 +19,10 @@ def check_seal(data: bytes, crc: bytes, what: str) -> None:
     """Raise FormatError unless `crc` is what `seal` put behind `data`."""
     expected = seal(data)[-CRC_SIZE:]
     if crc != expected:
-        msg = f"expected checksum {expected.hex()} of the {what}, got {crc.hex()}: the file is damaged"
+        msg = (
+            f"expected checksum {expected.hex()} of the {what}, got {crc.hex()}: the file is "
+            f"damaged"
+        )
         raise FormatError(msg)
 
 
@@ -29,7 +32,8 @@ def pack_chunk(tag: int, payload: bytes) -> bytes:
 
 
 def read_chunk(data: bytes, reader: ByteReader) -> tuple[int, bytes]:
-    """Tag and payload of the chunk at the reader's place in `data`, its checksum verified; raises FormatError."""
+    """Tag and payload of the chunk at the reader's place in `data`, its checksum verified; raises
+    FormatError."""
     start = reader.position
     tag, length = reader.byte(), reader.varint()
     payload = reader.take(length)

@@ -1,4 +1,5 @@
-"""ICC profiles ↔ a few bytes where they are well known, and about as many as a good compressor takes where not."""
+"""ICC profiles ↔ a few bytes where they are well known, and about as many as a good compressor
+takes where not."""
 
 import lzma
 import zlib
@@ -9,19 +10,40 @@ from typing import Any
 from ncodec.errors import FormatError
 
 KNOWN = (
-    "srgb-hp", "srgb-hp-intent1", "srgb-icc-2014", "srgb-icc-black-scaled", "srgb-compact-v4",
-    "srgb-gimp-672", "srgb-lcms-588", "srgb-linear-skia-488", "srgb-skia-v21-536",
-    "srgb-skia-v43-456", "srgb-skia-v43-536", "p3-apple-2017", "p3-apple-2022",
-    "p3-compact-v4", "p3-skia-520", "p3-skia-536", "adobergb-1999", "prophoto-kodak",
-    "rec2020-skia-512", "rec2020-skia-536", "gray-compact-v4", "gray-gamma22-adobe", "gray-gimp-544",
-)  # fmt: skip
-"""profiles whose bytes, one after the other, are the dictionary; their order is a part of the format"""
+    "srgb-hp",
+    "srgb-hp-intent1",
+    "srgb-icc-2014",
+    "srgb-icc-black-scaled",
+    "srgb-compact-v4",
+    "srgb-gimp-672",
+    "srgb-lcms-588",
+    "srgb-linear-skia-488",
+    "srgb-skia-v21-536",
+    "srgb-skia-v43-456",
+    "srgb-skia-v43-536",
+    "p3-apple-2017",
+    "p3-apple-2022",
+    "p3-compact-v4",
+    "p3-skia-520",
+    "p3-skia-536",
+    "adobergb-1999",
+    "prophoto-kodak",
+    "rec2020-skia-512",
+    "rec2020-skia-536",
+    "gray-compact-v4",
+    "gray-gamma22-adobe",
+    "gray-gimp-544",
+)
+"""profiles whose bytes, one after the other, are the dictionary; their order is a part of the
+format"""
 DEFLATE, LZMA = 0, 1
 """ways of coding, of which the first byte tells"""
 _WINDOW = -15
 """raw deflate with the largest window"""
 _MEMORY = 9
-_FILTERS: list[dict[str, Any]] = [{"id": lzma.FILTER_LZMA1, "preset": 9, "dict_size": 2**22, "lc": 0, "lp": 1, "pb": 1}]
+_FILTERS: list[dict[str, Any]] = [
+    {"id": lzma.FILTER_LZMA1, "preset": 9, "dict_size": 2**22, "lc": 0, "lp": 1, "pb": 1}
+]
 
 
 @cache
@@ -31,7 +53,8 @@ def _dictionary() -> bytes:
 
 
 def pack_profile(profile: bytes) -> bytes:
-    """Profile → its shortest code: raw deflate with the well-known profiles as dictionary, or raw LZMA."""
+    """Profile → its shortest code: raw deflate with the well-known profiles as dictionary, or raw
+    LZMA."""
     deflater = zlib.compressobj(9, zlib.DEFLATED, _WINDOW, _MEMORY, zdict=_dictionary())
     deflated = bytes([DEFLATE]) + deflater.compress(profile) + deflater.flush()
     squeezed = bytes([LZMA]) + lzma.compress(profile, format=lzma.FORMAT_RAW, filters=_FILTERS)
@@ -48,7 +71,10 @@ def unpack_profile(coded: bytes, *, limit: int) -> bytes:
         unsqueezer = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=_FILTERS)
         decompress = unsqueezer.decompress
     else:
-        msg = f"expected an ICC profile by a known compressor, got {method.hex() or 'nothing'}: the file is damaged"
+        msg = (
+            f"expected an ICC profile by a known compressor, got {method.hex() or 'nothing'}: the "
+            f"file is damaged"
+        )
         raise FormatError(msg)
     try:
         profile = decompress(data, limit)

@@ -1,4 +1,5 @@
-"""The container: a checked header, checked chunks, nothing after the last; `FORMAT.md` specifies it on one page."""
+"""The container: a checked header, checked chunks, nothing after the last; `FORMAT.md` specifies it
+on one page."""
 
 import struct
 import zlib
@@ -29,7 +30,8 @@ class Tag(IntEnum):
     SYMBOLS = 1
     """coded picture; always present, always last"""
     ALPHA = 2
-    """alpha plane, losslessly, as an 8-bit greyscale PNG of the picture's size or as a lossless WebP bitstream"""
+    """alpha plane, losslessly, as an 8-bit greyscale PNG of the picture's size or as a lossless
+    WebP bitstream"""
     ICC = 3
     """ICC profile, as of `ncodec.container.icc_profile`; zlib in version 1"""
     EXIF = 4
@@ -74,7 +76,8 @@ class Header:
 
     @property
     def latent_size(self) -> tuple[int, int]:
-        """(height, width) of the latent: one value for each 16×16 pixels, rounded up to whole cells if so flagged."""
+        """(height, width) of the latent: one value for each 16×16 pixels, rounded up to whole cells
+        if so flagged."""
         unit = HYPER_CELL if self.flags & Flag.WHOLE else 1
         high, wide = (-(-side // (unit * PATCH)) * unit for side in (self.height, self.width))
         return high, wide
@@ -108,7 +111,10 @@ def pack(container: Container) -> bytes:
     parts = [_pack_header(container.header, container.version)]
     for tag, payload in sorted(container.extras.items()):
         if tag in COMPRESSED_TAGS and len(payload) > MAX_METADATA_BYTES:
-            msg = f"expected {tag.name} metadata of at most {MAX_METADATA_BYTES} bytes, got {len(payload)}"
+            msg = (
+                f"expected {tag.name} metadata of at most {MAX_METADATA_BYTES} bytes, got "
+                f"{len(payload)}"
+            )
             raise InputError(msg)
         parts.append(pack_chunk(tag, _compress(tag, payload)))
     parts.append(pack_chunk(Tag.SYMBOLS, container.symbols))
@@ -129,7 +135,10 @@ def _read_version(reader: ByteReader) -> int:
     version = reader.byte()
     if not 1 <= version <= FORMAT_VERSION:
         needs = "a newer ncodec" if version > FORMAT_VERSION else "no ncodec that was ever released"
-        msg = f"expected a format version of 1 to {FORMAT_VERSION}, got {version}: this file needs {needs}"
+        msg = (
+            f"expected a format version of 1 to {FORMAT_VERSION}, got {version}: this file needs "
+            f"{needs}"
+        )
         raise FormatError(msg)
     return version
 
@@ -174,7 +183,10 @@ def _inflate(tag: Tag, payload: bytes) -> bytes:
         msg = f"expected zlib data in the {tag.name} chunk: {error}"
         raise FormatError(msg) from error
     if not inflater.eof or inflater.unused_data:
-        msg = f"expected one zlib stream of at most {MAX_METADATA_BYTES} bytes in the {tag.name} chunk"
+        msg = (
+            f"expected one zlib stream of at most {MAX_METADATA_BYTES} bytes in the {tag.name} "
+            f"chunk"
+        )
         raise FormatError(msg)
     return plain
 
@@ -184,13 +196,17 @@ def _read_known_chunk(data: bytes, reader: ByteReader, version: int) -> tuple[in
     code, payload = read_chunk(data, reader)
     known = code in Tag.__members__.values() and (code != Tag.EXACT or version > 1)
     if not known and code < FIRST_OPTIONAL_TAG:
-        msg = f"expected a known chunk at byte {start}, got tag {code}: this file needs a newer ncodec"
+        msg = (
+            f"expected a known chunk at byte {start}, got tag {code}: this file needs a newer "
+            f"ncodec"
+        )
         raise FormatError(msg)
     return code, payload
 
 
 def unpack(data: bytes) -> Container:
-    """File bytes → container, every checksum verified; raises FormatError, and allocates no more than it reads."""
+    """File bytes → container, every checksum verified; raises FormatError, and allocates no more
+    than it reads."""
     reader = ByteReader(data)
     header, version = _read_header(data, reader)
     extras: dict[Tag, bytes] = {}

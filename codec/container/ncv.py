@@ -1,4 +1,5 @@
-"""The .ncv container: a header and a run of checked chunks that can be written to a pipe and read while it grows."""
+"""The .ncv container: a header and a run of checked chunks that can be written to a pipe and read
+while it grows."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -49,7 +50,8 @@ class StreamWriter:
         self._put(pack_header(header))
 
     def write(self, record: Frame | Tracks | Media) -> int:
-        """Write a record and return how many bytes it took; raises InputError for numbers beyond the format."""
+        """Write a record and return how many bytes it took; raises InputError for numbers beyond
+        the format."""
         if isinstance(record, Frame):
             if self.frames and record.pts <= self._last_pts:
                 msg = f"expected a time stamp after {self._last_pts}, got {record.pts}"
@@ -100,7 +102,8 @@ class StreamReader:
         self.header = _read_header(self._source)
 
     def records(self) -> Iterator[Record]:
-        """The records that are left, each verified, up to `End`; raises FormatError for damage and truncation."""
+        """The records that are left, each verified, up to `End`; raises FormatError for damage and
+        truncation."""
         while True:
             record = self.read()
             if record is not None:
@@ -109,7 +112,8 @@ class StreamReader:
                 return
 
     def read(self) -> Record | None:
-        """The next record, or None for one that a reader may skip; raises FormatError, also for missing frames."""
+        """The next record, or None for one that a reader may skip; raises FormatError, also for
+        missing frames."""
         if self._pending is not None:
             record, self._pending = self._pending, None
             return record
@@ -122,12 +126,16 @@ class StreamReader:
         if isinstance(found, Frame):
             self._follow(found)
         elif isinstance(found, End) and self._frames not in (None, found.frames):
-            msg = f"expected {found.frames} frames before the end, got {self._frames}: frames are missing"
+            msg = (
+                f"expected {found.frames} frames before the end, got {self._frames}: frames are "
+                f"missing"
+            )
             raise FormatError(msg)
         return found
 
     def _follow(self, frame: Frame) -> None:
-        """Check that a frame is the next one, and keep one that can be decoded nevertheless for `skip_damage`."""
+        """Check that a frame is the next one, and keep one that can be decoded nevertheless for
+        `skip_damage`."""
         expected, self._number = self._number, (frame.number + 1) % NUMBERS
         last, self._last_pts = self._last_pts, frame.pts
         self._frames = None if self._frames is None else self._frames + 1
@@ -136,7 +144,10 @@ class StreamReader:
             raise FormatError(msg)
         if expected is not None and frame.number != expected:
             self._pending = frame if frame.tag == Tag.INTRA else None
-            msg = f"expected frame {expected}, counted modulo {NUMBERS}, got frame {frame.number}: frames are missing"
+            msg = (
+                f"expected frame {expected}, counted modulo {NUMBERS}, got frame {frame.number}: "
+                f"frames are missing"
+            )
             raise FormatError(msg)
 
     def skip_damage(self) -> bool:
@@ -153,7 +164,8 @@ class StreamReader:
         return self._source.stream.seekable()
 
     def index(self) -> Index | None:
-        """Where the intra frames of a file that can seek are, found by reading it where it ends without an index.
+        """Where the intra frames of a file that can seek are, found by reading it where it ends
+        without an index.
 
         None for what cannot seek; the place in the stream stays.
         """
@@ -180,9 +192,12 @@ class StreamReader:
             stream.seek(place)
 
     def seek_before(self, pts: int) -> None:
-        """Go to the last intra frame that is not after a time stamp, or the first; nowhere where that cannot be."""
+        """Go to the last intra frame that is not after a time stamp, or the first; nowhere where
+        that cannot be."""
         index = self.index()
-        if index is not None and not _is_intra_frame(self._source.stream, _place_before(index, pts)):
+        if index is not None and not _is_intra_frame(
+            self._source.stream, _place_before(index, pts)
+        ):
             index = self._found_index()
         if index is None or not index.places:
             return
@@ -232,7 +247,8 @@ def _stored_index(stream: BinaryIO) -> Index | None:
 
 
 def _place_before(index: Index, pts: int) -> int:
-    """Where the last intra frame that is not after a time stamp is, or the first; -1 where there is none."""
+    """Where the last intra frame that is not after a time stamp is, or the first; -1 where there is
+    none."""
     first = index.places[0] if index.places else (0, -1)
     return max((place for place in index.places if place[0] <= pts), default=first)[1]
 
@@ -255,12 +271,18 @@ def _read_chunk(source: ByteSource) -> tuple[int, bytes]:
         mark = first + source.exactly(len(SYNC) - 1)
         first = source.exactly(1)
     if (marked and mark != SYNC) or marked != (first[0] in INTRA_TAGS):
-        msg = f"expected a sync mark before an intra frame alone, got otherwise at byte {start}: the file is damaged"
+        msg = (
+            f"expected a sync mark before an intra frame alone, got otherwise at byte {start}: the "
+            f"file is damaged"
+        )
         raise FormatError(msg)
     packed, length = source.varint()
     most = MAX_INDEX if first[0] == Tag.INDEX else MAX_CHUNK
     if length > most:
-        msg = f"expected at most {most} bytes in the chunk at byte {start}, got {length}: the file is damaged"
+        msg = (
+            f"expected at most {most} bytes in the chunk at byte {start}, got {length}: the file "
+            f"is damaged"
+        )
         raise FormatError(msg)
     payload = source.exactly(length)
     check_seal(first + packed + payload, source.exactly(CRC_SIZE), f"chunk at byte {start}")
@@ -270,7 +292,10 @@ def _read_chunk(source: ByteSource) -> tuple[int, bytes]:
 def _read_header(source: ByteSource) -> StreamHeader:
     packed = source.take(len(MAGIC) + 1)
     if packed[: len(MAGIC)] != MAGIC:
-        msg = f"expected an ncodec video starting with {MAGIC.hex(' ')}, got {packed[:4].hex(' ') or 'no bytes'}"
+        msg = (
+            f"expected an ncodec video starting with {MAGIC.hex(' ')}, got "
+            f"{packed[:4].hex(' ') or 'no bytes'}"
+        )
         raise FormatError(msg)
     if packed[len(MAGIC) :] != bytes([STREAM_VERSION]):
         got = packed[len(MAGIC) :]

@@ -33,7 +33,8 @@ _LARGEST_TERM = 2**31 - 1
 """largest numerator and denominator of a ratio that players compute with"""
 MAX_TRACKS = 100
 MAX_INDEX = 2**20
-"""bytes of an index: a few hundred thousand intra frames, of which a writer leaves out every second if need be"""
+"""bytes of an index: a few hundred thousand intra frames, of which a writer leaves out every second
+if need be"""
 
 
 class Tag(IntEnum):
@@ -50,7 +51,8 @@ class Tag(IntEnum):
     EXACT_PREDICTED = 5
     """a predicted frame with exact or still cells"""
     TRACKS = 16
-    """a file that describes the tracks of sound and subtitles; the first chunk, where there are any"""
+    """a file that describes the tracks of sound and subtitles; the first chunk, where there are any
+    """
     MEDIA = 17
     """a packet of a track"""
     INDEX = 32
@@ -59,7 +61,9 @@ class Tag(IntEnum):
     """always last: where the index is, and how many frames there were"""
 
 
-FRAME_TAGS = frozenset({Tag.INTRA, Tag.PREDICTED, Tag.DUPLICATE, Tag.EXACT_INTRA, Tag.EXACT_PREDICTED})
+FRAME_TAGS = frozenset(
+    {Tag.INTRA, Tag.PREDICTED, Tag.DUPLICATE, Tag.EXACT_INTRA, Tag.EXACT_PREDICTED}
+)
 INTRA_TAGS = frozenset({Tag.INTRA, Tag.EXACT_INTRA})
 """tags of frames from which decoding can begin"""
 _WITH_EXACT = {Tag.INTRA: Tag.EXACT_INTRA, Tag.PREDICTED: Tag.EXACT_PREDICTED}
@@ -101,7 +105,11 @@ class StreamHeader:
         if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
             msg = f"expected sides of 1 to {MAX_SIDE} pixels, got {self.width}×{self.height}"
             raise FormatError(msg)
-        ratios = (self.time_base, "time base"), (self.rate, "frame rate"), (self.pixel_aspect, "pixel aspect")
+        ratios = (
+            (self.time_base, "time base"),
+            (self.rate, "frame rate"),
+            (self.pixel_aspect, "pixel aspect"),
+        )
         for ratio, what in ratios:
             if ratio <= 0 or max(ratio.numerator, ratio.denominator) > _LARGEST_TERM:
                 msg = f"expected a positive {what} of 31-bit numbers, got {ratio}"
@@ -124,7 +132,8 @@ class Frame:
     payload: bytes = b""
     """coded symbols"""
     number: int = field(default=0, compare=False)
-    """place in the stream, modulo 256, which the writer gives it: a reader sees by it that frames are missing"""
+    """place in the stream, modulo 256, which the writer gives it: a reader sees by it that frames
+    are missing"""
     exact: bytes = b""
     """exact and still cells, as of `ncodec.video.frame_cells`; none of most frames"""
 
@@ -192,18 +201,26 @@ def pack_header(header: StreamHeader) -> bytes:
 
 def unpack_header(packed: bytes, numbers: list[int]) -> StreamHeader:
     """The fixed part of a header and the numbers after it → header; raises FormatError."""
-    _, _, picture_model, frame_model, flags, matrix, primaries, transfer, full_range = _HEADER.unpack(packed)
+    _, _, picture_model, frame_model, flags, matrix, primaries, transfer, full_range = (
+        _HEADER.unpack(packed)
+    )
     if flags or full_range > 1 or 0 in numbers:
-        msg = "expected known flags and positive numbers in the header: this file needs a newer ncodec"
+        msg = (
+            "expected known flags and positive numbers in the header: this file needs a newer "
+            "ncodec"
+        )
         raise FormatError(msg)
     width, height, *ratios = numbers
     time_base, rate, pixel_aspect = map(Fraction, ratios[::2], ratios[1::2])
     colour = Colour(matrix, primaries, transfer, bool(full_range))
-    return StreamHeader(picture_model, frame_model, width, height, time_base, rate, pixel_aspect, colour)
+    return StreamHeader(
+        picture_model, frame_model, width, height, time_base, rate, pixel_aspect, colour
+    )
 
 
 def pack_record(record: Record, *, last_pts: int = 0) -> bytes:
-    """A record → its chunk; frames count their time from the one before, `last_pts`, or from 0 where they are intra.
+    """A record → its chunk; frames count their time from the one before, `last_pts`, or from 0
+    where they are intra.
 
     Raises InputError for numbers beyond the format.
     """
@@ -212,18 +229,29 @@ def pack_record(record: Record, *, last_pts: int = 0) -> bytes:
         return _checked_chunk(tag, _pack_frame(record, last_pts))
     if isinstance(record, Tracks):
         terms = [term for base in record.time_bases for term in (base.numerator, base.denominator)]
-        packed = bytes([TEMPLATE_FORMATS.index(record.format)]) + _pack_numbers(len(record.time_bases), *terms)
+        packed = bytes([TEMPLATE_FORMATS.index(record.format)]) + _pack_numbers(
+            len(record.time_bases), *terms
+        )
         return _checked_chunk(Tag.TRACKS, packed + record.template)
     if isinstance(record, Media):
-        numbers = (record.track, zigzag(record.pts), zigzag(record.dts - record.pts), record.duration)
-        return _checked_chunk(Tag.MEDIA, _pack_numbers(*numbers) + bytes([record.key]) + record.data)
+        numbers = (
+            record.track,
+            zigzag(record.pts),
+            zigzag(record.dts - record.pts),
+            record.duration,
+        )
+        return _checked_chunk(
+            Tag.MEDIA, _pack_numbers(*numbers) + bytes([record.key]) + record.data
+        )
     if isinstance(record, Index):
         return _checked_chunk(Tag.INDEX, _pack_index(record))
     return pack_chunk(Tag.END, _END.pack(record.index_offset, record.frames))
 
 
 def _pack_frame(frame: Frame, last_pts: int) -> bytes:
-    packed = bytes([frame.number]) + _pack_numbers(zigzag(frame.pts - (0 if frame.tag == Tag.INTRA else last_pts)))
+    packed = bytes([frame.number]) + _pack_numbers(
+        zigzag(frame.pts - (0 if frame.tag == Tag.INTRA else last_pts))
+    )
     if frame.tag == Tag.DUPLICATE:
         return packed
     exact = pack_varint(len(frame.exact)) + frame.exact if frame.exact else b""
@@ -239,7 +267,8 @@ def _pack_index(index: Index) -> bytes:
 
 
 def unpack_record(code: int, payload: bytes, *, last_pts: int = 0) -> Record | None:
-    """Tag and payload of a chunk → record, or None for one that a reader may skip; raises FormatError."""
+    """Tag and payload of a chunk → record, or None for one that a reader may skip; raises
+    FormatError."""
     reader = ByteReader(payload)
     if code in FRAME_TAGS:
         return _unpack_frame(Tag(code), reader, last_pts)
@@ -248,12 +277,17 @@ def unpack_record(code: int, payload: bytes, *, last_pts: int = 0) -> Record | N
     if code == Tag.MEDIA:
         track, pts, ahead, duration = (reader.varint() for _ in range(4))
         stamp = unzigzag(pts)
-        return Media(track, stamp, stamp + unzigzag(ahead), duration, bool(reader.byte()), reader.rest())
+        return Media(
+            track, stamp, stamp + unzigzag(ahead), duration, bool(reader.byte()), reader.rest()
+        )
     if code == Tag.INDEX:
         return _unpack_index(reader)
     if code == Tag.END:
         if len(payload) != _END.size:
-            msg = f"expected {_END.size} bytes in the end of a stream, got {len(payload)}: the file is damaged"
+            msg = (
+                f"expected {_END.size} bytes in the end of a stream, got {len(payload)}: the file "
+                f"is damaged"
+            )
             raise FormatError(msg)
         return End(*_END.unpack(payload))
     if code >= FIRST_OPTIONAL_TAG:
@@ -284,7 +318,10 @@ def _unpack_tracks(reader: ByteReader) -> Tracks:
     terms = [(reader.varint(), reader.varint()) for _ in range(min(count, MAX_TRACKS + 1))]
     whole = all(0 < term < 2**31 for pair in terms for term in pair)
     if form >= len(TEMPLATE_FORMATS) or count > MAX_TRACKS or not whole:
-        msg = f"expected at most {MAX_TRACKS} tracks in a known format with time bases of 31 bits, got {count} in "
+        msg = (
+            f"expected at most {MAX_TRACKS} tracks in a known format with time bases of 31 bits, "
+            f"got {count} in "
+        )
         msg += f"format {form}"
         raise FormatError(msg)
     return Tracks(TEMPLATE_FORMATS[form], tuple(Fraction(*pair) for pair in terms), reader.rest())

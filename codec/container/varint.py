@@ -7,7 +7,7 @@ VARINT_BYTES = 5
 
 
 def pack_varint(value: int) -> bytes:
-    """Whole number ≥ 0 → 7 bits a byte, low bits first, the top bit set on all bytes but the last."""
+    """Whole number ≥ 0 → 7 bits a byte, low bits first, the top bit set in all but the last."""
     packed = bytearray()
     while value >= 0x80:
         packed.append(value & 0x7F | 0x80)
@@ -60,10 +60,16 @@ class ByteReader:
             value |= (byte & 0x7F) << 7 * count
             if byte < 0x80:
                 if byte == 0 and count > 0:
-                    msg = "expected the shortest form of a number, got a longer one: the file is damaged"
+                    msg = (
+                        "expected the shortest form of a number, got a longer one: the file is "
+                        "damaged"
+                    )
                     raise FormatError(msg)
                 return value
-        msg = f"expected a number of at most {VARINT_BYTES} bytes, got a longer one: the file is damaged"
+        msg = (
+            f"expected a number of at most {VARINT_BYTES} bytes, got a longer one: the file is "
+            f"damaged"
+        )
         raise FormatError(msg)
 
     def rest(self) -> bytes:

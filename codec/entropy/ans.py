@@ -1,4 +1,4 @@
-"""Groups of symbols ↔ the payload of an asymmetric numeral system coder (Duda 2013), with escapes."""
+"""Groups of symbols ↔ payload of an asymmetric numeral system coder (Duda 2013)."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,7 +19,8 @@ Group = tuple[Table, Int32Array]
 
 
 def groups_by_row(rows: RowArray) -> Iterator[tuple[int, IndexArray]]:
-    """Flat positions of each table in use, tables ascending, positions ascending; row 0 is not coded."""
+    """Flat positions of each table in use, tables ascending, positions ascending; row 0 is not
+    coded."""
     flat = rows.reshape(-1)
     coded = np.flatnonzero(flat)
     ordered = coded[np.argsort(flat[coded], kind="stable")]
@@ -70,11 +71,13 @@ class Packer:
         self._escapes.append(b"".join(run.escapes for run in runs))
 
     def payload(self) -> bytes:
-        """Lengths, escapes, the copy map if any, then the coder's 32-bit words, the last one cut."""
+        """Lengths, escapes, copy map if any, then the coder's 32-bit words, the last one cut."""
         escapes = b"".join(reversed(self._escapes))
         words: bytes = self._coder.get_compressed().astype("<u4").tobytes()
         repeats = pack_varint(len(self._copy_map)) + self._copy_map if self._copy_map else b""
-        return pack_varint(2 * len(escapes) + bool(repeats)) + escapes + repeats + words.rstrip(b"\0")
+        return (
+            pack_varint(2 * len(escapes) + bool(repeats)) + escapes + repeats + words.rstrip(b"\0")
+        )
 
 
 def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
@@ -83,7 +86,10 @@ def _unescape(values: Int32Array, escapes: ByteReader, limit: int) -> None:
         code = escapes.varint()
         magnitude = (code >> 1) + limit + 1
         if magnitude > RESIDUAL_LIMIT:
-            msg = f"expected symbols of at most ±{RESIDUAL_LIMIT}, got ±{magnitude}: the file is damaged"
+            msg = (
+                f"expected symbols of at most ±{RESIDUAL_LIMIT}, got ±{magnitude}: the file is "
+                f"damaged"
+            )
             raise FormatError(msg)
         values[position] = -magnitude if code & 1 else magnitude
 
@@ -131,7 +137,9 @@ class Unpacker:
     def finish(self) -> None:
         """Raise FormatError unless everything was taken."""
         if not self.coder.is_empty() or self.escapes.rest() or self._packed_copies is not None:
-            msg = "expected the coded symbols to end with the picture, got more: the file is damaged"
+            msg = (
+                "expected the coded symbols to end with the picture, got more: the file is damaged"
+            )
             raise FormatError(msg)
 
 

@@ -1,8 +1,8 @@
 """Activity: magnitudes of symbols against their tables' expectation, which shifts the tables of
 later symbols.
 
-Whether a place moves, or moved a frame ago, is seen in some channels before the others are coded. All of it is
-integers.
+Whether a place moves, or moved a frame ago, is seen in some channels before the others are coded.
+All of it is integers.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,9 @@ CONTEXTS = 16
 _PRIOR = UNIT // 4
 """magnitude that is taken for seen and expected before any is"""
 _RATIO_UNIT = 1024
-_RATIOS = np.array([128, 169, 223, 294, 388, 512, 676, 891, 1176, 1552, 2048, 2702, 3566, 4705, 6208])
+_RATIOS = np.array(
+    [128, 169, 223, 294, 388, 512, 676, 891, 1176, 1552, 2048, 2702, 3566, 4705, 6208]
+)
 """thresholds of found over expected magnitude, in units of 1/1024, at which contexts 1, 2, … begin;
 five to a factor of four"""
 
@@ -49,7 +51,9 @@ class Activity:
     @classmethod
     def stacked(cls, bands: "Sequence[Activity]") -> Self:
         """Activity of a picture from its bands, top to bottom."""
-        return cls(np.concatenate([b.found for b in bands]), np.concatenate([b.expected for b in bands]))
+        return cls(
+            np.concatenate([b.found for b in bands]), np.concatenate([b.expected for b in bands])
+        )
 
     def __add__(self, other: Self) -> Self:
         return type(self)(self.found + other.found, self.expected + other.expected)

@@ -24,11 +24,14 @@ def find_copies(z_hat: Values, residual: Values, *, side: int) -> CopyMap | None
     copy_map = np.zeros(z_hat.shape[1:], dtype=np.uint8)
     for kind, axis in ((ABOVE, 0), (LEFT, 1)):
         same = _same_as_before(z_hat, axis, 1)
-        # Comparing all of r costs more than the rest of the coder, and only cells alike in ẑ can be alike.
+        # Comparing all of r costs more than the rest of the coder, and only cells alike in ẑ can be
+        # alike.
         if same.sum() >= LEAST_COPIES:
             cells = _same_as_before(residual, axis, side)
             for along in (0, 1):
-                cells = np.logical_and.reduceat(cells, np.arange(0, cells.shape[along], side), axis=along)
+                cells = np.logical_and.reduceat(
+                    cells, np.arange(0, cells.shape[along], side), axis=along
+                )
             copy_map[same & cells] = kind
     return copy_map if np.count_nonzero(copy_map) >= LEAST_COPIES else None
 
@@ -84,10 +87,16 @@ def unpack_copy_map(payload: bytes, high: int, wide: int) -> CopyMap:
     copy_map = np.frombuffer(content, dtype=np.uint8)
     whole = len(content) == high * wide and unpacker.eof and not unpacker.unused_data
     if not whole or copy_map.max() > ABOVE:
-        msg = f"expected for {high * wide} cells which others they repeat, got something else: the file is damaged"
+        msg = (
+            f"expected for {high * wide} cells which others they repeat, got something else: the "
+            f"file is damaged"
+        )
         raise FormatError(msg)
     copy_map = copy_map.reshape(high, wide)
     if (copy_map[0] == ABOVE).any() or (copy_map[:, 0] == LEFT).any():
-        msg = "expected no cell to repeat one outside the picture, got one that does: the file is damaged"
+        msg = (
+            "expected no cell to repeat one outside the picture, got one that does: the file is "
+            "damaged"
+        )
         raise FormatError(msg)
     return copy_map

@@ -1,4 +1,5 @@
-"""Symbols ↔ bits: stack ANS over symbols grouped by table. `FORMAT.md` states the same arithmetic in words."""
+"""Symbols ↔ bits: stack ANS over symbols grouped by table. `FORMAT.md` states the same arithmetic
+in words."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +9,14 @@ import numpy as np
 from ncodec.arrays import BoolArray, FloatArray, Int8Array, Int16Array, RowArray, SignedArray
 from ncodec.entropy.ans import Group, Packer, Unpacker, bits_of_run, code_run, groups_by_row, within
 from ncodec.entropy.contexts import PARTS, Activity, measure
-from ncodec.entropy.copies import CODED, CopyMap, fill_copies, find_copies, pack_copy_map, with_exact
+from ncodec.entropy.copies import (
+    CODED,
+    CopyMap,
+    fill_copies,
+    find_copies,
+    pack_copy_map,
+    with_exact,
+)
 from ncodec.entropy.tables import ROWS, Z_LIMIT, Tables, magnitudes
 from ncodec.grid import HYPER_CELL
 
@@ -27,7 +35,8 @@ class Symbols:
     residual: Int16Array
     """(C_y, h, w) rounded difference of the latent and its predicted mean"""
     exact: BoolArray | None = None
-    """(⌈h/4⌉, ⌈w/4⌉) cells whose pixels are coded otherwise, where they are known: their values are 0, and not coded"""
+    """(⌈h/4⌉, ⌈w/4⌉) cells whose pixels are coded otherwise, where they are known: their values are
+    0, and not coded"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +51,10 @@ class SymbolContext:
     def band(self, band: slice, height: int) -> "SymbolContext":
         """Context of a band of rows of ẑ, the last of which may be partial."""
         z_activity, r_activity = self.activity
-        return SymbolContext(self.z_hat[:, band], (z_activity.rows(band), r_activity.rows(_latent_rows(band, height))))
+        return SymbolContext(
+            self.z_hat[:, band],
+            (z_activity.rows(band), r_activity.rows(_latent_rows(band, height))),
+        )
 
 
 def _turned(z_hat: SignedArray, before: Int8Array | None, rows: RowArray) -> SignedArray:
@@ -52,11 +64,16 @@ def _turned(z_hat: SignedArray, before: Int8Array | None, rows: RowArray) -> Sig
 
 def _expected(before: Int8Array | None, rows: RowArray) -> SignedArray:
     """Expectation that is subtracted from turned ẑ."""
-    return np.zeros(1, dtype=np.int16) if before is None else np.where(rows >= ROWS, magnitudes(before), 0)
+    return (
+        np.zeros(1, dtype=np.int16)
+        if before is None
+        else np.where(rows >= ROWS, magnitudes(before), 0)
+    )
 
 
 def _bands(shape: tuple[int, ...]) -> list[slice]:
-    """Rows of hyper-latents that are coded together, top to bottom; bounds the memory of a large picture."""
+    """Rows of hyper-latents that are coded together, top to bottom; bounds the memory of a large
+    picture."""
     _, high, wide = shape
     step = max(1, BAND_CELLS // wide)
     return [slice(top, min(top + step, high)) for top in range(0, high, step)]
@@ -91,20 +108,30 @@ def _parts(
 
 
 def _band_parts(
-    symbols: Symbols, tables: Tables, band: slice, copy_map: CopyMap | None, *, qp: int, before: SymbolContext | None
+    symbols: Symbols,
+    tables: Tables,
+    band: slice,
+    copy_map: CopyMap | None,
+    *,
+    qp: int,
+    before: SymbolContext | None,
 ) -> Iterator[tuple[int, SignedArray, RowArray]]:
-    """The parts of one band in decoding order, ẑ, then r: which of them, the symbols, their tables."""
+    """Parts of a band in decoding order, ẑ, then r: which of them, symbols and tables."""
     context = None if before is None else before.band(band, symbols.residual.shape[1])
     coded = _BandRows(symbols, tables, band, qp=qp, context=context)
     for kind, values, rows, side in (
         (HYPER, coded.beyond, coded.z_rows, 1),
         (RESIDUAL, coded.residual, coded.r_rows, HYPER_CELL),
     ):
-        for part, part_rows in _parts(values, _coded_rows(rows, copy_map, band, side=side), tables, context, kind=kind):
+        for part, part_rows in _parts(
+            values, _coded_rows(rows, copy_map, band, side=side), tables, context, kind=kind
+        ):
             yield kind, part, part_rows
 
 
-def _band_groups(parts: Iterator[tuple[int, SignedArray, RowArray]], tables: Tables) -> Iterator[Group]:
+def _band_groups(
+    parts: Iterator[tuple[int, SignedArray, RowArray]], tables: Tables
+) -> Iterator[Group]:
     """The symbols of a band in decoding order."""
     for _, values, rows in parts:
         flat = values.reshape(-1)
@@ -115,27 +142,39 @@ def _band_groups(parts: Iterator[tuple[int, SignedArray, RowArray]], tables: Tab
 def parts_of(
     symbols: Symbols, tables: Tables, *, qp: int, before: SymbolContext | None
 ) -> Iterator[tuple[int, SignedArray, RowArray]]:
-    """All that is coded of a picture, in decoding order: `HYPER` or `RESIDUAL`, symbols, and their tables."""
+    """All that is coded of a picture, in decoding order: `HYPER` or `RESIDUAL`, symbols, and their
+    tables."""
     for band in _bands(symbols.z_hat.shape):
         yield from _band_parts(symbols, tables, band, None, qp=qp, before=before)
 
 
 class _BandRows:
-    """The symbols of a band as they are coded, and the tables that they have before activity changes them."""
+    """The symbols of a band as they are coded, and the tables that they have before activity
+    changes them."""
 
     def __init__(
-        self, symbols: Symbols, tables: Tables, band: slice, *, qp: int, context: SymbolContext | None
+        self,
+        symbols: Symbols,
+        tables: Tables,
+        band: slice,
+        *,
+        qp: int,
+        context: SymbolContext | None,
     ) -> None:
         z_hat = symbols.z_hat[:, band]
         known = None if context is None else context.z_hat
         self.residual = symbols.residual[:, _latent_rows(band, symbols.residual.shape[1])]
         self.z_rows = tables.hyper_rows(z_hat.shape, known, qp=qp)
-        self.beyond = _turned(z_hat.astype(np.int16), known, self.z_rows) - _expected(known, self.z_rows)
+        self.beyond = _turned(z_hat.astype(np.int16), known, self.z_rows) - _expected(
+            known, self.z_rows
+        )
         _, height, width = self.residual.shape
         self.r_rows = tables.residual_rows(z_hat, qp=qp, height=height, width=width)
 
 
-def next_context(symbols: Symbols, tables: Tables, *, qp: int, before: SymbolContext | None) -> SymbolContext:
+def next_context(
+    symbols: Symbols, tables: Tables, *, qp: int, before: SymbolContext | None
+) -> SymbolContext:
     """Context of the next frame from a predicted frame's symbols and the context before it."""
     z_seen, r_seen = [], []
     for band in _bands(symbols.z_hat.shape):
@@ -151,13 +190,16 @@ def next_context(symbols: Symbols, tables: Tables, *, qp: int, before: SymbolCon
 
 
 def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> bool:
-    """Zero, in place, symbols whose table is the certain one, where a decoder will see zeros; True if any was not."""
+    """Zero, in place, symbols whose table is the certain one, where a decoder will see zeros; True
+    if any was not."""
     certain = tables.z_rows[qp] == 0
     changed = bool(symbols.z_hat[certain].any())
     symbols.z_hat[certain] = 0
     for band in _bands(symbols.z_hat.shape):
         part = symbols.residual[:, _latent_rows(band, symbols.residual.shape[1])]
-        rows = tables.residual_rows(symbols.z_hat[:, band], qp=qp, height=part.shape[1], width=part.shape[2])
+        rows = tables.residual_rows(
+            symbols.z_hat[:, band], qp=qp, height=part.shape[1], width=part.shape[2]
+        )
         known = rows == 0
         changed = changed or bool(part[known].any())
         part[known] = 0
@@ -165,7 +207,12 @@ def zero_certain(symbols: Symbols, tables: Tables, *, qp: int) -> bool:
 
 
 def push_symbols(
-    symbols: Symbols, tables: Tables, *, qp: int, before: SymbolContext | None = None, last: Sequence[Group] = ()
+    symbols: Symbols,
+    tables: Tables,
+    *,
+    qp: int,
+    before: SymbolContext | None = None,
+    last: Sequence[Group] = (),
 ) -> Packer:
     """Push a picture's symbols and the groups that follow them; groups before them can be pushed
     onto the result.
@@ -203,18 +250,26 @@ def _push(
     packer = Packer(copy_map)
     packer.push(last)
     for band in reversed(_bands(symbols.z_hat.shape)):
-        packer.push(_band_groups(_band_parts(symbols, tables, band, copy_map, qp=qp, before=before), tables))
+        packer.push(
+            _band_groups(_band_parts(symbols, tables, band, copy_map, qp=qp, before=before), tables)
+        )
     return packer
 
 
 def estimate_bits(symbols: Symbols, tables: Tables, *, qp: int) -> float:
     """Bits of `pack_symbols`, but for its last rounding: -log₂ of tables, and the escapes."""
-    return min(_bits_of(symbols, tables, copy_map, qp=qp) for copy_map in _options(symbols, repeating=True))
+    return min(
+        _bits_of(symbols, tables, copy_map, qp=qp) for copy_map in _options(symbols, repeating=True)
+    )
 
 
 def _bits_of(symbols: Symbols, tables: Tables, copy_map: CopyMap | None, *, qp: int) -> float:
     bands = _bands(symbols.z_hat.shape)
-    parts = (part for band in bands for part in _band_parts(symbols, tables, band, copy_map, qp=qp, before=None))
+    parts = (
+        part
+        for band in bands
+        for part in _band_parts(symbols, tables, band, copy_map, qp=qp, before=None)
+    )
     of_kinds = 0 if copy_map is None else 8 * len(pack_copy_map(copy_map))
     return of_kinds + sum(bits_of_run(code_run(*group)) for group in _band_groups(parts, tables))
 
@@ -227,15 +282,24 @@ def bits_by_cell(symbols: Symbols, tables: Tables, *, qp: int) -> FloatArray:
         bits[band] = tables.prices.of(coded.z_rows, coded.beyond).sum(axis=0)
         by_place = tables.prices.of(coded.r_rows, coded.residual).sum(axis=0)
         for axis in (0, 1):
-            by_place = np.add.reduceat(by_place, np.arange(0, by_place.shape[axis], HYPER_CELL), axis=axis)
+            by_place = np.add.reduceat(
+                by_place, np.arange(0, by_place.shape[axis], HYPER_CELL), axis=axis
+            )
         bits[band] += by_place
     return bits
 
 
 def unpack_symbols(
-    payload: bytes, tables: Tables, *, qp: int, height: int, width: int, exact: BoolArray | None = None
+    payload: bytes,
+    tables: Tables,
+    *,
+    qp: int,
+    height: int,
+    width: int,
+    exact: BoolArray | None = None,
 ) -> Symbols:
-    """Decode the symbols of a picture with a latent of `height` × `width`; raises FormatError on damage.
+    """Decode the symbols of a picture with a latent of `height` × `width`; raises FormatError on
+    damage.
 
     Cells that are `exact` have none. No network runs: symbols are the same on every machine.
     """
@@ -255,7 +319,8 @@ def pop_symbols(
     before: SymbolContext | None = None,
     exact: BoolArray | None = None,
 ) -> Symbols:
-    """The next symbols of a payload; `before` is as for `push_symbols`, cells that are `exact` have none."""
+    """The next symbols of a payload; `before` is as for `push_symbols`, cells that are `exact` have
+    none."""
     cells_high, cells_wide = -(-height // HYPER_CELL), -(-width // HYPER_CELL)
     z_hat = np.zeros((tables.z_rows.shape[1], cells_high, cells_wide), dtype=np.int8)
     residual = np.zeros((tables.bias.shape[1], height, width), dtype=np.int16)

@@ -1,7 +1,9 @@
-"""The integers of a model that the entropy coder needs: probability tables, and what chooses among them.
+"""The integers of a model that the entropy coder needs: probability tables, and what chooses among
+them.
 
-Nothing here is decided by a float: the choice of a table is the product of an int8 matrix with integers that are
-already decoded, changed by how large symbols around it were, and the tables are integers too.
+Nothing here is decided by a float: the choice of a table is the product of an int8 matrix with
+integers that are already decoded, changed by how large symbols around it were, and the tables are
+integers too.
 """
 
 from dataclasses import dataclass
@@ -86,7 +88,8 @@ class Tables:
     counts: tuple[npt.NDArray[np.uint32], ...]
     """row → (2T + 2,) counts of -T…T and escape, each ≥ 1, summing to 2²⁴"""
     weight: Int8Array
-    """(16·C_y, C_z), from one hyper-latent to the 4×4 latents under it; row (c·4 + i)·4 + j is channel c at (i, j)"""
+    """(16·C_y, C_z), from one hyper-latent to the 4×4 latents under it; row (c·4 + i)·4 + j is
+    channel c at (i, j)"""
     bias: Int32Array
     """(qps, C_y), rounding half included"""
     z_rows: RowArray
@@ -94,13 +97,13 @@ class Tables:
     shift: int
     """fraction bits of the index"""
     after: tuple[npt.NDArray[np.uint32], ...] = ()
-    """of models of frames, by the magnitude of a hyper-latent of the frame before, from 1: counts of how far beyond it,
-    away from zero, that of this frame is; the last are for larger ones too"""
+    """of models of frames, by the magnitude of a hyper-latent of the frame before, from 1: counts
+    of how far beyond it, away from zero, that of this frame is; the last are for larger ones too"""
     still: int = 0
     """rows by which the table of a hyper-latent is lower where that of the frame before is 0"""
     adapted: tuple[RowArray, RowArray] | None = None
-    """of models of frames: the tables of a hyper-latent, (64 + tables of `after`, `CONTEXTS`), and of a residual,
-    (64, `CONTEXTS`), by the one it would have and how active its place is"""
+    """of models of frames: the tables of a hyper-latent, (64 + tables of `after`, `CONTEXTS`), and
+    of a residual, (64, `CONTEXTS`), by the one it would have and how active its place is"""
 
     def validate(self) -> None:
         """Raise ValueError unless every table is decodable and every index fits float32 exactly."""
@@ -109,17 +112,24 @@ class Tables:
             raise ValueError(msg)
         if len(self.after) > Z_LIMIT or not 0 <= self.still < (ROWS if self.after else 1):
             msg = (
-                f"expected at most {Z_LIMIT} tables after others and a row of them, got {len(self.after)}, {self.still}"
+                f"expected at most {Z_LIMIT} tables after others and a row of them, got "
+                f"{len(self.after)}, {self.still}"
             )
             raise ValueError(msg)
         for row, counts in enumerate((*self.counts, *self.after)):
             if counts.sum(dtype=np.int64) != TABLE_TOTAL or counts.min() < 1 or len(counts) % 2:
-                msg = f"expected an even number of counts ≥ 1 with sum {TABLE_TOTAL}, got otherwise in row {row}"
+                msg = (
+                    f"expected an even number of counts ≥ 1 with sum {TABLE_TOTAL}, got otherwise "
+                    f"in row {row}"
+                )
                 raise ValueError(msg)
         for adapted, known in zip(self.adapted or (), (ROWS + len(self.after), ROWS), strict=False):
             whole = adapted.shape == (known, CONTEXTS) and adapted.max() < known
             if not whole or adapted[0].any() or not adapted[1:].all():
-                msg = f"expected rows of ({known}, {CONTEXTS}), none of them 0 but those of row 0, got others"
+                msg = (
+                    f"expected rows of ({known}, {CONTEXTS}), none of them 0 but those of row 0, "
+                    f"got others"
+                )
                 raise ValueError(msg)
         channels = self.bias.shape[1]
         if (
@@ -127,10 +137,14 @@ class Tables:
             or self.z_rows.max() >= ROWS
             or self.shift != SHIFT
         ):
-            msg = f"expected W, b and z rows that fit each other and a shift of {SHIFT}, got {self.weight.shape}, "
+            msg = (
+                f"expected W, b and z rows that fit each other and a shift of {SHIFT}, got "
+                f"{self.weight.shape}, "
+            )
             msg += f"{self.bias.shape}, {self.z_rows.shape} and {self.shift}"
             raise ValueError(msg)
-        # Every partial sum of W·ẑ stays below this, so a float32 matrix product is exact in any order.
+        # Every partial sum of W·ẑ stays below this, so a float32 matrix product is exact in any
+        # order.
         largest = int(np.abs(self.weight.astype(np.int64)).sum(axis=1).max()) * Z_LIMIT
         largest += int(np.abs(self.bias.astype(np.int64)).max())
         if largest >= 2**24:
@@ -139,7 +153,8 @@ class Tables:
 
     @cached_property
     def exact_weight(self) -> npt.NDArray[np.float32]:
-        """W as float32, whose matrix product is exact within the proven bound and much faster than int32's."""
+        """W as float32, whose matrix product is exact within the proven bound and much faster than
+        int32's."""
         return self.weight.astype(np.float32)
 
     @cached_property
@@ -158,7 +173,8 @@ class Tables:
 
     @cached_property
     def expected(self) -> npt.NDArray[np.int64]:
-        """Magnitude that the table of each row expects, in `UNIT`s, larger ones counting as `LARGEST`; row 0 none."""
+        """Magnitude that the table of each row expects, in `UNIT`s, larger ones counting as
+        `LARGEST`; row 0 none."""
         sums = [int(_sizes(table.limit) @ table.counts.astype(np.int64)) for table in self.bank]
         return np.array([0, *sums[1:]]) // (TABLE_TOTAL // UNIT)
 
@@ -168,7 +184,9 @@ class Tables:
         if before is None or not self.after:
             return rows
         size = np.minimum(magnitudes(before), len(self.after))
-        found = np.where(size > 0, ROWS - 1 + size, np.maximum(rows.astype(np.int16) - self.still, 1))
+        found = np.where(
+            size > 0, ROWS - 1 + size, np.maximum(rows.astype(np.int16) - self.still, 1)
+        )
         return np.where(rows > 0, found, 0).astype(np.uint8)
 
     def residual_rows(self, z_hat: Int8Array, *, qp: int, height: int, width: int) -> RowArray:
@@ -179,5 +197,7 @@ class Tables:
         index += np.repeat(self.bias[qp], HYPER_CELL * HYPER_CELL)[:, None]
         rows: RowArray = np.clip(index >> self.shift, 0, ROWS - 1).astype(np.uint8)
         cells = rows.reshape(-1, HYPER_CELL, HYPER_CELL, cells_high, cells_wide)
-        grid: RowArray = cells.transpose(0, 3, 1, 4, 2).reshape(-1, cells_high * HYPER_CELL, cells_wide * HYPER_CELL)
+        grid: RowArray = cells.transpose(0, 3, 1, 4, 2).reshape(
+            -1, cells_high * HYPER_CELL, cells_wide * HYPER_CELL
+        )
         return grid[:, :height, :width]

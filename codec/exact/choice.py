@@ -1,7 +1,7 @@
 """Choice of exact cells, and how nearly exact, by true λ·D + R.
 
-A cell is left to the network, *drawn* (lossless pixels, rare colours of which are merged into frequent ones near them)
-or *sampled* (lossless samples in coarse steps).
+A cell is left to the network, *drawn* (lossless pixels, rare colours of which are merged into
+frequent ones near them) or *sampled* (lossless samples in coarse steps).
 """
 
 from dataclasses import dataclass, replace
@@ -39,18 +39,24 @@ Ways = npt.NDArray[np.uint8]
 
 
 def could_pay(source: Pixels, network: Outcome, goal: Goal) -> bool:
-    """Whether some cells of (H, W, 3), or all of them, could be cheaper when coded exactly than by the network."""
+    """Whether some cells of (H, W, 3), or all of them, could be cheaper when coded exactly than by
+    the network."""
     cost = lossless_cost(source, every=SCREENED_ROWS)
-    hoped_sampled = HOPE_SAMPLED * cost.sampled_bits(goal.step) + goal.price * goal.step**2 / 12 * cost.pixels
+    hoped_sampled = (
+        HOPE_SAMPLED * cost.sampled_bits(goal.step) + goal.price * goal.step**2 / 12 * cost.pixels
+    )
     repeating = cost.novel < DRAWN_NOVELTY * cost.pixels
     hoped = np.minimum(np.where(repeating, HOPE_DRAWN, 1) * cost.drawn_bits, hoped_sampled)
     given = network.cost(goal.price)
     saved = np.maximum(given - hoped, 0).sum()
-    return bool(_is_drawing(cost) or max(saved, given.sum() - hoped.sum()) > LEAST_SAVED * given.sum())
+    return bool(
+        _is_drawing(cost) or max(saved, given.sum() - hoped.sum()) > LEAST_SAVED * given.sum()
+    )
 
 
 def _is_drawing(cost: LosslessCost) -> bool:
-    """Whether a picture is small or has so much that repeats itself that only a lossless coder tells what it takes."""
+    """Whether a picture is small or has so much that repeats itself that only a lossless coder
+    tells what it takes."""
     return bool(cost.pixels.sum() <= SMALL or cost.novel.sum() < DRAWN_NOVELTY * cost.pixels.sum())
 
 
@@ -77,7 +83,9 @@ class Choice:
 
     def errors_beside(self, network: Outcome) -> float:
         """Squared errors of the whole picture."""
-        return sum(coded.errors for coded in self.coded.values()) + float(network.errors[~self.cells].sum())
+        return sum(coded.errors for coded in self.coded.values()) + float(
+            network.errors[~self.cells].sum()
+        )
 
     def cost_beside(self, network: Outcome, price: float) -> float:
         """λ·D + R of the whole picture."""
@@ -86,7 +94,7 @@ class Choice:
 
 
 class Chooser:
-    """Chooses among the ways of coding the cells of one picture, (H, W, 3), at any price of errors."""
+    """Chooses among the ways of coding the cells of one picture, (H, W, 3), at any λ."""
 
     def __init__(self, source: Pixels, search: Search, *, hidden: BoolArray | None = None) -> None:
         """`hidden`, (H, W), are pixels whose errors do not count because their alpha is 0."""
@@ -97,7 +105,8 @@ class Chooser:
     def good_enough(self, network: Outcome, goal: Goal) -> Choice:
         """A choice that meets the goal's PSNR, where `cheapest` does not.
 
-        Errors become dearer until it is met, or the whole picture is sampled just finely enough, whichever is cheaper.
+        Errors become dearer until it is met, or the whole picture is sampled just finely enough,
+        whichever is cheaper.
         """
         goal = replace(goal, floor=goal.floor + MARGIN)
         enough = self._just_enough(goal)
@@ -128,7 +137,8 @@ class Chooser:
         return self._finished(Choice(ways, {(SAMPLED, step): tried}, goal))
 
     def cheapest(self, network: Outcome, goal: Goal) -> Choice:
-        """The choice of least λ·D + R: all network, chosen by cell, all drawn or sampled, all drawn."""
+        """The choice of least λ·D + R: all network, chosen by cell, all drawn or sampled, all
+        drawn."""
         outcomes = self._outcomes(network, goal)
         plain = Choice(np.zeros_like(self.trials.drawable, dtype=np.uint8), {}, goal)
         rough = self._ways(outcomes, goal, EVERY_WAY)
@@ -138,7 +148,10 @@ class Chooser:
         is_unknown = _is_drawing(self.trials.cost)
         for allowed in ((DRAWN, SAMPLED), (DRAWN,)):
             ways = self._ways(outcomes, goal, allowed)
-            expected = sum(float(self._expected(outcomes, way).cost(goal.price)[ways == way].sum()) for way in allowed)
+            expected = sum(
+                float(self._expected(outcomes, way).cost(goal.price)[ways == way].sum())
+                for way in allowed
+            )
             is_new = not any(np.array_equal(ways, option.ways) for option in options)
             best = min(each.cost_beside(network, goal.price) for each in options)
             if is_new and (is_unknown or expected < TRIED * best):
@@ -146,7 +159,11 @@ class Chooser:
         exact = min(options[1:], key=lambda option: option.cost_beside(network, goal.price))
         finished = [plain, self._finished(exact)]
         return min(
-            finished, key=lambda option: (option.cost_beside(network, goal.price), option.errors_beside(network))
+            finished,
+            key=lambda option: (
+                option.cost_beside(network, goal.price),
+                option.errors_beside(network),
+            ),
         )
 
     def _outcomes(self, network: Outcome, goal: Goal) -> list[Outcome]:
@@ -159,7 +176,9 @@ class Chooser:
 
     def _expected(self, outcomes: list[Outcome], way: int) -> Outcome:
         """An outcome as estimates turned out so far."""
-        return replace(outcomes[way], bits=outcomes[way].bits * np.float32(self._ratios.get(way, 1.0)))
+        return replace(
+            outcomes[way], bits=outcomes[way].bits * np.float32(self._ratios.get(way, 1.0))
+        )
 
     def _ways(self, outcomes: list[Outcome], goal: Goal, allowed: tuple[int, ...]) -> Ways:
         """The cheapest way of each cell among those that are allowed, by estimate."""
@@ -172,7 +191,9 @@ class Chooser:
         for way, fineness in ((DRAWN, goal.merging), (SAMPLED, goal.step)):
             if (cells := ways == way).any():
                 bits = self.trials.hasty(way, fineness, cells).bits
-                self._ratios[way] = float(np.clip(bits / max(outcomes[way].bits[cells].sum(), 1), 0.05, 4))
+                self._ratios[way] = float(
+                    np.clip(bits / max(outcomes[way].bits[cells].sum(), 1), 0.05, 4)
+                )
 
     def _tried_ways(self, ways: Ways, outcomes: list[Outcome], goal: Goal) -> Choice:
         """The choice of given ways, with its cells coded by the hasty search."""

@@ -1,4 +1,5 @@
-"""Merging rare colours of drawn pixels into frequent ones near them, where that saves more bits than it errs."""
+"""Merging rare colours of drawn pixels into frequent ones near them, where that saves more bits
+than it errs."""
 
 from dataclasses import dataclass
 
@@ -23,7 +24,8 @@ class Palette:
     indices: Indices
     """(P,) colour of each pixel"""
     novel: BoolArray
-    """(P,) whether a pixel is novel as of `lossless_cost.novel_pixels`: what a lossless coder pays for"""
+    """(P,) whether a pixel is novel as of `lossless_cost.novel_pixels`: what a lossless coder pays
+    for"""
 
 
 def make_palette(pixels: Pixels, novel: BoolArray) -> Palette:
@@ -63,8 +65,8 @@ def count_colours(palette: Palette, held: BoolArray) -> Colours:
 def merge_colours(colours: Colours, *, distance: float) -> Pixels:
     """Colours → pixels that are held, (Q, 3), with fewer colours.
 
-    A colour becomes a more frequent one that is nearer than this squared distance, summed over channels, times the
-    share of its pixels that are novel. The most frequent colours are kept.
+    A colour becomes a more frequent one that is nearer than this squared distance, summed over
+    channels, times the share of its pixels that are novel. The most frequent colours are kept.
     """
     values = colours.palette.values
     mapped = np.arange(len(values))

@@ -10,11 +10,15 @@ from ncodec.grid import CELL
 
 
 def fill_cells(pixels: Pixels, cells: BoolArray) -> Pixels:
-    """(H, W, 3) with cells, not all of them, in the mean colours around them: what a network codes most cheaply."""
+    """(H, W, 3) with cells, not all of them, in the mean colours around them: what a network codes
+    most cheaply."""
     filled = pixels.copy()
     height, width, _ = pixels.shape
     sums = np.stack([sum_by_cell(pixels[:, :, channel]) for channel in range(3)], axis=2)
-    means = sums.astype(np.float64) / sum_by_cell(np.ones((height, width), dtype=np.float32))[:, :, None]
+    means = (
+        sums.astype(np.float64)
+        / sum_by_cell(np.ones((height, width), dtype=np.float32))[:, :, None]
+    )
     known = ~cells
     while not known.all():
         weights, total = np.zeros(cells.shape), np.zeros(means.shape)
@@ -26,7 +30,9 @@ def fill_cells(pixels: Pixels, cells: BoolArray) -> Pixels:
         means[reached] = total[reached] / weights[reached][:, None]
         known |= reached
     held = by_pixel(cells, height, width)
-    filled[held] = np.rint(means.repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width][held]).astype(np.uint8)
+    filled[held] = np.rint(
+        means.repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width][held]
+    ).astype(np.uint8)
     return filled
 
 
@@ -34,6 +40,8 @@ def _shifted(values: npt.NDArray[np.float64], step: int, axis: int) -> npt.NDArr
     """Values of the neighbour along an axis, 0 beyond the edge."""
     shifted = np.zeros_like(values)
     source, target = [slice(None)] * values.ndim, [slice(None)] * values.ndim
-    source[axis], target[axis] = (slice(None, -1), slice(1, None)) if step > 0 else (slice(1, None), slice(None, -1))
+    source[axis], target[axis] = (
+        (slice(None, -1), slice(1, None)) if step > 0 else (slice(1, None), slice(None, -1))
+    )
     shifted[tuple(target)] = values[tuple(source)]
     return shifted

@@ -38,5 +38,6 @@ class Goal:
         return int(np.clip(np.rint(np.log2(3 * MERGED_BITS / self.price)), FINEST, COARSEST))
 
     def lacks(self, errors: float, pixels: int) -> float:
-        """dB by which a picture is short, given the sum of its squared errors (means of the channels) and its size."""
+        """dB by which a picture is short, given the sum of its squared errors (means of the
+        channels) and its size."""
         return float(self.floor - 10 * np.log10(255**2 * pixels / max(errors, 1)))

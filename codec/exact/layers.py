@@ -1,7 +1,9 @@
-"""Cells of 64×64 pixels that are coded exactly, beside the networks: layers of lossless pixels ↔ bytes.
+"""Cells of 64×64 pixels that are coded exactly, beside the networks: layers of lossless pixels ↔
+bytes.
 
-A layer is a picture of the smallest box around its cells, as a lossless WebP bitstream or, where all its pixels are
-alike, as their colour. Its samples may be coarser by a step, which makes it nearly exact.
+A layer is a picture of the smallest box around its cells, as a lossless WebP bitstream or, where
+all its pixels are alike, as their colour. Its samples may be coarser by a step, which makes it
+nearly exact.
 """
 
 import zlib
@@ -44,12 +46,15 @@ class Layer:
     """multiplier of samples, 1 to 255, or of differences, 1 to 128; products beyond 255 are clipped
     """
     is_difference: bool = False
-    """whether samples are signed differences from the prediction of a frame; with a step of 1, they are modulo 256"""
+    """whether samples are signed differences from the prediction of a frame; with a step of 1, they
+    are modulo 256"""
 
 
 def box_of(cells: BoolArray, height: int, width: int) -> Place:
-    """Rows and columns of pixels of the smallest box around cells, of which there is one at least."""
-    (top, bottom), (left, right) = (np.flatnonzero(cells.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0))
+    """Rows and columns of pixels of the smallest box around cells, at least one of them."""
+    (top, bottom), (left, right) = (
+        np.flatnonzero(cells.any(axis=axis))[[0, -1]].tolist() for axis in (1, 0)
+    )
     rows = slice(CELL * top, min(CELL * (bottom + 1), height))
     return rows, slice(CELL * left, min(CELL * (right + 1), width))
 
@@ -67,8 +72,11 @@ def covered(layers: Sequence[Layer], height: int, width: int) -> BoolArray:
     return cells
 
 
-def code_layers(pixels: Pixels, cells: BoolArray, *, step: int = 1, search: Search = USUAL) -> list[Layer]:
-    """(H, W, 3) uint8 and the cells to code → layers, more than one of large pictures; samples are in steps."""
+def code_layers(
+    pixels: Pixels, cells: BoolArray, *, step: int = 1, search: Search = USUAL
+) -> list[Layer]:
+    """(H, W, 3) uint8 and the cells to code → layers, more than one of large pictures; samples are
+    in steps."""
     samples = pixels if step == 1 else np.rint(pixels / np.float32(step)).astype(np.uint8)
     return [Layer(part, _code_box(samples, part, search), step) for part in _parts(cells)]
 
@@ -78,7 +86,10 @@ def code_differences(
 ) -> list[Layer]:
     """Differences from a prediction in steps, (H, W, 3), and the cells to code → layers."""
     samples = differences.view(np.uint8)
-    return [Layer(part, _code_box(samples, part, search), step, is_difference=True) for part in _parts(cells)]
+    return [
+        Layer(part, _code_box(samples, part, search), step, is_difference=True)
+        for part in _parts(cells)
+    ]
 
 
 def _parts(cells: BoolArray) -> Iterator[BoolArray]:
@@ -147,7 +158,7 @@ def _decoded_box(layer: Layer, height: int, width: int) -> Pixels:
 
 
 def pack_layers(layers: Sequence[Layer]) -> bytes:
-    """Layers → bytes, one after the other: step:u8 map_length:varint map coded_length:varint coded."""
+    """Layers → bytes, in order: step:u8 map_length:varint map coded_length:varint coded."""
     parts = []
     for layer in layers:
         step = layer.step + DIFFERENCES * layer.is_difference
@@ -161,17 +172,24 @@ def with_length(data: bytes) -> bytes:
 
 
 def pack_map(cells: BoolArray) -> bytes:
-    """Bits of cells in raster order, first ones highest, as a zlib stream; nothing where all are held."""
+    """Bits of cells in raster order, first ones highest, as a zlib stream; nothing where all are
+    held."""
     return b"" if cells.all() else zlib.compress(np.packbits(cells).tobytes(), 9)
 
 
 def unpack_layers(
-    payload: bytes, height: int, width: int, *, taken: BoolArray | None = None, with_differences: bool = False
+    payload: bytes,
+    height: int,
+    width: int,
+    *,
+    taken: BoolArray | None = None,
+    with_differences: bool = False,
 ) -> tuple[Layer, ...]:
     """Bytes → the layers of a picture of `height` × `width`; raises FormatError.
 
-    No pixel is decoded yet. Layers share no cell, nor have they one that is `taken`; their boxes are bounded as
-    `MAX_BOX` and `MAX_COVER` say. `with_differences`, large steps are of differences.
+    No pixel is decoded yet. Layers share no cell, nor have they one that is `taken`; their boxes
+    are bounded as `MAX_BOX` and `MAX_COVER` say. `with_differences`, large steps are of
+    differences.
     """
     reader = ByteReader(payload)
     taken = np.zeros(cells_of(height, width), dtype=np.bool_) if taken is None else taken.copy()
@@ -184,17 +202,26 @@ def unpack_layers(
         step -= DIFFERENCES * is_difference
         layer = Layer(cells, reader.take(reader.varint()), step, is_difference)
         if not step or not cells.any() or (taken & cells).any():
-            msg = "expected layers of cells that share none, in steps of 1 to 255, got others: the file is damaged"
+            msg = (
+                "expected layers of cells that share none, in steps of 1 to 255, got others: the "
+                "file is damaged"
+            )
             raise FormatError(msg)
         if len(layers) == MAX_LAYERS:
-            msg = f"expected at most {MAX_LAYERS} layers of exact cells, got more: the file is damaged"
+            msg = (
+                f"expected at most {MAX_LAYERS} layers of exact cells, got more: the file is "
+                f"damaged"
+            )
             raise FormatError(msg)
         taken |= cells
         rows, columns = box_of(cells, height, width)
         box = (rows.stop - rows.start) * (columns.stop - columns.start)
         area += box
         if box > MAX_BOX or area > MAX_COVER * height * width:
-            msg = f"expected layers of at most {MAX_BOX} pixels that cover a picture {MAX_COVER} times, got larger ones"
+            msg = (
+                f"expected layers of at most {MAX_BOX} pixels that cover a picture {MAX_COVER} "
+                f"times, got larger ones"
+            )
             raise FormatError(msg)
         layers.append(layer)
     return tuple(layers)

@@ -24,16 +24,19 @@ class LosslessCost:
     drawn_bits: FloatArray
     """about the bits if pixels mostly equal their neighbours, as in drawings"""
     errors: FloatArray
-    """(3, ⌈H/64⌉, ⌈W/64⌉) mean magnitude of what a prediction from neighbours misses, of G, R − G and B − G"""
+    """(3, ⌈H/64⌉, ⌈W/64⌉) mean magnitude of what a prediction from neighbours misses, of G, R − G
+    and B − G"""
 
     def sampled_bits(self, step: int = 1) -> FloatArray:
-        """About the bits of each cell with samples in steps if neighbours differ, as in photographs."""
+        """About the bits of each cell with samples in steps if neighbours differ, as in
+        photographs."""
         mean = self.errors / np.float32(step)
         bits: FloatArray = self.pixels * np.log2(1 + np.float32(_NATURAL) * mean).sum(axis=0)
         return bits
 
     def bits(self, step: int = 1) -> FloatArray:
-        """About the bits of each cell with samples in steps, as in drawings or photographs, whichever are fewer."""
+        """About the bits of each cell with samples in steps, as in drawings or photographs,
+        whichever are fewer."""
         return np.minimum(self.sampled_bits(step), self.drawn_bits)
 
 
@@ -56,8 +59,11 @@ def _equal(first: Pixels, second: Pixels) -> BoolArray:
     return same
 
 
-def sum_by_cell(values: npt.NDArray[np.generic], *, side: int = CELL, across: int = CELL) -> FloatArray:
-    """(…, H, W) → (…, ⌈H/side⌉, ⌈W/across⌉) sums over cells of `side` rows and `across` columns of values."""
+def sum_by_cell(
+    values: npt.NDArray[np.generic], *, side: int = CELL, across: int = CELL
+) -> FloatArray:
+    """(…, H, W) → (…, ⌈H/side⌉, ⌈W/across⌉) sums over cells of `side` rows and `across` columns of
+    values."""
     rows = np.add.reduceat(values, np.arange(0, values.shape[-2], side), axis=-2, dtype=np.float32)
     sums: FloatArray = np.add.reduceat(rows, np.arange(0, values.shape[-1], across), axis=-1)
     return sums
@@ -81,7 +87,9 @@ def lossless_cost(pixels: Pixels, *, every: int = 1) -> LosslessCost:
     novel_count = sum_by_cell(novel, side=side)
     drawn = (NOVEL_BITS - PLAIN_BITS) * novel_count
     drawn += (CHOSEN_BITS - PLAIN_BITS) * sum_by_cell(chosen, side=side) + PLAIN_BITS * count
-    missed = np.stack([_missed(*planes) for planes in zip(*map(_planes, (now, left, above, corner)), strict=True)])
+    missed = np.stack(
+        [_missed(*planes) for planes in zip(*map(_planes, (now, left, above, corner)), strict=True)]
+    )
     errors = sum_by_cell(missed, side=side) / count
     return LosslessCost(count * scale, novel_count * scale, drawn * scale, errors)
 

@@ -13,7 +13,8 @@ from ncodec.grid import HYPER_CELL, PATCH
 ROUGH_BITS = 4.5
 """bits assumed for a nonzero residual; few take more"""
 BLOT, UNSEEN = 3.0, 4.0
-"""extra weight of squared errors beyond those of a flat block, and least mean square of a flat block"""
+"""extra weight of squared errors beyond those of a flat block, and least mean square of a flat
+block"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +38,11 @@ class Outcome:
 
 
 class NetworkOutcome:
-    """Outcome of the network's coding of a picture, (H, W, 3) as shown; bits are counted on demand."""
+    """Outcome of the network's coding of a picture, (H, W, 3); bits are counted on demand."""
 
-    def __init__(self, source: Pixels, shown: Pixels, symbols: Symbols, tables: Tables, *, qp: int) -> None:
+    def __init__(
+        self, source: Pixels, shown: Pixels, symbols: Symbols, tables: Tables, *, qp: int
+    ) -> None:
         self.errors, self.blots = errors_of(source, shown)
         self._symbols = symbols
         self._tables = tables
@@ -53,7 +56,9 @@ class NetworkOutcome:
 
     def precisely(self) -> Outcome:
         """With the bits of its tables."""
-        return Outcome(self.errors, bits_by_cell(self._symbols, self._tables, qp=self._qp), self.blots)
+        return Outcome(
+            self.errors, bits_by_cell(self._symbols, self._tables, qp=self._qp), self.blots
+        )
 
 
 def errors_of(source: Pixels, shown: Pixels) -> tuple[FloatArray, FloatArray]:
@@ -65,7 +70,9 @@ def errors_of(source: Pixels, shown: Pixels) -> tuple[FloatArray, FloatArray]:
     squares = np.multiply(difference, difference, dtype=np.int32).reshape(len(source), -1)
     errors = sum_by_cell(squares, side=PATCH, across=3 * PATCH) / np.float32(3)
     beyond = np.maximum(errors - _flat_errors(source), 0)
-    cells, blots = (sum_by_cell(each, side=HYPER_CELL, across=HYPER_CELL) for each in (errors, beyond))
+    cells, blots = (
+        sum_by_cell(each, side=HYPER_CELL, across=HYPER_CELL) for each in (errors, beyond)
+    )
     return cells, BLOT * blots
 
 
@@ -75,11 +82,13 @@ def shown_where(hidden: BoolArray | None, source: Pixels, shown: Pixels) -> Pixe
 
 
 def _flat_errors(source: Pixels) -> FloatArray:
-    """(H, W, 3) → (⌈H/16⌉, ⌈W/16⌉) squared errors of flat blocks by green, at least `UNSEEN` a pixel."""
+    """(H, W, 3) → (⌈H/16⌉, ⌈W/16⌉) squared errors of flat blocks by green, at least `UNSEEN` a
+    pixel."""
     green = source[::2, ::2, 1].astype(np.int32)
     half = PATCH // 2
     count, total, squares = (
-        sum_by_cell(values, side=half, across=half) for values in (np.ones_like(green), green, np.square(green))
+        sum_by_cell(values, side=half, across=half)
+        for values in (np.ones_like(green), green, np.square(green))
     )
     errors: FloatArray = 4 * np.maximum(squares - np.square(total) / count, UNSEEN * count)
     return errors

@@ -6,7 +6,14 @@ from functools import cached_property
 import numpy as np
 
 from ncodec.arrays import BoolArray, FloatArray, Pixels
-from ncodec.exact.colours import Colours, Indices, Palette, count_colours, make_palette, merge_colours
+from ncodec.exact.colours import (
+    Colours,
+    Indices,
+    Palette,
+    count_colours,
+    make_palette,
+    merge_colours,
+)
 from ncodec.exact.goal import COARSEST, FINEST, Goal
 from ncodec.exact.layers import Layer, by_pixel, code_layers, pack_layers
 from ncodec.exact.lossless_cost import LosslessCost, lossless_cost, novel_pixels
@@ -20,13 +27,15 @@ HASTY = Search(method=2, quality=50)
 LARGE = 2**18
 """pixels of a picture from which trials are spared"""
 PATIENCE, LARGE_PATIENCE = 3, 1
-"""mergings in a row that may be worse than the best one before a search ends, and the first one of a large picture"""
+"""mergings in a row that may be worse than the best one before a search ends, and the first one of
+a large picture"""
 LAYER_BITS = 8 * 12
 """bits of a layer beside its pixels: chunk, map and lengths"""
 MAX_COLOURS, PIXELS_PER_COLOUR = 2**14, 3
 """most colours, and fewest pixels of each on average, of a drawing whose colours merge"""
 DRAWN_NOVELTY = 0.5
-"""share of the pixels of a cell or a picture that may be novel, below which it is a drawing anyway"""
+"""share of the pixels of a cell or a picture that may be novel, below which it is a drawing anyway
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +69,8 @@ class CellTrials:
         self._counted: dict[bytes, Colours] = {}
         """by cells"""
         self._lean, self._patience = 0, PATIENCE if self.pixels <= LARGE else LARGE_PATIENCE
-        """colour merging search: its start minus `goal.merging`, and worse trials in a row that it bears"""
+        """colour merging search: its start minus `goal.merging`, and worse trials in a row that it
+        bears"""
 
     @cached_property
     def _novel(self) -> BoolArray:
@@ -75,7 +85,9 @@ class CellTrials:
     def drawable(self) -> BoolArray:
         """(⌈H/64⌉, ⌈W/64⌉) cells whose colours can be merged."""
         cost = self.cost
-        drawable: BoolArray = (cost.drawn_bits <= cost.bits()) | (cost.novel < DRAWN_NOVELTY * cost.pixels)
+        drawable: BoolArray = (cost.drawn_bits <= cost.bits()) | (
+            cost.novel < DRAWN_NOVELTY * cost.pixels
+        )
         return drawable
 
     @property
@@ -93,7 +105,8 @@ class CellTrials:
         return self._code(DRAWN, goal.merging, cells, self.search).layers
 
     def best_merging(self, cells: BoolArray, goal: Goal) -> int:
-        """With how many merged colours drawn cells are cheapest: downhill from the best of the last search."""
+        """With how many merged colours drawn cells are cheapest: downhill from the best of the last
+        search."""
         if not self._can_merge(cells):
             return FINEST
         costs: dict[int, tuple[float, float]] = {}
@@ -127,7 +140,9 @@ class CellTrials:
     def final(self, tried: Coded, way: int, fineness: int) -> Coded:
         """Cells of a trial coded by the full search, if that is smaller."""
         cells = np.logical_or.reduce([layer.cells for layer in tried.layers])
-        return min(tried, self._code(way, fineness, cells, self.search), key=lambda coded: coded.bits)
+        return min(
+            tried, self._code(way, fineness, cells, self.search), key=lambda coded: coded.bits
+        )
 
     def _code(self, way: int, fineness: int, cells: BoolArray, search: Search) -> Coded:
         if way == SAMPLED:
@@ -154,7 +169,9 @@ class CellTrials:
     def _palette(self) -> tuple[Indices, Palette]:
         """Places of drawable pixels in the picture, (P,), and their colours."""
         places = np.flatnonzero(by_pixel(self.drawable, *self.source.shape[:2]))
-        return places, make_palette(self.source.reshape(-1, 3)[places], self._novel.reshape(-1)[places])
+        return places, make_palette(
+            self.source.reshape(-1, 3)[places], self._novel.reshape(-1)[places]
+        )
 
     def _colours(self, cells: BoolArray) -> Colours:
         """Colours of the drawable pixels in cells."""
@@ -168,4 +185,8 @@ class CellTrials:
 
 def sampled(pixels: Pixels, step: int) -> Pixels:
     """Pixels as they come back from samples in steps."""
-    return pixels if step == 1 else np.minimum(np.rint(pixels / np.float32(step)) * step, 255).astype(np.uint8)
+    return (
+        pixels
+        if step == 1
+        else np.minimum(np.rint(pixels / np.float32(step)) * step, 255).astype(np.uint8)
+    )

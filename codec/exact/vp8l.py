@@ -51,9 +51,13 @@ def pack_vp8l(pixels: Pixels, *, search: Search = USUAL) -> bytes:
 
 
 def unpack_vp8l(data: bytes, height: int, width: int) -> Pixels:
-    """Bitstream → (height, width, 3); raises FormatError for damage and, before it decodes a pixel, another size."""
+    """Bitstream → (height, width, 3); raises FormatError for damage and, before it decodes a pixel,
+    another size."""
     if size_of_vp8l(data) != (height, width):
-        msg = f"expected a lossless WebP bitstream of {width}×{height} pixels, got another: the file is damaged"
+        msg = (
+            f"expected a lossless WebP bitstream of {width}×{height} pixels, got another: the file "
+            f"is damaged"
+        )
         raise FormatError(msg)
     padded = data + bytes(len(data) % 2)
     riff = _RIFF.pack(b"RIFF", len(padded) + _ABOUT_RIFF, b"WEBP", b"VP8L", len(data)) + padded
@@ -61,7 +65,10 @@ def unpack_vp8l(data: bytes, height: int, width: int) -> Pixels:
         with Image.open(io.BytesIO(riff), formats=["WEBP"]) as image:
             return np.asarray(image.convert("RGB"))
     except Exception as error:  # whatever a reader throws at damaged data
-        msg = f"expected a whole lossless WebP bitstream, got one that cannot be read ({type(error).__name__})"
+        msg = (
+            f"expected a whole lossless WebP bitstream, got one that cannot be read "
+            f"({type(error).__name__})"
+        )
         raise FormatError(msg) from error
 
 

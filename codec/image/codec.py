@@ -56,7 +56,8 @@ class ImageCodec(TiledNetworks):
         """RDOQ: (H, W, 3) uint8 and its initial symbols, if made already → symbols of lower λ·D +
         R.
 
-        What of errors counts is a form of `ncodec.image.error_weights`; errors in exact cells do not.
+        What of errors counts is a form of `ncodec.image.error_weights`; errors in exact cells do
+        not.
         """
         initial = initial or self.quantize(pixels, qp=qp)
         if initial.symbols.exact is not None:
@@ -64,7 +65,9 @@ class ImageCodec(TiledNetworks):
             pixels = np.where(held[:, :, None], initial.pixels, pixels)
         search = search_of(effort, qp=qp)
         high, wide = (PATCH * side for side in initial.symbols.residual.shape[1:])
-        padded = np.pad(pixels, ((0, high - pixels.shape[0]), (0, wide - pixels.shape[1]), (0, 0)), mode="edge")
+        padded = np.pad(
+            pixels, ((0, high - pixels.shape[0]), (0, wide - pixels.shape[1]), (0, 0)), mode="edge"
+        )
         return refine(
             padded,
             initial,
@@ -86,7 +89,8 @@ class ImageCodec(TiledNetworks):
         return effort if self.searchable and height * width <= LARGE_PICTURE else 0
 
     def effort_for(self, picture: Picture, effort: int | None) -> int:
-        """The effort that is asked for, or what a picture gets otherwise: none where it would take much memory.
+        """The effort that is asked for, or what a picture gets otherwise: none where it would take
+        much memory.
 
         Raises InputError for what is none, ModelError for a model without slopes.
         """
@@ -95,18 +99,22 @@ class ImageCodec(TiledNetworks):
         check_effort(effort)
         if effort and not self.searchable:
             msg = (
-                f"model {self.model.name} has no {RD_GRADIENT_FILE}, because it is not for PSNR or was exported by an "
+                f"model {self.model.name} has no {RD_GRADIENT_FILE}, because it is not for PSNR or "
+                f"was exported by an "
             )
             msg += f"earlier version: expected an effort of 0, got {effort}"
             raise ModelError(msg)
         return effort
 
-    def encode(self, picture: Picture, *, qp: int, effort: int = 0, progress: Progress = no_progress) -> Encoded:
-        """Picture → file bytes at a qp of 0 to 63; an effort of 1 to 9 searches longer and longer for better ones.
+    def encode(
+        self, picture: Picture, *, qp: int, effort: int = 0, progress: Progress = no_progress
+    ) -> Encoded:
+        """Picture → file bytes at a qp of 0 to 63; an effort of 1 to 9 searches longer and longer
+        for better ones.
 
-        Cells that the network codes worse than a lossless coder, by true cost, are coded exactly or nearly so.
-        `progress` is called with the steps done and their number. Raises InputError for a qp or an effort out of range,
-        ModelError for an effort where the model has no gradients.
+        Cells that the network codes worse than a lossless coder, by true cost, are coded exactly or
+        nearly so. `progress` is called with the steps done and their number. Raises InputError for
+        a qp or an effort out of range, ModelError for an effort where the model has no gradients.
         """
         if not isinstance(qp, Integral) or qp not in range(QP_COUNT):
             msg = f"expected a qp of 0 to {QP_COUNT - 1}, got {qp}"
@@ -118,10 +126,14 @@ class ImageCodec(TiledNetworks):
         plan = self.plan(picture, partial(self.goal, effort=effort), qp=qp, with_latent=effort > 0)
         cells = covered(plan.layers, picture.height, picture.width)
         if cells.all():
-            return encode_layers(picture, plan.layers, qp=qp, lossless=is_lossless(source, plan.layers))
+            return encode_layers(
+                picture, plan.layers, qp=qp, lossless=is_lossless(source, plan.layers)
+            )
         symbols, qp = plan.initial.symbols, plan.qp
         if effort:
-            symbols = self.refine(picture.pixels, plan.initial, qp=qp, effort=effort, progress=progress)
+            symbols = self.refine(
+                picture.pixels, plan.initial, qp=qp, effort=effort, progress=progress
+            )
         payload = pack_symbols(symbols, self.model.tables, qp=qp)
         header = Header(self.model.id, picture.width, picture.height, qp, flags_of(picture))
         if header.latent_size != symbols.residual.shape[1:]:
@@ -131,7 +143,11 @@ class ImageCodec(TiledNetworks):
 
     def goal(self, qp: int, *, effort: int = 0) -> Goal:
         """Goal of a picture at a QP: λ, floor and search of the lossless coder."""
-        return replace(self.price(qp), floor=self.model.floor(qp), search=THOROUGH if effort == MAX_EFFORT else USUAL)
+        return replace(
+            self.price(qp),
+            floor=self.model.floor(qp),
+            search=THOROUGH if effort == MAX_EFFORT else USUAL,
+        )
 
     def price(self, qp: int) -> Goal:
         """Goal of a frame at a QP: λ without a floor."""
@@ -148,10 +164,13 @@ class ImageCodec(TiledNetworks):
     ) -> Plan:
         """Choose exact cells, QP and initial symbols of a picture, given the goal of each QP.
 
-        The latent is of whole cells where that is better, if the picture `can_extend` beyond its edges.
+        The latent is of whole cells where that is better, if the picture `can_extend` beyond its
+        edges.
         """
 
-        def quantized(pixels: Pixels, *, qp: int, exact: BoolArray | None, whole: bool) -> RenderedSymbols:
+        def quantized(
+            pixels: Pixels, *, qp: int, exact: BoolArray | None, whole: bool
+        ) -> RenderedSymbols:
             return self.quantize(pixels, qp=qp, exact=exact, whole=whole, with_latent=with_latent)
 
         return Planner(picture, goals, self.model.tables, quantized).plan(qp, can_extend=can_extend)
@@ -161,7 +180,8 @@ class ImageCodec(TiledNetworks):
         return self.decode_container(unpack(data))
 
     def decode_container(self, container: Container) -> Picture:
-        """A file taken apart → picture; raises FormatError for damage, ModelError for another model's file."""
+        """A file taken apart → picture; raises FormatError for damage, ModelError for another
+        model's file."""
         header = container.header
         if header.model_id == NO_MODEL:
             return decode_exact(container)
@@ -176,7 +196,8 @@ class ImageCodec(TiledNetworks):
 
 
 def lagrangian(model: Model, *, qp: int) -> float:
-    """λ, bits that a unit of squared error (mean of the channels) is worth at a qp, as the model was trained."""
+    """λ, bits that a unit of squared error (mean of the channels) is worth at a qp, as the model
+    was trained."""
     ranges = model.architecture.get("codec", model.architecture)
     least, most = float(ranges["lambda_min"]), float(ranges["lambda_max"])
     return float(least * (most / least) ** (qp / (QP_COUNT - 1)))

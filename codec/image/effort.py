@@ -31,7 +31,9 @@ class Search:
     def updates(self, pass_number: int) -> int:
         """Most symbols over a place that change in a pass; passes count from 0."""
         done, last = (
-            (pass_number, self.first - 1) if pass_number < self.first else (pass_number - self.first, self.second - 1)
+            (pass_number, self.first - 1)
+            if pass_number < self.first
+            else (pass_number - self.first, self.second - 1)
         )
         return self.most if done == 0 else round(self.most + (1 - self.most) * done / last)
 

@@ -1,6 +1,7 @@
 """Error weights of RDOQ: quadratic forms of the errors in a cell of 4×4 pixels.
 
-A form is (48, 48) float32, a symmetric matrix over channel, row and column: errors e of a cell cost eᵀ·form·e.
+A form is (48, 48) float32, a symmetric matrix over channel, row and column: errors e of a cell cost
+eᵀ·form·e.
 """
 
 from collections.abc import Sequence
@@ -22,7 +23,8 @@ _MEANS = (_SQUARES[:, None] == _SQUARES) / 4
 
 
 def _form(*parts: tuple[Sequence[float], npt.NDArray[np.float64]]) -> FloatArray:
-    """The sum of the squares of planes, each so much of R, G and B, of which a projection (16, 16) is seen."""
+    """The sum of the squares of planes, each so much of R, G and B, of which a projection (16, 16)
+    is seen."""
     planes = (np.kron(np.outer(weights, weights), seen) for weights, seen in parts)
     form: FloatArray = sum(planes, start=np.zeros((48, 48))).astype(np.float32)
     return form
@@ -31,5 +33,5 @@ def _form(*parts: tuple[Sequence[float], npt.NDArray[np.float64]]) -> FloatArray
 RGB: FloatArray = np.eye(48, dtype=np.float32) / np.float32(3)
 """the mean square of R, G and B"""
 SUBSAMPLED: FloatArray = _form((YCBCR[0], _EACH), (YCBCR[1], _MEANS), (YCBCR[2], _MEANS))
-"""the sum of the mean squares of Y, Cb and Cr in 4:2:0: frames are trained and measured so, because their sources have
-no more of colour"""
+"""the sum of the mean squares of Y, Cb and Cr in 4:2:0: frames are trained and measured so, because
+their sources have no more of colour"""

@@ -52,8 +52,11 @@ def pack_extras(picture: Picture, layers: Sequence[Layer] = ()) -> dict[Tag, byt
     return extras
 
 
-def encode_layers(picture: Picture, layers: Sequence[Layer], *, qp: int, lossless: bool = False) -> Encoded:
-    """A file whose cells are all exact, in these layers; `lossless` states that its pixels are those of the picture."""
+def encode_layers(
+    picture: Picture, layers: Sequence[Layer], *, qp: int, lossless: bool = False
+) -> Encoded:
+    """A file whose cells are all exact, in these layers; `lossless` states that its pixels are
+    those of the picture."""
     flags = flags_of(picture) | (Flag.LOSSLESS if lossless else Flag(0))
     header = Header(NO_MODEL, picture.width, picture.height, qp, flags)
     data = pack(Container(header, b"", pack_extras(picture, layers)))
@@ -78,27 +81,36 @@ def plain_layers(pixels: Pixels) -> tuple[Layer, ...] | None:
 def encode_lossless(picture: Picture, *, qp: int, search: Search = USUAL) -> Encoded:
     """A file that gives every pixel back as it is."""
     every = np.ones(cells_of(picture.height, picture.width), dtype=np.bool_)
-    return encode_layers(picture, code_layers(picture.pixels, every, search=search), qp=qp, lossless=True)
+    return encode_layers(
+        picture, code_layers(picture.pixels, every, search=search), qp=qp, lossless=True
+    )
 
 
 def read_layers(container: Container) -> tuple[Layer, ...]:
-    """The layers of exact cells of a file; raises FormatError, also where a model is missing or one too many."""
+    """The layers of exact cells of a file; raises FormatError, also where a model is missing or one
+    too many."""
     header = container.header
     layers = unpack_layers(container.extras.get(Tag.EXACT, b""), header.height, header.width)
     whole = bool(covered(layers, header.height, header.width).all())
     if whole != (header.model_id == NO_MODEL) or (whole and container.symbols):
-        msg = "expected symbols of a model for all cells but exact ones, got otherwise: the file is damaged"
+        msg = (
+            "expected symbols of a model for all cells but exact ones, got otherwise: the file is "
+            "damaged"
+        )
         raise FormatError(msg)
     return layers
 
 
 def read_symbols(container: Container, model: Model) -> Symbols:
-    """The symbols of a file, without running a network; raises FormatError where they are not whole."""
+    """The symbols of a file, without running a network; raises FormatError where they are not
+    whole."""
     header = container.header
     high, wide = header.latent_size
     exact = covered(read_layers(container), header.height, header.width)
     known = exact if exact.any() else None
-    return unpack_symbols(container.symbols, model.tables, qp=header.qp, height=high, width=wide, exact=known)
+    return unpack_symbols(
+        container.symbols, model.tables, qp=header.qp, height=high, width=wide, exact=known
+    )
 
 
 def decode_exact(container: Container) -> Picture:
@@ -116,7 +128,9 @@ def picture_of(container: Container, pixels: Pixels) -> Picture:
     extras, grey = container.extras, bool(container.header.flags & Flag.GREY)
     alpha = read_alpha(container)
     delivered = as_delivered(pixels, grey=grey)
-    return Picture(delivered, grey, alpha, extras.get(Tag.ICC), extras.get(Tag.EXIF), extras.get(Tag.XMP))
+    return Picture(
+        delivered, grey, alpha, extras.get(Tag.ICC), extras.get(Tag.EXIF), extras.get(Tag.XMP)
+    )
 
 
 def pack_alpha(alpha: Pixels) -> bytes:
@@ -130,21 +144,28 @@ def pack_alpha(alpha: Pixels) -> bytes:
 
 
 def read_alpha(container: Container) -> Pixels | None:
-    """The alpha plane of a file, (H, W), if it has one; raises FormatError where it cannot be read."""
+    """The alpha plane of a file, (H, W), or None; raises FormatError for damage."""
     header, coded = container.header, container.extras.get(Tag.ALPHA)
     if coded is None:
         return None
     if container.version > 1 and not coded.startswith(PNG_SIGNATURE):
         return np.ascontiguousarray(unpack_vp8l(coded, header.height, header.width)[:, :, 1])
     try:
-        # Unlike `Image.open`, this asks no global limit: the size is compared before a pixel is decoded.
+        # Unlike `Image.open`, this asks no global limit: the size is compared before a pixel is
+        # decoded.
         with PngImagePlugin.PngImageFile(io.BytesIO(coded)) as plane:
             if plane.size != (header.width, header.height) or plane.mode != "L":
-                msg = f"expected an alpha plane of {header.width}×{header.height}, got {plane.size} {plane.mode}"
+                msg = (
+                    f"expected an alpha plane of {header.width}×{header.height}, got {plane.size} "
+                    f"{plane.mode}"
+                )
                 raise FormatError(msg)
             return np.asarray(plane)
     except FormatError:
         raise
     except Exception as error:  # whatever a PNG reader throws at damaged data
-        msg = f"expected an alpha plane that is a whole PNG, got one that cannot be read ({type(error).__name__})"
+        msg = (
+            f"expected an alpha plane that is a whole PNG, got one that cannot be read "
+            f"({type(error).__name__})"
+        )
         raise FormatError(msg) from error

@@ -60,7 +60,9 @@ class Plan:
 class Quantizer(Protocol):
     """Drafts pixels, (H, W, 3), beside `exact` cells; `whole` extends the latent to whole cells."""
 
-    def __call__(self, pixels: Pixels, *, qp: int, exact: BoolArray | None, whole: bool) -> RenderedSymbols:
+    def __call__(
+        self, pixels: Pixels, *, qp: int, exact: BoolArray | None, whole: bool
+    ) -> RenderedSymbols:
         """The initial symbols at a QP."""
 
 
@@ -95,18 +97,28 @@ class _Rated:
     def errors(self) -> float:
         """Squared errors, means of the channels."""
         errors = self.network.outcome.errors
-        return float(np.sum(errors)) if self.choice is None else self.choice.errors_beside(self.network.precise)
+        return (
+            float(np.sum(errors))
+            if self.choice is None
+            else self.choice.errors_beside(self.network.precise)
+        )
 
     def cost(self, price: float) -> float:
         """λ·D + R, blots included."""
         outcome = self.network.precise
-        return float(outcome.cost(price).sum()) if self.choice is None else self.choice.cost_beside(outcome, price)
+        return (
+            float(outcome.cost(price).sum())
+            if self.choice is None
+            else self.choice.cost_beside(outcome, price)
+        )
 
 
 class Planner:
     """Plans one picture for the goals of a model, which are of a qp each."""
 
-    def __init__(self, picture: Picture, goals: Callable[[int], Goal], tables: Tables, quantizer: Quantizer) -> None:
+    def __init__(
+        self, picture: Picture, goals: Callable[[int], Goal], tables: Tables, quantizer: Quantizer
+    ) -> None:
         self.picture = picture
         self._goals = goals
         self._tables = tables
@@ -118,7 +130,8 @@ class Planner:
         self._chooser = Chooser(picture.pixels, goals(0).search, hidden=self._hidden)
 
     def plan(self, qp: int, *, can_extend: bool) -> Plan:
-        """The cheapest plan for a qp where that meets its goal, else one for a higher qp, or with more exact cells.
+        """The cheapest plan for a qp where that meets its goal, else one for a higher qp, or with
+        more exact cells.
 
         The picture may be extended to whole cells where it `can_extend`.
         """
@@ -151,7 +164,8 @@ class Planner:
         if self._pixels > TINY:
             network = self._network(source, qp=qp)
         else:
-            # Networks are far from even over qps on a picture that is smaller than what they see at once.
+            # Networks are far from even over qps on a picture that is smaller than what they see at
+            # once.
             tried = (self._network(source, qp=each) for each in TRIED_QPS)
             network = min(tried, key=lambda each: each.plan.cost(goal.price))
         if not could_pay(source, network.outcome.roughly(), goal):
@@ -161,7 +175,9 @@ class Planner:
             extended = self._network(source, qp=network.qp, whole=True)
             network = min(network, extended, key=lambda each: each.precise.cost(goal.price).sum())
         choice = self._chooser.cheapest(network.precise, goal)
-        return network, min(network.plan, self._with(choice, network), key=lambda rated: rated.cost(goal.price))
+        return network, min(
+            network.plan, self._with(choice, network), key=lambda rated: rated.cost(goal.price)
+        )
 
     def _with(self, choice: Choice, network: _Network) -> _Rated:
         """The plan of chosen exact cells, and perhaps a few more."""
@@ -177,13 +193,19 @@ class Planner:
 
     def _beside(self, exact: BoolArray, network: _Network) -> _Network:
         """The network's coding with these cells exact."""
-        is_whole = network.initial.symbols.residual.shape[1:] != patches_of(self.picture.height, self.picture.width)
+        is_whole = network.initial.symbols.residual.shape[1:] != patches_of(
+            self.picture.height, self.picture.width
+        )
         filled = fill_cells(self.picture.pixels, exact)
         return self._network(filled, qp=network.qp, exact=exact, whole=is_whole)
 
-    def _network(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None, whole: bool = False) -> _Network:
+    def _network(
+        self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None, whole: bool = False
+    ) -> _Network:
         initial = self._draft(pixels, qp=qp, exact=exact, whole=whole)
-        shown = shown_where(self._hidden, self.picture.pixels, as_delivered(initial.pixels, grey=self.picture.grey))
+        shown = shown_where(
+            self._hidden, self.picture.pixels, as_delivered(initial.pixels, grey=self.picture.grey)
+        )
         outcome = NetworkOutcome(self.picture.pixels, shown, initial.symbols, self._tables, qp=qp)
         return _Network(qp, initial, outcome)
 

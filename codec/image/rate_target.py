@@ -50,7 +50,9 @@ class Target:
     """least PSNR over RGB, in dB"""
 
     def __post_init__(self) -> None:
-        given = [name for name in ("quality", "size", "bpp", "psnr") if getattr(self, name) is not None]
+        given = [
+            name for name in ("quality", "size", "bpp", "psnr") if getattr(self, name) is not None
+        ]
         if len(given) != 1:
             msg = f"expected one of quality, size, bpp and psnr, got {', '.join(given) or 'none'}"
             raise InputError(msg)
@@ -64,13 +66,19 @@ class Target:
 
 
 def encode_to(
-    codec: ImageCodec, picture: Picture, target: Target, *, effort: int | None = None, progress: Progress = no_progress
+    codec: ImageCodec,
+    picture: Picture,
+    target: Target,
+    *,
+    effort: int | None = None,
+    progress: Progress = no_progress,
 ) -> Encoded:
-    """Picture → file bytes that meet a target, with the effort of `ImageCodec.effort_for` where none is given.
+    """Picture → file bytes that meet a target, with the effort of `ImageCodec.effort_for` where
+    none is given.
 
-    Of files that are small enough it is the best picture, of those that are good enough the smallest file; a lossless
-    one is among them. `progress` is told how many steps of how many are done. Raises InputError for a picture too large
-    and where no file is small enough.
+    Of files that are small enough it is the best picture, of those that are good enough the
+    smallest file; a lossless one is among them. `progress` is told how many steps of how many are
+    done. Raises InputError for a picture too large and where no file is small enough.
     """
     looking = codec.effort_for(picture, effort)
     if max(picture.height, picture.width) > MAX_SIDE:
@@ -80,17 +88,23 @@ def encode_to(
     if target.quality == LOSSLESS:
         return lossless()
     if target.quality is not None:
-        return codec.encode(picture, qp=quality_to_qp(float(target.quality)), effort=looking, progress=progress)
+        return codec.encode(
+            picture, qp=quality_to_qp(float(target.quality)), effort=looking, progress=progress
+        )
     trials = _Trials(codec, picture, effort=looking, progress=progress)
     if target.psnr is not None:
         return _least_with_psnr(trials, target.psnr, lossless)
     pixels = picture.height * picture.width
-    limit = target.size if target.size is not None else int(min(target.bpp or 0, MAX_BPP) * pixels / 8)
+    limit = (
+        target.size if target.size is not None else int(min(target.bpp or 0, MAX_BPP) * pixels / 8)
+    )
     return _best_within(trials, limit, lossless)
 
 
 def _lossless(picture: Picture, effort: int) -> Encoded:
-    return encode_lossless(picture, qp=QP_COUNT - 1, search=THOROUGH if effort == MAX_EFFORT else USUAL)
+    return encode_lossless(
+        picture, qp=QP_COUNT - 1, search=THOROUGH if effort == MAX_EFFORT else USUAL
+    )
 
 
 @dataclass(frozen=True)
@@ -113,7 +127,11 @@ class _Measure:
         for trial in count():
             if high - low <= 1:
                 break
-            guess = self._guess(low, high, wanted, offsets) if trial < MAX_GUESSES else (low + high) // 2
+            guess = (
+                self._guess(low, high, wanted, offsets)
+                if trial < MAX_GUESSES
+                else (low + high) // 2
+            )
             found = self.value(guess)
             if not trial:
                 # An effort changes all values about alike.
@@ -141,12 +159,14 @@ class _Measure:
         return offsets
 
     def _guess(self, low: int, high: int, wanted: float, offsets: dict[int, float]) -> int:
-        """Where the value is expected to be the last that is at most the wanted one, between two qps."""
+        """Where the value is expected to be the last that is at most the wanted one, between two
+        qps."""
         reached = [qp for qp in range(low + 1, high) if self._predicted(qp, offsets) <= wanted]
         return reached[-1] if reached else low + 1
 
     def _predicted(self, qp: int, offsets: dict[int, float]) -> float:
-        """The expected value, corrected by what values were found beyond the expected ones at some qps."""
+        """The expected value, corrected by what values were found beyond the expected ones at some
+        qps."""
         known = sorted(offsets)
         if not known:
             return self.expected(qp)
@@ -160,7 +180,9 @@ class _Measure:
 class _Trials:
     """Files of a picture at qps, each made once, and what a sample of it lets expect of others."""
 
-    def __init__(self, codec: ImageCodec, picture: Picture, *, effort: int, progress: Progress) -> None:
+    def __init__(
+        self, codec: ImageCodec, picture: Picture, *, effort: int, progress: Progress
+    ) -> None:
         self.picture = picture
         self._effort = effort
         self._watch = progress
@@ -229,13 +251,18 @@ class _Trials:
 
 
 def sample_of(pixels: Pixels) -> Pixels:
-    """(H, W, 3) → pieces of it in a row, enough to tell how its size and errors change with the qp."""
+    """(H, W, 3) → pieces of it in a row, a sample of its size and errors at any QP."""
     high, wide = (side // SAMPLE_SIDE for side in pixels.shape[:2])
     if high * wide <= SAMPLE_PIECES:
         return pixels
     chosen = np.linspace(0, high * wide - 1, SAMPLE_PIECES + 2).astype(int)[1:-1]
-    corners = [(SAMPLE_SIDE * row, SAMPLE_SIDE * column) for row, column in (divmod(each, wide) for each in chosen)]
-    return np.concatenate([pixels[y : y + SAMPLE_SIDE, x : x + SAMPLE_SIDE] for y, x in corners], axis=1)
+    corners = [
+        (SAMPLE_SIDE * row, SAMPLE_SIDE * column)
+        for row, column in (divmod(each, wide) for each in chosen)
+    ]
+    return np.concatenate(
+        [pixels[y : y + SAMPLE_SIDE, x : x + SAMPLE_SIDE] for y, x in corners], axis=1
+    )
 
 
 def _best_within(trials: _Trials, limit: int, lossless: Callable[[], Encoded]) -> Encoded:
@@ -245,9 +272,13 @@ def _best_within(trials: _Trials, limit: int, lossless: Callable[[], Encoded]) -
         return lossless()
     if found >= 0:
         return trials.encode(found)
-    smallest = min(trials.encode(0), trials.plain(0), lossless(), key=lambda encoded: len(encoded.data))
+    smallest = min(
+        trials.encode(0), trials.plain(0), lossless(), key=lambda encoded: len(encoded.data)
+    )
     if len(smallest.data) > limit:
-        msg = f"expected a limit of at least {len(smallest.data)} bytes for this picture, got {limit}"
+        msg = (
+            f"expected a limit of at least {len(smallest.data)} bytes for this picture, got {limit}"
+        )
         raise InputError(msg)
     return smallest
 

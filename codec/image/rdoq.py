@@ -1,8 +1,8 @@
 """Rate–distortion optimized quantization: the symbols that promise most change by ±1, pass after
 pass.
 
-The classic form is rate–distortion optimized quantization; here the slope of errors comes back through the networks, so
-that it also knows how every other symbol was rounded.
+The classic form is rate–distortion optimized quantization; here the slope of errors comes back
+through the networks, so that it also knows how every other symbol was rounded.
 """
 
 from collections.abc import Callable
@@ -49,14 +49,17 @@ def refine(
 ) -> Symbols:
     """(H, W, 3) with H and W multiples of 16 and what one pass made of it → symbols that cost less.
 
-    Hyper-latents stay. First that half of the residuals is improved which the means of the other half depend on. What
-    of errors counts is a form of `ncodec.image.error_weights`. `progress` is told how many steps of how many are done.
-    Where cells of the draft repeat each other, the true cost decides whether it stays as it is.
+    Hyper-latents stay. First that half of the residuals is improved which the means of the other
+    half depend on. What of errors counts is a form of `ncodec.image.error_weights`. `progress` is
+    told how many steps of how many are done. Where cells of the draft repeat each other, the true
+    cost decides whether it stays as it is.
     """
     parts = list(tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, side=SEARCHED_TILE))
     steps = count(1)
     # Where places are all alike they all move at once, and what each of them promised is not kept.
-    alike = find_copies(initial.symbols.z_hat, initial.symbols.residual, side=HYPER_CELL) is not None
+    alike = (
+        find_copies(initial.symbols.z_hat, initial.symbols.residual, side=HYPER_CELL) is not None
+    )
     known, cost = initial, 0.0
     for pass_number in range(search.passes):
         on_first = pass_number < search.first
@@ -76,31 +79,45 @@ def refine(
             if pass_number == 0 and alike:
                 cost += _whole_cost(found.cost, seen, rows, tables, tile)
             movable = (rows > 0) & (_first_half(rows.shape) == on_first)
-            better = _moved(found, rows, movable, tables, least=least, most=search.updates(pass_number))
+            better = _moved(
+                found, rows, movable, tables, least=least, most=search.updates(pass_number)
+            )
             residual[:, *tile.outer(PATCH)] = better[:, *tile.inner(PATCH)]
             progress(next(steps), len(parts) * search.passes)
-        known = InitialSymbols(Symbols(initial.symbols.z_hat, residual, initial.symbols.exact), initial.latent)
+        known = InitialSymbols(
+            Symbols(initial.symbols.z_hat, residual, initial.symbols.exact), initial.latent
+        )
     if not alike:
         return known.symbols
     for tile in parts:
         seen, rows = _seen(known, tile, tables, qp=qp)
-        of_errors = backend.cost(pixels[tile.seen(1)], seen, rows > 0, qp=qp, error_weights=error_weights)
+        of_errors = backend.cost(
+            pixels[tile.seen(1)], seen, rows > 0, qp=qp, error_weights=error_weights
+        )
         cost -= _whole_cost(of_errors, seen, rows, tables, tile)
     return known.symbols if cost > 0 else initial.symbols
 
 
-def _seen(initial: InitialSymbols, tile: Tile, tables: Tables, *, qp: int) -> tuple[InitialSymbols, RowArray]:
+def _seen(
+    initial: InitialSymbols, tile: Tile, tables: Tables, *, qp: int
+) -> tuple[InitialSymbols, RowArray]:
     """Symbols and latents in and around a tile, and the tables of its residuals."""
     y = (slice(None), *tile.seen(PATCH))
     latent, z_hat = initial.latent[y], initial.symbols.z_hat[:, *tile.seen(CELL)]
     rows = tables.residual_rows(z_hat, qp=qp, height=latent.shape[1], width=latent.shape[2])
     if initial.symbols.exact is not None:
-        exact = initial.symbols.exact[tile.seen(CELL)].repeat(HYPER_CELL, axis=0).repeat(HYPER_CELL, axis=1)
+        exact = (
+            initial.symbols.exact[tile.seen(CELL)]
+            .repeat(HYPER_CELL, axis=0)
+            .repeat(HYPER_CELL, axis=1)
+        )
         rows = np.where(exact[: rows.shape[1], : rows.shape[2]], np.uint8(0), rows)
     return InitialSymbols(Symbols(z_hat, initial.symbols.residual[y]), latent), rows
 
 
-def _whole_cost(of_errors: FloatArray, seen: InitialSymbols, rows: RowArray, tables: Tables, tile: Tile) -> float:
+def _whole_cost(
+    of_errors: FloatArray, seen: InitialSymbols, rows: RowArray, tables: Tables, tile: Tile
+) -> float:
     """λ·D + R of a tile without its halo, in bits."""
     inner = (slice(None), *tile.inner(PATCH))
     bits = tables.prices.of(rows[inner], seen.symbols.residual[inner])
@@ -108,14 +125,20 @@ def _whole_cost(of_errors: FloatArray, seen: InitialSymbols, rows: RowArray, tab
 
 
 def _first_half(shape: tuple[int, ...]) -> BoolArray:
-    """Where latents are of the first half, (C_y, h, w): a checkerboard in row, column and channel."""
+    """First half of the latents, (C_y, h, w): a checkerboard in row, column and channel."""
     channels, rows, columns = np.ogrid[tuple(slice(side) for side in shape)]
     first: BoolArray = (rows + columns) % 2 == channels % 2
     return first
 
 
 def _moved(
-    found: RdGradient, rows: RowArray, movable: BoolArray, tables: Tables, *, least: float, most: int
+    found: RdGradient,
+    rows: RowArray,
+    movable: BoolArray,
+    tables: Tables,
+    *,
+    least: float,
+    most: int,
 ) -> Int16Array:
     """Residuals after the best ±1 updates where `movable`: those of at least `least` bits, `most`
     at a place."""
@@ -134,7 +157,12 @@ def _moved(
 
 
 def _best(
-    places: npt.NDArray[np.intp], saved: FloatArray, shape: tuple[int, ...], *, least: float, most: int
+    places: npt.NDArray[np.intp],
+    saved: FloatArray,
+    shape: tuple[int, ...],
+    *,
+    least: float,
+    most: int,
 ) -> npt.NDArray[np.intp]:
     """Indices of the flat `places` that save more than `least` and rank among the `most` best over
     their (row, column)."""

@@ -23,9 +23,15 @@ class TiledNetworks:
     backend: Backend
 
     def analyze(
-        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+        self,
+        pixels: Pixels,
+        *,
+        qp: int,
+        predicted: Pixels | None = None,
+        exact: BoolArray | None = None,
     ) -> Symbols:
-        """(H, W, 3) uint8 → the symbols a decoder will see; `predicted` is padded to multiples of 16.
+        """(H, W, 3) uint8 → the symbols a decoder will see; `predicted` is padded to multiples of
+        16.
 
         Those of cells that are `exact` are 0.
         """
@@ -33,7 +39,9 @@ class TiledNetworks:
         def analyzed(tile: Tile) -> Symbols:
             known = None if predicted is None else predicted[tile.seen(1)]
             cells = None if exact is None else exact[tile.seen(CELL)]
-            return self.backend.analyze(pad_to_patches(pixels[tile.seen(1)]), qp=qp, predicted=known, exact=cells)
+            return self.backend.analyze(
+                pad_to_patches(pixels[tile.seen(1)]), qp=qp, predicted=known, exact=cells
+            )
 
         return self._assembled(analyzed, pixels.shape[0], pixels.shape[1], qp=qp, exact=exact)
 
@@ -46,7 +54,8 @@ class TiledNetworks:
         whole: bool = False,
         with_latent: bool = True,
     ) -> RenderedSymbols:
-        """(H, W, 3) uint8 → symbols, 0 in cells that are `exact`, the picture that they give, and what they round.
+        """(H, W, 3) uint8 → symbols, 0 in cells that are `exact`, the picture that they give, and
+        what they round.
 
         With `whole`, the latent is of whole cells: the picture is extended to multiples of 64.
         """
@@ -70,12 +79,20 @@ class TiledNetworks:
         return RenderedSymbols(symbols, latent, shown[: pixels.shape[0], : pixels.shape[1]])
 
     def _assembled(
-        self, symbols_of: Callable[[Tile], Symbols], height: int, width: int, *, qp: int, exact: BoolArray | None
+        self,
+        symbols_of: Callable[[Tile], Symbols],
+        height: int,
+        width: int,
+        *,
+        qp: int,
+        exact: BoolArray | None,
     ) -> Symbols:
-        """Symbols of a picture, assembled from the symbols of its tiles; 0 where cells are exact."""
+        """Symbols of a picture, assembled from those of its tiles; 0 where cells are exact."""
         tables = self.model.tables
         high, wide = -(-height // PATCH), -(-width // PATCH)
-        z_hat = np.zeros((tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.int8)
+        z_hat = np.zeros(
+            (tables.z_rows.shape[1], -(-height // CELL), -(-width // CELL)), dtype=np.int8
+        )
         residual = np.zeros((tables.bias.shape[1], high, wide), dtype=np.int16)
         for tile in tiles(PATCH * high, PATCH * wide, self.model.halo, needed=_others(exact)):
             seen = symbols_of(tile)
@@ -88,7 +105,8 @@ class TiledNetworks:
     def code(
         self, pixels: Pixels, *, qp: int, predicted: Pixels, exact: BoolArray | None = None
     ) -> tuple[Symbols, Samples]:
-        """A frame, of the shape of `predicted`, → symbols, 0 in `exact` cells, and what `render` makes of them.
+        """A frame, of the shape of `predicted`, → symbols, 0 in `exact` cells, and what `render`
+        makes of them.
 
         `zero_certain` is left to the caller: where it changes symbols, their levels change too.
         """
@@ -114,8 +132,11 @@ class TiledNetworks:
         return pixels
 
     def render(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Samples:
-        """Symbols → levels of the whole padded frame, (16·h, 16·w, 3), or what `predicted`, of that shape, lacks."""
-        samples = np.zeros((*(PATCH * side for side in symbols.residual.shape[1:]), 3), dtype=np.float32)
+        """Symbols → levels of the whole padded frame, (16·h, 16·w, 3), or what `predicted`, of that
+        shape, lacks."""
+        samples = np.zeros(
+            (*(PATCH * side for side in symbols.residual.shape[1:]), 3), dtype=np.float32
+        )
         for place, tile in self._rendered(symbols, qp=qp, predicted=predicted):
             samples[place] = tile
         return samples
@@ -126,9 +147,14 @@ class TiledNetworks:
         """Each tile's place and levels, of the smallest box around all cells that are not exact."""
         high, wide = (PATCH * side for side in symbols.residual.shape[1:])
         for tile in tiles(high, wide, self.model.halo, needed=_others(symbols.exact)):
-            seen = Symbols(symbols.z_hat[:, *tile.seen(CELL)], symbols.residual[:, *tile.seen(PATCH)])
+            seen = Symbols(
+                symbols.z_hat[:, *tile.seen(CELL)], symbols.residual[:, *tile.seen(PATCH)]
+            )
             known = None if predicted is None else predicted[tile.seen(1)]
-            yield tile.outer(1), self.backend.synthesize(seen, qp=qp, predicted=known)[tile.inner(1)]
+            yield (
+                tile.outer(1),
+                self.backend.synthesize(seen, qp=qp, predicted=known)[tile.inner(1)],
+            )
 
 
 def _others(exact: BoolArray | None) -> BoolArray | None:

@@ -25,7 +25,9 @@ class _Span:
     seen_stop: int
 
     def inner(self, unit: int) -> slice:
-        return slice((self.start - self.seen_start) // unit, -((self.seen_start - self.stop) // unit))
+        return slice(
+            (self.start - self.seen_start) // unit, -((self.seen_start - self.stop) // unit)
+        )
 
     def outer(self, unit: int) -> slice:
         return slice(self.start // unit, -(-self.stop // unit))
@@ -55,7 +57,8 @@ class Tile:
 
 
 def _spans(length: int, halo: int, side: int, needed: BoolArray | None) -> list[_Span]:
-    """Tiles of about equal size at multiples of a hyper-latent cell, each with its halo inside 0…length.
+    """Tiles of about equal size at multiples of a hyper-latent cell, each with its halo inside
+    0…length.
 
     They are from the first to the last cell that is needed.
     """
@@ -68,7 +71,9 @@ def _spans(length: int, halo: int, side: int, needed: BoolArray | None) -> list[
     count = -(-(last - first) // side)
     step = -(-(last - first) // (count * CELL)) * CELL
     return [
-        _Span(start, min(start + step, last), max(0, start - halo), min(length, start + step + halo))
+        _Span(
+            start, min(start + step, last), max(0, start - halo), min(length, start + step + halo)
+        )
         for start in range(first, last, step)
     ]
 

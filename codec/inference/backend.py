@@ -27,8 +27,9 @@ def open_backend(
 ) -> Backend:
     """Load a model's networks into the named backend.
 
-    `threads` is the number of CPU threads, None for the library's choice. `precision` (float32 or bfloat16) and
-    `device` (None for a GPU if there is one) are the torch backend's. Raises BackendError when it is not installed.
+    `threads` is the number of CPU threads, None for the library's choice. `precision` (float32 or
+    bfloat16) and `device` (None for a GPU if there is one) are the torch backend's. Raises
+    BackendError when it is not installed.
     """
     check_backend(name)
     if threads is not None and not 1 <= threads <= MAX_THREADS:
@@ -36,7 +37,10 @@ def open_backend(
         raise BackendError(msg)
     if name == "onnx":
         if precision != "float32" or device is not None:
-            msg = f"the onnx backend runs in float32 on the CPU, got precision {precision} and device {device}"
+            msg = (
+                f"the onnx backend runs in float32 on the CPU, got precision {precision} and "
+                f"device {device}"
+            )
             raise BackendError(msg)
         from ncodec.inference.onnx import OnnxBackend
 

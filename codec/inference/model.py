@@ -33,7 +33,8 @@ class Model:
     """kMAC/px, training facts and measured rate–distortion, for people"""
     kind: str = PICTURE
     floors: tuple[tuple[int, float], ...] = ()
-    """(qp, dB) between which lies the PSNR that pictures have at least at each qp; none where nothing is promised"""
+    """(qp, dB) between which lies the PSNR that pictures have at least at each qp; none where
+    nothing is promised"""
 
     def floor(self, qp: int) -> float:
         """The PSNR in dB that pictures have at least at a qp."""
@@ -60,7 +61,9 @@ class Model:
                     shift=int(stored["shift"]),
                     after=tuple(np.atleast_2d(stored["after"])) if "after" in stored else (),
                     still=int(stored["still"]) if "still" in stored else 0,
-                    adapted=(stored["z_adapted"], stored["r_adapted"]) if "z_adapted" in stored else None,
+                    adapted=(stored["z_adapted"], stored["r_adapted"])
+                    if "z_adapted" in stored
+                    else None,
                 )
             tables.validate()
         except (OSError, KeyError, ValueError) as error:

@@ -37,22 +37,36 @@ class Backend(Protocol):
     """Runs a model's networks on one tile."""
 
     def analyze(
-        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+        self,
+        pixels: Pixels,
+        *,
+        qp: int,
+        predicted: Pixels | None = None,
+        exact: BoolArray | None = None,
     ) -> Symbols:
-        """(H, W, 3) with H and W multiples of 16 → symbols; models of frames want the prediction too, of that shape.
+        """(H, W, 3) with H and W multiples of 16 → symbols; models of frames want the prediction
+        too, of that shape.
 
         Symbols are 0 in cells of 64×64 pixels that are `exact`, (⌈H/64⌉, ⌈W/64⌉).
         """
 
     def code(
-        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+        self,
+        pixels: Pixels,
+        *,
+        qp: int,
+        predicted: Pixels | None = None,
+        exact: BoolArray | None = None,
     ) -> tuple[Symbols, Samples]:
         """Symbols as of `analyze`, and what `synthesize` makes of them but for rounding errors."""
 
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Samples:
-        """Symbols of a latent of h × w → (16·h, 16·w, 3); from models of frames, what the prediction lacks."""
+        """Symbols of a latent of h × w → (16·h, 16·w, 3); from models of frames, what the
+        prediction lacks."""
 
-    def quantize(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[InitialSymbols, Samples]:
+    def quantize(
+        self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None
+    ) -> tuple[InitialSymbols, Samples]:
         """A picture → symbols as of `analyze`, what they round, and the levels that they give."""
 
     def rd_gradient(
@@ -65,14 +79,21 @@ class Backend(Protocol):
         error_weights: FloatArray,
         requantize: bool,
     ) -> RdGradient:
-        """Rate–distortion gradient of every latent whose table is not certain: where `coded`, (C_y, h, w), is true.
+        """Rate–distortion gradient of every latent whose table is not certain: where `coded`, (C_y,
+        h, w), is true.
 
-        `error_weights` are those of `ncodec.image.error_weights`. With `requantize`, symbols of the second half are
-        first rounded anew from the latent. Models of pictures alone have one.
+        `error_weights` are those of `ncodec.image.error_weights`. With `requantize`, symbols of the
+        second half are first rounded anew from the latent. Models of pictures alone have one.
         """
 
     def cost(
-        self, pixels: Pixels, initial: InitialSymbols, coded: BoolArray, *, qp: int, error_weights: FloatArray
+        self,
+        pixels: Pixels,
+        initial: InitialSymbols,
+        coded: BoolArray,
+        *,
+        qp: int,
+        error_weights: FloatArray,
     ) -> FloatArray:
         """The cost of the errors alone, (h, w)."""
 

@@ -31,7 +31,11 @@ def _usable(name: str) -> torch.device:
     """A device that holds tensors here; raises BackendError for another."""
     try:
         return torch.zeros((), device=name).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # PyTorch asserts that it was built for CUDA
+    except (
+        RuntimeError,
+        AssertionError,
+        NotImplementedError,
+    ) as error:  # PyTorch asserts that it was built for CUDA
         msg = f"expected a device that PyTorch has here, such as cpu, got {name}"
         raise BackendError(msg) from error
 
@@ -46,7 +50,12 @@ class TorchBackend:
     """The networks in PyTorch, from the weights of the exported graphs."""
 
     def __init__(
-        self, model: Model, *, threads: int | None = None, precision: str = "float32", device: str | None = None
+        self,
+        model: Model,
+        *,
+        threads: int | None = None,
+        precision: str = "float32",
+        device: str | None = None,
     ) -> None:
         if precision not in PRECISIONS:
             msg = f"expected a precision among {', '.join(PRECISIONS)}, got {precision!r}"
@@ -63,21 +72,36 @@ class TorchBackend:
         self.picture = picture_codec(network).requires_grad_(False)
         # With this one in bfloat16 too, a pixel in fifty million is two levels off.
         self.picture.synthesis.render.in_bfloat16 = False
-        self.encoder = FrameEncoderGraph(network) if isinstance(network, FrameModel) else EncoderGraph(network)
+        self.encoder = (
+            FrameEncoderGraph(network) if isinstance(network, FrameModel) else EncoderGraph(network)
+        )
         self.slopes_graph = RdGradientGraph(self.picture)
-        self.decoder = FrameDecoderGraph(network) if isinstance(network, FrameModel) else DecoderGraph(network)
+        self.decoder = (
+            FrameDecoderGraph(network) if isinstance(network, FrameModel) else DecoderGraph(network)
+        )
 
     def _qp(self, qp: int) -> torch.Tensor:
-        if self.threads is not None:  # a setting of the process, which another backend may have changed
+        if (
+            self.threads is not None
+        ):  # a setting of the process, which another backend may have changed
             torch.set_num_threads(self.threads)
         return torch.tensor([float(qp)], device=self.device)
 
     def _to_device(self, *arrays: npt.NDArray[Any] | None) -> list[torch.Tensor]:
-        return [torch.tensor(np.ascontiguousarray(array), device=self.device) for array in arrays if array is not None]
+        return [
+            torch.tensor(np.ascontiguousarray(array), device=self.device)
+            for array in arrays
+            if array is not None
+        ]
 
     @torch.inference_mode()
     def analyze(
-        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+        self,
+        pixels: Pixels,
+        *,
+        qp: int,
+        predicted: Pixels | None = None,
+        exact: BoolArray | None = None,
     ) -> Symbols:
         """(H, W, 3) with H and W multiples of 16 → symbols."""
         cells = exact_cells(pixels, exact)
@@ -86,15 +110,24 @@ class TorchBackend:
 
     @torch.inference_mode()
     def code(
-        self, pixels: Pixels, *, qp: int, predicted: Pixels | None = None, exact: BoolArray | None = None
+        self,
+        pixels: Pixels,
+        *,
+        qp: int,
+        predicted: Pixels | None = None,
+        exact: BoolArray | None = None,
     ) -> tuple[Symbols, Samples]:
         """Symbols, and the levels that they give."""
-        made = self.encoder(*self._to_device(pixels, predicted, exact_cells(pixels, exact)), self._qp(qp))
+        made = self.encoder(
+            *self._to_device(pixels, predicted, exact_cells(pixels, exact)), self._qp(qp)
+        )
         z_hat, residual, *_, samples = (tensor.contiguous().cpu().numpy() for tensor in made)
         return Symbols(z_hat, residual), samples
 
     @torch.inference_mode()
-    def quantize(self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None) -> tuple[InitialSymbols, Samples]:
+    def quantize(
+        self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None
+    ) -> tuple[InitialSymbols, Samples]:
         """A picture → symbols, what they round, and the levels that they give."""
         made = self.encoder(*self._to_device(pixels, exact_cells(pixels, exact)), self._qp(qp))
         z_hat, residual, latent, samples = (tensor.contiguous().cpu().numpy() for tensor in made)
@@ -114,16 +147,30 @@ class TorchBackend:
         """Rate–distortion gradient of every latent."""
         symbols = initial.symbols
         inputs = self._to_device(
-            pixels, initial.latent, symbols.z_hat, symbols.residual, coded, np.array([requantize]), error_weights
+            pixels,
+            initial.latent,
+            symbols.z_hat,
+            symbols.residual,
+            coded,
+            np.array([requantize]),
+            error_weights,
         )
         made = self.slopes_graph(*inputs, self._qp(qp))
         return RdGradient(*(tensor.contiguous().cpu().numpy() for tensor in made))
 
     def cost(
-        self, pixels: Pixels, initial: InitialSymbols, coded: BoolArray, *, qp: int, error_weights: FloatArray
+        self,
+        pixels: Pixels,
+        initial: InitialSymbols,
+        coded: BoolArray,
+        *,
+        qp: int,
+        error_weights: FloatArray,
     ) -> FloatArray:
         """The cost of the errors alone."""
-        return self.rd_gradient(pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=False).cost
+        return self.rd_gradient(
+            pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=False
+        ).cost
 
     @torch.inference_mode()
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Samples:

@@ -42,7 +42,10 @@ def _verify(folder: Path, hashes: dict[str, str], name: str) -> None:
             msg = f"model {name} is incomplete: {error}; reinstall ncodec"
             raise ModelError(msg) from error
         if got != expected:
-            msg = f"expected SHA-256 {expected[:16]}… of {file} of model {name}, got {got[:16]}…; reinstall ncodec"
+            msg = (
+                f"expected SHA-256 {expected[:16]}… of {file} of model {name}, got {got[:16]}…; "
+                f"reinstall ncodec"
+            )
             raise ModelError(msg)
 
 
@@ -51,7 +54,8 @@ def _kind(entry: dict[str, Any]) -> str:
 
 
 def load_model_folder(entry: dict[str, Any], folder: Path) -> Model:
-    """A manifest entry and the folder its files lie in → a model; raises ModelError when they do not match."""
+    """A manifest entry and the folder its files lie in → a model; raises ModelError when they do
+    not match."""
     _verify(folder, entry["sha256"], entry["name"])
     return Model(
         id=int(entry["id"], 16),
@@ -78,13 +82,16 @@ def _load_entry(position: int) -> Model:
 
 
 def load_model(key: str | int | None = None, *, kind: str = PICTURE) -> Model:
-    """The default model of a kind, or the one with this name or id; raises ModelError saying what is installed."""
+    """The default model of a kind, or the one with this name or id; raises ModelError saying what
+    is installed."""
     entries = list_models()
     wanted = f"{key:08x}" if isinstance(key, int) else key
     for position, entry in enumerate(entries):
         if _kind(entry) == kind and (wanted is None or wanted in (entry["name"], entry["id"])):
             return _load_entry(position)
-    installed = ", ".join(f"{entry['name']} ({entry['id']})" for entry in entries if _kind(entry) == kind)
+    installed = ", ".join(
+        f"{entry['name']} ({entry['id']})" for entry in entries if _kind(entry) == kind
+    )
     msg = f"this needs model {wanted}, which is not installed; installed: {installed}"
     if isinstance(key, int) and "compatibility" in _manifest():
         msg += f"; {_manifest()['compatibility']}"

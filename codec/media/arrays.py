@@ -19,7 +19,8 @@ Item = Pixels | tuple[float | Fraction, Pixels]
 
 
 class ArrayReader:
-    """Frames of arrays, (H, W, 3) uint8, at a constant rate, or of pairs of a time in seconds and such an array.
+    """Frames of arrays, (H, W, 3) uint8, at a constant rate, or of pairs of a time in seconds and
+    such an array.
 
     Raises InputError where there is none, for another shape, and for times that do not ascend.
     """
@@ -29,7 +30,9 @@ class ArrayReader:
         self.name = "frames"
         self.notices: list[str] = []
         self.frames = len(items) if isinstance(items, Sized) else None
-        self.rate = Fraction(DEFAULT_RATE if rate is None else rate).limit_denominator(LARGEST_DENOMINATOR)
+        self.rate = Fraction(DEFAULT_RATE if rate is None else rate).limit_denominator(
+            LARGEST_DENOMINATOR
+        )
         self.pixel_aspect = Fraction(1)
         self._items = iter(items)
         first = next(self._items, None)

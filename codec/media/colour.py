@@ -8,7 +8,10 @@ from ncodec.arrays import Pixels
 
 # The default conversion replicates chroma and rounds carelessly, which costs tenths of a decibel.
 SCALING = int(
-    Interpolation.BICUBIC | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
+    Interpolation.BICUBIC
+    | Interpolation.ACCURATE_RND
+    | Interpolation.FULL_CHR_H_INT
+    | Interpolation.FULL_CHR_H_INP
 )
 HD_HEIGHT = 720
 """from here on, video that does not say how it means colours means BT.709, below it BT.601"""

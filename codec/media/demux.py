@@ -41,21 +41,28 @@ class ClipSize:
 class ClipReader(OpenedVideo):
     """Reads a file of video from front to back, in bounded memory.
 
-    Frames that are stored turned by quarters are turned back. What is lost is said in `notices`, once all is read.
+    Frames that are stored turned by quarters are turned back. What is lost is said in `notices`,
+    once all is read.
     """
 
-    def __init__(self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | None = None) -> None:
-        """`rate`, in frames a second, is of an image sequence ("frame-%04d.png"), which has none of its own (25).
+    def __init__(
+        self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | None = None
+    ) -> None:
+        """`rate`, in frames a second, is of an image sequence ("frame-%04d.png"), which has none of
+        its own (25).
 
         Raises InputError in one sentence where there is no video that can be read.
         """
         super().__init__(source, rate=rate)
         self._tracks = [stream for stream in self._container.streams if stream.type in KEPT_TYPES]
-        self._clocks = {track.index: Clock(track.time_base or Fraction(1, 1000)) for track in self._tracks}
+        self._clocks = {
+            track.index: Clock(track.time_base or Fraction(1, 1000)) for track in self._tracks
+        }
         self._clock = Clock(self.time_base)
 
     def records(self) -> Iterator[TimedFrame | Tracks | Media]:
-        """Frames and packets as they come; where there are packets, the description of their tracks comes first.
+        """Frames and packets as they come; where there are packets, the description of their tracks
+        comes first.
 
         Raises InputError where decoding fails.
         """
@@ -76,7 +83,10 @@ class ClipReader(OpenedVideo):
                     yield self._packet(packet, places[packet.stream.index])
             self._look_for_the_end()
         if self._missing > 0:
-            msg = f"{self.name}: expected {self._missing} pictures more than could be read: some are empty or damaged"
+            msg = (
+                f"{self.name}: expected {self._missing} pictures more than could be read: some are "
+                f"empty or damaged"
+            )
             raise InputError(msg)
 
     def _look_for_the_end(self) -> None:
@@ -86,7 +96,10 @@ class ClipReader(OpenedVideo):
             return
         end = float(last * self.time_base + 1 / self.rate)
         if said - end > _MISSING_S:
-            self._notice(f"the file may be cut: it says that it ends at {said:.1f} s, its last frame at {end:.1f} s")
+            self._notice(
+                f"the file may be cut: it says that it ends at {said:.1f} s, its last frame at "
+                f"{end:.1f} s"
+            )
 
     def measure(self) -> ClipSize:
         """Count packets up to the end; raises InputError."""
@@ -124,7 +137,10 @@ class ClipReader(OpenedVideo):
 
     def _frame(self, frame: av.VideoFrame) -> TimedFrame:
         if max(frame.width, frame.height) > MAX_SIDE:
-            msg = f"{self.name}: expected sides of at most {MAX_SIDE} pixels, got {frame.width}×{frame.height}"
+            msg = (
+                f"{self.name}: expected sides of at most {MAX_SIDE} pixels, got "
+                f"{frame.width}×{frame.height}"
+            )
             raise InputError(msg)
         if any(component.bits > 8 for component in frame.format.components):
             self._notice("samples of more than 8 bits were reduced to 8")

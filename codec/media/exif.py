@@ -24,17 +24,21 @@ def check_strip(what: str | None) -> None:
 
 
 def stripped(picture: Picture, what: str | None) -> Picture:
-    """The picture without the part that a name among `STRIPS` stands for; raises InputError for another name."""
+    """The picture without the part that a name among `STRIPS` stands for; raises InputError for
+    another name."""
     check_strip(what)
     if what is None:
         return picture
     if what == "metadata":
         return replace(picture, exif=_orientation_alone(picture.exif), xmp=None)
-    return picture if picture.exif is None else replace(picture, exif=without_thumbnail(picture.exif))
+    return (
+        picture if picture.exif is None else replace(picture, exif=without_thumbnail(picture.exif))
+    )
 
 
 def _orientation_alone(exif: bytes | None) -> bytes | None:
-    """A block that says no more than how a picture is to be turned, or None where that is not at all."""
+    """A block that says no more than how a picture is to be turned, or None where that is not at
+    all."""
     found = Image.Exif()
     try:
         found.load(exif or b"")
@@ -51,8 +55,8 @@ def _orientation_alone(exif: bytes | None) -> bytes | None:
 def without_thumbnail(exif: bytes) -> bytes:
     """A block, from its TIFF header on, of the same length with zeros in place of its thumbnail.
 
-    Everything else keeps its place, so that notes of makers, which hold offsets, stay right. A block without a
-    thumbnail, or one that is damaged, comes back as it is.
+    Everything else keeps its place, so that notes of makers, which hold offsets, stay right. A
+    block without a thumbnail, or one that is damaged, comes back as it is.
     """
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
     if order is None:

@@ -68,10 +68,10 @@ class _Coding:
 
 
 class ClipWriter:
-    """Writes a file of video from front to back; a context manager, whose end completes the file."""
+    """Writes a file of video from front to back; a context manager whose end completes it."""
 
     def __init__(self, sink: BinaryIO, form: ClipFormat, *, tracks: Tracks | None = None) -> None:
-        """Raises InputError for a suffix that is not written, OutputError where the file cannot be."""
+        """Raises InputError for an unknown suffix, OutputError where the file cannot be written."""
         check_clip_suffix(form.suffix, lossless=form.lossless)
         self.form = form
         self.notices: list[str] = []
@@ -92,7 +92,10 @@ class ClipWriter:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         with self._writable():
             try:
@@ -106,7 +109,10 @@ class ClipWriter:
         picture = av.VideoFrame.from_ndarray(frame.pixels, "rgb24")
         if not self._coding.layout.startswith(("gbr", "bgr", "rgb")):
             picture = picture.reformat(
-                format=self._coding.layout, dst_colorspace=self._matrix, dst_color_range=1, interpolation=SCALING
+                format=self._coding.layout,
+                dst_colorspace=self._matrix,
+                dst_color_range=1,
+                interpolation=SCALING,
             )
         if self._constant_rate and self._last_pts is not None:
             step = float(1 / (self.form.rate * self.form.time_base))
@@ -126,7 +132,9 @@ class ClipWriter:
             return
         stream, time_base = track
         if media.dts <= self._last_dts.get(media.track, media.dts - 1):
-            self._notice("packets of sound or subtitles whose time stamps did not rise were left out")
+            self._notice(
+                "packets of sound or subtitles whose time stamps did not rise were left out"
+            )
             return
         self._last_dts[media.track] = media.dts
         packet = av.Packet(media.data)
@@ -147,7 +155,10 @@ class ClipWriter:
             if self._sink.error is not None:
                 raise self._sink.error
         except (av.FFmpegError, OSError, ValueError, OverflowError) as error:
-            msg = f"the clip cannot be written as {self.form.suffix}: {sentence_of(self._sink.error or error)}"
+            msg = (
+                f"the clip cannot be written as {self.form.suffix}: "
+                f"{sentence_of(self._sink.error or error)}"
+            )
             raise OutputError(msg) from error
 
     @property
@@ -162,20 +173,27 @@ class ClipWriter:
             return _Coding("wrapped_avframe", "yuv420p", {})
         if not form.lossless:
             odd = form.width % 2 or form.height % 2
-            return _Coding("libx264", "yuv444p" if odd else "yuv420p", {"crf": CRF, "preset": "veryfast"})
+            return _Coding(
+                "libx264", "yuv444p" if odd else "yuv420p", {"crf": CRF, "preset": "veryfast"}
+            )
         if form.suffix.lower() == ".mkv":
             return _Coding("ffv1", "bgr0", {"level": "3"})
         return _Coding("libx264rgb", "rgb24", {"qp": "0", "preset": "veryfast"})
 
     def _add_video(self) -> "VideoStream":
         form, coding = self.form, self._coding
-        # Every codec of `_coding` is one of video; PyAV's types do not follow names that are computed.
+        # Every codec of `_coding` is one of video; PyAV's types do not follow names that are
+        # computed.
         added = self._container.add_stream(coding.codec, rate=form.rate, options=coding.options)
         stream = cast("VideoStream", added)
         stream.width, stream.height, stream.pix_fmt = form.width, form.height, coding.layout
         stream.sample_aspect_ratio = form.pixel_aspect
-        if form.pixel_aspect != 1 and not coding.codec.startswith("libx264"):  # which has it in its own stream
-            self._notice(f"the file does not say that pixels are {form.pixel_aspect} times as wide as high")
+        if form.pixel_aspect != 1 and not coding.codec.startswith(
+            "libx264"
+        ):  # which has it in its own stream
+            self._notice(
+                f"the file does not say that pixels are {form.pixel_aspect} times as wide as high"
+            )
         if not self._constant_rate:
             stream.time_base = stream.codec_context.time_base = form.time_base
         if not form.lossless:
@@ -192,9 +210,13 @@ class ClipWriter:
             for packet in template.demux():
                 if packet.size:
                     firsts.setdefault(packet.stream.index, packet)
-            for i, (track, time_base) in enumerate(zip(template.streams, tracks.time_bases, strict=True)):
+            for i, (track, time_base) in enumerate(
+                zip(template.streams, tracks.time_bases, strict=True)
+            ):
                 if not _can_hold(muxer, track, firsts.get(i)):
-                    self.notices.append(f"the {track.type} was left out: {self.form.suffix} cannot hold it")
+                    self.notices.append(
+                        f"the {track.type} was left out: {self.form.suffix} cannot hold it"
+                    )
                     continue
                 added[i] = (self._container.add_stream_from_template(track), time_base)
                 added[i][0].metadata.update(track.metadata)

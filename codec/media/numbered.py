@@ -7,10 +7,23 @@ from ncodec.errors import InputError, sentence_of
 
 CLIP_SUFFIXES = frozenset(
     {
-        ".3gp", ".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm",
-        ".wmv", ".y4m",
+        ".3gp",
+        ".avi",
+        ".flv",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".ogv",
+        ".ts",
+        ".webm",
+        ".wmv",
+        ".y4m",
     }
-)  # fmt: skip
+)
 
 
 _NUMBER = re.compile(r"%0?(\d{0,2})d")
@@ -34,7 +47,11 @@ def numbers_of(pattern: str) -> list[int]:
     folder."""
     folder, before, digits, after = _parts(pattern)
     name = re.compile(rf"{re.escape(before)}(\d{{{digits},{max(digits, 10)}}}){re.escape(after)}")
-    found = [match[1] for path in folder.iterdir() if (match := name.fullmatch(path.name)) and path.is_file()]
+    found = [
+        match[1]
+        for path in folder.iterdir()
+        if (match := name.fullmatch(path.name)) and path.is_file()
+    ]
     return sorted(int(number) for number in found if number == f"{int(number):0{digits}}")
 
 
@@ -52,7 +69,8 @@ def _parts(pattern: str) -> tuple[Path, str, int, str]:
 
 
 def numbers_in_row(pattern: str) -> list[int]:
-    """The numbers of numbered pictures; raises InputError where some are missing, because FFmpeg would stop there."""
+    """The numbers of numbered pictures; raises InputError where some are missing, because FFmpeg
+    would stop there."""
     try:
         numbers = numbers_of(pattern)
     except OSError as error:
@@ -63,6 +81,9 @@ def numbers_in_row(pattern: str) -> list[int]:
         raise InputError(msg)
     missing = next((n for n, known in enumerate(numbers, start=numbers[0]) if n != known), None)
     if missing is not None:
-        msg = f"{pattern}: expected numbers without gaps, got {numbers[0]} to {numbers[-1]} without {missing}"
+        msg = (
+            f"{pattern}: expected numbers without gaps, got {numbers[0]} to {numbers[-1]} without "
+            f"{missing}"
+        )
         raise InputError(msg)
     return numbers

@@ -19,15 +19,19 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _LISTS = {"concat", "dash", "hls", "lavfi", "rtsp", "sdp", "webm_dash_manifest"}
-"""FFmpeg's names of what names other files, or devices and servers: a clip must not open what it likes"""
+"""FFmpeg's names of what names other files, or devices and servers: a clip must not open what it
+likes"""
 _DEMUXERS = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS))}
 
 
 class OpenedVideo:
-    """An open file of video and its best picture stream; a context manager. Losses go to `notices`."""
+    """An open file of video and its best picture stream; a context manager."""
 
-    def __init__(self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | None = None) -> None:
-        """`rate`, in frames a second, is of numbered pictures ("frame-%04d.png"), which have none of their own (25).
+    def __init__(
+        self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | None = None
+    ) -> None:
+        """`rate`, in frames a second, is of numbered pictures ("frame-%04d.png"), which have none
+        of their own (25).
 
         Raises InputError in one sentence where there is no video that can be read.
         """
@@ -36,15 +40,24 @@ class OpenedVideo:
         is_file = hasattr(source, "read")
         is_row = not is_file and is_numbered(self.name)
         if rate is not None and not is_row:
-            msg = f"{self.name}: expected numbered pictures where a frame rate is given, got something else"
+            msg = (
+                f"{self.name}: expected numbered pictures where a frame rate is given, got "
+                f"something else"
+            )
             raise InputError(msg)
         numbers = numbers_in_row(self.name) if is_row else []
         self._missing = len(numbers)
         """numbered pictures that were not read yet"""
-        row = {"framerate": str(rate or DEFAULT_RATE), "start_number": str(numbers[0])} if is_row else None
+        row = (
+            {"framerate": str(rate or DEFAULT_RATE), "start_number": str(numbers[0])}
+            if is_row
+            else None
+        )
         url = source if is_file else row_url(self.name) if is_row else f"file:{source}"
         try:
-            self._container: InputContainer = av.open(url, "r", options=row or _DEMUXERS, metadata_errors="replace")
+            self._container: InputContainer = av.open(
+                url, "r", options=row or _DEMUXERS, metadata_errors="replace"
+            )
         except (av.FFmpegError, OSError, ValueError) as error:
             msg = f"{self.name}: cannot be read: {sentence_of(error)}"
             raise InputError(msg) from error
@@ -60,7 +73,10 @@ class OpenedVideo:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._container.close()
 
@@ -94,7 +110,9 @@ class OpenedVideo:
     def frames(self) -> int | None:
         """Approximate number of frames, None where the file does not say."""
         duration = self._container.duration
-        return self._video.frames or (round(duration / av.time_base * self.rate) if duration else None)
+        return self._video.frames or (
+            round(duration / av.time_base * self.rate) if duration else None
+        )
 
     @property
     def pixel_aspect(self) -> Fraction:
@@ -105,17 +123,23 @@ class OpenedVideo:
     def colour(self) -> Colour:
         """Matrix, primaries, transfer and range of the file."""
         context = self._video.codec_context
-        return Colour(context.colorspace, context.color_primaries, context.color_trc, context.color_range == 2)
+        return Colour(
+            context.colorspace, context.color_primaries, context.color_trc, context.color_range == 2
+        )
 
     def _said_end(self) -> float | None:
         """Seconds at which the video ends, as its stream says, or in Matroska a tag of it."""
         if self._video.duration is not None:
-            return float(((self._video.start_time or 0) + self._video.duration) * self._own_time_base)
+            return float(
+                ((self._video.start_time or 0) + self._video.duration) * self._own_time_base
+            )
         tag = re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", self._video.metadata.get("DURATION", ""))
         return (
             None
             if tag is None
-            else sum(float(part) * unit for part, unit in zip(tag.groups(), (3600, 60, 1), strict=True))
+            else sum(
+                float(part) * unit for part, unit in zip(tag.groups(), (3600, 60, 1), strict=True)
+            )
         )
 
     def _best_video(self) -> VideoStream | None:

@@ -15,7 +15,9 @@ from ncodec.media.streams import STDIO, Bytes, Source, name_of, open_source, rea
 from ncodec.picture import STRIP, Picture
 
 EXIF_PREFIX = b"Exif\0\0"
-PICTURE_SUFFIXES = frozenset({".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+PICTURE_SUFFIXES = frozenset(
+    {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
 """suffixes of pictures in folders"""
 PNG_LEVEL = 2
 """zlib level: level 6 takes three times as long for files 1 % smaller"""
@@ -23,15 +25,24 @@ TIFF_XMP = 700
 """the TIFF tag of XMP"""
 
 _DESCRIPTIVE_TAGS = {
-    ExifTags.Base.ImageDescription, ExifTags.Base.Make, ExifTags.Base.Model, ExifTags.Base.Software,
-    ExifTags.Base.DateTime, ExifTags.Base.Artist, ExifTags.Base.Copyright, ExifTags.Base.Orientation,
-}  # fmt: skip
+    ExifTags.Base.ImageDescription,
+    ExifTags.Base.Make,
+    ExifTags.Base.Model,
+    ExifTags.Base.Software,
+    ExifTags.Base.DateTime,
+    ExifTags.Base.Artist,
+    ExifTags.Base.Copyright,
+    ExifTags.Base.Orientation,
+}
 _DIRECT_MODES = frozenset({"L", "LA", "RGB", "RGBA"})
 _CONVERSIONS = {
     "1": ("L", "1-bit pixels were converted to 8-bit greyscale"),
     "P": ("RGB", "the palette was converted to RGB"),
     "PA": ("RGBA", "the palette was converted to RGB with alpha"),
-    "CMYK": ("RGB", "CMYK was converted to RGB without colour management; a CMYK profile is not kept"),
+    "CMYK": (
+        "RGB",
+        "CMYK was converted to RGB without colour management; a CMYK profile is not kept",
+    ),
     "YCbCr": ("RGB", "YCbCr was converted to RGB"),
     "LAB": ("RGB", "L*a*b* was converted to RGB, and its ICC profile left out"),
     "HSV": ("RGB", "HSV was converted to RGB"),
@@ -49,7 +60,8 @@ _WIDE_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
 def read_picture(source: Source, *, allow_large: bool = False) -> Picture:
     """Path, "-", bytes of a file or an open one → Picture; raises InputError in one sentence.
 
-    `allow_large` lifts Pillow's limit against decompression bombs to the format's own. Threads may read at once.
+    `allow_large` lifts Pillow's limit against decompression bombs to the format's own. Threads may
+    read at once.
     """
     name = name_of(source, otherwise="picture")
     if source == STDIO or isinstance(source, Bytes):
@@ -62,7 +74,8 @@ def read_picture(source: Source, *, allow_large: bool = False) -> Picture:
 
 
 def _open_large(stream: BinaryIO) -> Image.Image:
-    """`Image.open` without its limit of pixels, which is global to the process; raises UnidentifiedImageError."""
+    """`Image.open` without its limit of pixels, which is global to the process; raises
+    UnidentifiedImageError."""
     seekable = stream if stream.seekable() else io.BytesIO(stream.read())
     start = seekable.read(16)
     Image.init()
@@ -79,10 +92,14 @@ def _open_large(stream: BinaryIO) -> Image.Image:
 
 
 def check_pixels(width: int, height: int, *, allow_large: bool) -> None:
-    """Raise InputError for more pixels than twice Pillow's limit against decompression bombs, unless allowed."""
+    """Raise InputError for more pixels than twice Pillow's limit against decompression bombs,
+    unless allowed."""
     limit = Image.MAX_IMAGE_PIXELS
     if not allow_large and limit is not None and width * height > 2 * limit:
-        msg = f"expected at most {2 * limit} pixels, got {width * height}; --allow-large (allow_large=True) takes them"
+        msg = (
+            f"expected at most {2 * limit} pixels, got {width * height}; --allow-large "
+            f"(allow_large=True) takes them"
+        )
         raise InputError(msg)
 
 
@@ -93,7 +110,10 @@ def from_pil(image: Image.Image, *, first_only: bool = False) -> Picture:
     """
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and not first_only and image.format not in _STILL_FORMATS:
-        msg = f"expected a still picture, got {frames} frames; name the output .ncv, or extract one first"
+        msg = (
+            f"expected a still picture, got {frames} frames; name the output .ncv, or extract one "
+            f"first"
+        )
         raise InputError(msg)
     if max(image.size) > MAX_SIDE or min(image.size) < 1:
         msg = f"expected sides of 1 to {MAX_SIDE} pixels, got {image.width}×{image.height}"
@@ -103,7 +123,10 @@ def from_pil(image: Image.Image, *, first_only: bool = False) -> Picture:
     if had_wide_samples and _WIDE_NOTICE not in notices:
         notices = (*notices, _WIDE_NOTICE)
     if frames > 1 and not first_only:
-        notices = (*notices, f"only the first of {frames} pictures in the {image.format} file was taken")
+        notices = (
+            *notices,
+            f"only the first of {frames} pictures in the {image.format} file was taken",
+        )
     bands = plain.getbands()
     alpha = np.asarray(plain.getchannel("A")) if "A" in bands else None
     foreign = image.mode in _FOREIGN_PROFILE_MODES
@@ -138,7 +161,8 @@ def _to_direct_mode(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
 
 
 def _from_wide(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float greyscale → L; integers beyond 8 bits keep their upper 8 of 16 or 32."""
+    """16-bit, 32-bit and float greyscale → L; integers beyond 8 bits keep their upper 8 of 16 or
+    32."""
     values = np.asarray(image)
     if image.mode.startswith("I;16") or (image.mode == "I" and values.max(initial=0) > 255):
         values = values >> (24 if values.max(initial=0) > 65535 else 8)
@@ -146,7 +170,8 @@ def _from_wide(image: Image.Image) -> Image.Image:
 
 
 def _strips(image: Image.Image, mode: str) -> Pixels:
-    """Pixels of an image, converted strip by strip: a whole second copy of 100 megapixels would not fit."""
+    """Pixels of an image, converted strip by strip: a whole second copy of 100 megapixels would not
+    fit."""
     pixels = np.empty((image.height, image.width, len(mode)), dtype=np.uint8)
     for top in range(0, image.height, STRIP):
         bottom = min(top + STRIP, image.height)
@@ -167,7 +192,8 @@ def _exif_of(image: Image.Image) -> bytes | None:
 
 
 def _exif_of_tiff(image: Image.Image) -> bytes | None:
-    """A TIFF keeps its EXIF among tags that lay out the old file; only those about the picture are carried over."""
+    """A TIFF keeps its EXIF among tags that lay out the old file; only those about the picture are
+    carried over."""
     source, exif = image.getexif(), Image.Exif()
     for tag in _DESCRIPTIVE_TAGS & set(source):
         exif[tag] = source[tag]
@@ -222,7 +248,8 @@ def write_picture(picture: Picture, suffix: str) -> memoryview:
 
 
 def check_suffix(suffix: str) -> str:
-    """Name of the Pillow format that a file suffix such as ".png" names; raises OutputError when none writes it."""
+    """Name of the Pillow format that a file suffix such as ".png" names; raises OutputError when
+    none writes it."""
     Image.preinit()  # the common formats; all of them take a tenth of a second to import
     if suffix.lower() not in Image.EXTENSION:
         Image.init()

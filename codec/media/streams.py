@@ -20,7 +20,9 @@ STDIO = "-"
 _READ_ERRORS: dict[type[Exception], str] = {
     FileNotFoundError: "no such file",
     IsADirectoryError: "expected a file, got a directory",
-    Image.DecompressionBombError: "Pillow calls it a decompression bomb; --allow-large (allow_large=True) takes it",
+    Image.DecompressionBombError: (
+        "Pillow calls it a decompression bomb; --allow-large (allow_large=True) takes it"
+    ),
     UnidentifiedImageError: "not a picture in a format that Pillow reads",
     MemoryError: "not enough memory to read it",
 }
@@ -34,7 +36,9 @@ def readable(name: str) -> Iterator[None]:
     except InputError:
         raise
     except Exception as error:  # decoders of damaged files raise all sorts
-        sentence = next((text for kind, text in _READ_ERRORS.items() if isinstance(error, kind)), None)
+        sentence = next(
+            (text for kind, text in _READ_ERRORS.items() if isinstance(error, kind)), None
+        )
         msg = f"{name}: {sentence or f'cannot be read: {error}'}"
         raise InputError(msg) from error
 
@@ -42,7 +46,8 @@ def readable(name: str) -> Iterator[None]:
 def read_bytes(source: Source, *, magic: bytes = b"") -> bytes:
     """The bytes of a file, of standard input for "-", or of an open file; raises InputError.
 
-    Where the file does not start with `magic`, only as many bytes: a reader needs no more to refuse it.
+    Where the file does not start with `magic`, only as many bytes: a reader needs no more to refuse
+    it.
     """
     with readable(name_of(source, otherwise="file")), open_source(source) as stream:
         start = stream.read(len(magic))
@@ -50,7 +55,8 @@ def read_bytes(source: Source, *, magic: bytes = b"") -> bytes:
 
 
 def open_source(source: Source) -> AbstractContextManager[BinaryIO]:
-    """A path, "-" for standard input, the bytes of a file or an open one → a stream; raises InputError."""
+    """A path, "-" for standard input, the bytes of a file or an open one → a stream; raises
+    InputError."""
     if isinstance(source, Bytes):
         return nullcontext(io.BytesIO(source))
     if isinstance(source, str | os.PathLike):
@@ -77,7 +83,8 @@ def open_input(name: str | os.PathLike[str]) -> AbstractContextManager[BinaryIO]
 def check_output(
     name: str | os.PathLike[str], *, overwrite: bool, source: str | os.PathLike[str] | None = None
 ) -> None:
-    """Raise OutputError where `write_bytes` would, or where the output is its own `source`, before any work is done."""
+    """Raise OutputError where `write_bytes` would, or where the output is its own `source`, before
+    any work is done."""
     if name == STDIO:
         return
     path = Path(name)
@@ -102,10 +109,13 @@ def check_output(
         raise OutputError(msg) from error
 
 
-def write_bytes(data: bytes | memoryview, name: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+def write_bytes(
+    data: bytes | memoryview, name: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
     """Write a file whole or not at all ("-" is standard output); raises OutputError.
 
-    Devices and pipes are written to directly; a regular file appears under its name once it is complete.
+    Devices and pipes are written to directly; a regular file appears under its name once it is
+    complete.
     """
     with open_output(name, overwrite=overwrite) as stream:
         stream.write(data)
@@ -113,9 +123,13 @@ def write_bytes(data: bytes | memoryview, name: str | os.PathLike[str], *, overw
 
 @contextmanager
 def open_output(
-    name: str | os.PathLike[str], *, overwrite: bool = False, source: str | os.PathLike[str] | None = None
+    name: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    source: str | os.PathLike[str] | None = None,
 ) -> Iterator[BinaryIO]:
-    """A file to write, as of `write_bytes`: what an exception interrupts leaves nothing behind; raises OutputError.
+    """A file to write, as of `write_bytes`: what an exception interrupts leaves nothing behind;
+    raises OutputError.
 
     Where it is its own `source` too.
     """
@@ -126,7 +140,11 @@ def open_output(
     check_output(name, overwrite=overwrite, source=source)
     path = Path(name)
     try:
-        with path.open("wb") if path.exists() and not path.is_file() else _open_atomic(path) as stream:
+        with (
+            path.open("wb")
+            if path.exists() and not path.is_file()
+            else _open_atomic(path) as stream
+        ):
             yield stream
     except NcodecError:
         raise
@@ -152,7 +170,7 @@ def _open_stdout() -> Iterator[BinaryIO]:
 
 
 def silence_stdout() -> None:
-    """Redirect standard output to nowhere: Python would flush again at exit, and print a traceback."""
+    """Redirect standard output to nowhere, or Python would print a traceback at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

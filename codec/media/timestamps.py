@@ -9,7 +9,8 @@ JUMP_S = 1
 """seconds by which a clock that is set back differs from one that stumbles"""
 FINEST_TIME_BASE = Fraction(1, 100_000)
 MPEG_TIME_BASE = Fraction(1, 90_000)
-"""the time base in place of any below `FINEST_TIME_BASE`, in whose units hours have more digits than time stamps"""
+"""the time base in place of any below `FINEST_TIME_BASE`, in whose units hours have more digits
+than time stamps"""
 
 
 class Clock:
@@ -29,7 +30,10 @@ class Clock:
 
 
 def media_of(packet: Packet, track: int, *, offset: int) -> Media:
-    """A packet as it is, `offset` later; one without a decoding time has its presentation time, or none of its own."""
+    """A packet as it is, `offset` later; one without a decoding time has its presentation time, or
+    none of its own."""
     dts = packet.dts if packet.dts is not None else packet.pts or 0
     pts = packet.pts if packet.pts is not None else dts
-    return Media(track, pts + offset, dts + offset, packet.duration or 0, packet.is_keyframe, bytes(packet))
+    return Media(
+        track, pts + offset, dts + offset, packet.duration or 0, packet.is_keyframe, bytes(packet)
+    )

@@ -20,9 +20,15 @@ Packet: TypeAlias = "av.Packet[Stream]"
 KEPT_METADATA = ("language", "title")
 
 
-def describe(tracks: Sequence[Stream], packets: Sequence[Packet]) -> tuple[Tracks | None, list[Stream]]:
-    """A description of tracks, some of whose first packets are among these, and those that can be described."""
-    for chosen in (list(tracks), [track for track in tracks if _write(TEMPLATE_FORMATS[0], [track], packets)]):
+def describe(
+    tracks: Sequence[Stream], packets: Sequence[Packet]
+) -> tuple[Tracks | None, list[Stream]]:
+    """A description of tracks, some of whose first packets are among these, and those that can be
+    described."""
+    for chosen in (
+        list(tracks),
+        [track for track in tracks if _write(TEMPLATE_FORMATS[0], [track], packets)],
+    ):
         for form in TEMPLATE_FORMATS if chosen else ():
             template = _write(form, chosen, packets)
             if template is not None:
@@ -32,19 +38,28 @@ def describe(tracks: Sequence[Stream], packets: Sequence[Packet]) -> tuple[Track
 
 
 def _write(form: str, tracks: Sequence[Stream], packets: Sequence[Packet]) -> bytes | None:
-    """A file with these tracks and their first packets, or None where the format does not keep what they are."""
+    """A file with these tracks and their first packets, or None where the format does not keep what
+    they are."""
     stream = io.BytesIO()
     try:
         with av.open(stream, "w", format=form) as container:
             copies = [(track, container.add_stream_from_template(track)) for track in tracks]
             for track, copy in copies:
-                copy.metadata.update({k: v for k, v in track.metadata.items() if k in KEPT_METADATA})
+                copy.metadata.update(
+                    {k: v for k, v in track.metadata.items() if k in KEPT_METADATA}
+                )
             for track, copy in copies:
-                packet = next((packet for packet in packets if packet.stream.index == track.index), None)
+                packet = next(
+                    (packet for packet in packets if packet.stream.index == track.index), None
+                )
                 if packet is not None:
                     container.mux(first_packet(packet, copy))
-        with av.open(io.BytesIO(stream.getvalue()), "r", format=form, metadata_errors="replace") as container:
-            same = [_nature(track) for track in container.streams] == [_nature(track) for track in tracks]
+        with av.open(
+            io.BytesIO(stream.getvalue()), "r", format=form, metadata_errors="replace"
+        ) as container:
+            same = [_nature(track) for track in container.streams] == [
+                _nature(track) for track in tracks
+            ]
     except (av.FFmpegError, ValueError):
         return None
     return stream.getvalue() if same else None
@@ -69,15 +84,21 @@ def _nature(track: Stream) -> tuple[object, ...]:
 
 @contextmanager
 def open_tracks(tracks: Tracks) -> Iterator["InputContainer"]:
-    """The file that describes the tracks, one stream for each; raises FormatError where it is not whole."""
+    """The file that describes the tracks, one stream for each; raises FormatError where it is not
+    whole."""
     try:
         # By its name: told by the content, it could be a list of other files.
-        container = av.open(io.BytesIO(tracks.template), "r", format=tracks.format, metadata_errors="replace")
+        container = av.open(
+            io.BytesIO(tracks.template), "r", format=tracks.format, metadata_errors="replace"
+        )
     except (av.FFmpegError, ValueError) as error:
         msg = f"expected a file that describes the tracks, got one that cannot be read: {error}"
         raise FormatError(msg) from error
     with container:
         if len(container.streams) != len(tracks.time_bases):
-            msg = f"expected {len(tracks.time_bases)} tracks to be described, got {len(container.streams)}"
+            msg = (
+                f"expected {len(tracks.time_bases)} tracks to be described, got "
+                f"{len(container.streams)}"
+            )
             raise FormatError(msg)
         yield container

@@ -5,17 +5,25 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ncodec.grid import HYPER_CELL, PATCH
-from ncodec.networks.blocks import Block, PatchConv, Pointwise, QpVector, Trunk, activate, compress_range
+from ncodec.networks.blocks import (
+    Block,
+    PatchConv,
+    Pointwise,
+    QpVector,
+    Trunk,
+    activate,
+    compress_range,
+)
 from ncodec.networks.config import ImageConfig
 from ncodec.networks.hints import plus
 
 TRUNK_LIMIT, TRUNK_STEPS = 150.0, 3.5
-"""bound of what the analysis trunk adds to a latent, in 8-bit levels and in steps of its quantizer: on pictures unlike
-photographs, such as noise, it would explode; on photographs it stays below"""
+"""bound of what the analysis trunk adds to a latent, in 8-bit levels and in steps of its quantizer:
+on pictures unlike photographs, such as noise, it would explode; on photographs it stays below"""
 
 
 class Analysis(nn.Module):
-    """RGB → y in 8-bit levels: a linear block transform plus what a trunk of depthwise blocks adds."""
+    """RGB → y in 8-bit levels: a linear block transform plus a trunk of depthwise blocks."""
 
     def __init__(self, config: ImageConfig) -> None:
         super().__init__()
@@ -44,7 +52,9 @@ class HyperAnalysis(nn.Module):
         super().__init__()
         self.enter = Pointwise(config.latent, config.entropy_width)
         self.fine = Block(config.entropy_width)
-        self.down = nn.Conv2d(config.entropy_width, config.hyper_width, HYPER_CELL, stride=HYPER_CELL)
+        self.down = nn.Conv2d(
+            config.entropy_width, config.hyper_width, HYPER_CELL, stride=HYPER_CELL
+        )
         self.coarse = Block(config.hyper_width, kernel=3)
         # Started small: a hyper-latent that costs much before it helps is slow to shrink.
         self.head = Pointwise(config.hyper_width, config.hyper, gain=0.1)
@@ -52,7 +62,8 @@ class HyperAnalysis(nn.Module):
     def forward(self, y: Tensor) -> Tensor:
         """(B, latent, h, w) → (B, hyper, ⌈h/4⌉, ⌈w/4⌉)."""
         features = self.fine(activate(self.enter(compress_range(y))))
-        # A constant pad and a flooring stride give ⌈h/4⌉ with no shape arithmetic in the exported graph.
+        # A constant pad and a flooring stride give ⌈h/4⌉ with no shape arithmetic in the exported
+        # graph.
         features = F.pad(features, (0, HYPER_CELL - 1, 0, HYPER_CELL - 1))
         z: Tensor = self.head(self.coarse(activate(self.down(features))))
         return z

@@ -1,4 +1,5 @@
-"""Building blocks shared by the networks: local, per-pixel or depthwise, with no look at the whole picture."""
+"""Building blocks shared by the networks: local, per-pixel or depthwise, with no look at the whole
+picture."""
 
 import torch
 from torch import Tensor, nn
@@ -17,22 +18,27 @@ def activate(x: Tensor) -> Tensor:
 
 
 def compress_range(x: Tensor) -> Tensor:
-    """Map values of any scale to a unit-like scale, linear near zero and a signed square root far away.
+    """Map values of any scale to a unit-like scale, linear near zero and a signed square root far
+    away.
 
-    Latents in units of their quantization step span ±300 at high quality; networks that see them raw learn slowly.
+    Latents in units of their quantization step span ±300 at high quality; networks that see them
+    raw learn slowly.
     """
     return x / torch.sqrt(1 + x.abs())
 
 
 def patchify(x: Tensor, side: int = PATCH) -> Tensor:
-    """(B, 3, H, W) → (B, 3·side², H/side, W/side), ordered as cells of 4×4 pixels of 3 channels; `side` is 4 or 16."""
+    """(B, 3, H, W) → (B, 3·side², H/side, W/side), ordered as cells of 4×4 pixels of 3 channels;
+    `side` is 4 or 16."""
     return F.pixel_unshuffle(F.pixel_unshuffle(x, RENDER_PATCH), side // RENDER_PATCH)
 
 
 class Pointwise(nn.Conv2d):
     """1×1 convolution; `gain` scales the initial weights, 0 starts a branch silent."""
 
-    def __init__(self, in_channels: int, out_channels: int, *, gain: float = 1.0, bias: bool = True) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, *, gain: float = 1.0, bias: bool = True
+    ) -> None:
         super().__init__(in_channels, out_channels, kernel_size=1, bias=bias)
         with torch.no_grad():
             self.weight.normal_(std=gain * in_channels**-0.5)
@@ -43,25 +49,33 @@ class Pointwise(nn.Conv2d):
         """(B, C, h, w) → (B, C', h, w)."""
         if not self.training:
             return super().forward(x)
-        # A matrix product over channels last: in eager PyTorch on a CPU a training step is a third faster with it.
+        # A matrix product over channels last: in eager PyTorch on a CPU a training step is a third
+        # faster with it.
         y = F.linear(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias)  # (B, h, w, C')
         return y.permute(0, 3, 1, 2)
 
     def halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, C, h, w) → the first and the second half of the output channels, each (B, C'/2, h, w)."""
+        """(B, C, h, w) → the first and the second half of the output channels, each (B, C'/2, h,
+        w)."""
         if self.training:
             first, second = self(x).chunk(2, dim=1)
             return first, second
-        # Two convolutions: ONNX Runtime keeps channels in its blocks of eight only up to where an array is cut.
+        # Two convolutions: ONNX Runtime keeps channels in its blocks of eight only up to where an
+        # array is cut.
         biases = (None, None) if self.bias is None else self.bias.chunk(2)
-        first, second = (F.conv2d(x, *part) for part in zip(self.weight.chunk(2), biases, strict=True))
+        first, second = (
+            F.conv2d(x, *part) for part in zip(self.weight.chunk(2), biases, strict=True)
+        )
         return first, second
 
 
 class PatchConv(Pointwise):
-    """1×1 convolution over patches of 4×4 or 16×16 RGB pixels, their values in the order of `patchify`."""
+    """1×1 convolution over patches of 4×4 or 16×16 RGB pixels, their values in the order of
+    `patchify`."""
 
-    def __init__(self, side: int, out_channels: int, *, gain: float = 1.0, bias: bool = True) -> None:
+    def __init__(
+        self, side: int, out_channels: int, *, gain: float = 1.0, bias: bool = True
+    ) -> None:
         super().__init__(3 * side * side, out_channels, gain=gain, bias=bias)
         self.side = side
 
@@ -78,9 +92,11 @@ class PatchConv(Pointwise):
 
 
 class GatedFfn(nn.Module):
-    """Residual x + W₂(a·g(b)) with (a, b) = W₁x and g a hard sigmoid: two 1×1 convolutions and a bounded gate.
+    """Residual x + W₂(a·g(b)) with (a, b) = W₁x and g a hard sigmoid: two 1×1 convolutions and a
+    bounded gate.
 
-    An unbounded gate squares its input at every block, and without normalization that diverges at useful rates.
+    An unbounded gate squares its input at every block, and without normalization that diverges at
+    useful rates.
     """
 
     def __init__(self, channels: int, *, hidden: int) -> None:
@@ -119,14 +135,16 @@ class Depthwise(nn.Conv2d):
 
 
 def use_shifts(network: nn.Module, enabled: bool) -> None:
-    """Choose how depthwise convolutions are done: as sums of shifted products a compiled training step is faster."""
+    """Choose how depthwise convolutions are done: as sums of shifted products a compiled training
+    step is faster."""
     for module in network.modules():
         if isinstance(module, Depthwise):
             module.shifted = enabled
 
 
 class Block(nn.Module):
-    """Depthwise block of DCVC-RT and PULSE: x + 1×1(dw(act(1×1 x))), then a gated feed-forward part.
+    """Depthwise block of DCVC-RT and PULSE: x + 1×1(dw(act(1×1 x))), then a gated feed-forward
+    part.
 
     8·C² + kernel²·C multiply–accumulates a position at the default expansion of 2.
     """
@@ -146,7 +164,8 @@ class Block(nn.Module):
 
 
 class Trunk(nn.Sequential):
-    """Blocks in a row, in bfloat16 where `use_bfloat16` asked for it; input and output stay float32."""
+    """Blocks in a row, in bfloat16 where `use_bfloat16` asked for it; input and output stay
+    float32."""
 
     in_bfloat16 = False
 
@@ -158,7 +177,8 @@ class Trunk(nn.Sequential):
 
 
 def use_bfloat16(network: nn.Module, enabled: bool) -> None:
-    """Choose the precision of every trunk; latents, means, likelihoods and the linear paths stay float32."""
+    """Choose the precision of every trunk; latents, means, likelihoods and the linear paths stay
+    float32."""
     for module in network.modules():
         if isinstance(module, Trunk):
             module.in_bfloat16 = enabled

@@ -1,4 +1,4 @@
-"""Multiply–accumulates per pixel, counted by running the networks and watching their convolutions."""
+"""Multiply–accumulates per pixel, counted in the convolutions of a run."""
 
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,8 @@ def _kmac(total_flops: int) -> float:
 
 @torch.no_grad()
 def encode_kmac(model: ImageModel | FrameModel) -> float:
-    """Thousand multiply–accumulates a pixel, from RGB, and a prediction where there is one, to symbols."""
+    """Thousand multiply–accumulates a pixel, from RGB, and a prediction where there is one, to
+    symbols."""
     counter = FlopCounterMode(display=False)
     with counter:
         encode: Callable[..., object] = model.encode

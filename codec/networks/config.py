@@ -32,10 +32,11 @@ class ImageConfig:
     lambda_max: float = 0.5
 
     def lambda_of(self, qp: Tensor) -> Tensor:
-        """Lagrangian of λ·255²·MSE + bpp at each qp, log-spaced from `lambda_min` to `lambda_max`."""
+        """Lagrangian of λ·255²·MSE + bpp at each QP, log-spaced between the two ends."""
         ratio = math.log(self.lambda_max / self.lambda_min)
         return self.lambda_min * torch.exp(qp.float() * (ratio / (self.qp_count - 1)))
 
     def step_of(self, qp: Tensor) -> Tensor:
-        """Step (in 8-bit levels) of a uniform quantizer at the high-rate optimum of λ·255²·MSE + bpp."""
+        """Step (in 8-bit levels) of a uniform quantizer at the high-rate optimum of λ·255²·MSE +
+        bpp."""
         return torch.sqrt(18 / (math.log(2) * self.lambda_of(qp)))

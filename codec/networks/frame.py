@@ -1,11 +1,12 @@
-"""The networks of a predicted frame: the image codec on what motion leaves over, told what the prediction looks like.
+"""The networks of a predicted frame: the image codec on what motion leaves over, told what the
+prediction looks like.
 
     prediction ─ patches 16×16 ─ trunk ─ context ─┬─ analysis, means, synthesis body
                └ patches 4×4 ──────────────────── renderer
     frame − prediction ─ image codec, with these hints ─ + prediction ─ frame
 
-With its hints silent it is the image codec coding the difference, which is where training starts. Tables follow from ẑ
-alone, as in a picture, so every symbol of a stream decodes without a network.
+With its hints silent it is the image codec coding the difference, which is where training starts.
+Tables follow from ẑ alone, as in a picture, so every symbol of a stream decodes without a network.
 """
 
 import math
@@ -28,7 +29,8 @@ class FrameConfig:
     """Widths of a model of predicted frames."""
 
     codec: ImageConfig = field(default_factory=lambda: ImageConfig(latent=256, encoder_depth=4))
-    """the image codec inside it: less is left over of a frame than of a picture, and it has less time"""
+    """the image codec inside it: less is left over of a frame than of a picture, and it has less
+    time"""
     context_width: int = 192
     """channels of the prediction's features, at 1/16"""
     context_depth: int = 2
@@ -49,7 +51,8 @@ def frame_config(fields: dict[str, Any]) -> FrameConfig:
 
 
 def halo_of_frame(config: FrameConfig) -> int:
-    """Pixels around a tile that its symbols or pixels depend on, as of `halo_of`, the context's blocks included."""
+    """Pixels around a tile that its symbols or pixels depend on, as of `halo_of`, the context's
+    blocks included."""
     return halo_of(config.codec) + math.ceil(config.context_depth / HYPER_CELL) * HYPER_CELL * PATCH
 
 
@@ -72,12 +75,16 @@ class Context(nn.Module):
         centred = predicted - 0.5
         features = self.trunk(self.embed(centred) * self.quality(qp))  # (B, width, H/16, W/16)
         return Hints(
-            self.to_encoder(features), self.to_means(features), self.to_body(features), self.to_render(centred)
+            self.to_encoder(features),
+            self.to_means(features),
+            self.to_body(features),
+            self.to_render(centred),
         )
 
 
 class FrameModel(nn.Module):
-    """A predicted frame in one trainable module; λ, qp and tables are those of the image codec inside."""
+    """A predicted frame in one trainable module; λ, qp and tables are those of the image codec
+    inside."""
 
     def __init__(self, config: FrameConfig) -> None:
         super().__init__()
@@ -92,7 +99,8 @@ class FrameModel(nn.Module):
     def code(
         self, pixels: Tensor, predicted: Tensor, qp: Tensor, exact: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """ẑ and r, 0 in cells that are `exact`, and what `decode` makes of them, but for rounding errors."""
+        """ẑ and r, 0 in cells that are `exact`, and what `decode` makes of them, but for rounding
+        errors."""
         hints = self.context(predicted, qp)
         z_hat, residual, y_hat = self.codec.quantize(pixels - predicted + 0.5, qp, hints, exact)
         return z_hat, residual, self.codec.render(y_hat, qp, hints)
@@ -102,7 +110,8 @@ class FrameModel(nn.Module):
         return self.codec.decode(z_hat, residual, qp, self.context(predicted, qp))
 
     def forward(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> Prediction:
-        """Training pass over frames and predictions, (B, 3, H, W) in 0…1 with H and W multiples of 64."""
+        """Training pass over frames and predictions, (B, 3, H, W) in 0…1 with H and W multiples of
+        64."""
         seen: Prediction = self.codec(pixels - predicted + 0.5, qp, self.context(predicted, qp))
         made = seen.pixels - 0.5 + predicted
         if seen.zero_bins is not None:
@@ -114,12 +123,15 @@ def keep_nearer(made: Tensor, pixels: Tensor, predicted: Tensor, zero_bins: Tens
     """Decoded frames with the prediction in skip blocks: (B, 3, H, W) each, H and W multiples of
     64.
 
-    `zero_bins`, (B, 1, H/16, W/16), says where r is 0. Gradients are those of what was made, or it would never learn to
-    be nearer.
+    `zero_bins`, (B, 1, H/16, W/16), says where r is 0. Gradients are those of what was made, or it
+    would never learn to be nearer.
     """
     cell = HYPER_CELL * PATCH
     possible = F.max_pool2d((~zero_bins).float(), HYPER_CELL) == 0  # (B, 1, H/64, W/64)
-    lack, left = (F.avg_pool2d((pixels - x).square().mean(1, keepdim=True), cell) for x in (predicted, made.detach()))
+    lack, left = (
+        F.avg_pool2d((pixels - x).square().mean(1, keepdim=True), cell)
+        for x in (predicted, made.detach())
+    )
     kept = F.interpolate((possible & (lack <= left)).float(), scale_factor=cell)  # (B, 1, H, W)
     return made + (kept * (predicted - made)).detach()
 

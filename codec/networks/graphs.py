@@ -1,4 +1,5 @@
-"""The graphs that ship: pixels to symbols, symbols to 8-bit levels, and of pictures what moving a symbol would do."""
+"""The graphs that ship: pixels to symbols, symbols to 8-bit levels, and of pictures what moving a
+symbol would do."""
 
 import torch
 from torch import Tensor, nn
@@ -9,22 +10,32 @@ from ncodec.networks.rd_gradient import rd_gradient
 
 
 class EncoderGraph(nn.Module):
-    """Pixels (H, W, 3) uint8, exact cells (⌈h/4⌉, ⌈w/4⌉) bool and qp (1,) → ẑ, r, y and the decoder's levels.
+    """Pixels (H, W, 3) uint8, exact cells (⌈h/4⌉, ⌈w/4⌉) bool and qp (1,) → ẑ, r, y and the
+    decoder's levels.
 
-    ẑ is (C_z, ⌈h/4⌉, ⌈w/4⌉) int8, r (C_y, h, w) int16, both 0 in exact cells; y in units of its step and the levels,
-    (16·h, 16·w, 3), are float32. H and W are multiples of 16, of which h and w are as many.
+    ẑ is (C_z, ⌈h/4⌉, ⌈w/4⌉) int8, r (C_y, h, w) int16, both 0 in exact cells; y in units of its
+    step and the levels, (16·h, 16·w, 3), are float32. H and W are multiples of 16, of which h and w
+    are as many.
     """
 
     def __init__(self, model: ImageModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, pixels: Tensor, exact: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(
+        self, pixels: Tensor, exact: Tensor, qp: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See the class."""
         y = self.model.scaled_latent(to_unit(pixels), qp)
         z = self.model.hyper_analysis(y)
-        z_hat, residual, y_hat = self.model.quantize_latents(y, z, qp, exact=exact[None, None].float())
-        return *_as_symbols(z_hat, residual), y[0], _to_samples(self.model.render(y_hat, qp)) + 127.5
+        z_hat, residual, y_hat = self.model.quantize_latents(
+            y, z, qp, exact=exact[None, None].float()
+        )
+        return (
+            *_as_symbols(z_hat, residual),
+            y[0],
+            _to_samples(self.model.render(y_hat, qp)) + 127.5,
+        )
 
 
 class DecoderGraph(nn.Module):
@@ -36,16 +47,19 @@ class DecoderGraph(nn.Module):
 
     def forward(self, z_hat: Tensor, residual: Tensor, qp: Tensor) -> Tensor:
         """See the class."""
-        return _to_samples(self.model.decode(z_hat[None].float(), residual[None].float(), qp)) + 127.5
+        return (
+            _to_samples(self.model.decode(z_hat[None].float(), residual[None].float(), qp)) + 127.5
+        )
 
 
 class RdGradientGraph(nn.Module):
     """Symbols to be coded → requantized r, and the gradient of the errors' cost by ŷ.
 
-    Pixels (H, W, 3) uint8; y (C_y, h, w) float32; ẑ int8; r int16; coded (C_y, h, w) bool; reround (1,) bool, whether
-    r of the second half is to be rounded anew, because that of the first has changed; form (48, 48) float32, what of
-    errors counts; qp (1,) → r, slope (C_y, h, w) and curvature (C_y,) float32, in bits of the picture and a
-    step of quantization, and the cost of the errors under each latent, (h, w) float32, in bits.
+    Pixels (H, W, 3) uint8; y (C_y, h, w) float32; ẑ int8; r int16; coded (C_y, h, w) bool; reround
+    (1,) bool, whether r of the second half is to be rounded anew, because that of the first has
+    changed; form (48, 48) float32, what of errors counts; qp (1,) → r, slope (C_y, h, w) and
+    curvature (C_y,) float32, in bits of the picture and a step of quantization, and the cost of the
+    errors under each latent, (h, w) float32, in bits.
     """
 
     def __init__(self, model: ImageModel) -> None:
@@ -65,24 +79,37 @@ class RdGradientGraph(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """See the class."""
         requantized, y_hat = self.model.requantize(
-            latent[None], z_hat[None].float(), residual[None].float(), coded[None].float(), is_requantized.float(), qp
+            latent[None],
+            z_hat[None].float(),
+            residual[None].float(),
+            coded[None].float(),
+            is_requantized.float(),
+            qp,
         )
         found = rd_gradient(self.model, y_hat, to_unit(pixels), error_weights, qp)
-        return requantized[0].to(torch.int16), found.gradient[0], found.curvature[0, :, 0, 0], found.cost[0]
+        return (
+            requantized[0].to(torch.int16),
+            found.gradient[0],
+            found.curvature[0, :, 0, 0],
+            found.cost[0],
+        )
 
 
 class FrameEncoderGraph(nn.Module):
-    """Pixels and their prediction, exact cells and qp (1,) → ẑ int8, r int16 and the decoder's levels, float32.
+    """Pixels and their prediction, exact cells and qp (1,) → ẑ int8, r int16 and the decoder's
+    levels, float32.
 
-    Pixels and prediction are (H, W, 3) uint8; other shapes are those of `EncoderGraph` and `FrameDecoderGraph`. What
-    the prediction tells is computed once for both.
+    Pixels and prediction are (H, W, 3) uint8; other shapes are those of `EncoderGraph` and
+    `FrameDecoderGraph`. What the prediction tells is computed once for both.
     """
 
     def __init__(self, model: FrameModel) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, pixels: Tensor, predicted: Tensor, exact: Tensor, qp: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(
+        self, pixels: Tensor, predicted: Tensor, exact: Tensor, qp: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """See the class."""
         known = exact[None, None].float()
         z_hat, residual, unit = self.model.code(to_unit(pixels), to_unit(predicted), qp, known)
@@ -92,7 +119,8 @@ class FrameEncoderGraph(nn.Module):
 class FrameDecoderGraph(nn.Module):
     """ẑ, r, prediction and qp → levels of frame − prediction, (16·h, 16·w, 3) float32.
 
-    The prediction is left to be added in whole numbers, because small differences have small errors.
+    The prediction is left to be added in whole numbers, because small differences have small
+    errors.
     """
 
     def __init__(self, model: FrameModel) -> None:
@@ -101,7 +129,9 @@ class FrameDecoderGraph(nn.Module):
 
     def forward(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:
         """See the class."""
-        return _to_samples(self.model.decode(z_hat[None].float(), residual[None].float(), to_unit(predicted), qp))
+        return _to_samples(
+            self.model.decode(z_hat[None].float(), residual[None].float(), to_unit(predicted), qp)
+        )
 
 
 def to_unit(pixels: Tensor) -> Tensor:

@@ -23,5 +23,6 @@ NO_HINTS = Hints()
 
 
 def plus(x: Tensor, hint: Tensor | None) -> Tensor:
-    """The sum, or x alone where there is no hint: an addition of nothing would stay in the exported graph."""
+    """The sum, or x alone where there is no hint: an addition of nothing would stay in the exported
+    graph."""
     return x if hint is None else x + hint

@@ -1,14 +1,17 @@
-"""The image codec's networks: a hyperprior autoencoder whose table choice is integer and whose means are free.
+"""The image codec's networks: a hyperprior autoencoder whose table choice is integer and whose
+means are free.
 
     RGB ─ patches 16×16 ─┬─ linear (PCA) ──┐
                          └─ trunk ─────────┴─ y ─×gain[qp]─┬─ − μ ─ round ─ r
                                                            └─ hyper-encoder ─ round ─ ẑ
-    ẑ ─┬─ W·ẑ + b[qp] ─ table index of every r            (integers: nothing else touches the entropy coder)
+    ẑ ─┬─ W·ẑ + b[qp] ─ table index of every r            (integers: nothing else touches the
+    entropy coder)
        └─ hyper-decoder ─ μ of half the latents ─ context ─ μ of the other half
     r + μ = ŷ ─÷gain[qp]─┬─ linear ───────────────┬─ + ─ RGB
                          └─ body ─ renderer at 1/4 ┘
 
-Ballé et al. 2018 (hyperprior), Minnen et al. 2018 (means), He et al. 2021 (checkerboard), PULSE 2026 (patches at 1/16).
+Ballé et al. 2018 (hyperprior), Minnen et al. 2018 (means), He et al. 2021 (checkerboard), PULSE
+2026 (patches at 1/16).
 """
 
 import math
@@ -55,7 +58,8 @@ class Prediction:
     z_bits: Tensor
     """(B,) estimated bits of ẑ"""
     zero_bin_bits: Tensor | None = None
-    """(B,) bits among these of the noise around values whose table is certain: no file holds them"""
+    """(B,) bits among these of the noise around values whose table is certain: no file holds them
+    """
     penalty: Tensor | None = None
     """() what some models add to the loss"""
     zero_bins: Tensor | None = None
@@ -73,7 +77,8 @@ def round_through(x: Tensor) -> Tensor:
 
 
 class ImageModel(nn.Module):
-    """The whole image codec in one trainable module; `ncodec.training.export.onnx` cuts it into its graphs."""
+    """The whole image codec in one trainable module; `ncodec.training.export.onnx` cuts it into its
+    graphs."""
 
     def __init__(self, config: ImageConfig) -> None:
         super().__init__()
@@ -86,21 +91,27 @@ class ImageModel(nn.Module):
         self.hyper_analysis = HyperAnalysis(config)
         self.means = Means(config)
         self.table_index = TableIndex(config)
-        self.z_index = QpVector(torch.full((config.knots, config.hyper), 10.0), qp_count=config.qp_count)
+        self.z_index = QpVector(
+            torch.full((config.knots, config.hyper), 10.0), qp_count=config.qp_count
+        )
         self.synthesis = Synthesis(config)
 
     @torch.no_grad()
     def start_from(self, statistics: Statistics) -> None:
-        """Make step 0 a working transform codec: PCA both ways, table indices at the PCA deviations."""
+        """Make step 0 a working transform codec: PCA both ways, table indices at the PCA
+        deviations."""
         self.analysis.linear.weight.copy_(statistics.basis[:, :, None, None])
         self.synthesis.linear.weight.copy_(statistics.basis.T[:, :, None, None])
-        deviations = statistics.deviations.clamp(min=1e-3)[None] * self.log_gain.knots.exp()  # (K, latent)
-        # Channels far below the first row would need long to come back when the networks find a use for them.
+        deviations = (
+            statistics.deviations.clamp(min=1e-3)[None] * self.log_gain.knots.exp()
+        )  # (K, latent)
+        # Channels far below the first row would need long to come back when the networks find a use
+        # for them.
         index = ((deviations / SCALE_MIN).log() / SCALE_STEP).clamp(min=-2)
         self.table_index.bias.knots.copy_(index)
 
     def first_half(self, like: Tensor) -> Tensor:
-        """1 where pass 1 predicts, 0 where pass 2 does: a checkerboard in row, column and channel."""
+        """1 where pass 1 predicts, else 0: a checkerboard in row, column and channel."""
         rows = torch.arange(like.shape[2], device=like.device)[:, None]
         columns = torch.arange(like.shape[3], device=like.device)[None, :]
         channels = torch.arange(like.shape[1], device=like.device)[:, None, None]
@@ -119,9 +130,11 @@ class ImageModel(nn.Module):
         return pixels
 
     def encode(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) → ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and r (B, latent, h, w), whole numbers as float32.
+        """(B, 3, H, W) → ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and r (B, latent, h, w), whole numbers as
+        float32.
 
-        Both are zero wherever their table is the certain one, so that encoder and decoder predict from the same ŷ.
+        Both are zero wherever their table is the certain one, so that encoder and decoder predict
+        from the same ŷ.
         """
         z_hat, residual, _ = self.quantize(pixels, qp, hints)
         return z_hat, residual
@@ -136,14 +149,20 @@ class ImageModel(nn.Module):
     def quantize_latents(
         self, y: Tensor, z: Tensor, qp: Tensor, hints: Hints = NO_HINTS, exact: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """y in units of its step and z → ẑ, r and ŷ; ẑ and r are 0 where `exact`, (B, 1, ⌈h/4⌉, ⌈w/4⌉), is 1."""
+        """y in units of its step and z → ẑ, r and ŷ; ẑ and r are 0 where `exact`, (B, 1, ⌈h/4⌉,
+        ⌈w/4⌉), is 1."""
         z_coded = (self.z_index(qp) >= CODED).to(y.dtype)
         if exact is not None:
             z_coded = z_coded * (1 - exact)
         z_hat = z.round().clamp(-Z_LIMIT, Z_LIMIT) * z_coded
         coded = (self.table_index(z_hat, qp, y) >= CODED).to(y.dtype)
         if exact is not None:
-            coded = coded * (1 - F.interpolate(exact, scale_factor=HYPER_CELL))[:, :, : y.shape[2], : y.shape[3]]
+            coded = (
+                coded
+                * (1 - F.interpolate(exact, scale_factor=HYPER_CELL))[
+                    :, :, : y.shape[2], : y.shape[3]
+                ]
+            )
         half = self.first_half(y)
         features = self.means.features(z_hat, qp, y, hints.means)
         mu_first = self.means.pass_one(features)
@@ -154,7 +173,13 @@ class ImageModel(nn.Module):
         return z_hat, first * half + second * (1 - half), known + (second + mu_second) * (1 - half)
 
     def requantize(
-        self, y: Tensor, z_hat: Tensor, residual: Tensor, coded: Tensor, is_requantized: Tensor, qp: Tensor
+        self,
+        y: Tensor,
+        z_hat: Tensor,
+        residual: Tensor,
+        coded: Tensor,
+        is_requantized: Tensor,
+        qp: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """y in units of its step, ẑ and r → r and ŷ.
 
@@ -168,7 +193,9 @@ class ImageModel(nn.Module):
         second = residual + is_requantized * (fresh - residual)
         return residual * half + second * (1 - half), known + (second + mu_second) * (1 - half)
 
-    def decode(self, z_hat: Tensor, residual: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
+    def decode(
+        self, z_hat: Tensor, residual: Tensor, qp: Tensor, hints: Hints = NO_HINTS
+    ) -> Tensor:
         """ẑ and r → (B, 3, H, W), unclipped, −½…½."""
         half = self.first_half(residual)
         features = self.means.features(z_hat, qp, residual, hints.means)
@@ -177,7 +204,8 @@ class ImageModel(nn.Module):
         return self.render(known + (residual + mu_second) * (1 - half), qp, hints)
 
     def forward(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Prediction:
-        """Training pass: noise prices r and ẑ, everything downstream sees them rounded, straight through.
+        """Training pass: noise prices r and ẑ, everything downstream sees them rounded, straight
+        through.
 
         Shapes: pixels (B, 3, H, W) in 0…1 with H and W multiples of 64, qp (B,) float.
         """
@@ -195,19 +223,25 @@ class ImageModel(nn.Module):
         index, z_index = self.table_index(z_hat, qp, y), self.z_index(qp).expand_as(z)
         y_bits = noisy_bits(residual, scale_of_index(index))  # (B, latent, h, w)
         z_bits = noisy_bits(z, scale_of_index(z_index))
-        zero_bin = sum_each(y_bits.detach() * (index < CODED)) + sum_each(z_bits.detach() * (z_index < CODED))
+        zero_bin = sum_each(y_bits.detach() * (index < CODED)) + sum_each(
+            z_bits.detach() * (z_index < CODED)
+        )
         zero_bins = ((residual.detach().round() == 0) | (index < CODED)).all(dim=1, keepdim=True)
         pixels = self.render(y_hat, qp, hints) + 0.5
         return Prediction(pixels, sum_each(y_bits), sum_each(z_bits), zero_bin, zero_bins=zero_bins)
 
 
 def halo_of(config: ImageConfig) -> int:
-    """Pixels around a tile that its symbols or pixels depend on, rounded up to whole hyper-latents of 64 pixels.
+    """Pixels around a tile that its symbols or pixels depend on, rounded up to whole hyper-latents
+    of 64 pixels.
 
-    Encoding: the analysis blocks, one fine block each in the hyper-encoder, the hyper-decoder and the context, one
-    coarse block on either side of ẑ. Decoding: one coarse block, the two fine ones, the body, and the renderer's blocks
-    at a quarter of a latent each. One cell more for the alignment of the 4×4 latents.
+    Encoding: the analysis blocks, one fine block each in the hyper-encoder, the hyper-decoder and
+    the context, one coarse block on either side of ẑ. Decoding: one coarse block, the two fine
+    ones, the body, and the renderer's blocks at a quarter of a latent each. One cell more for the
+    alignment of the 4×4 latents.
     """
     encode = 2 + math.ceil((config.encoder_depth + 3) / HYPER_CELL)
-    decode = 1 + math.ceil((2 + config.body_depth + math.ceil(config.render_depth / 4)) / HYPER_CELL)
+    decode = 1 + math.ceil(
+        (2 + config.body_depth + math.ceil(config.render_depth / 4)) / HYPER_CELL
+    )
     return (1 + max(encode, decode)) * HYPER_CELL * PATCH

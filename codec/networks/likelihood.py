@@ -21,7 +21,8 @@ _TAIL_BITS = 8.0
 class _Hold(torch.autograd.Function):
     """Clamp whose gradient, outside the range, passes only where a descent step leads back inside.
 
-    Passing all of it lets the rate of noise alone drive indices, and the hyper-latent with them, towards -∞.
+    Passing all of it lets the rate of noise alone drive indices, and the hyper-latent with them,
+    towards -∞.
     """
 
     @staticmethod
@@ -53,10 +54,13 @@ def noisy_bits(value: Tensor, scale: Tensor) -> Tensor:
 def bits_of(value: Tensor, scale: Tensor) -> Tensor:
     """Bits of each value under N(0, scale²) convolved with unit uniform noise.
 
-    The likelihood needs a floor, and a floor has no gradient: a hyper-latent could run away at no further cost. So the
-    price keeps rising beyond it, as steeply as the Gaussian does where it ends.
+    The likelihood needs a floor, and a floor has no gradient: a hyper-latent could run away at no
+    further cost. So the price keeps rising beyond it, as steeply as the Gaussian does where it
+    ends.
     """
     upper = (0.5 - value.abs()) / scale
     likelihood = torch.special.ndtr(upper) - torch.special.ndtr(upper - 1 / scale)
-    bits: Tensor = -torch.log2(likelihood.clamp(min=_FLOOR)) + _TAIL_BITS * torch.relu(-upper - _TAIL_START)
+    bits: Tensor = -torch.log2(likelihood.clamp(min=_FLOOR)) + _TAIL_BITS * torch.relu(
+        -upper - _TAIL_START
+    )
     return bits

@@ -30,7 +30,9 @@ class Means(nn.Module):
         self.merge = Block(width)
         self.second = Pointwise(width, config.latent, gain=0.1)
 
-    def features(self, z_hat: Tensor, qp: Tensor, like: Tensor, hint: Tensor | None = None) -> Tensor:
+    def features(
+        self, z_hat: Tensor, qp: Tensor, like: Tensor, hint: Tensor | None = None
+    ) -> Tensor:
         """(B, hyper, ⌈h/4⌉, ⌈w/4⌉) → (B, entropy_width, h, w), cropped to the size of `like`."""
         up = self.up(self.coarse(self.enter(z_hat)))[:, :, : like.shape[2], : like.shape[3]]
         return self.fine(plus(up * self.quality(qp), hint))  # type: ignore[no-any-return]
@@ -40,7 +42,7 @@ class Means(nn.Module):
         return self.first(features)  # type: ignore[no-any-return]
 
     def pass_two(self, features: Tensor, known: Tensor) -> Tensor:
-        """μ of the second half, given ŷ of the first half and zeros elsewhere, (B, latent, h, w)."""
+        """μ of the second half, given ŷ of the first half and 0 elsewhere, (B, latent, h, w)."""
         merged = self.merge(features + self.context(compress_range(known)))
         return self.second(merged)  # type: ignore[no-any-return]
 
@@ -48,7 +50,8 @@ class Means(nn.Module):
 class TableIndex(nn.Module):
     """Real-valued table index of each latent, linear in ẑ so that export can make it integer.
 
-    At export W becomes int8 in units of 2⁻⁴ and b becomes int32; the training range is kept inside what int8 holds.
+    At export W becomes int8 in units of 2⁻⁴ and b becomes int32; the training range is kept inside
+    what int8 holds.
     """
 
     def __init__(self, config: ImageConfig) -> None:

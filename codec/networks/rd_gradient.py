@@ -1,6 +1,7 @@
 """Gradient of the errors' cost by the latents: the synthesis backwards, layer by layer.
 
-Written out, and not left to autograd, because a graph of ONNX has no gradients; a test holds it to autograd.
+Written out, and not left to autograd, because a graph of ONNX has no gradients; a test holds it to
+autograd.
 """
 
 from collections.abc import Callable
@@ -27,7 +28,9 @@ def _back(conv: nn.Conv2d, gradient: Tensor) -> Tensor:
 
 
 def _back_depthwise(conv: nn.Conv2d, gradient: Tensor) -> Tensor:
-    return F.conv2d(gradient, conv.weight.flip(2, 3), padding=conv.kernel_size[0] // 2, groups=conv.groups)
+    return F.conv2d(
+        gradient, conv.weight.flip(2, 3), padding=conv.kernel_size[0] // 2, groups=conv.groups
+    )
 
 
 def _ffn(ffn: GatedFfn, x: Tensor) -> tuple[Tensor, Pull]:
@@ -66,7 +69,9 @@ def _render_block(block: RenderBlock, x: Tensor) -> tuple[Tensor, Pull]:
     return made, pull
 
 
-def _trunk(step: Callable[[Any, Tensor], tuple[Tensor, Pull]], trunk: Trunk, x: Tensor) -> tuple[Tensor, Pull]:
+def _trunk(
+    step: Callable[[Any, Tensor], tuple[Tensor, Pull]], trunk: Trunk, x: Tensor
+) -> tuple[Tensor, Pull]:
     pulls: list[Pull] = []
     for block in trunk:
         x, pull_block = step(block, x)
@@ -80,7 +85,9 @@ def _trunk(step: Callable[[Any, Tensor], tuple[Tensor, Pull]], trunk: Trunk, x: 
     return x, pull
 
 
-def _synthesis(part: Synthesis, y_hat: Tensor, inverse_gain: Tensor, qp: Tensor) -> tuple[Tensor, Pull]:
+def _synthesis(
+    part: Synthesis, y_hat: Tensor, inverse_gain: Tensor, qp: Tensor
+) -> tuple[Tensor, Pull]:
     """Output and activations of `Synthesis` for ŷ in units of its step, (B, latent, h, w) → (B, 48,
     4·h, 4·w)."""
     linear = F.pixel_shuffle(part.linear(y_hat * inverse_gain / 255), 4)  # (B, 48, H/4, W/4)
@@ -112,7 +119,9 @@ class Gradient:
     """(B, h, w), of the errors under each latent"""
 
 
-def rd_gradient(model: ImageModel, y_hat: Tensor, unit: Tensor, error_weights: Tensor, qp: Tensor) -> Gradient:
+def rd_gradient(
+    model: ImageModel, y_hat: Tensor, unit: Tensor, error_weights: Tensor, qp: Tensor
+) -> Gradient:
     """ŷ in units of its step and the source, (B, 3, H, W) in 0…1, → gradient by ŷ.
 
     `error_weights`, (48, 48), is what of errors counts, as in `ncodec.image.error_weights`.
@@ -121,7 +130,9 @@ def rd_gradient(model: ImageModel, y_hat: Tensor, unit: Tensor, error_weights: T
     made, pull = _synthesis(part, y_hat, inverse_gain, qp)
     price = 2 * model.config.lambda_of(qp)[:, None, None, None] * 255**2
     matrix = error_weights[:, :, None, None]
-    patches = F.pixel_shuffle(part.linear.weight[:, :, 0, 0].T[:, :, None, None], 4)  # (latent, 48, 4, 4)
+    patches = F.pixel_shuffle(
+        part.linear.weight[:, :, 0, 0].T[:, :, None, None], 4
+    )  # (latent, 48, 4, 4)
     size = (patches * F.conv2d(patches, matrix)).sum(dim=(1, 2, 3))[None, :, None, None]
     error = made + 0.5 - F.pixel_unshuffle(unit, 4)  # (B, 48, H/4, W/4)
     weighed = F.conv2d(error, matrix) * price

@@ -5,7 +5,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ncodec.grid import PATCH
-from ncodec.networks.blocks import Block, Depthwise, GatedFfn, Pointwise, QpVector, Trunk, compress_range
+from ncodec.networks.blocks import (
+    Block,
+    Depthwise,
+    GatedFfn,
+    Pointwise,
+    QpVector,
+    Trunk,
+    compress_range,
+)
 from ncodec.networks.config import ImageConfig
 from ncodec.networks.hints import NO_HINTS, Hints, plus
 
@@ -27,7 +35,8 @@ class RenderBlock(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """ŷ → RGB: the linear inverse transform, corrected on a 1/4 grid by what a body at 1/16 tells a small renderer."""
+    """ŷ → RGB: the linear inverse transform, corrected on a 1/4 grid by what a body at 1/16 tells a
+    small renderer."""
 
     def __init__(self, config: ImageConfig) -> None:
         super().__init__()
@@ -41,15 +50,19 @@ class Synthesis(nn.Module):
         self.look = Pointwise(48, render, gain=2.0)
         self.render = Trunk(*(RenderBlock(render) for _ in range(config.render_depth)))
         self.head = Pointwise(render, 48, gain=0.0)
-        # Corrections are of the size of the quantization step; the head learns at unit scale for every qp.
+        # Corrections are of the size of the quantization step; the head learns at unit scale for
+        # every qp.
         log_size = (config.step_of(knot_qps)[:, None] / 255).log()
         self.log_size = QpVector(log_size, qp_count=config.qp_count)
 
     def forward(self, y_hat: Tensor, levels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
-        """ŷ in steps and in 8-bit levels, both (B, latent, h, w) → (B, 3, 16·h, 16·w), unclipped, −½…½."""
+        """ŷ in steps and in 8-bit levels, both (B, latent, h, w) → (B, 3, 16·h, 16·w), unclipped,
+        −½…½."""
         linear = F.pixel_shuffle(self.linear(levels / 255), 4)  # (B, 48, H/4, W/4)
         body = self.body(plus(self.enter(compress_range(y_hat)) * self.quality(qp), hints.body))
-        features = F.pixel_shuffle(self.spread(body), 4) + self.look(linear)  # (B, render, H/4, W/4)
+        features = F.pixel_shuffle(self.spread(body), 4) + self.look(
+            linear
+        )  # (B, render, H/4, W/4)
         features = plus(features, hints.render)
         correction = self.head(self.render(features)) * self.log_size(qp).exp()
         return F.pixel_shuffle(linear + correction, 4)

@@ -1,6 +1,8 @@
-"""Cells of a frame that no network codes, ↔ bytes: exact ones, and still ones, which are as they were predicted.
+"""Cells of a frame that no network codes, ↔ bytes: exact ones, and still ones, which are as they
+were predicted.
 
-Where a screen scrolls, blocks of cells of any kind may take their prediction from the last frame moved as one.
+Where a screen scrolls, blocks of cells of any kind may take their prediction from the last frame
+moved as one.
 """
 
 from collections.abc import Sequence
@@ -38,7 +40,8 @@ class FrameCells:
     layers: Sequence[Layer] = ()
     scroll: Scroll | None = None
     scrolled: BoolArray | None = None
-    """(H/16, W/16) blocks that are predicted from the last frame, moved as one, where there is a scroll"""
+    """(H/16, W/16) blocks that are predicted from the last frame, moved as one, where there is a
+    scroll"""
 
     def moved(self, motion: Motion) -> Motion:
         """Motion with scrolled blocks unused, which keeps them out of overlapped compensation."""
@@ -78,7 +81,8 @@ def no_cells(height: int, width: int) -> FrameCells:
 
 
 def pack_cells(cells: FrameCells, *, intra: bool) -> bytes:
-    """Cells → bytes, none where there are no cells: of predicted frames still and scrolled ones, then layers."""
+    """Cells → bytes, none where there are no cells: of predicted frames still and scrolled ones,
+    then layers."""
     if not cells.still.any() and not cells.layers and cells.scroll is None:
         return b""
     layers = pack_layers(cells.layers)
@@ -89,7 +93,10 @@ def pack_cells(cells: FrameCells, *, intra: bool) -> bytes:
         kinds, maps = _STILL, with_length(pack_map(cells.still))
     if cells.scroll is not None and cells.scrolled is not None:
         steps = (pack_varint(zigzag(step)) for step in (cells.scroll.down, cells.scroll.right))
-        kinds, maps = kinds | _SCROLL, maps + b"".join(steps) + with_length(pack_map(cells.scrolled))
+        kinds, maps = (
+            kinds | _SCROLL,
+            maps + b"".join(steps) + with_length(pack_map(cells.scrolled)),
+        )
     return bytes([kinds]) + maps + layers
 
 
@@ -110,7 +117,10 @@ def unpack_cells(payload: bytes, height: int, width: int, *, intra: bool) -> Fra
         scrolled = unpack_map(reader.take(reader.varint()), (height // PATCH, width // PATCH))
     is_far = scroll is not None and max(abs(scroll.down), abs(scroll.right)) > MAX_SCROLL
     if kinds > _STILL | _SCROLL or bool(kinds & _STILL) != still.any() or is_far:
-        msg = "expected which cells are still and which scroll how far, got otherwise: the file is damaged"
+        msg = (
+            "expected which cells are still and which scroll how far, got otherwise: the file is "
+            "damaged"
+        )
         raise FormatError(msg)
     layers = unpack_layers(reader.rest(), height, width, taken=still, with_differences=True)
     return FrameCells(still, layers, scroll, scrolled)

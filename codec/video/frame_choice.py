@@ -1,7 +1,8 @@
 """Choice of still and exact cells of a predicted frame, for screens and drawings.
 
-A cell is *still* where its prediction is good enough, coded by its *difference* from the prediction where little of it
-changes, or *drawn* anew. Differences are in steps, and pixels that are near enough to their prediction have none.
+A cell is *still* where its prediction is good enough, coded by its *difference* from the prediction
+where little of it changes, or *drawn* anew. Differences are in steps, and pixels that are near
+enough to their prediction have none.
 """
 
 from dataclasses import replace
@@ -99,13 +100,16 @@ class FrameChooser:
         return np.stack([outcome.cost(self.goal.price) for outcome in outcomes])
 
     def sure(self) -> BoolArray:
-        """(⌈H/64⌉, ⌈W/64⌉) cells among drawings that cost so little that no network could do much better."""
+        """(⌈H/64⌉, ⌈W/64⌉) cells among drawings that cost so little that no network could do much
+        better."""
         cells: BoolArray = self.drawings & (self._costs.min(axis=0) <= SURE * CELL**2)
         return cells
 
     def better(self, network: Outcome) -> BoolArray:
         """(⌈H/64⌉, ⌈W/64⌉) cells of `drawings`, at most `BETTER` times as dear as by network."""
-        cells: BoolArray = self.drawings & (self._costs.min(axis=0) <= BETTER * network.cost(self.goal.price))
+        cells: BoolArray = self.drawings & (
+            self._costs.min(axis=0) <= BETTER * network.cost(self.goal.price)
+        )
         return cells
 
     def coded(self, cells: BoolArray) -> FrameCells:
@@ -113,7 +117,9 @@ class FrameChooser:
         ways = np.where(cells, self._costs.argmin(axis=0), -1)
         layers: list[Layer] = []
         if (changed := ways == CHANGED).any():
-            layers += code_differences(self._differences, changed, step=self._step, search=self.goal.search)
+            layers += code_differences(
+                self._differences, changed, step=self._step, search=self.goal.search
+            )
         if (drawn := ways == DRAWN).any():
             layers += CellTrials(self.source, self.goal.search).draw(drawn, self.goal)
         return FrameCells(ways == STILL, tuple(layers))

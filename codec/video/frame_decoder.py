@@ -18,7 +18,13 @@ from ncodec.video.motion.field import Motion
 from ncodec.video.motion.golden_coding import pop_golden
 from ncodec.video.motion.interpolate import HalfPixelPlanes
 from ncodec.video.motion.vector_coding import pop_motion
-from ncodec.video.rounding import INTRA_ROUNDING, PREDICTED_ROUNDING, Offsets, pop_offsets, round_samples
+from ncodec.video.rounding import (
+    INTRA_ROUNDING,
+    PREDICTED_ROUNDING,
+    Offsets,
+    pop_offsets,
+    round_samples,
+)
 from ncodec.video.skip import SkipBlocks, apply_skip, pop_skipped, skippable_cells
 
 
@@ -52,7 +58,8 @@ class FrameDecoder:
     def parse(self, frame: Frame) -> Parsed:
         """Decode the symbols of the next frame, without a network, from any intra frame on.
 
-        Frames are parsed in their order, however far ahead of `decode`. Raises FormatError for damage.
+        Frames are parsed in their order, however far ahead of `decode`. Raises FormatError for
+        damage.
         """
         if frame.tag == Tag.DUPLICATE and self._begun:
             return Parsed(frame.tag, frame.pts)
@@ -69,16 +76,26 @@ class FrameDecoder:
         exact = known if known.any() else None
         unpacker = Unpacker(frame.payload)
         before = NO_REFERENCE if intra else self._state
-        motion = None if intra else _pop_motion(unpacker, tables, high=high, wide=wide, before=before)
+        motion = (
+            None if intra else _pop_motion(unpacker, tables, high=high, wide=wide, before=before)
+        )
         symbols = pop_symbols(
-            unpacker, tables, qp=frame.qp, height=high, width=wide, before=before.context, exact=exact
+            unpacker,
+            tables,
+            qp=frame.qp,
+            height=high,
+            width=wide,
+            before=before.context,
+            exact=exact,
         )
         offsets = np.zeros(known.shape, dtype=np.int16)
         self._state, skip = NO_REFERENCE, None
         if motion is None:
             offsets[~known] = pop_offsets(unpacker, tables, INTRA_ROUNDING, int((~known).sum()))
         else:
-            skip = pop_skipped(unpacker, skippable_cells(symbols.residual, motion, known), before=before.skip)
+            skip = pop_skipped(
+                unpacker, skippable_cells(symbols.residual, motion, known), before=before.skip
+            )
             coded = ~(skip.chosen | known)
             offsets[coded] = pop_offsets(unpacker, tables, PREDICTED_ROUNDING, int(coded.sum()))
             context = next_context(symbols, tables, qp=frame.qp, before=before.context)
@@ -88,7 +105,8 @@ class FrameDecoder:
         return Parsed(frame.tag, frame.pts, frame.qp, symbols, offsets, motion, skip, cells)
 
     def decode(self, parsed: Parsed) -> Pixels:
-        """The next frame → (height, width, 3) uint8; raises FormatError where it needs one that was not decoded."""
+        """The next frame → (height, width, 3) uint8; raises FormatError where it needs one that was
+        not decoded."""
         if parsed.cells is not None:
             self._last = self._rendered(parsed, parsed.cells)
         shown = self._reference()[: self.height, : self.width]
@@ -112,7 +130,10 @@ class FrameDecoder:
     def _rendered_intra(self, parsed: Parsed) -> Pixels:
         """The network's frame, undefined in exact cells."""
         if parsed.symbols is None or parsed.offsets is None:
-            return np.empty((*(-(-side // PATCH) * PATCH for side in (self.height, self.width)), 3), dtype=np.uint8)
+            return np.empty(
+                (*(-(-side // PATCH) * PATCH for side in (self.height, self.width)), 3),
+                dtype=np.uint8,
+            )
         samples = self.codecs.pictures.render(parsed.symbols, qp=parsed.qp)
         return round_samples(samples, parsed.offsets, INTRA_ROUNDING)
 
@@ -142,6 +163,8 @@ def _no_intra_frame() -> FormatError:
     return FormatError("expected an intra frame first, got one that needs the frame before it")
 
 
-def _pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: ReferenceState) -> Motion:
+def _pop_motion(
+    unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: ReferenceState
+) -> Motion:
     motion = pop_motion(unpacker, tables, high=high, wide=wide, before=before.vectors)
     return replace(motion, golden=pop_golden(unpacker, tables, motion=motion, before=before.golden))

@@ -41,7 +41,8 @@ LASTING_STEPS = 4
 LEAST_SCROLLED = 0.02
 """share of pixels that must have changed before scrolling is looked for"""
 LEAST_PREDICTED = 0.6
-"""share of blocks that motion must predict; below it the scene is another one, and the frame intra"""
+"""share of blocks that motion must predict; below it the scene is another one, and the frame intra
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +83,20 @@ class FrameEncoder:
         return self._last
 
     def decide(self, pixels: Pixels, *, intra: bool = False) -> FrameDecision:
-        """(H, W, 3) uint8 → how the next frame will be coded. Raises InputError where the size changes.
+        """(H, W, 3) uint8 → how the next frame will be coded. Raises InputError where the size
+        changes.
 
-        A frame that equals the one before it becomes its copy, even where `intra` asks for an intra frame: that can
-        wait until something moves. One that has little in common with the last one becomes intra.
+        A frame that equals the one before it becomes its copy, even where `intra` asks for an intra
+        frame: that can wait until something moves. One that has little in common with the last one
+        becomes intra.
         """
         if self._source is None or self._last is None:
             return FrameDecision(Tag.INTRA, pixels)
         if pixels.shape != self._source.shape:
-            msg = f"expected frames of one size, got {pixels.shape[1]}×{pixels.shape[0]} after {self._source.shape[1]}×"
+            msg = (
+                f"expected frames of one size, got {pixels.shape[1]}×{pixels.shape[0]} after "
+                f"{self._source.shape[1]}×"
+            )
             msg += f"{self._source.shape[0]}"
             raise InputError(msg)
         if np.array_equal(pixels, self._source):
@@ -126,7 +132,9 @@ class FrameEncoder:
         if (plain := plain_layers(padded)) is not None:
             cells = FrameCells(nothing, plain)
         else:
-            plan = codec.plan(Picture(padded), codec.price, qp=qp, with_latent=effort > 0, can_extend=False)
+            plan = codec.plan(
+                Picture(padded), codec.price, qp=qp, with_latent=effort > 0, can_extend=False
+            )
             cells, qp = FrameCells(nothing, plan.layers), plan.qp
             if not cells.known.all():
                 payload, self._last = self._coded_intra(padded, plan, ~cells.known, effort=effort)
@@ -134,11 +142,16 @@ class FrameEncoder:
         self._predictor, self._state = FramePredictor(self._last), NO_REFERENCE
         return Frame(Tag.INTRA, pts, qp, payload, exact=pack_cells(cells, intra=True))
 
-    def _coded_intra(self, padded: Pixels, plan: Plan, coded: Mask, *, effort: int) -> tuple[bytes, Pixels]:
-        """The payload of an intra frame's coded cells, (⌈H/64⌉, ⌈W/64⌉), and the frame that they give."""
+    def _coded_intra(
+        self, padded: Pixels, plan: Plan, coded: Mask, *, effort: int
+    ) -> tuple[bytes, Pixels]:
+        """The payload of an intra frame's coded cells, (⌈H/64⌉, ⌈W/64⌉), and the frame that they
+        give."""
         codec, symbols, qp = self.codecs.pictures, plan.initial.symbols, plan.qp
         if effort:
-            symbols = codec.refine(padded, plan.initial, qp=qp, effort=effort, error_weights=SUBSAMPLED)
+            symbols = codec.refine(
+                padded, plan.initial, qp=qp, effort=effort, error_weights=SUBSAMPLED
+            )
         samples = codec.render(symbols, qp=qp)
         offsets = choose_offsets(samples, INTRA_ROUNDING)
         coded_offsets = group_offsets(offsets[coded], codec.model.tables, INTRA_ROUNDING)
@@ -146,21 +159,33 @@ class FrameEncoder:
         return payload, round_samples(samples, offsets, INTRA_ROUNDING)
 
     def _encode_predicted(
-        self, decide: FrameDecision, search: MotionSearch, predictor: FramePredictor, *, pts: int, qp: int
+        self,
+        decide: FrameDecision,
+        search: MotionSearch,
+        predictor: FramePredictor,
+        *,
+        pts: int,
+        qp: int,
     ) -> Frame:
         codec = self.codecs.predicting()
         tables, pixels = codec.model.tables, pad_to_patches(decide.pixels)
         motion = predictor.choose(search, qp=qp)
         scrolled = no_cells(*pixels.shape[:2])
         if decide.scroll is not None:
-            scrolled = choose_scrolled(pixels, predictor.compensate(self.last, motion), self.last, decide.scroll)
+            scrolled = choose_scrolled(
+                pixels, predictor.compensate(self.last, motion), self.last, decide.scroll
+            )
         if scrolled.scrolled is not None:
             motion = without_motion(motion, scrolled.scrolled)
         grouping = self._worker.submit(group_motion, motion, tables, before=predictor.vectors)
-        predicted = scrolled.predict(predictor.compensate(self.last, scrolled.moved(motion)), self.last)
+        predicted = scrolled.predict(
+            predictor.compensate(self.last, scrolled.moved(motion)), self.last
+        )
         cells, symbols, samples = self._coded(decide.pixels, predicted, qp=qp)
         cells = replace(cells, scroll=scrolled.scroll, scrolled=scrolled.scrolled)
-        skip = choose_skipped(pixels, predicted, samples, skippable_cells(symbols.residual, motion, cells.known))
+        skip = choose_skipped(
+            pixels, predicted, samples, skippable_cells(symbols.residual, motion, cells.known)
+        )
         apply_skip(samples, skip)
         offsets = choose_offsets(samples, PREDICTED_ROUNDING, predicted=predicted)
         before = self._state
@@ -168,19 +193,28 @@ class FrameEncoder:
             *group_skipped(skip, before=before.skip),
             group_offsets(offsets[~(skip.chosen | cells.known)], tables, PREDICTED_ROUNDING),
         ]
-        pushing = self._worker.submit(push_symbols, symbols, tables, qp=qp, before=before.context, last=last)
+        pushing = self._worker.submit(
+            push_symbols, symbols, tables, qp=qp, before=before.context, last=last
+        )
         self._last = round_samples(samples, offsets, PREDICTED_ROUNDING, predicted=predicted)
         cells.paint(self._last, predicted=predicted)
         moved = grouping.result()
         known, golden = replace(motion, vectors=moved.vectors), predictor.golden
-        groups = [*moved.groups, *group_golden(predictor.follow(known), tables, motion=known, before=golden)]
-        self._state = ReferenceState(next_context(symbols, tables, qp=qp, before=before.context), skip)
+        groups = [
+            *moved.groups,
+            *group_golden(predictor.follow(known), tables, motion=known, before=golden),
+        ]
+        self._state = ReferenceState(
+            next_context(symbols, tables, qp=qp, before=before.context), skip
+        )
         packer = pushing.result()
         packer.push(groups)
         return Frame(Tag.PREDICTED, pts, qp, packer.payload(), exact=pack_cells(cells, intra=False))
 
-    def _coded(self, frame: Pixels, predicted: Pixels, *, qp: int) -> tuple[FrameCells, Symbols, Samples]:
-        """The cells of a frame that no network codes, the symbols of the others, and their levels."""
+    def _coded(
+        self, frame: Pixels, predicted: Pixels, *, qp: int
+    ) -> tuple[FrameCells, Symbols, Samples]:
+        """Cells of a frame without a network, symbols of the others, and their samples."""
         codec = self.codecs.predicting()
         tables = codec.model.tables
         height, width, _ = frame.shape
@@ -205,7 +239,10 @@ class FrameEncoder:
         symbols, samples = code(known if known.any() else None)
         if (chooser.drawings & ~known).any():
             errors, blots = errors_of(frame, to_pixels(samples + predicted)[:height, :width])
-            better = chooser.better(Outcome(errors, bits_by_cell(symbols, tables, qp=qp), blots)) & ~known
+            better = (
+                chooser.better(Outcome(errors, bits_by_cell(symbols, tables, qp=qp), blots))
+                & ~known
+            )
             if better.any():
                 known = known | better
                 symbols, samples = code(known)

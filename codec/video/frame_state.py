@@ -29,7 +29,7 @@ class FrameCodecs:
 
 @dataclass(frozen=True, eq=False)
 class ReferenceState:
-    """Reference state: what the next predicted frame's entropy coding depends on, duplicates aside."""
+    """Reference state, which the next predicted frame's entropy coding depends on."""
 
     context: SymbolContext | None = None
     """its symbols"""

@@ -19,7 +19,8 @@ MEMORY = 0.5
 LARGEST_STEP = 4
 """largest step of the QP from frame to frame, so that quality does not flicker"""
 LEAST_BELOW, MOST_BELOW = 15, 19
-"""steps of qp from an intra frame to the predicted ones after it, which inherit its quality where little moves"""
+"""steps of qp from an intra frame to the predicted ones after it, which inherit its quality where
+little moves"""
 RISE = 24, 37
 """qps of intra frames between which the steps grow from the least to the most"""
 TWICE_FROM = 48
@@ -40,14 +41,17 @@ def steps_above(predicted: float) -> float:
     """QPs between an intra frame and the predicted frames after it, from the QP of the predicted
     ones."""
     first, last = RISE
-    return float(np.interp(predicted, (first - LEAST_BELOW, last - MOST_BELOW), (LEAST_BELOW, MOST_BELOW)))
+    return float(
+        np.interp(predicted, (first - LEAST_BELOW, last - MOST_BELOW), (LEAST_BELOW, MOST_BELOW))
+    )
 
 
 class RateControl(Protocol):
     """Chooses the qp of each frame, and learns what it took."""
 
     def qp(self, tag: Tag, *, left: int) -> int:
-        """For the next frame, whose bits are not known yet; `left` frames share its group, itself included."""
+        """For the next frame, whose bits are not known yet; `left` frames share its group, itself
+        included."""
 
     def spend(self, tag: Tag, qp: int, bits: int) -> None:
         """Note what the frame took."""
@@ -57,14 +61,15 @@ class RateControl(Protocol):
 class ConstantQuality:
     """One QP for all intra frames, and lower ones for predicted frames.
 
-    At the top of the levels both rise twice as fast, intra frames up to where they end: predicted frames alone have
-    qps left there.
+    At the top of the levels both rise twice as fast, intra frames up to where they end: predicted
+    frames alone have qps left there.
     """
 
     level: int
 
     def qp(self, tag: Tag, *, left: int) -> int:
-        """The level of a frame that stands alone; else what the level means, or what is left of it if predicted."""
+        """The level of a frame that stands alone; else what the level means, or what is left of it
+        if predicted."""
         if tag == Tag.INTRA and left == 1:
             return self.level
         level = max(self.level, 2 * self.level - TWICE_FROM)
@@ -78,11 +83,12 @@ class ConstantQuality:
 
 @dataclass
 class AverageRate:
-    """A leaky bucket: the qp with which the rest of a group is expected to take what the group has left.
+    """A leaky bucket: the qp with which the rest of a group is expected to take what the group has
+    left.
 
-    Each frame brings its share of the bit rate into the bucket, those of the group in advance, and takes its own bits
-    out; an intra frame borrows from the predicted ones after it. Expectations follow what frames took: the logarithm of
-    a frame's bits is linear in its qp.
+    Each frame brings its share of the bit rate into the bucket, those of the group in advance, and
+    takes its own bits out; an intra frame borrows from the predicted ones after it. Expectations
+    follow what frames took: the logarithm of a frame's bits is linear in its qp.
     """
 
     bits_per_frame: float
@@ -113,7 +119,9 @@ class AverageRate:
         # An intra frame follows the quality of the predicted ones before it.
         above = steps_above(FIRST_QP if last is None else last)
         below = above if tag == Tag.INTRA else 0
-        total = 2 ** self._expect(tag) + (left - 1) * 2 ** (self._expect(Tag.PREDICTED) - OCTAVES_PER_QP * below)
+        total = 2 ** self._expect(tag) + (left - 1) * 2 ** (
+            self._expect(Tag.PREDICTED) - OCTAVES_PER_QP * below
+        )
         wanted = math.log2(max(self._level, 1) / total) / OCTAVES_PER_QP
         near = self._last.get(tag) if last is None or tag != Tag.INTRA else last + above
         if near is not None:
@@ -132,7 +140,8 @@ class AverageRate:
         self._last[tag] = qp
 
     def _expect(self, tag: Tag) -> float:
-        """log₂ of the bits of a frame of this kind at qp 0, from the other kind where none was seen."""
+        """log₂ of the bits of a frame of this kind at qp 0, from the other kind where none was
+        seen."""
         if tag in self._expected:
             return self._expected[tag]
         other = Tag.INTRA if tag == Tag.PREDICTED else Tag.PREDICTED

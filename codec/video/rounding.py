@@ -1,8 +1,10 @@
-"""Rounding that hardly depends on the machine: no value of a reference frame lies where arithmetic errors decide.
+"""Rounding that hardly depends on the machine: no value of a reference frame lies where arithmetic
+errors decide.
 
-Networks in float32 differ in the last bits between machines, libraries and thread counts. Rounded to 8 bits, that is a
-level in a pixel or two of a frame, which later frames inherit and multiply. So an encoder shifts each cell of a frame,
-by less than a thirtieth of a level, to where none of its values is closer to a half than the errors are large.
+Networks in float32 differ in the last bits between machines, libraries and thread counts. Rounded
+to 8 bits, that is a level in a pixel or two of a frame, which later frames inherit and multiply. So
+an encoder shifts each cell of a frame, by less than a thirtieth of a level, to where none of its
+values is closer to a half than the errors are large.
 """
 
 from dataclasses import dataclass
@@ -35,7 +37,8 @@ class Rounding:
     growth: float
     """by how much more for each level of their size"""
     spread: float
-    """by how much more for each level of the mean size in their cell, whose features they are made of"""
+    """by how much more for each level of the mean size in their cell, whose features they are made
+    of"""
     centre: float
     """value from which magnitudes are measured"""
     row: int
@@ -50,8 +53,11 @@ _SPARSE = 4
 """one value in so many along each side is sampled for the mean of a cell"""
 
 
-def choose_offsets(samples: Samples, rounding: Rounding, *, predicted: Pixels | None = None) -> Offsets:
-    """The smallest shift of each cell that keeps every value clear of a half, or else that which keeps them farthest.
+def choose_offsets(
+    samples: Samples, rounding: Rounding, *, predicted: Pixels | None = None
+) -> Offsets:
+    """The smallest shift of each cell that keeps every value clear of a half, or else that which
+    keeps them farthest.
 
     `samples`, (H, W, 3), are of the frame, or of its difference from `predicted`.
     """
@@ -80,13 +86,17 @@ def choose_offsets(samples: Samples, rounding: Rounding, *, predicted: Pixels | 
         bad = np.flatnonzero((margin < 0) & (np.abs(steps) <= MAX_OFFSET))
         np.minimum.at(margins, (rows[bad], columns[bad], steps[bad] + MAX_OFFSET), margin[bad])
     ordered = margins[:, :, _NEAREST_FIRST + MAX_OFFSET]
-    offsets: Offsets = _NEAREST_FIRST[ordered.argmax(axis=2)].astype(np.int16)  # the first of those that are clear
+    offsets: Offsets = _NEAREST_FIRST[ordered.argmax(axis=2)].astype(
+        np.int16
+    )  # the first of those that are clear
     return offsets
 
 
 def _mean_sizes(samples: Samples, rounding: Rounding) -> npt.NDArray[np.float64]:
     """(cells high, cells wide) about how large values are."""
-    sizes = np.abs(samples[::_SPARSE, ::_SPARSE] - np.float32(rounding.centre)).mean(axis=2, dtype=np.float64)
+    sizes = np.abs(samples[::_SPARSE, ::_SPARSE] - np.float32(rounding.centre)).mean(
+        axis=2, dtype=np.float64
+    )
     step = CELL // _SPARSE
     total, count = sizes, np.ones_like(sizes)
     for axis in (0, 1):
@@ -96,8 +106,11 @@ def _mean_sizes(samples: Samples, rounding: Rounding) -> npt.NDArray[np.float64]
     return means
 
 
-def round_samples(samples: Samples, offsets: Offsets, rounding: Rounding, *, predicted: Pixels | None = None) -> Pixels:
-    """Levels of a frame, or of its difference from `predicted`, and the shifts of its cells → pixels."""
+def round_samples(
+    samples: Samples, offsets: Offsets, rounding: Rounding, *, predicted: Pixels | None = None
+) -> Pixels:
+    """Levels of a frame, or of its difference from `predicted`, and the shifts of its cells →
+    pixels."""
     height, width = samples.shape[:2]
     by_pixel = (offsets * np.float32(rounding.step)).repeat(CELL, axis=0).repeat(CELL, axis=1)
     rounded = samples + by_pixel[:height, :width, None]

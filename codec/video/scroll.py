@@ -38,12 +38,16 @@ class Scroll:
 
 
 def find_scroll(source: Pixels, last: Pixels, changed: BoolArray) -> Scroll | None:
-    """The scroll by which most `changed` pixels, (H, W), of a frame equal those of the last one, both (H, W, 3).
+    """The scroll by which most `changed` pixels, (H, W), of a frame equal those of the last one,
+    both (H, W, 3).
 
     By phase correlation (Kuglin and Hines 1975); None where next to nothing would be equal.
     """
     # Edges, because plain areas correlate everywhere.
-    planes = [np.diff(channel_mean(pixels).astype(np.float32), axis=0, append=0) for pixels in (source, last)]
+    planes = [
+        np.diff(channel_mean(pixels).astype(np.float32), axis=0, append=0)
+        for pixels in (source, last)
+    ]
     first, second = map(np.fft.rfft2, planes)
     cross = np.conj(first) * second
     peaks = np.fft.irfft2(cross / (np.abs(cross) + _DAMPING), s=changed.shape)
@@ -56,15 +60,25 @@ def find_scroll(source: Pixels, last: Pixels, changed: BoolArray) -> Scroll | No
     seen = _around(source, places)
     best, most = None, len(places) * LEAST_EQUAL
     for peak in np.argpartition(peaks.reshape(-1), -_PEAKS)[-_PEAKS:].tolist():
-        scroll = Scroll(*(_signed(*pair) for pair in zip(divmod(peak, peaks.shape[1]), peaks.shape, strict=True)))
-        equal = int((_around(last, places + np.array([scroll.down, scroll.right])) == seen).all(axis=1).sum())
+        scroll = Scroll(
+            *(
+                _signed(*pair)
+                for pair in zip(divmod(peak, peaks.shape[1]), peaks.shape, strict=True)
+            )
+        )
+        equal = int(
+            (_around(last, places + np.array([scroll.down, scroll.right])) == seen)
+            .all(axis=1)
+            .sum()
+        )
         if equal > most and (scroll.down or scroll.right):
             best, most = scroll, equal
     return best
 
 
 def _around(frame: Pixels, places: npt.NDArray[np.intp]) -> Pixels:
-    """Pixels at and beside rows and columns, (N, 2), of the frame with its edges repeated → (N, 15)."""
+    """Pixels at and beside rows and columns, (N, 2), of the frame with its edges repeated → (N,
+    15)."""
     limits = np.array(frame.shape[:2]) - 1
     beside = [frame[tuple(np.clip(places + step, 0, limits).T)] for step in _BESIDE]
     return np.concatenate(beside, axis=1)

@@ -75,7 +75,8 @@ class VideoEncoder:
 class VideoDecoder:
     """Decodes a stream from front to back, or from any intra frame where its file can seek.
 
-    Records are read and their symbols decoded ahead, in a thread of their own, while networks run; `close` ends it.
+    Records are read and their symbols decoded ahead, in a thread of their own, while networks run;
+    `close` ends it.
     """
 
     def __init__(self, reader: StreamReader, codecs: FrameCodecs, *, conceal: bool = False) -> None:
@@ -109,20 +110,24 @@ class VideoDecoder:
     def records(self) -> Iterator[TimedFrame | Tracks | Media]:
         """The frames and packets that were not given yet, as they come.
 
-        Raises FormatError for damage, or skips to the next intra frame where that is to be concealed; TruncatedError
-        where the stream ends too soon, after everything that it holds.
+        Raises FormatError for damage, or skips to the next intra frame where that is to be
+        concealed; TruncatedError where the stream ends too soon, after everything that it holds.
         """
         self._check_open()
         if self._ahead is None:
             self._ahead = prefetch(self._parsed())
         for record in self._ahead:
-            yield TimedFrame(record.pts, self._coder.decode(record)) if isinstance(record, Parsed) else record
+            yield (
+                TimedFrame(record.pts, self._coder.decode(record))
+                if isinstance(record, Parsed)
+                else record
+            )
 
     def frame_at(self, pts: int) -> TimedFrame:
         """The frame that is shown at a time stamp, the first one before all of them.
 
-        Decoding starts at the intra frame before it where the file can seek. Raises InputError beyond the last frame,
-        which lasts as long as the one before it.
+        Decoding starts at the intra frame before it where the file can seek. Raises InputError
+        beyond the last frame, which lasts as long as the one before it.
         """
         self._check_open()
         if self.reader.can_seek:
@@ -144,7 +149,11 @@ class VideoDecoder:
                 raise
         if shown is None or pts - shown.pts >= lasts:
             base = self.reader.header.time_base
-            end = f"its last frame is at {float(shown.pts * base):.3f} s" if shown else "it has no frames"
+            end = (
+                f"its last frame is at {float(shown.pts * base):.3f} s"
+                if shown
+                else "it has no frames"
+            )
             msg = f"expected a time inside the clip, got {float(pts * base):.3f} s: {end}"
             raise InputError(msg)
         return shown

@@ -1,6 +1,7 @@
 """Skip blocks: cells of a predicted frame that stay as predicted ↔ groups of symbols.
 
-Where no residual is coded, the network mostly guesses, and each frame inherits the guesses of those before it.
+Where no residual is coded, the network mostly guesses, and each frame inherits the guesses of those
+before it.
 """
 
 from collections.abc import Iterator
@@ -42,8 +43,11 @@ def skippable_cells(residual: Int16Array, motion: Motion, known: Mask) -> Mask:
     return ~(lacking | known)
 
 
-def choose_skipped(pixels: Pixels, predicted: Pixels, samples: Samples, possible: Mask) -> SkipBlocks:
-    """The cells whose squared error the network's `samples` do not make smaller; all are of (H, W, 3)."""
+def choose_skipped(
+    pixels: Pixels, predicted: Pixels, samples: Samples, possible: Mask
+) -> SkipBlocks:
+    """The cells whose squared error the network's `samples` do not make smaller; all are of (H, W,
+    3)."""
     chosen = np.zeros_like(possible)
     for cell, place in _places(possible):
         lack = pixels[place].astype(np.float32) - predicted[place]
@@ -61,7 +65,10 @@ def apply_skip(samples: Samples, skip: SkipBlocks) -> None:
 def _places(cells: Mask) -> Iterator[tuple[tuple[int, int], tuple[slice, slice]]]:
     """Chosen cells, and the pixels of each."""
     for row, column in np.argwhere(cells).tolist():
-        yield (row, column), (slice(CELL * row, CELL * (row + 1)), slice(CELL * column, CELL * (column + 1)))
+        yield (
+            (row, column),
+            (slice(CELL * row, CELL * (row + 1)), slice(CELL * column, CELL * (column + 1))),
+        )
 
 
 def _classes_of(possible: Mask, before: SkipBlocks | None) -> Classes:
@@ -73,7 +80,7 @@ def _classes_of(possible: Mask, before: SkipBlocks | None) -> Classes:
 
 
 def group_skipped(skip: SkipBlocks, *, before: SkipBlocks | None) -> list[Group]:
-    """Skip flags → groups; `before` are the skip blocks of the frame before, if that was predicted."""
+    """Skip flags → groups; `before` are those of the frame before, if it was predicted."""
     classes = _classes_of(skip.possible, before)
     flags = skip.chosen[skip.possible].astype(np.int32)
     return [(_TABLES[c], flags[classes == c]) for c in np.unique(classes)]

@@ -49,7 +49,9 @@ class Codec(ABC, Generic[Content]):
     def fingerprint(self) -> str:
         """Hashable settings that decide the bytes of a file, but for the quality."""
         chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "qualities"}
-        return repr([self.version(), {name: value for name, value in chosen.items() if not callable(value)}])
+        return repr(
+            [self.version(), {name: value for name, value in chosen.items() if not callable(value)}]
+        )
 
     @abstractmethod
     def version(self) -> str:
@@ -70,7 +72,8 @@ class PictureCodec(Codec[Pixels]):
 
     @abstractmethod
     def decode(self, data: bytes) -> Pixels:
-        """File bytes → (H, W, 3) uint8 RGB; some codecs leave a line of padding at the right and the bottom."""
+        """File bytes → (H, W, 3) uint8 RGB; some codecs leave a line of padding at the right and
+        the bottom."""
 
     def run(self, content: Pixels, quality: float) -> Coded[Pixels]:
         """Encode, decode and crop; raises InputError where something of another size comes back."""

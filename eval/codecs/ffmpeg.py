@@ -39,9 +39,11 @@ def encoder_version(encoder: str) -> str:
 
 @dataclass(frozen=True)
 class IntraCodec(PictureCodec):
-    """One intra frame of a video codec through PyAV, in full-range BT.709; its bits are those of the elementary stream.
+    """One intra frame of a video codec through PyAV, in full-range BT.709; its bits are those of
+    the elementary stream.
 
-    Messages in which an encoder names itself are left out. A picture with an odd side is padded by a line.
+    Messages in which an encoder names itself are left out. A picture with an odd side is padded by
+    a line.
     """
 
     encoder: str = ""
@@ -65,13 +67,21 @@ class IntraCodec(PictureCodec):
         height, width = pixels.shape[:2]
         padded = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         context = cast("VideoCodecContext", av.CodecContext.create(self.encoder, "w"))
-        context.width, context.height, context.pix_fmt = padded.shape[1], padded.shape[0], self.pixel_format
+        context.width, context.height, context.pix_fmt = (
+            padded.shape[1],
+            padded.shape[0],
+            self.pixel_format,
+        )
         context.time_base, context.thread_count = Fraction(1), 1
         context.color_range, context.colorspace = 2, 1
         context.options = {**self.options, "crf": f"{quality:g}"}
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), "rgb24")
         frame = frame.reformat(
-            format=self.pixel_format, dst_colorspace="ITU709", dst_color_range="JPEG", interpolation=SCALING, threads=1
+            format=self.pixel_format,
+            dst_colorspace="ITU709",
+            dst_color_range="JPEG",
+            interpolation=SCALING,
+            threads=1,
         )
         data = b"".join(bytes(packet) for packet in (*context.encode(frame), *context.encode(None)))
         return data if self.message_unit is None else without_messages(data, self.message_unit)
@@ -82,14 +92,19 @@ class IntraCodec(PictureCodec):
         context.thread_count = 1
         frames = [*context.decode(av.Packet(data)), *context.decode(None)]
         rgb = frames[0].reformat(
-            format="rgb24", src_colorspace="ITU709", src_color_range="JPEG", interpolation=SCALING, threads=1
+            format="rgb24",
+            src_colorspace="ITU709",
+            src_color_range="JPEG",
+            interpolation=SCALING,
+            threads=1,
         )
         return np.asarray(rgb.to_ndarray())
 
 
 @dataclass(frozen=True)
 class VvcCodec(PictureCodec):
-    """One intra frame of VVC by vvenc, in full-range BT.709, 10 bits and 4:2:0; its bits are those of the stream.
+    """One intra frame of VVC by vvenc, in full-range BT.709, 10 bits and 4:2:0; its bits are those
+    of the stream.
 
     A picture is padded to sides that are multiples of 8.
     """
@@ -116,11 +131,26 @@ class VvcCodec(PictureCodec):
         padded = np.pad(pixels, ((0, bottom), (0, right), (0, 0)), mode="edge")
         frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), "rgb24")
         frame = frame.reformat(
-            format="yuv420p10le", dst_colorspace="ITU709", dst_color_range="JPEG", interpolation=SCALING, threads=1
+            format="yuv420p10le",
+            dst_colorspace="ITU709",
+            dst_color_range="JPEG",
+            interpolation=SCALING,
+            threads=1,
         )
         size = f"{frame.width}x{frame.height}"
         raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p10le", "-s", size, "-i", "-"]
-        options = ["-c:v", "libvvenc", "-preset", self.preset, "-qp", f"{quality:g}", "-qpa", "0", "-threads", "1"]
+        options = [
+            "-c:v",
+            "libvvenc",
+            "-preset",
+            self.preset,
+            "-qp",
+            f"{quality:g}",
+            "-qpa",
+            "0",
+            "-threads",
+            "1",
+        ]
         return ffmpeg.run_ffmpeg([*raw, *options, "-f", "vvc", "-"], frame.to_ndarray().tobytes())
 
     def decode(self, data: bytes) -> Pixels:
@@ -128,6 +158,10 @@ class VvcCodec(PictureCodec):
         with av.open(io.BytesIO(data), "r", format="vvc") as container:
             frame = next(container.decode(video=0))
         rgb = frame.reformat(
-            format="rgb24", src_colorspace="ITU709", src_color_range="JPEG", interpolation=SCALING, threads=1
+            format="rgb24",
+            src_colorspace="ITU709",
+            src_color_range="JPEG",
+            interpolation=SCALING,
+            threads=1,
         )
         return np.asarray(rgb.to_ndarray())

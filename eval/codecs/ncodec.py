@@ -15,20 +15,27 @@ from ncodec.eval.codecs.base import PictureCodec
 
 
 def ncodec_version(*models: str) -> str:
-    """Version of the package, of what runs its networks, and a hash of the runtime's code and these models' files."""
+    """Version of the package, of what runs its networks, and a hash of the runtime's code and these
+    models' files."""
     entries = {entry["name"]: entry for entry in list_models()}
-    digest = hashlib.sha256("".join(value for name in models for value in entries[name]["sha256"].values()).encode())
+    digest = hashlib.sha256(
+        "".join(value for name in models for value in entries[name]["sha256"].values()).encode()
+    )
     for path in runtime_files():
         digest.update(path.read_bytes())
     return (
-        f"ncodec {ncodec.__version__} (code and files {digest.hexdigest()[:8]}, onnxruntime {version('onnxruntime')})"
+        f"ncodec {ncodec.__version__} (code and files {digest.hexdigest()[:8]}, onnxruntime "
+        f"{version('onnxruntime')})"
     )
 
 
 def runtime_files(folder: Path = Path(ncodec.__file__).parent) -> list[Path]:
-    """Python files of the runtime at any depth: an encoder searches, so its files are not decided by models alone."""
+    """Python files of the runtime at any depth: an encoder searches, so its files are not decided
+    by models alone."""
     beside = {"eval", "training", "weights"}
-    return sorted(path for path in folder.rglob("*.py") if path.relative_to(folder).parts[0] not in beside)
+    return sorted(
+        path for path in folder.rglob("*.py") if path.relative_to(folder).parts[0] not in beside
+    )
 
 
 @dataclass(frozen=True)

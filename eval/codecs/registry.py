@@ -1,4 +1,5 @@
-"""Codecs at settings that their own people would choose, each a few lines over a real library: still pictures."""
+"""Codecs at settings that their own people would choose, each a few lines over a real library:
+still pictures."""
 
 import os
 
@@ -28,18 +29,42 @@ WEBP = PillowCodec(
     feature="webp", options={"method": 6},
 )  # fmt: skip
 JPEG_2000 = PillowCodec(
-    "JPEG 2000", (25, 29, 33, 37, 42), "irreversible 9/7 and colour transform, one layer at a target PSNR",
-    format="JPEG2000", feature="jpg_2000", options={"irreversible": True, "mct": 1, "quality_mode": "dB"},
+    "JPEG 2000",
+    (25, 29, 33, 37, 42),
+    "irreversible 9/7 and colour transform, one layer at a target PSNR",
+    format="JPEG2000",
+    feature="jpg_2000",
+    options={"irreversible": True, "mct": 1, "quality_mode": "dB"},
     knob=lambda decibels: {"quality_layers": [decibels]},
-)  # fmt: skip
+)
 AVIF_444 = PillowCodec(
-    "AVIF 4:4:4", (8, 32, 56, 80), "libaom, speed 5, tune=psnr, 4:4:4", format="AVIF", feature="avif",
-    options={"speed": 5, "subsampling": "4:4:4", "advanced": {"tune": "psnr"}, "max_threads": 1, "autotiling": False},
-)  # fmt: skip
+    "AVIF 4:4:4",
+    (8, 32, 56, 80),
+    "libaom, speed 5, tune=psnr, 4:4:4",
+    format="AVIF",
+    feature="avif",
+    options={
+        "speed": 5,
+        "subsampling": "4:4:4",
+        "advanced": {"tune": "psnr"},
+        "max_threads": 1,
+        "autotiling": False,
+    },
+)
 AVIF_420 = PillowCodec(
-    "AVIF 4:2:0", (8, 28, 48, 68), "libaom, speed 5, tune=psnr, 4:2:0", format="AVIF", feature="avif",
-    options={"speed": 5, "subsampling": "4:2:0", "advanced": {"tune": "psnr"}, "max_threads": 1, "autotiling": False},
-)  # fmt: skip
+    "AVIF 4:2:0",
+    (8, 28, 48, 68),
+    "libaom, speed 5, tune=psnr, 4:2:0",
+    format="AVIF",
+    feature="avif",
+    options={
+        "speed": 5,
+        "subsampling": "4:2:0",
+        "advanced": {"tune": "psnr"},
+        "max_threads": 1,
+        "autotiling": False,
+    },
+)
 JPEG_XL = PillowCodec(
     "JPEG XL", (5, 27, 50, 72, 91), "effort 7", format="JXL", plugin="pillow_jxl",
     distribution="pillow-jxl-plugin", options={"effort": 7, "num_threads": 1},
@@ -53,13 +78,26 @@ _CRFS = (45, 36, 27, 18)
 H264_MESSAGES = 6
 """type of NAL units of supplemental information"""
 H264 = IntraCodec(
-    "H.264 intra", _CRFS, "x264, preset veryslow, tune=psnr, 4:4:4; elementary stream", encoder="libx264",
-    decoder="h264", options={"preset": "veryslow", "tune": "psnr"}, message_unit=H264_MESSAGES,
-)  # fmt: skip
+    "H.264 intra",
+    _CRFS,
+    "x264, preset veryslow, tune=psnr, 4:4:4; elementary stream",
+    encoder="libx264",
+    decoder="h264",
+    options={"preset": "veryslow", "tune": "psnr"},
+    message_unit=H264_MESSAGES,
+)
 H265 = IntraCodec(
-    "H.265 intra", _CRFS, "x265, preset slow, tune=psnr, 4:4:4; elementary stream", encoder="libx265", decoder="hevc",
-    options={"preset": "slow", "tune": "psnr", "x265-params": "log-level=none:range=full:info=0:pools=none"},
-)  # fmt: skip
+    "H.265 intra",
+    _CRFS,
+    "x265, preset slow, tune=psnr, 4:4:4; elementary stream",
+    encoder="libx265",
+    decoder="hevc",
+    options={
+        "preset": "slow",
+        "tune": "psnr",
+        "x265-params": "log-level=none:range=full:info=0:pools=none",
+    },
+)
 AV1 = IntraCodec(
     "AV1 intra", (61, 45, 29, 13), "SVT-AV1, preset 4, tune=psnr, 4:2:0; elementary stream",
     encoder="libsvtav1", decoder="libdav1d", pixel_format="yuv420p",
@@ -77,8 +115,23 @@ VVC = VvcCodec(
 CODECS: dict[str, PictureCodec] = {
     codec.name: codec
     for codec in (
-        NCODEC, NCODEC_PLAIN, NCODEC_LONGER, NCODEC_SSIM, JPEG_420, JPEG_444, WEBP, JPEG_2000, AVIF_444, AVIF_420,
-        JPEG_XL, HEIC, H264, H265, VVC, AV1, VP9,
+        NCODEC,
+        NCODEC_PLAIN,
+        NCODEC_LONGER,
+        NCODEC_SSIM,
+        JPEG_420,
+        JPEG_444,
+        WEBP,
+        JPEG_2000,
+        AVIF_444,
+        AVIF_420,
+        JPEG_XL,
+        HEIC,
+        H264,
+        H265,
+        VVC,
+        AV1,
+        VP9,
     )
-}  # fmt: skip
+}
 """every codec of pictures, by name"""

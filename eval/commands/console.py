@@ -22,7 +22,8 @@ FORCE = "ncodec.force"
 
 
 class NewFile(click.Path):
-    """A file that is written after long work, and refused before for its suffix, its folder, or because it exists."""
+    """A file that is written after long work, and refused before for its suffix, its folder, or
+    because it exists."""
 
     def __init__(self, *suffixes: str) -> None:
         super().__init__(dir_okay=False, path_type=Path)
@@ -32,7 +33,11 @@ class NewFile(click.Path):
         """Name → path."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if path.suffix.lower() not in self._suffixes:
-            self.fail(f"expected a name that ends in {' or '.join(self._suffixes)}, got {path}", param, ctx)
+            self.fail(
+                f"expected a name that ends in {' or '.join(self._suffixes)}, got {path}",
+                param,
+                ctx,
+            )
         if not path.parent.is_dir():
             self.fail(f"{path}: its folder does not exist", param, ctx)
         if path.exists() and not (ctx and ctx.meta.get(FORCE)):

@@ -10,9 +10,18 @@ from ncodec.optional import require_modules
 
 @click.command()
 @click.argument("clips", nargs=-1, required=True, type=FILE_IN)
-@click.option("-q", "--quality", "qualities", type=click.FloatRange(0, 100), multiple=True, default=(14, 44, 72))
 @click.option(
-    "--figure", type=NewFile(".svg", ".png", ".html"), help="Also draw quality over time (.svg, .png, .html)."
+    "-q",
+    "--quality",
+    "qualities",
+    type=click.FloatRange(0, 100),
+    multiple=True,
+    default=(14, 44, 72),
+)
+@click.option(
+    "--figure",
+    type=NewFile(".svg", ".png", ".html"),
+    help="Also draw quality over time (.svg, .png, .html).",
 )
 @force_option
 def drift(clips: tuple[Path, ...], qualities: tuple[float, ...], figure: Path | None) -> None:
@@ -22,7 +31,9 @@ def drift(clips: tuple[Path, ...], qualities: tuple[float, ...], figure: Path | 
     from ncodec.eval.drift import drift_chart, measure_drift
 
     with stages() as progress:
-        found = measure_drift(clips, qualities, advance=progress("measure", len(clips) * len(qualities)))
+        found = measure_drift(
+            clips, qualities, advance=progress("measure", len(clips) * len(qualities))
+        )
     for each in found:
         click.echo(f"{each.clip:30} quality {each.quality:3g}  {each.change:+.2f} dB")
     if figure:

@@ -24,7 +24,9 @@ def _record(weights: Path, curve: dict[str, object]) -> None:
 @click.argument("folder", type=FOLDER)
 @click.option("--save", type=NewFile(".json"), help="Also write the curves as JSON.")
 @force_option
-@click.option("--record", type=FOLDER, help="Also note ncodec's curve in the manifest of this weights folder.")
+@click.option(
+    "--record", type=FOLDER, help="Also note ncodec's curve in the manifest of this weights folder."
+)
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
 def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -> None:
     """Rate–distortion of ncodec, at three efforts, JPEG and WebP over the pictures of FOLDER.
@@ -34,7 +36,14 @@ def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -
     require_modules("scipy", "skimage", extra="eval")
     from tempfile import TemporaryDirectory
 
-    from ncodec.eval.codecs.registry import JPEG_420, JPEG_444, NCODEC, NCODEC_LONGER, NCODEC_PLAIN, WEBP
+    from ncodec.eval.codecs.registry import (
+        JPEG_420,
+        JPEG_444,
+        NCODEC,
+        NCODEC_LONGER,
+        NCODEC_PLAIN,
+        WEBP,
+    )
     from ncodec.eval.curves import mean_curve, rate_difference
     from ncodec.eval.measure import find_files, load_sources, measure
     from ncodec.eval.media import PICTURES
@@ -53,19 +62,25 @@ def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -
             metrics=["psnr"],
             store=Store(Path(cache)),
             jobs=jobs or os.cpu_count() or 1,
-            advance=progress("measure", len(sources) * sum(len(codec.qualities) for codec in codecs)),
+            advance=progress(
+                "measure", len(sources) * sum(len(codec.qualities) for codec in codecs)
+            ),
         )
     made = [mean_curve(m, sources, ["psnr"]) for m in measured]
     ours, anchors = made[: len(efforts)], made[len(efforts) :]
     curves = {curve.name: curve.curve("psnr") for curve in made}
     click.echo(f"{len(sources)} pictures, means of file bits per pixel and of PSNR over RGB")
-    click.echo("  ".join(f"{rate:.3f} bpp {quality:.2f} dB" for rate, quality in curves[NCODEC.name]))
+    click.echo(
+        "  ".join(f"{rate:.3f} bpp {quality:.2f} dB" for rate, quality in curves[NCODEC.name])
+    )
     click.echo(f"{'BD-rate against':26}" + "".join(f"{curve.name:>17}" for curve in ours))
     for anchor in anchors:
         rates = (percent(rate_difference(anchor, curve, "psnr")) for curve in ours)
         click.echo(f"{anchor.name:26}" + "".join(f"{rate:>17}" for rate in rates))
     if save:
-        save.write_text(json.dumps({"pictures": len(sources), "curves": curves}, indent=1) + "\n", "utf-8")
+        save.write_text(
+            json.dumps({"pictures": len(sources), "curves": curves}, indent=1) + "\n", "utf-8"
+        )
     if record:
         points = [[round(value, 4) for value in point] for point in curves[NCODEC.name]]
         _record(record, {"pictures": folder.name, "bpp_psnr": points})

@@ -12,14 +12,27 @@ from ncodec.optional import require_modules
 
 @click.command()
 @click.argument("inputs", nargs=-1, required=True)
-@click.option("-o", "--output", type=FILE_OUT, default="report.html", show_default=True, help="The page.")
-@click.option("--data", type=FOLDER, help="Folder of a data set that is named (kodak).")
-@click.option("--codec", "codecs", multiple=True, help="Codec to include, by its name in the report; default: all.")
-@click.option("--cache", type=FOLDER_OUT, help="Folder of measured points; default: the user's cache folder.")
 @click.option(
-    "--figures", type=FOLDER_OUT, help="Also write curves (SVG, PNG), points (CSV) and rates (Markdown) here."
+    "-o", "--output", type=FILE_OUT, default="report.html", show_default=True, help="The page."
 )
-@click.option("--frames", type=click.IntRange(2), default=96, show_default=True, help="Most frames of a clip.")
+@click.option("--data", type=FOLDER, help="Folder of a data set that is named (kodak).")
+@click.option(
+    "--codec",
+    "codecs",
+    multiple=True,
+    help="Codec to include, by its name in the report; default: all.",
+)
+@click.option(
+    "--cache", type=FOLDER_OUT, help="Folder of measured points; default: the user's cache folder."
+)
+@click.option(
+    "--figures",
+    type=FOLDER_OUT,
+    help="Also write curves (SVG, PNG), points (CSV) and rates (Markdown) here.",
+)
+@click.option(
+    "--frames", type=click.IntRange(2), default=96, show_default=True, help="Most frames of a clip."
+)
 @click.option("--title", help="Heading of the page.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
 @click.option("--quick", is_flag=True, help="Five points a codec, and PSNR alone.")
@@ -45,7 +58,9 @@ def report(
 
     Points are kept between runs, so an interrupted or repeated run measures only what is missing.
     """
-    require_modules("scipy", "skimage", "altair", "vl_convert", "jinja2", "platformdirs", extra="eval")
+    require_modules(
+        "scipy", "skimage", "altair", "vl_convert", "jinja2", "platformdirs", extra="eval"
+    )
     from ncodec.eval.measure import find_files
     from ncodec.eval.page import render, write_figures
     from ncodec.eval.report import choose_codecs, make_report
@@ -74,24 +89,38 @@ def report(
         write_figures(made, figures, anchor=anchor)
     rates = made.rate_differences(medium.main_metric).get(anchor, {})
     if as_json:
-        click.echo(json.dumps({"page": str(output), "anchor": anchor, "bd_rate_psnr": rates}, ensure_ascii=False))
+        click.echo(
+            json.dumps(
+                {"page": str(output), "anchor": anchor, "bd_rate_psnr": rates}, ensure_ascii=False
+            )
+        )
         return
     ours = made.rates_of_ours(medium.main_metric)
     click.echo(f"{'BD-rate':36}{'against ' + anchor:>28}{'of ncodec against it':>24}")
     for name in (name for name in names if name in rates or name in ours):
-        click.echo(f"{name:36}{percent(rates.get(name, '–')):>28}{percent(ours.get(name, '–')):>24}")
-    listed = f"; {len(made.failures)} failed or left out, listed at its end" if made.failures else ""
-    click.echo(f"{output}: {len(made.sources)} {medium.name}, {len(made.measured)} codecs measured{listed}")
+        click.echo(
+            f"{name:36}{percent(rates.get(name, '–')):>28}{percent(ours.get(name, '–')):>24}"
+        )
+    listed = (
+        f"; {len(made.failures)} failed or left out, listed at its end" if made.failures else ""
+    )
+    click.echo(
+        f"{output}: {len(made.sources)} {medium.name}, {len(made.measured)} codecs measured{listed}"
+    )
 
 
 def _input_paths(inputs: tuple[str, ...], data: Path | None) -> list[Path]:
-    """Files and folders of the inputs; raises UsageError where a data set's name and --data do not go together."""
+    """Files and folders of the inputs; raises UsageError where a data set's name and --data do not
+    go together."""
     from ncodec.eval.curves import data_sets
 
     known = sorted(data_sets())
     if data is not None:
         if len(inputs) != 1 or inputs[0] not in known:
-            msg = f"--data goes with the name of one data set ({', '.join(known)}), got {' '.join(inputs)}"
+            msg = (
+                f"--data goes with the name of one data set ({', '.join(known)}), got "
+                f"{' '.join(inputs)}"
+            )
             raise click.UsageError(msg)
         return [data]
     for name in inputs:

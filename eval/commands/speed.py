@@ -15,7 +15,8 @@ from ncodec.quality import DEFAULT_EFFORT
 @click.argument("picture", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--threads", type=click.IntRange(1, 256), default=1, show_default=True)
 def speed(picture: Path, threads: int) -> None:
-    """Time ncodec, with its usual effort and none, beside CompressAI's mbt2018-mean, and whole processes."""
+    """Time ncodec, with its usual effort and none, beside CompressAI's mbt2018-mean, and whole
+    processes."""
     # Before numpy is loaded, so that its own matrix products keep to the same threads.
     os.environ.update(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads))
     from ncodec.eval.speed import time_compressai, time_ncodec, time_processes
@@ -29,9 +30,14 @@ def speed(picture: Path, threads: int) -> None:
         peers = []
         click.echo(str(error))
     for timed in (*ours, *peers):
-        click.echo(f"{timed.name:24} encode {timed.encode_s * 1e3:7.0f} ms  decode {timed.decode_s * 1e3:7.0f} ms")
+        click.echo(
+            f"{timed.name:24} encode {timed.encode_s * 1e3:7.0f} ms  decode "
+            f"{timed.decode_s * 1e3:7.0f} ms"
+        )
     for timed, peer in product(ours, peers):
         faster = (peer.encode_s / timed.encode_s, peer.decode_s / timed.decode_s)
-        click.echo(f"ratio of {timed.name:15} encode {faster[0]:7.1f} ×   decode {faster[1]:7.1f} ×")
+        click.echo(
+            f"ratio of {timed.name:15} encode {faster[0]:7.1f} ×   decode {faster[1]:7.1f} ×"
+        )
     for name, seconds in time_processes(image).items():
         click.echo(f"{name:24} {seconds:.2f} s")

@@ -12,10 +12,13 @@ from ncodec.optional import require_modules
 
 @click.command()
 @click.argument("folder", type=FOLDER)
-@click.option("--frames", type=click.IntRange(2), default=64, show_default=True, help="Most frames of a clip.")
+@click.option(
+    "--frames", type=click.IntRange(2), default=64, show_default=True, help="Most frames of a clip."
+)
 @click.option("--json", "as_json", is_flag=True)
 def symbols(folder: Path, frames: int, as_json: bool) -> None:
-    """Count symbols that decode differently between backends, precisions and thread counts (needs PyTorch).
+    """Count symbols that decode differently between backends, precisions and thread counts (needs
+    PyTorch).
 
     FOLDER holds pictures, or clips, which are coded as one intra frame and predicted ones.
     """
@@ -29,9 +32,17 @@ def symbols(folder: Path, frames: int, as_json: bool) -> None:
     if medium is CLIPS:
         from ncodec.eval.clips import read_rgb
 
-        results = add_up([compare_frames(read_rgb(path, most=frames), qp) for path in paths for qp in (12, 32, 52)])
+        results = add_up(
+            [
+                compare_frames(read_rgb(path, most=frames), qp)
+                for path in paths
+                for qp in (12, 32, 52)
+            ]
+        )
     else:
-        results = compare_variants([read_pixels(path) for path in paths], (0, 9, 18, 27, 36, 45, 54, 63))
+        results = compare_variants(
+            [read_pixels(path) for path in paths], (0, 9, 18, 27, 36, 45, 54, 63)
+        )
     if as_json:
         click.echo(json.dumps([asdict(result) for result in results]))
         return

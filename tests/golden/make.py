@@ -1,4 +1,5 @@
-"""Regenerate the golden streams: `python tests/golden/make.py`. Do it only when format or weights change on purpose."""
+"""Regenerate the golden streams: `python tests/golden/make.py`. Do it only when format or weights
+change on purpose."""
 
 import hashlib
 import json
@@ -40,7 +41,10 @@ def exact_pictures() -> dict[str, tuple[Image.Image, float | str]]:
     whole = Image.open(SOURCE)
     page = Image.fromarray(words(180, 200))
     page.paste(whole.crop((330, 90, 458, 154)), (64, 64))
-    return {"exact-cells": (page, 50), "exact-alone": (alpha_of(page.crop((0, 0, 70, 50))), "lossless")}
+    return {
+        "exact-cells": (page, 50),
+        "exact-alone": (alpha_of(page.crop((0, 0, 70, 50))), "lossless"),
+    }
 
 
 def words(height: int, width: int) -> np.ndarray:
@@ -55,7 +59,9 @@ def words(height: int, width: int) -> np.ndarray:
 def alpha_of(image: Image.Image) -> Image.Image:
     """An image with an alpha plane that lossless WebP codes in fewer bytes than PNG."""
     image = image.convert("RGBA")
-    image.putalpha(Image.fromarray(np.tile(np.arange(image.width, dtype=np.uint8), (image.height, 1))))
+    image.putalpha(
+        Image.fromarray(np.tile(np.arange(image.width, dtype=np.uint8), (image.height, 1)))
+    )
     return image
 
 
@@ -84,7 +90,7 @@ def symbols_hash(data: bytes) -> str:
 
 
 def clip_frames() -> list[Image.Image]:
-    """A picture that pans, a part of which moves against it, a cut, and a frame that is repeated."""
+    """A picture that pans, a part that moves against it, a cut, and a duplicate frame."""
     whole = Image.open(SOURCE)
     frames = []
     for step in range(4):
@@ -98,7 +104,9 @@ def clip_frames() -> list[Image.Image]:
 def decoded_frames(stream: Path) -> Image.Image:
     """All frames of a stream, one below the other."""
     with ncodec.open_video(stream) as decoder:
-        return Image.fromarray(np.concatenate([r.pixels for r in decoder.records() if isinstance(r, TimedFrame)]))
+        return Image.fromarray(
+            np.concatenate([r.pixels for r in decoder.records() if isinstance(r, TimedFrame)])
+        )
 
 
 def main() -> None:
@@ -112,7 +120,9 @@ def main() -> None:
         with TemporaryDirectory() as folder:
             for number, frame in enumerate(frames):
                 frame.save(f"{folder}/{number}.png")
-            ncodec.encode_video(f"{folder}/%d.png", FOLDER / f"{name}.ncv", quality=60, overwrite=True)
+            ncodec.encode_video(
+                f"{folder}/%d.png", FOLDER / f"{name}.ncv", quality=60, overwrite=True
+            )
         decoded_frames(FOLDER / f"{name}.ncv").save(FOLDER / f"{name}.png", optimize=True)
     (FOLDER / "symbols.json").write_text(json.dumps(hashes, indent=1) + "\n", "utf-8")
 

@@ -1,7 +1,7 @@
 """Rows of the probability bank, fitted to what a trained model really codes.
 
-Training prices residuals as Gaussian; the real ones are more peaked and have heavier tails. Tables are data, so the
-rows that ship can be the measured distributions: decoders need not know.
+Training prices residuals as Gaussian; the real ones are more peaked and have heavier tails. Tables
+are data, so the rows that ship can be the measured distributions: decoders need not know.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,8 @@ from ncodec.training.pictures import Pixels
 Counts = npt.NDArray[np.int64]
 Units = Iterator[Iterator[tuple[Tensor, ...]]]
 Examples = Callable[[Tensor], Units]
-"""qp, (1,) → sequences of what a model encodes at it: pictures, or frames and their predictions, (1, 3, H, W) in 0…1"""
+"""qp, (1,) → sequences of what a model encodes at it: pictures, or frames and their predictions,
+(1, 3, H, W) in 0…1"""
 
 QPS = tuple(range(3, 64, 8))
 PRIOR_SYMBOLS = 2000.0
@@ -47,7 +48,8 @@ class Counted:
     still: Counts
     """(row, T + 2) counts of ẑ where ẑ of the frame before is 0, by the table without it"""
     after: Counts
-    """(`AFTER`, 2T + 2) how far ẑ is beyond that of the frame before, -T…T and others, by the magnitude of that"""
+    """(`AFTER`, 2T + 2) how far ẑ is beyond that of the frame before, -T…T and others, by the
+    magnitude of that"""
 
     def add_residual(self, residual: Int16Array, rows: RowArray) -> None:
         """Count r by its tables."""
@@ -93,7 +95,9 @@ def count_symbols(sequences: Sequences, tables: Tables) -> Counted:
         for coded in sequence:
             z_hat, residual, qp = coded.symbols.z_hat, coded.symbols.residual, coded.qp
             _, height, width = residual.shape
-            counted.add_residual(residual, tables.residual_rows(z_hat, qp=qp, height=height, width=width))
+            counted.add_residual(
+                residual, tables.residual_rows(z_hat, qp=qp, height=height, width=width)
+            )
             if before is not None:
                 counted.add_hyper(z_hat, before, tables.hyper_rows(z_hat.shape, None, qp=qp))
             before = z_hat
@@ -101,7 +105,8 @@ def count_symbols(sequences: Sequences, tables: Tables) -> Counted:
 
 
 def fitted_row(row: npt.NDArray[np.uint32], counted: Counts) -> npt.NDArray[np.uint32]:
-    """A row of the bank, (2T + 2,), moved to the counted magnitudes, (T + 2,); symmetric, ≥ 1, sum 2²⁴."""
+    """A row of the bank, (2T + 2,), moved to the counted magnitudes, (T + 2,); symmetric, ≥ 1, sum
+    2²⁴."""
     limit = len(row) // 2 - 1
     expected = row.astype(np.float64) * (PRIOR_SYMBOLS / TABLE_TOTAL)
     expected[limit] += counted[0]
@@ -124,7 +129,8 @@ def picture_examples(pictures: Sequence[Pixels]) -> Examples:
 
 
 def frame_examples(model: FrameModel, intra: ImageModel, clips: Sequence[Pixels]) -> Examples:
-    """The predicted frames of clips, (T, H, W, 3) uint8 with sides that are multiples of 64, and their predictions.
+    """The predicted frames of clips, (T, H, W, 3) uint8 with sides that are multiples of 64, and
+    their predictions.
 
     As an encoder makes them: from what was decoded at this qp, the first frame by `intra`.
     """
@@ -162,14 +168,18 @@ def fitted_still(tables: Tables, counted: Counts) -> int:
 
     prices = np.array([bits(max(row, 1)) for row in range(ROWS)])
     rows = np.arange(ROWS)
-    return int(np.argmin([(counted * prices[np.maximum(rows - lower, 1)]).sum() for lower in range(ROWS)]))
+    return int(
+        np.argmin([(counted * prices[np.maximum(rows - lower, 1)]).sum() for lower in range(ROWS)])
+    )
 
 
 def calibrate(model: ImageModel | FrameModel, tables: Tables, examples: Examples) -> Tables:
     """Tables fitted to the symbols of examples, those of frames with their contexts."""
     sequences = code_examples(model, examples)
     counted = count_symbols(sequences, tables)
-    rows = tuple(fitted_row(row, c) for row, c in zip(tables.counts, counted.magnitudes, strict=True))
+    rows = tuple(
+        fitted_row(row, c) for row, c in zip(tables.counts, counted.magnitudes, strict=True)
+    )
     fitted = replace(tables, counts=rows)
     if counted.still.any():
         after = tuple(map(fitted_after, counted.after))

@@ -32,7 +32,9 @@ Sequences = Sequence[Sequence[Coded]]
 """frames that are predicted from each other, and others"""
 
 
-def parts_with_past(sequences: Sequences, tables: Tables) -> Iterator[tuple[int, SignedArray, RowArray]]:
+def parts_with_past(
+    sequences: Sequences, tables: Tables
+) -> Iterator[tuple[int, SignedArray, RowArray]]:
     """All parts of all frames, as of `parts_of`, each frame after the one before it."""
     for sequence in sequences:
         past: SymbolContext | None = None
@@ -51,7 +53,9 @@ def fitted_adapted(sequences: Sequences, tables: Tables) -> tuple[RowArray, RowA
     counts = np.zeros((2, known * CONTEXTS, 2 * FARTHEST + 1))
     for kind, values, found in parts_with_past(sequences, keyed):
         places = np.clip(values, -FARTHEST, FARTHEST) + FARTHEST + counts.shape[2] * found
-        counts[kind] += np.bincount(places.reshape(-1), minlength=counts[kind].size).reshape(counts[kind].shape)
+        counts[kind] += np.bincount(places.reshape(-1), minlength=counts[kind].size).reshape(
+            counts[kind].shape
+        )
     z_counts, r_counts = counts
     return _best(z_counts, prices), _best(r_counts[: ROWS * CONTEXTS], prices[:ROWS])
 
@@ -65,7 +69,8 @@ def _prices(table: Table) -> npt.NDArray[np.float64]:
 
 
 def _best(counts: npt.NDArray[np.float64], prices: npt.NDArray[np.float64]) -> RowArray:
-    """(tables · contexts, values) counted → (tables, contexts) of the cheapest tables, row 0 for itself alone."""
+    """(tables · contexts, values) counted → (tables, contexts) of the cheapest tables, row 0 for
+    itself alone."""
     known = len(prices)
     own = np.exp2(-prices)
     prior = PRIOR_SYMBOLS * (own / own.sum(axis=1, keepdims=True)) @ prices.T  # (own table, table)

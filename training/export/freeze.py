@@ -15,14 +15,17 @@ REACH = 5.0
 
 
 def gaussian_counts(scale: float) -> npt.NDArray[np.uint32]:
-    """Integer table of a zero-mean Gaussian convolved with the unit interval: -T…T, then escape; sum 2²⁴."""
+    """Integer table of a zero-mean Gaussian convolved with the unit interval: -T…T, then escape;
+    sum 2²⁴."""
     limit = math.ceil(REACH * scale) + 1
     edges = torch.arange(-limit, limit + 2, dtype=torch.float64) - 0.5
     cumulative = torch.special.ndtr(edges / scale)
     inside = (cumulative[1:] - cumulative[:-1]).numpy()
     # Real latents have heavier tails than a Gaussian, so an escape is never priced beyond 2⁻¹⁸.
     escape = max(1 - inside.sum(), 2.0**-18)
-    counts = np.maximum(1, np.rint(np.append(inside * (1 - escape), escape) * TABLE_TOTAL)).astype(np.int64)
+    counts = np.maximum(1, np.rint(np.append(inside * (1 - escape), escape) * TABLE_TOTAL)).astype(
+        np.int64
+    )
     counts[limit] += TABLE_TOTAL - counts.sum()
     table: npt.NDArray[np.uint32] = counts.astype(np.uint32)
     return table
@@ -39,7 +42,10 @@ def freeze_tables(model: ImageModel) -> Tables:
     bias = model.table_index.bias(qps)[:, :, 0, 0]  # (qps, C_y)
     z_index = model.z_index(qps)[:, :, 0, 0]  # (qps, C_z)
     tables = Tables(
-        counts=tuple(gaussian_counts(float(s)) for s in scale_of_index(torch.arange(ROWS, dtype=torch.float64))),
+        counts=tuple(
+            gaussian_counts(float(s))
+            for s in scale_of_index(torch.arange(ROWS, dtype=torch.float64))
+        ),
         weight=weight[:, :, 0, 0].numpy().astype(np.int8),
         bias=((bias + 0.5) * unit).round().numpy().astype(np.int32),
         z_rows=z_index.round().clamp(0, ROWS - 1).numpy().astype(np.uint8),

@@ -1,4 +1,5 @@
-"""Checkpoint → weights/: ONNX graphs over one file of fp16 weights, integer tables, a manifest entry."""
+"""Checkpoint → weights/: ONNX graphs over one file of fp16 weights, integer tables, a manifest
+entry."""
 
 import hashlib
 import json
@@ -22,7 +23,13 @@ from ncodec.inference.model import FRAME, PICTURE, RD_GRADIENT_FILE, TABLES_FILE
 from ncodec.inference.zoo import MANIFEST
 from ncodec.networks.complexity import decode_kmac, encode_kmac
 from ncodec.networks.frame import FrameModel, halo_of_frame, picture_codec
-from ncodec.networks.graphs import DecoderGraph, EncoderGraph, FrameDecoderGraph, FrameEncoderGraph, RdGradientGraph
+from ncodec.networks.graphs import (
+    DecoderGraph,
+    EncoderGraph,
+    FrameDecoderGraph,
+    FrameEncoderGraph,
+    RdGradientGraph,
+)
 from ncodec.networks.image import ImageModel, halo_of
 from ncodec.training.checkpoint import save_weights
 from ncodec.training.export.calibrate import Examples, calibrate
@@ -69,7 +76,8 @@ def _safetensors_offsets(path: Path) -> dict[str, tuple[int, int]]:
     base = 8 + length
     header.pop("__metadata__", None)
     return {
-        name: (base + e["data_offsets"][0], e["data_offsets"][1] - e["data_offsets"][0]) for name, e in header.items()
+        name: (base + e["data_offsets"][0], e["data_offsets"][1] - e["data_offsets"][0])
+        for name, e in header.items()
     }
 
 
@@ -97,7 +105,8 @@ def _export_graph(
 
 
 def _share_weights(proto: onnx.ModelProto, offsets: dict[str, tuple[int, int]], file: str) -> None:
-    """Point the graph's weights into the safetensors file, as fp16 that is cast when the graph is loaded."""
+    """Point the graph's weights into the safetensors file, as fp16 that is cast when the graph is
+    loaded."""
     casts = []
     for tensor in proto.graph.initializer:
         name = tensor.name.removeprefix("model.")
@@ -118,12 +127,22 @@ def _share_weights(proto: onnx.ModelProto, offsets: dict[str, tuple[int, int]], 
 
 
 def model_id(tables: Tables, state: dict[str, torch.Tensor]) -> str:
-    """Eight hex digits of the SHA-256 over what decides a decoded picture: integer tables and decoder weights."""
+    """Eight hex digits of the SHA-256 over what decides a decoded picture: integer tables and
+    decoder weights."""
     digest = hashlib.sha256()
-    for array in (*tables.counts, tables.weight, tables.bias, tables.z_rows, *tables.after, *(tables.adapted or ())):
+    for array in (
+        *tables.counts,
+        tables.weight,
+        tables.bias,
+        tables.z_rows,
+        *tables.after,
+        *(tables.adapted or ()),
+    ):
         digest.update(np.ascontiguousarray(array).tobytes())
     digest.update(bytes([tables.still] if tables.after else []))
-    for name in sorted(name for name in state if name.removeprefix("codec.").startswith(DECODER_PARTS)):
+    for name in sorted(
+        name for name in state if name.removeprefix("codec.").startswith(DECODER_PARTS)
+    ):
         digest.update(state[name].numpy().tobytes())
     return digest.hexdigest()[:8]
 
@@ -136,7 +155,8 @@ def export_model(
     facts: dict[str, Any],
     examples: Examples | None = None,
 ) -> dict[str, Any]:
-    """Write a model's files into `folder` and return its manifest entry; `examples` fit the tables (`calibrate`)."""
+    """Write a model's files into `folder` and return its manifest entry; `examples` fit the tables
+    (`calibrate`)."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = freeze_tables(picture_codec(model))
     _round_to_half(model)
@@ -158,10 +178,14 @@ def export_model(
         "name": name,
         "kind": FRAME if isinstance(model, FrameModel) else PICTURE,
         "folder": folder.name,
-        "sha256": {file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files},
+        "sha256": {
+            file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files
+        },
         "bytes": {file: (folder / file).stat().st_size for file in files},
         "architecture": asdict(model.config),
-        "halo": halo_of_frame(model.config) if isinstance(model, FrameModel) else halo_of(model.config),
+        "halo": halo_of_frame(model.config)
+        if isinstance(model, FrameModel)
+        else halo_of(model.config),
         "facts": {
             "encode_kmac_per_pixel": round(encode_kmac(model), 2),
             "decode_kmac_per_pixel": round(decode_kmac(model), 2),
@@ -210,7 +234,12 @@ def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]
         "encoder.onnx": _export_graph(
             FrameEncoderGraph(model) if isinstance(model, FrameModel) else EncoderGraph(model),
             {"pixels": pixels, **known, **exact, **qp},
-            {"z_hat": z_axes, "residual": r_axes, **({} if known else {"latent": r_axes}), "levels": rgb_axes},
+            {
+                "z_hat": z_axes,
+                "residual": r_axes,
+                **({} if known else {"latent": r_axes}),
+                "levels": rgb_axes,
+            },
             {"pixels": rgb_axes, **known_axes, "exact": {0: "cells_high", 1: "cells_wide"}},
         ),
         "decoder.onnx": _export_graph(
@@ -233,4 +262,6 @@ def write_manifest(entry: dict[str, Any], weights: Path) -> None:
         raise ModelError(msg)
     others = [e for e in entries if e["name"] != entry["name"]]
     entries = sorted([entry, *others], key=lambda e: bool(e.get("kind", PICTURE) != PICTURE))
-    path.write_text(json.dumps({**manifest, "models": entries}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    path.write_text(
+        json.dumps({**manifest, "models": entries}, indent=1, ensure_ascii=False) + "\n", "utf-8"
+    )

@@ -8,7 +8,8 @@ from ncodec.training.losses import budget_factor
 
 @dataclass(frozen=True)
 class OptimizerOptions:
-    """An optimizer inside a budget of steps or minutes, whichever ends first; the rate reaches zero at its end."""
+    """An optimizer inside a budget of steps or minutes, whichever ends first; the rate reaches zero
+    at its end."""
 
     name: Literal["adamw", "soap"] = "adamw"
     """soap takes more time a step, and learns more from it"""

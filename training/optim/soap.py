@@ -10,14 +10,17 @@ from torch.distributed.optim import ZeroRedundancyOptimizer
 REFRESH = 20
 """steps between turns of the bases"""
 MAX_SIDE = 512
-"""sides of a matrix longer than this keep their own axes; with sides up to 768 a step takes 1.8 times as long"""
+"""sides of a matrix longer than this keep their own axes; with sides up to 768 a step takes 1.8
+times as long"""
 
 
 class Soap(torch.optim.Optimizer):
-    """SOAP of Vyas et al. 2024, with the sides of a matrix that are longer than `max_side` left in their own axes.
+    """SOAP of Vyas et al. 2024, with the sides of a matrix that are longer than `max_side` left in
+    their own axes.
 
-    Tensors of more than two dimensions count as matrices of shape (first, rest); vectors get plain Adam. Where
-    `found_inf` is set, as for PyTorch's fused optimizers, a step leaves everything as it is.
+    Tensors of more than two dimensions count as matrices of shape (first, rest); vectors get plain
+    Adam. Where `found_inf` is set, as for PyTorch's fused optimizers, a step leaves everything as
+    it is.
     """
 
     def __init__(
@@ -67,7 +70,8 @@ class Soap(torch.optim.Optimizer):
 
 
 def spread_soap(groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    """Soap whose rate is set later; where several processes train together, each computes and holds its share of it."""
+    """Soap whose rate is set later; where several processes train together, each computes and holds
+    its share of it."""
     if not torch.distributed.is_initialized():
         return Soap(groups, lr=0.0)
     return ZeroRedundancyOptimizer(groups, Soap, lr=0.0)
@@ -97,7 +101,7 @@ def _follow(state: dict[str, Any], gradient: Tensor, beta: float) -> None:
 
 
 def _turn(state: dict[str, Any], *, first: bool) -> None:
-    """Turn the bases towards the eigenvectors, by one step of power iteration after the first time."""
+    """Turn the bases towards the eigenvectors: one step of power iteration after the first."""
     mean = _rotate_back(state["mean"], state)
     for axis, side in enumerate(("left", "right")):
         if side not in state:

@@ -1,4 +1,4 @@
-"""SOAP over stacks of equally shaped matrices: few large operations, which a CUDA graph can hold."""
+"""SOAP over stacks of equally shaped matrices: few large operations for a CUDA graph."""
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -40,13 +40,19 @@ class Stack:
         """`turned` says whether the matrices have bases; others get plain Adam."""
         self.parameters = parameters
         self.factor = factor
-        self.shape = as_matrix(parameters[0]).shape if turned else torch.Size([1, parameters[0].numel()])
+        self.shape = (
+            as_matrix(parameters[0]).shape if turned else torch.Size([1, parameters[0].numel()])
+        )
         like = parameters[0].new_zeros(len(parameters), *self.shape)
         self.mean, self.square = like.clone(), like.clone()
         self.sides: dict[int, Moment] = {}
         """axis, 0 for rows and 1 for columns, → moment"""
         if turned and min(self.shape) > 1:
-            self.sides = {axis: _moment(like, side) for axis, side in enumerate(self.shape) if side <= MAX_SIDE}
+            self.sides = {
+                axis: _moment(like, side)
+                for axis, side in enumerate(self.shape)
+                if side <= MAX_SIDE
+            }
 
     def rotate(self, value: Tensor) -> Tensor:
         """(n, rows, columns) → (n, rows, columns) in the bases."""
@@ -60,8 +66,11 @@ class Stack:
             value = self.sides[0].basis @ value
         return value @ self.sides[1].basis.mT if 1 in self.sides else value
 
-    def update(self, gradients: list[Tensor], *, rate: Tensor, scale: Tensor, keep: Tensor, count: Tensor) -> None:
-        """One step with gradients that are multiplied by `scale`, or none where `keep` is 0 instead of 1.
+    def update(
+        self, gradients: list[Tensor], *, rate: Tensor, scale: Tensor, keep: Tensor, count: Tensor
+    ) -> None:
+        """One step with gradients that are multiplied by `scale`, or none where `keep` is 0 instead
+        of 1.
 
         `count` is that of the step, from 1.
         """
@@ -81,7 +90,8 @@ class Stack:
         torch._foreach_sub_(values, [c.view(v.shape) for c, v in zip(changes, values, strict=True)])
 
     def turn(self, bases: dict[int, Tensor]) -> None:
-        """Take new bases, axis → (n, length, length): means follow them, squares as if coordinates were independent."""
+        """Take new bases, axis → (n, length, length): means follow them, squares as if coordinates
+        were independent."""
         mean = self.rotate_back(self.mean)
         for axis, basis in bases.items():
             overlap = (self.sides[axis].basis.mT @ basis).square()
@@ -98,11 +108,15 @@ class Stack:
 
 
 def _moment(like: Tensor, side: int) -> Moment:
-    return Moment(like.new_zeros(len(like), side, side), torch.eye(side, device=like.device).repeat(len(like), 1, 1))
+    return Moment(
+        like.new_zeros(len(like), side, side),
+        torch.eye(side, device=like.device).repeat(len(like), 1, 1),
+    )
 
 
 class StackedSoap:
-    """SOAP of Vyas et al. 2024 whose bases are found on the host while steps go on, as often as it manages to."""
+    """SOAP of Vyas et al. 2024 whose bases are found on the host while steps go on, as often as it
+    manages to."""
 
     def __init__(self, parameters: Iterable[tuple[nn.Parameter, float, bool]]) -> None:
         """Parameters, each with a factor of the rate and whether it is a matrix that has bases."""
@@ -118,8 +132,10 @@ class StackedSoap:
         self._steps = 0
 
     @torch.no_grad()
-    def update(self, gradients: dict[nn.Parameter, Tensor], *, rate: Tensor, scale: Tensor, keep: Tensor) -> None:
-        """One step on the device alone; where `keep` is 0 instead of 1, everything stays as it is."""
+    def update(
+        self, gradients: dict[nn.Parameter, Tensor], *, rate: Tensor, scale: Tensor, keep: Tensor
+    ) -> None:
+        """One step on the device alone; nothing changes where `keep` is 0 instead of 1."""
         self.count += keep
         count = self.count.clamp(min=1)
         for stack in self.stacks:
@@ -165,7 +181,9 @@ class Bases:
         """On the device of the old ones, which stay where none was found."""
         # From pinned memory, or the host would wait for all steps before.
         value, found = (t.pin_memory() if old.is_cuda else t for t in (self.value, self.found))
-        return torch.where(found.to(old.device, non_blocking=True), value.to(old.device, non_blocking=True), old)
+        return torch.where(
+            found.to(old.device, non_blocking=True), value.to(old.device, non_blocking=True), old
+        )
 
 
 class _Search:
@@ -173,7 +191,9 @@ class _Search:
 
     def __init__(self, stacks: list[Stack], pool: ThreadPoolExecutor) -> None:
         self._stacks = stacks
-        copies = [{axis: _to_host(side.value) for axis, side in stack.sides.items()} for stack in stacks]
+        copies = [
+            {axis: _to_host(side.value) for axis, side in stack.sides.items()} for stack in stacks
+        ]
         copied = torch.cuda.Event() if stacks[0].mean.is_cuda else None  # type: ignore[no-untyped-call]
         if copied is not None:
             copied.record()
@@ -183,7 +203,9 @@ class _Search:
                 copied.synchronize()
             return eigenvectors(values)
 
-        self._found = [{axis: pool.submit(look, values) for axis, values in c.items()} for c in copies]
+        self._found = [
+            {axis: pool.submit(look, values) for axis, values in c.items()} for c in copies
+        ]
 
     @property
     def done(self) -> bool:
@@ -191,7 +213,8 @@ class _Search:
         return all(future.done() for found in self._found for future in found.values())
 
     def bases(self) -> list[dict[int, Tensor]]:
-        """For each stack, axis → (n, length, length); where none was found, the old one. Raises what a thread did."""
+        """For each stack, axis → (n, length, length); where none was found, the old one. Raises
+        what a thread did."""
         return [
             {axis: future.result().over(stack.sides[axis].basis) for axis, future in found.items()}
             for stack, found in zip(self._stacks, self._found, strict=True)
@@ -212,7 +235,9 @@ def eigenvectors(moments: Tensor) -> Bases:
     identity = torch.eye(moments.shape[-1])
     scaled = torch.where(found, moments / size + RIDGE * identity, identity)
     value = _orthonormal(scaled)
-    for i in _wrong(value).nonzero().flatten().tolist():  # in float32 it fails at times, without saying so
+    for i in (
+        _wrong(value).nonzero().flatten().tolist()
+    ):  # in float32 it fails at times, without saying so
         value[i] = _orthonormal(scaled[i : i + 1].double())[0]
     return Bases(value, found & ~_wrong(value)[:, None, None])
 

@@ -1,7 +1,8 @@
 """Block motion between frames, in whole numbers.
 
-Vectors are in quarter pixels, one for each 16×16 block; a block may also take nothing from the last frame. Everything
-is integer arithmetic on 8-bit pixels, so a decoder's prediction depends on the decoded frame alone.
+Vectors are in quarter pixels, one for each 16×16 block; a block may also take nothing from the last
+frame. Everything is integer arithmetic on 8-bit pixels, so a decoder's prediction depends on the
+decoded frame alone.
 """
 
 from dataclasses import dataclass
@@ -59,11 +60,15 @@ class _Sources:
     """(2, h, w)"""
 
 
-def compensate(reference: Pixels, motion: Motion, *, intra: "HalfPixelPlanes | None" = None) -> Pixels:
-    """The prediction of a frame from the last one, both (H, W, 3) uint8 with H and W multiples of 16.
+def compensate(
+    reference: Pixels, motion: Motion, *, intra: "HalfPixelPlanes | None" = None
+) -> Pixels:
+    """The prediction of a frame from the last one, both (H, W, 3) uint8 with H and W multiples of
+    16.
 
-    Beside a neighbour that moves otherwise, a block is mixed with what that one's vector would make of it: overlapped
-    block motion compensation, as in ITU-T H.263, annex F. `intra` is the last intra frame, where the last one is not.
+    Beside a neighbour that moves otherwise, a block is mixed with what that one's vector would make
+    of it: overlapped block motion compensation, as in ITU-T H.263, annex F. `intra` is the last
+    intra frame, where the last one is not.
     """
     last = HalfPixelPlanes(reference)
     planes = last, intra or last
@@ -88,13 +93,18 @@ def _sources(motion: Motion) -> _Sources:
     if motion.golden is None:
         return _Sources(numbers, motion.vectors)
     chosen = motion.golden.chosen
-    return _Sources(np.where(chosen, 1, numbers), np.where(chosen, motion.golden.vectors, motion.vectors))
+    return _Sources(
+        np.where(chosen, 1, numbers), np.where(chosen, motion.golden.vectors, motion.vectors)
+    )
 
 
 def _neighbours(own: _Sources, side: _Side) -> tuple[_Sources, Mask]:
     """Sources of the neighbours on one side, and where both are predicted from different places."""
     here, there = (
-        tuple(slice(max(0, step), size + min(0, step)) for step, size in zip(steps, own.numbers.shape, strict=True))
+        tuple(
+            slice(max(0, step), size + min(0, step))
+            for step, size in zip(steps, own.numbers.shape, strict=True)
+        )
         for steps in ((-side.down, -side.right), (side.down, side.right))
     )
     numbers, vectors = np.full_like(own.numbers, -1), own.vectors.copy()

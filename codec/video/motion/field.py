@@ -29,7 +29,8 @@ class Golden:
     chosen: Mask
     """(h, w)"""
     vectors: Vectors
-    """(2, h, w) in quarter pixels, from each block to its place in the intra frame, as far as that is known"""
+    """(2, h, w) in quarter pixels, from each block to its place in the intra frame, as far as that
+    is known"""
 
 
 def without_motion(motion: Motion, blocks: Mask) -> Motion:
@@ -37,4 +38,6 @@ def without_motion(motion: Motion, blocks: Mask) -> Motion:
     golden = motion.golden
     if golden is not None:
         golden = replace(golden, chosen=golden.chosen & ~blocks)
-    return Motion(np.where(blocks, 0, motion.vectors).astype(np.int16), motion.used | blocks, golden)
+    return Motion(
+        np.where(blocks, 0, motion.vectors).astype(np.int16), motion.used | blocks, golden
+    )

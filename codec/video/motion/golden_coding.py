@@ -1,8 +1,8 @@
 """Blocks predicted from the golden frame, the last intra frame, and their vectors ↔ groups of
 symbols.
 
-Where blocks come from in the intra frame is followed from frame to frame, along their vectors; a block that is
-predicted from there says how far it really is from where that leads.
+Where blocks come from in the intra frame is followed from frame to frame, along their vectors; a
+block that is predicted from there says how far it really is from where that leads.
 """
 
 import numpy as np
@@ -41,7 +41,9 @@ def project(motion: Motion, before: Golden | None) -> Golden:
     vectors = motion.vectors.astype(np.int32)
     # Its middle came from this block of the last frame.
     places = (np.indices(motion.used.shape) * PATCH + PATCH // 2 + (vectors >> 2)) // PATCH
-    rows, columns = (np.clip(p, 0, size - 1) for p, size in zip(places, motion.used.shape, strict=True))
+    rows, columns = (
+        np.clip(p, 0, size - 1) for p, size in zip(places, motion.used.shape, strict=True)
+    )
     projected = np.clip(vectors + before.vectors[:, rows, columns], -MAX_VECTOR, MAX_VECTOR)
     return Golden(nowhere, projected.astype(np.int16))
 
@@ -55,7 +57,9 @@ def classes_of(stage: Stage, chosen: Mask, before: Mask) -> Classes:
     return classes
 
 
-def group_golden(golden: Golden, tables: Tables, *, motion: Motion, before: Golden | None) -> list[Group]:
+def group_golden(
+    golden: Golden, tables: Tables, *, motion: Motion, before: Golden | None
+) -> list[Group]:
     """Golden blocks → groups after the motion, as a decoder has it; none where `before` is None."""
     if before is None:
         return []
@@ -71,7 +75,9 @@ def group_golden(golden: Golden, tables: Tables, *, motion: Motion, before: Gold
     return [*groups, (tables.bank[DELTA_ROW], mvd[:, chosen].reshape(-1))]
 
 
-def pop_golden(unpacker: Unpacker, tables: Tables, *, motion: Motion, before: Golden | None) -> Golden:
+def pop_golden(
+    unpacker: Unpacker, tables: Tables, *, motion: Motion, before: Golden | None
+) -> Golden:
     """Decode golden blocks from a payload; raises FormatError for damage."""
     projected = project(motion, before)
     if before is None or not as_flags(unpacker.values(_ANY_TABLE, 1)).any():
@@ -79,8 +85,12 @@ def pop_golden(unpacker: Unpacker, tables: Tables, *, motion: Motion, before: Go
     chosen = projected.chosen.copy()
     for stage in stages_of(*chosen.shape):
         classes = classes_of(stage, chosen, before.chosen)
-        chosen[stage.points[0], stage.points[1]] = as_flags(pop_of_classes(unpacker, _TABLES, classes))
+        chosen[stage.points[0], stage.points[1]] = as_flags(
+            pop_of_classes(unpacker, _TABLES, classes)
+        )
     vectors = projected.vectors.astype(np.int32)
-    vectors[:, chosen] += unpacker.values(tables.bank[DELTA_ROW], 2 * int(chosen.sum())).reshape(2, -1)
+    vectors[:, chosen] += unpacker.values(tables.bank[DELTA_ROW], 2 * int(chosen.sum())).reshape(
+        2, -1
+    )
     check_vectors(vectors)
     return Golden(chosen, vectors.astype(np.int16))

@@ -17,7 +17,9 @@ NEAR = 2.0
 """
 ROUNDS = 2
 """rounds of refinement over the eight vectors around the best"""
-_AROUND = np.array([(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if r or c], dtype=np.int16)[:, :, None]
+_AROUND = np.array([(r, c) for r in (-1, 0, 1) for c in (-1, 0, 1) if r or c], dtype=np.int16)[
+    :, :, None
+]
 _CLASS_BITS = np.log2((1024 - SHARES) / SHARES)
 """bits of a golden block's flag less those of another block's, by class"""
 
@@ -31,12 +33,21 @@ class GoldenSearch:
         self._luma = quarter_pixel_planes(luma(intra).astype(np.uint8))
 
     def motion(self, search: MotionSearch, motion: Motion, *, qp: int, before: Golden) -> Motion:
-        """The motion with golden blocks of less λ·D + R at a QP; `before` is of the frame before."""
-        price, projected, errors = bit_price(qp), project(motion, before).vectors, search.errors(motion)
+        """The motion with golden blocks of less λ·D + R; `before` is of the frame before."""
+        price, projected, errors = (
+            bit_price(qp),
+            project(motion, before).vectors,
+            search.errors(motion),
+        )
         matcher = Matcher(search.current, self._luma)
-        vectors, costs = projected.copy(), matcher.squares(projected) + price * _bits(projected, projected)
+        vectors, costs = (
+            projected.copy(),
+            matcher.squares(projected) + price * _bits(projected, projected),
+        )
         near = costs < NEAR * errors
-        vectors[:, near], costs[near] = _nearest(matcher, near, projected[:, near], costs[near], price)
+        vectors[:, near], costs[near] = _nearest(
+            matcher, near, projected[:, near], costs[near], price
+        )
         gains = np.where(near, errors - costs, -np.inf)
         chosen = np.zeros_like(near)
         for stage in stages_of(*near.shape):
@@ -46,8 +57,11 @@ class GoldenSearch:
         return replace(motion, golden=Golden(chosen, np.where(chosen, vectors, projected)))
 
 
-def _nearest(matcher: Matcher, here: Mask, projected: Vectors, costs: Bits, price: float) -> tuple[Vectors, Bits]:
-    """The best vectors of blocks around where theirs lead, (2, n), and what they cost with their bits, (n,)."""
+def _nearest(
+    matcher: Matcher, here: Mask, projected: Vectors, costs: Bits, price: float
+) -> tuple[Vectors, Bits]:
+    """The best vectors of blocks around where theirs lead, (2, n), and what they cost with their
+    bits, (n,)."""
     best = projected
     for _ in range(ROUNDS):
         middle = best

@@ -12,13 +12,15 @@ from ncodec.video.motion.field import MAX_VECTOR
 PAD = MAX_VECTOR // 4 + 1
 """pixels that planes are continued by at each edge"""
 _TAPS = (1, -5, 20, 20, -5, 1)
-"""half-pixel interpolation of ITU-T H.264, 8.4.2.2.1, but that the middle of four pixels is made of rounded values"""
+"""half-pixel interpolation of ITU-T H.264, 8.4.2.2.1, but that the middle of four pixels is made of
+rounded values"""
 _TAPS_BEFORE, _TAPS_AFTER = 2, 3
 """values that the taps reach for on either side"""
 
 
 def half_pixels_of(row: int, column: int) -> list[tuple[int, int]]:
-    """The places, in half pixels, whose mean is the value at a place in quarter pixels (ITU-T H.264, 8.4.2.2.1)."""
+    """The places, in half pixels, whose mean is the value at a place in quarter pixels (ITU-T
+    H.264, 8.4.2.2.1)."""
     rows, columns = sorted({row >> 1, (row + 1) >> 1}), sorted({column >> 1, (column + 1) >> 1})
     if len(rows) == len(columns) == 2:
         # Of the four around, the two that lie between pixels in one direction alone.
@@ -34,7 +36,8 @@ def average(first: Pixels, second: Pixels) -> Pixels:
 
 
 class HalfPixelPlanes:
-    """Whole and half rows, whole and half columns of (H, W, …) 8-bit values, edges repeated: made when asked for.
+    """Whole and half rows, whole and half columns of (H, W, …) 8-bit values, edges repeated: made
+    when asked for.
 
     Each is (H + 2·pad, W + 2·pad, …) uint8.
     """
@@ -68,7 +71,7 @@ class HalfPixelPlanes:
 
 
 def _between(padded: npt.NDArray[np.uint8], *, axis: int) -> npt.NDArray[np.uint8]:
-    """Values half a step after each one along an axis, which loses the taps' reach at either end."""
+    """Values half a step after each one along an axis; it loses the taps' reach at both ends."""
     length = padded.shape[axis] - _TAPS_BEFORE - _TAPS_AFTER
     wide = padded.astype(np.int16)  # which holds every sum: 255·42 and −255·10
     first, second, third, fourth, fifth, sixth = (

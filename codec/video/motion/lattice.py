@@ -9,7 +9,8 @@ import numpy.typing as npt
 COARSEST = 8
 """blocks from one point of the first lattice to the next"""
 FINEST, FINE, COARSE = 0, 1, 2
-"""levels: blocks that lie between neighbours on two sides; between the corners of a square of three; the others"""
+"""levels: blocks that lie between neighbours on two sides; between the corners of a square of
+three; the others"""
 Points = npt.NDArray[np.intp]
 
 
@@ -32,25 +33,34 @@ def stages_of(high: int, wide: int) -> tuple[Stage, ...]:
     half = COARSEST // 2
     while half:
         middles = _lattice(high, wide, (half, half), 2 * half)
-        sides = np.hstack([_lattice(high, wide, (0, half), 2 * half), _lattice(high, wide, (half, 0), 2 * half)])
+        sides = np.hstack(
+            [_lattice(high, wide, (0, half), 2 * half), _lattice(high, wide, (half, 0), 2 * half)]
+        )
         sides = sides[:, np.lexsort((sides[1], sides[0]))]
         corners = [(-half, -half), (-half, half), (half, -half), (half, half)]
         crosswise = [(-half, 0), (half, 0), (0, -half), (0, half)]
-        stages.append(Stage(middles, _around(middles, corners, high, wide), FINE if half == 1 else COARSE))
-        stages.append(Stage(sides, _around(sides, crosswise, high, wide), FINEST if half == 1 else COARSE))
+        stages.append(
+            Stage(middles, _around(middles, corners, high, wide), FINE if half == 1 else COARSE)
+        )
+        stages.append(
+            Stage(sides, _around(sides, crosswise, high, wide), FINEST if half == 1 else COARSE)
+        )
         half //= 2
     return tuple(stage for stage in stages if stage.points.shape[1])
 
 
 def _lattice(high: int, wide: int, first: tuple[int, int], step: int) -> Points:
-    rows, columns = np.meshgrid(np.arange(first[0], high, step), np.arange(first[1], wide, step), indexing="ij")
+    rows, columns = np.meshgrid(
+        np.arange(first[0], high, step), np.arange(first[1], wide, step), indexing="ij"
+    )
     return np.stack([rows.reshape(-1), columns.reshape(-1)])
 
 
 def _around(points: Points, offsets: list[tuple[int, int]], high: int, wide: int) -> Points:
     """(2, 4, n) neighbours of points.
 
-    A row or a column outside is mirrored; for a neighbour outside even so, the first that is inside.
+    A row or a column outside is mirrored; for a neighbour outside even so, the first that is
+    inside.
     """
     limits = np.array([high, wide])[:, None, None]
     found = points[:, None] + np.array(offsets).T[:, :, None]

@@ -20,14 +20,19 @@ class Matcher:
 
     def __init__(self, current: Plane, planes: Plane | Pixels, *, side: int = PATCH) -> None:
         high, wide = current.shape[0] // side, current.shape[1] // side
-        self._blocks = current.reshape(high, side, wide, side).transpose(0, 2, 1, 3)  # (h, w, side, side)
+        self._blocks = current.reshape(high, side, wide, side).transpose(
+            0, 2, 1, 3
+        )  # (h, w, side, side)
         self._windows = np.lib.stride_tricks.sliding_window_view(planes, (side, side), axis=(2, 3))
         self._steps = planes.shape[0]
         self._tops, self._lefts = np.indices((high, wide)) * side + PAD
 
     def costs(self, vectors: Vectors, here: Place = ...) -> Costs:
-        """Vectors, (2, …) in the planes' fractions of a pixel, of the blocks `here` → absolute differences, (…)."""
-        mvd = np.abs(self._differences(vectors, here)).view(np.uint16)  # which holds the sum of 256 of them
+        """Vectors, (2, …) in the planes' fractions of a pixel, of the blocks `here` → absolute
+        differences, (…)."""
+        mvd = np.abs(self._differences(vectors, here)).view(
+            np.uint16
+        )  # which holds the sum of 256 of them
         costs: Costs = np.einsum("...ij->...", mvd).astype(np.int32)
         return costs
 
@@ -73,7 +78,8 @@ def variation(current: Plane) -> Costs:
 
 
 def activity(current: Plane) -> Costs:
-    """Summed absolute difference of each block from its own mean: what a block costs without prediction."""
+    """Summed absolute difference of each block from its own mean: what a block costs without
+    prediction."""
     # A flat block's mean is not free either, and a little motion is cheaper than a new texture.
     costs: Costs = np.abs(_from_means(current)).sum(axis=(1, 3)) + 2 * PATCH**2
     return costs

@@ -13,7 +13,8 @@ from ncodec.video.motion.search import MotionSearch
 
 
 class FramePredictor:
-    """Chooses the motion of the frames after an intra frame, (H, W, 3) uint8 as decoded, and predicts them."""
+    """Chooses the motion of the frames after an intra frame, (H, W, 3) uint8 as decoded, and
+    predicts them."""
 
     def __init__(self, intra: Pixels) -> None:
         self._intra = intra
@@ -34,17 +35,23 @@ class FramePredictor:
 
     def compensate(self, last: Pixels, motion: Motion) -> Pixels:
         """The prediction of the next frame, given the last one as decoded."""
-        return compensate(last, motion, intra=self._golden_search.planes if self._golden_search else None)
+        return compensate(
+            last, motion, intra=self._golden_search.planes if self._golden_search else None
+        )
 
     def follow(self, motion: Motion) -> Golden:
-        """Go on from a frame of this motion, whose vectors are those that a decoder knows; its golden blocks as known.
+        """Go on from a frame of this motion, whose vectors are those that a decoder knows; its
+        golden blocks as known.
 
-        Vectors into the intra frame of blocks that are not golden follow from the motion that a decoder knows. The
-        search led them by vectors of its own, which for blocks that are not predicted may be others.
+        Vectors into the intra frame of blocks that are not golden follow from the motion that a
+        decoder knows. The search led them by vectors of its own, which for blocks that are not
+        predicted may be others.
         """
         golden = project(motion, self.golden)
         if motion.golden is not None:
             chosen = motion.golden.chosen
-            golden = replace(motion.golden, vectors=np.where(chosen, motion.golden.vectors, golden.vectors))
+            golden = replace(
+                motion.golden, vectors=np.where(chosen, motion.golden.vectors, golden.vectors)
+            )
         self.vectors, self.golden = motion.vectors, golden
         return golden

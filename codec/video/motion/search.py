@@ -1,4 +1,5 @@
-"""The search for motion, of an encoder alone: any vectors make a valid stream, these make a small one."""
+"""The search for motion, of an encoder alone: any vectors make a valid stream, these make a small
+one."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,16 @@ from ncodec.quality import QP_COUNT
 from ncodec.video.motion.field import MAX_VECTOR, Motion
 from ncodec.video.motion.interpolate import PAD
 from ncodec.video.motion.lattice import FINEST, stages_of
-from ncodec.video.motion.matching import Costs, Matcher, Place, Plane, activity, luma, quarter_pixel_planes, variation
+from ncodec.video.motion.matching import (
+    Costs,
+    Matcher,
+    Place,
+    Plane,
+    activity,
+    luma,
+    quarter_pixel_planes,
+    variation,
+)
 from ncodec.video.motion.vector_coding import (
     MODE_BITS,
     MVD,
@@ -33,7 +43,11 @@ _COARSE_REACH = 8
 SMOOTHNESS = 40
 """cost of one step of a vector away from its neighbours, in summed absolute differences"""
 OWN_VECTOR_BITS = np.array(
-    [[2.6, 2.1, 2.6, 2.7, 3.4, 4.1, 5.0], [4.5, 2.8, 2.8, 2.8, 3.5, 4.1, 4.8], [5.0, 3.8, 3.5, 3.4, 3.7, 4.8, 5.4]]
+    [
+        [2.6, 2.1, 2.6, 2.7, 3.4, 4.1, 5.0],
+        [4.5, 2.8, 2.8, 2.8, 3.5, 4.1, 4.8],
+        [5.0, 3.8, 3.5, 3.4, 3.7, 4.8, 5.4],
+    ]
 )
 """about what a vector of its own costs beside its size, by the level and class of a block"""
 SWEEPS = 3
@@ -44,20 +58,25 @@ LAMBDA_MIN, LAMBDA_MAX = 0.0004, 0.5
 
 
 class MotionSearch:
-    """The motion of a frame against the last one, both (H, W, 3) uint8 with H and W multiples of 16.
+    """The motion of a frame against the last one, both (H, W, 3) uint8 with H and W multiples of
+    16.
 
-    A full search of ±32 pixels at a quarter of the size is refined at a half, at full size and between pixels; what is
-    found is then weighed against the bits that it takes.
+    A full search of ±32 pixels at a quarter of the size is refined at a half, at full size and
+    between pixels; what is found is then weighed against the bits that it takes.
     """
 
     def __init__(self, frame: Pixels, reference: Pixels) -> None:
         current, last = luma(frame), luma(reference)
         with ThreadPoolExecutor(1) as worker:
-            quarters = worker.submit(quarter_pixel_planes, last.astype(np.uint8))  # sixteen times the frame's luma
+            quarters = worker.submit(
+                quarter_pixel_planes, last.astype(np.uint8)
+            )  # sixteen times the frame's luma
             vectors = _search(_smaller(current, _COARSE), _smaller(last, _COARSE))
             for factor in (2, 1):
                 plane = np.pad(_smaller(last, factor), PAD, mode="edge")
-                vectors = _refine(_smaller(current, factor), plane[None, None], vectors, SMOOTHNESS // factor)
+                vectors = _refine(
+                    _smaller(current, factor), plane[None, None], vectors, SMOOTHNESS // factor
+                )
             planes = quarters.result()
         vectors = _refine(current, planes[::2, ::2], vectors, SMOOTHNESS)
         self._vectors = _refine(current, planes, vectors, SMOOTHNESS)
@@ -71,8 +90,8 @@ class MotionSearch:
     def motion(self, *, qp: int, before: Vectors | None = None) -> Motion:
         """Motion of least λ·D + R at a QP, given the vectors of the frame before, if any.
 
-        Blocks take over those, or vectors of the four beside them, every second one at a time; then again, in the order
-        in which they are coded, those around them that are coded before.
+        Blocks take over those, or vectors of the four beside them, every second one at a time; then
+        again, in the order in which they are coded, those around them that are coded before.
         """
         price = bit_price(qp)
         before = known_before(before, *self._vectors.shape[1:])
@@ -92,14 +111,17 @@ class MotionSearch:
         return Motion(vectors, used)
 
     def errors(self, motion: Motion) -> Costs:
-        """Summed squared differences of blocks from where motion says, or from their own means, (h, w)."""
+        """Summed squared differences of blocks from where motion says, or from their own means, (h,
+        w)."""
         return np.where(motion.used, self._matcher.squares(motion.vectors), variation(self.current))
 
     def _agree(self, first: Vectors, before: Vectors, price: float) -> Vectors:
         """Vectors that are near those beside them where that is worth it."""
         vectors = first.copy()
         colours = np.add.outer(*map(np.arange, vectors.shape[1:])) & 1
-        stale = np.ones(colours.shape, dtype=np.bool_)  # something around them changed since they were looked at
+        stale = np.ones(
+            colours.shape, dtype=np.bool_
+        )  # something around them changed since they were looked at
         for colour in (0, 1) * SWEEPS:
             here = stale & (colours == colour)
             if not here.any():
@@ -117,7 +139,11 @@ class MotionSearch:
         zero."""
         expected = prices.expected
         best, total = own, self._matcher.squares(own, here) + prices.of(own)
-        for candidate in (expected.vectors, *expected.choices.transpose(1, 0, 2), np.zeros_like(own)):
+        for candidate in (
+            expected.vectors,
+            *expected.choices.transpose(1, 0, 2),
+            np.zeros_like(own),
+        ):
             priced = self._matcher.squares(candidate, here) + prices.of(candidate)
             better = priced < total
             best, total = np.where(better, candidate, best), np.where(better, priced, total)
@@ -131,8 +157,10 @@ class MotionSearch:
 
 
 def bit_price(qp: int) -> float:
-    """Summed squared difference worth one bit, 1/λ, shared by the frames in which an error stays."""
-    return float(1 / (ERROR_LASTS * LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (qp / (QP_COUNT - 1))))
+    """Squared difference worth one bit, 1/λ, shared by the frames in which an error stays."""
+    return float(
+        1 / (ERROR_LASTS * LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (qp / (QP_COUNT - 1)))
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +175,11 @@ class _Prices:
         expected = self.expected
         modes = expected.modes(vectors, np.ones(len(expected.classes), dtype=np.bool_))
         mvd = np.abs(vectors - expected.vectors).sum(axis=0)
-        own = np.where(modes == MVD, OWN_VECTOR_BITS[expected.level, expected.classes] + 2 * np.log2(1 + mvd), 0.0)
+        own = np.where(
+            modes == MVD,
+            OWN_VECTOR_BITS[expected.level, expected.classes] + 2 * np.log2(1 + mvd),
+            0.0,
+        )
         bits: Bits = MODE_BITS[expected.level, expected.classes, modes - UNPREDICTED] + own
         return self.bit * bits
 
@@ -179,7 +211,9 @@ def _smaller(plane: Plane, factor: int) -> Plane:
     if factor == 1:
         return plane
     high, wide = plane.shape[0] // factor, plane.shape[1] // factor
-    total: Plane = np.einsum("hrwc->hw", plane.reshape(high, factor, wide, factor))  # of 16 at most, which fit int16
+    total: Plane = np.einsum(
+        "hrwc->hw", plane.reshape(high, factor, wide, factor)
+    )  # of 16 at most, which fit int16
     return total // factor**2
 
 
@@ -190,8 +224,12 @@ def _search(current: Plane, last: Plane) -> Vectors:
     padded = np.pad(last, _COARSE_REACH, mode="edge")
     costs = np.empty((span, span, high, wide), dtype=np.int32)
     for down in range(span):
-        moved = np.lib.stride_tricks.sliding_window_view(padded[down : down + len(current)], current.shape[1], axis=1)
-        difference = np.abs(moved - current[:, None])  # (rows, span, columns); sums of 16 of them fit int16
+        moved = np.lib.stride_tricks.sliding_window_view(
+            padded[down : down + len(current)], current.shape[1], axis=1
+        )
+        difference = np.abs(
+            moved - current[:, None]
+        )  # (rows, span, columns); sums of 16 of them fit int16
         columns = np.einsum("hrsc->hsc", difference.reshape(high, side, span, -1))
         costs[down] = np.einsum("hswc->shw", columns.reshape(high, span, wide, side))
     reach = np.arange(-_COARSE_REACH, _COARSE_REACH + 1)
@@ -205,7 +243,8 @@ def _search(current: Plane, last: Plane) -> Vectors:
 def _refine(current: Plane, planes: Plane | Pixels, vectors: Vectors, smoothness: int) -> Vectors:
     """Vectors of a coarser step → doubled and moved to the best nearby.
 
-    `planes` are those of the last frame at each fraction of a pixel that a vector can have, (f, f, H + 2·pad, …).
+    `planes` are those of the last frame at each fraction of a pixel that a vector can have, (f, f,
+    H + 2·pad, …).
     """
     high, wide = vectors.shape[1:]
     side, steps = current.shape[0] // high, planes.shape[0]
@@ -216,7 +255,9 @@ def _refine(current: Plane, planes: Plane | Pixels, vectors: Vectors, smoothness
     best, chosen = np.full((high, wide), np.iinfo(np.int32).max, dtype=np.int32), start
     for candidate in _candidates(start, around):
         moved = np.clip(candidate, -limit, limit)
-        costs = matcher.costs(moved) + smoothness * np.abs(moved - around).sum(axis=0, dtype=np.int32)
+        costs = matcher.costs(moved) + smoothness * np.abs(moved - around).sum(
+            axis=0, dtype=np.int32
+        )
         better = costs < best
         best = np.where(better, costs, best)
         chosen = np.where(better, moved, chosen).astype(np.int16)

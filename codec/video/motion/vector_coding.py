@@ -1,7 +1,7 @@
 """Motion of a frame ↔ groups of symbols, from a coarse lattice of blocks to all of them.
 
-Each block is expected to move as the four around it that are already known, or else as one of them, or as it did in the
-frame before; the more those around agree, the surer the table.
+Each block is expected to move as the four around it that are already known, or else as one of them,
+or as it did in the frame before; the more those around agree, the surer the table.
 """
 
 from dataclasses import dataclass
@@ -26,23 +26,39 @@ FIRST_CLASS = 5
 """class of the first lattice's blocks, which have none around"""
 MODE_COUNTS = (
     (
-        (3, 993, 20, 4, 1, 1, 1, 1), (2, 769, 30, 215, 5, 1, 1, 1), (3, 601, 60, 221, 120, 16, 2, 1),
-        (3, 530, 91, 178, 138, 65, 17, 2), (9, 414, 170, 170, 131, 85, 37, 8), (23, 321, 208, 149, 125, 114, 65, 19),
+        (3, 993, 20, 4, 1, 1, 1, 1),
+        (2, 769, 30, 215, 5, 1, 1, 1),
+        (3, 601, 60, 221, 120, 16, 2, 1),
+        (3, 530, 91, 178, 138, 65, 17, 2),
+        (9, 414, 170, 170, 131, 85, 37, 8),
+        (23, 321, 208, 149, 125, 114, 65, 19),
         (76, 243, 281, 131, 132, 100, 45, 16),
     ),
     (
-        (4, 971, 30, 15, 1, 1, 1, 1), (2, 759, 51, 200, 9, 1, 1, 1), (3, 591, 88, 198, 118, 22, 3, 1),
-        (2, 493, 143, 153, 122, 87, 23, 1), (7, 384, 202, 121, 154, 101, 46, 9), (20, 267, 329, 95, 142, 109, 46, 16),
+        (4, 971, 30, 15, 1, 1, 1, 1),
+        (2, 759, 51, 200, 9, 1, 1, 1),
+        (3, 591, 88, 198, 118, 22, 3, 1),
+        (2, 493, 143, 153, 122, 87, 23, 1),
+        (7, 384, 202, 121, 154, 101, 46, 9),
+        (20, 267, 329, 95, 142, 109, 46, 16),
         (44, 224, 421, 104, 100, 73, 34, 24),
     ),
     (
-        (4, 930, 61, 25, 1, 1, 1, 1), (2, 742, 76, 183, 18, 1, 1, 1), (3, 614, 126, 158, 90, 30, 2, 1),
-        (3, 507, 201, 135, 101, 62, 14, 1), (5, 406, 224, 143, 113, 99, 30, 4), (7, 642, 241, 87, 20, 18, 8, 1),
+        (4, 930, 61, 25, 1, 1, 1, 1),
+        (2, 742, 76, 183, 18, 1, 1, 1),
+        (3, 614, 126, 158, 90, 30, 2, 1),
+        (3, 507, 201, 135, 101, 62, 14, 1),
+        (5, 406, 224, 143, 113, 99, 30, 4),
+        (7, 642, 241, 87, 20, 18, 8, 1),
         (36, 196, 426, 144, 110, 82, 27, 3),
     ),
-)  # fmt: skip
+)
 """blocks of each mode among 1,024, by lattice level and class"""
-VECTOR_ROWS = ((20, 19, 21, 22, 27, 33, 47), (20, 21, 22, 24, 28, 33, 47), (27, 24, 26, 25, 27, 33, 47))
+VECTOR_ROWS = (
+    (20, 19, 21, 22, 27, 33, 47),
+    (20, 21, 22, 24, 28, 33, 47),
+    (27, 24, 26, 25, 27, 33, 47),
+)
 """table of both differences from what was expected, by level and class"""
 
 FARTHEST = 8 * MAX_VECTOR
@@ -95,10 +111,13 @@ def class_of_spread(spread: npt.NDArray[np.signedinteger]) -> Classes:
     return np.searchsorted(LEAST_SPREADS, spread, side="right")
 
 
-def expect(stage: Stage, vectors: SignedArray, common: SignedArray, before: SignedArray) -> Expected:
+def expect(
+    stage: Stage, vectors: SignedArray, common: SignedArray, before: SignedArray
+) -> Expected:
     """Prediction of a stage's vectors.
 
-    That is the vectors before it, (2, high, wide), the most common one, (2,), and those of the frame before.
+    That is the vectors before it, (2, high, wide), the most common one, (2,), and those of the
+    frame before.
     """
     there = before[:, stage.points[0], stage.points[1]]  # (2, n)
     if stage.around is None:
@@ -145,7 +164,10 @@ def group_motion(motion: Motion, tables: Tables, *, before: Vectors | None = Non
     common = most_common(motion.vectors, motion.used)
     high, wide = motion.used.shape
     known, before = np.empty((2, high, wide), dtype=np.int32), known_before(before, high, wide)
-    groups: list[Group] = [(_ANY_TABLE, np.array([MOVING], dtype=np.int32)), (tables.bank[COMMON_ROW], common)]
+    groups: list[Group] = [
+        (_ANY_TABLE, np.array([MOVING], dtype=np.int32)),
+        (tables.bank[COMMON_ROW], common),
+    ]
     for stage in stages_of(high, wide):
         rows, columns = stage.points
         expected = expect(stage, known, common, before)
@@ -166,21 +188,31 @@ def known_before(before: Vectors | None, high: int, wide: int) -> Vectors:
     return np.zeros((2, high, wide), dtype=np.int16) if before is None else before
 
 
-def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: Vectors | None = None) -> Motion:
+def pop_motion(
+    unpacker: Unpacker, tables: Tables, *, high: int, wide: int, before: Vectors | None = None
+) -> Motion:
     """Decode the motion of high × wide blocks; raises FormatError for damage.
 
     `before` is as for `group_motion`.
     """
     (moving,) = unpacker.values(_ANY_TABLE, 1).tolist()
     if moving == STILL:
-        return Motion(np.zeros((2, high, wide), dtype=np.int16), np.ones((high, wide), dtype=np.bool_))
+        return Motion(
+            np.zeros((2, high, wide), dtype=np.int16), np.ones((high, wide), dtype=np.bool_)
+        )
     if moving != MOVING:
-        msg = f"expected {STILL} or {MOVING} for whether anything moves, got {moving}: the file is damaged"
+        msg = (
+            f"expected {STILL} or {MOVING} for whether anything moves, got {moving}: the file is "
+            f"damaged"
+        )
         raise FormatError(msg)
     common = unpacker.values(tables.bank[COMMON_ROW], 2)
     check_vectors(common)
     before = known_before(before, high, wide)
-    vectors, used = np.empty((2, high, wide), dtype=np.int32), np.empty((high, wide), dtype=np.bool_)
+    vectors, used = (
+        np.empty((2, high, wide), dtype=np.int32),
+        np.empty((high, wide), dtype=np.bool_),
+    )
     for stage in stages_of(high, wide):
         rows, columns = stage.points
         expected = expect(stage, vectors, common, before)
@@ -194,9 +226,9 @@ def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, befo
         moves = modes == MVD
         for c in np.unique(classes[moves]):
             here = moves & (classes == c)
-            moved[:, here] += unpacker.values(tables.bank[VECTOR_ROWS[stage.level][c]], 2 * int(here.sum())).reshape(
-                2, -1
-            )
+            moved[:, here] += unpacker.values(
+                tables.bank[VECTOR_ROWS[stage.level][c]], 2 * int(here.sum())
+            ).reshape(2, -1)
         check_vectors(moved)
         vectors[:, rows, columns], used[rows, columns] = moved, modes != UNPREDICTED
     return Motion(vectors.astype(np.int16), used)
@@ -205,7 +237,10 @@ def pop_motion(unpacker: Unpacker, tables: Tables, *, high: int, wide: int, befo
 def check_vectors(vectors: SignedArray) -> None:
     """Raise FormatError for any beyond `MAX_VECTOR`."""
     if np.abs(vectors).max() > MAX_VECTOR:
-        msg = f"expected vectors of at most {MAX_VECTOR} quarter pixels, got others: the file is damaged"
+        msg = (
+            f"expected vectors of at most {MAX_VECTOR} quarter pixels, got others: the file is "
+            f"damaged"
+        )
         raise FormatError(msg)
 
 
