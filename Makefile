@@ -4,7 +4,7 @@ BIN := .venv/bin
 # PyTorch's default build for Linux brings CUDA; tests do not need it, so a CPU build is taken where one is found.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test lint types check browser xla clean
+.PHONY: demo figures test lint types check browser xla clean
 
 .venv/runtime: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -38,6 +38,9 @@ types:
 	for folder in training eval weights; do ln -sfn ../../../$$folder build/types/ncodec/; done
 
 check: lint test
+
+figures: .venv/dev
+	$(BIN)/python -m ncodec.eval.figures README.md docs/results.md
 
 # What the tests of the report's page need, on Debian and as root; without it they are skipped.
 browser:

@@ -151,83 +151,103 @@ def choose_codecs(medium: Medium, names: Sequence[str]) -> list[Codec[Any]]:
     return [medium.codecs[name] for name in names or medium.codecs]
 
 
+Progress = Callable[[str, int], Callable[[int], None]]
+"""called with a stage and its length; the result advances it"""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a report is measured."""
+
+    store: Store
+    jobs: int
+    """processes"""
+    quick: bool
+    """five points a codec, and PSNR alone"""
+    progress: Progress
+
+
 def make_report(
     medium: Medium,
     paths: Sequence[Path],
+    run: Run,
     *,
     title: str,
     codecs: Sequence[Codec[Any]],
     frames: int = 1,
-    store: Store,
-    jobs: int,
-    quick: bool,
-    progress: Callable[[str, int], Callable[[int], None]],
 ) -> Report:
-    """Measure missing points and gather all of them; of clips, at most so many frames.
-
-    `progress` is told a stage and its length, and returns what advances it.
-    """
+    """Measure missing points and gather all of them; of clips, at most so many frames."""
     sources, unreadable = load_sources(medium, paths, frames=frames)
-    present = [thinned(codec) if quick else codec for codec in codecs if codec.missing is None]
-    if not present:
-        msg = (
-            f"none of the codecs can be measured here: "
-            f"{'; '.join(f'{c.name} needs {c.missing}' for c in codecs)}"
-        )
-        raise InputError(msg)
-    metrics = [
-        m
-        for m in medium.metrics.values()
-        if m.available and (m.key == medium.main_metric or not quick)
-    ]
-    absent = [] if quick else [m for m in medium.metrics.values() if not m.available]
+    present = _present(codecs, quick=run.quick)
+    metrics, absent = _metrics_of(medium, quick=run.quick)
     keys = [metric.key for metric in metrics]
     points = len(sources) * sum(len(codec.qualities) for codec in present)
+    advance = run.progress("measure", points)
     measured = measure(
-        medium,
-        sources,
-        present,
-        metrics=keys,
-        store=store,
-        jobs=jobs,
-        advance=progress("measure", points),
+        medium, sources, present, metrics=keys, store=run.store, jobs=run.jobs, advance=advance
     )
-    sampled = [
-        c
-        for c in present
-        if isinstance(c, PictureCodec) and c.name in {s.name for s in SAMPLE_CODECS}
-    ]
-    shown = sources[:: max(1, len(sources) // SAMPLE_PICTURES)][:SAMPLE_PICTURES] if sampled else []
-    samples, unsampled = make_samples(
-        shown, sampled, rates=SAMPLE_RATES, store=store, jobs=jobs,
-        advance=progress("samples", len(shown) * len(sampled) * len(SAMPLE_RATES)),
-    )  # fmt: skip
-    memory: dict[str, float] = {}
-    if not quick:
-        largest = max(sources, key=lambda source: source.pixels)
-        memory = measure_memory(
-            medium,
-            largest,
-            present,
-            store=store,
-            jobs=jobs,
-            advance=progress("memory", len(present)),
-        )
+    samples, unsampled = _samples_of(sources, present, run)
+    memory = {} if run.quick else _memory_of(medium, sources, present, run)
     return Report(
         medium=medium,
         title=title,
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-        machine=f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}, "
-        f"ncodec {ncodec.__version__}; one thread for each codec, {jobs} at a time",
+        machine=_machine(run.jobs),
         sources=sources,
         metrics=metrics,
         notes=[_note(codec, memory.get(codec.name)) for codec in codecs],
         measured=measured,
         curves=[mean_curve(m, sources, keys) for m in measured] + published_curves(sources),
         samples=samples,
-        problems=unreadable
-        + unsampled
-        + [f"{m.label} is absent: it needs {m.distribution}" for m in absent],
+        problems=[*unreadable, *unsampled, *absent],
+    )
+
+
+def _present(codecs: Sequence[Codec[Any]], *, quick: bool) -> list[Codec[Any]]:
+    """The codecs whose dependencies are installed; raises InputError where there are none."""
+    present = [thinned(codec) if quick else codec for codec in codecs if codec.missing is None]
+    if not present:
+        missing = "; ".join(f"{codec.name} needs {codec.missing}" for codec in codecs)
+        msg = f"none of the codecs can be measured here: {missing}"
+        raise InputError(msg)
+    return present
+
+
+def _metrics_of(medium: Medium, *, quick: bool) -> tuple[list[Metric[Any]], list[str]]:
+    """Metrics to measure, and a sentence for each one that is not installed."""
+    wanted = [m for m in medium.metrics.values() if m.key == medium.main_metric or not quick]
+    absent = [m for m in wanted if not m.available]
+    sentences = [f"{m.label} is absent: it needs {m.distribution}" for m in absent]
+    return [m for m in wanted if m.available], sentences
+
+
+def _samples_of(
+    sources: Sequence[Source], present: Sequence[Codec[Any]], run: Run
+) -> tuple[list[Sample], list[str]]:
+    """Crops of some pictures by some codecs at equal rates, and failures in sentences."""
+    names = {codec.name for codec in SAMPLE_CODECS}
+    sampled = [c for c in present if isinstance(c, PictureCodec) and c.name in names]
+    step = max(1, len(sources) // SAMPLE_PICTURES)
+    shown = list(sources[::step][:SAMPLE_PICTURES]) if sampled else []
+    advance = run.progress("samples", len(shown) * len(sampled) * len(SAMPLE_RATES))
+    return make_samples(
+        shown, sampled, rates=SAMPLE_RATES, store=run.store, jobs=run.jobs, advance=advance
+    )
+
+
+def _memory_of(
+    medium: Medium, sources: Sequence[Source], present: Sequence[Codec[Any]], run: Run
+) -> dict[str, float]:
+    """Peak memory of each codec on the largest source, in megabytes."""
+    largest = max(sources, key=lambda source: source.pixels)
+    advance = run.progress("memory", len(present))
+    return measure_memory(medium, largest, present, store=run.store, jobs=run.jobs, advance=advance)
+
+
+def _machine(jobs: int) -> str:
+    return (
+        f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}, "
+        f"ncodec {ncodec.__version__}; one thread for each codec, {jobs} at a time"
     )
 
 

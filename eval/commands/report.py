@@ -3,11 +3,15 @@
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ncodec.eval.commands.console import FILE_OUT, FOLDER, FOLDER_OUT, percent, stages
 from ncodec.optional import require_modules
+
+if TYPE_CHECKING:
+    from ncodec.eval.report import Report
 
 
 @click.command()
@@ -63,7 +67,7 @@ def report(
     )
     from ncodec.eval.measure import find_files
     from ncodec.eval.page import render, write_figures
-    from ncodec.eval.report import choose_codecs, make_report
+    from ncodec.eval.report import Run, choose_codecs, make_report
     from ncodec.eval.store import Store
     from ncodec.media.streams import check_output, write_bytes
 
@@ -74,39 +78,36 @@ def report(
         made = make_report(
             medium,
             paths,
+            Run(Store(cache or _cache_folder()), jobs or os.cpu_count() or 1, quick, progress),
             title=title or f"{kind} codecs on {', '.join(Path(name).name for name in inputs)}",
             codecs=choose_codecs(medium, codecs),
             frames=frames,
-            store=Store(cache or _cache_folder()),
-            jobs=jobs or os.cpu_count() or 1,
-            quick=quick,
-            progress=progress,
         )
     write_bytes(render(made).encode(), output, overwrite=force)
     names = [curve.name for curve in made.curves]
     anchor = next((name for name in names if name.startswith(("JPEG", "x264"))), names[0])
     if figures is not None:
         write_figures(made, figures, anchor=anchor)
-    rates = made.rate_differences(medium.main_metric).get(anchor, {})
+    _print_rates(made, output, anchor, as_json=as_json)
+
+
+def _print_rates(made: "Report", output: Path, anchor: str, *, as_json: bool) -> None:
+    """Print BD-rates against the anchor and of ncodec, by the medium's main metric."""
+    rates = made.rate_differences(made.medium.main_metric).get(anchor, {})
     if as_json:
-        click.echo(
-            json.dumps(
-                {"page": str(output), "anchor": anchor, "bd_rate_psnr": rates}, ensure_ascii=False
-            )
-        )
+        fields = {"page": str(output), "anchor": anchor, "bd_rate_psnr": rates}
+        click.echo(json.dumps(fields, ensure_ascii=False))
         return
-    ours = made.rates_of_ours(medium.main_metric)
+    ours = made.rates_of_ours(made.medium.main_metric)
     click.echo(f"{'BD-rate':36}{'against ' + anchor:>28}{'of ncodec against it':>24}")
-    for name in (name for name in names if name in rates or name in ours):
-        click.echo(
-            f"{name:36}{percent(rates.get(name, '–')):>28}{percent(ours.get(name, '–')):>24}"
-        )
-    listed = (
-        f"; {len(made.failures)} failed or left out, listed at its end" if made.failures else ""
-    )
-    click.echo(
-        f"{output}: {len(made.sources)} {medium.name}, {len(made.measured)} codecs measured{listed}"
-    )
+    for name in (curve.name for curve in made.curves):
+        if name in rates or name in ours:
+            of_both = f"{percent(rates.get(name, '–')):>28}{percent(ours.get(name, '–')):>24}"
+            click.echo(f"{name:36}{of_both}")
+    failed = len(made.failures)
+    listed = f"; {failed} failed or left out, listed at its end" if failed else ""
+    counted = f"{len(made.sources)} {made.medium.name}, {len(made.measured)} codecs measured"
+    click.echo(f"{output}: {counted}{listed}")
 
 
 def _input_paths(inputs: tuple[str, ...], data: Path | None) -> list[Path]:
