@@ -40,7 +40,7 @@ types:
 check: lint test
 
 figures: .venv/dev
-	$(BIN)/python -m ncodec.eval.figures README.md docs/results.md
+	$(BIN)/python -m ncodec.eval.figures README.md docs/results.md weights/README.md
 
 # What the tests of the report's page need, on Debian and as root; without it they are skipped.
 browser:

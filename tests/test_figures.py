@@ -9,7 +9,7 @@ from places import ROOT
 from ncodec.errors import InputError
 from ncodec.eval.figures import BLOCKS, RESULTS, main, with_figures
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "results.md"]
+DOCUMENTS = [ROOT / name for name in ("README.md", "docs/results.md", "weights/README.md")]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
