@@ -143,7 +143,11 @@ def _vmaf(original: Clip, decoded: Clip) -> float:
 
 
 def psnr_611(original: av.VideoFrame, decoded: av.VideoFrame) -> float:
-    """Mean of the PSNRs of Y, Cb and Cr with weights 6, 1 and 1, of 8-bit 4:2:0 frames."""
+    """PSNR 6:1:1 of a frame, in dB: the mean of the PSNRs of Y, Cb and Cr, weighted 6, 1 and 1.
+
+    Both frames are 8-bit 4:2:0 of one size; an odd last row or column is left out. Each plane
+    counts at most 100 dB, so that identical frames have 100.
+    """
     total = 0.0
     for weight, first, second in zip(
         PLANE_WEIGHTS, _planes(original), _planes(decoded), strict=True

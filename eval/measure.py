@@ -85,7 +85,11 @@ def load_sources(
 def measure_point(
     codec: Codec[Any], content: Any, quality: float, metrics: Sequence[str]
 ) -> Outcome:
-    """Encode, decode and compare; whatever a library raises becomes a failure with its sentence."""
+    """Encode one picture or clip at a quality, decode it and measure it; never raises.
+
+    Returns a Point with bytes, seconds and the metrics named, or, after any exception, of a metric
+    too, a Failure with "Type: message".
+    """
     try:
         coded = codec.run(content, quality)
         seen = {key: ALL_METRICS[key].measure(content, coded.decoded) for key in metrics}
@@ -177,9 +181,13 @@ def measure(
     jobs: int,
     advance: Callable[[int], None],
 ) -> list[Measured]:
-    """Every codec on every source at every quality; what the store knows is not measured again.
+    """Measure every codec on every source at every quality, in `jobs` processes; returns one
+    Measured for each codec, in order.
 
-    `advance` is told how many points each step has settled. An interruption keeps what is measured.
+    Points in `store` are not measured again, and sources with the same pixels once. A failure
+    becomes a Failure, which is not stored, so that it is tried again. A metric may skip qualities
+    (`due`). `advance` is called with the number of points each step settled, stored and failed ones
+    included. After an interruption, which is raised, what was measured is in `store`.
     """
     pictures = {source.key: source for source in sources}  # the same pixels twice are measured once
     found: dict[tuple[str, str], dict[float, Outcome]] = {}

@@ -245,7 +245,11 @@ def export(
     intra: Path | None,
     summary: str,
 ) -> None:
-    """Turn a training checkpoint into a model that encodes and decodes without PyTorch."""
+    """Turn a training checkpoint into a model that encodes and decodes without PyTorch.
+
+    Its folder and its entry in the manifest go into --weights; a model of that name is overwritten.
+    Tables are fitted to --data, or stay as they were trained.
+    """
     require_modules(*_NEEDED, extra="train")
     from ncodec.networks.image import ImageModel
     from ncodec.training.checkpoint import load_checkpoint

@@ -156,7 +156,13 @@ class PictureData(StreamData):
 def patch_statistics(
     pictures: list[Pixels], config: ImageConfig, *, crops: int = 400, seed: int = 1
 ) -> Statistics:
-    """Principal components of 16×16 RGB patches, from `crops` random crops of 64×64."""
+    """Directions and spreads of 16×16 RGB patches, from which networks start as a PCA transform.
+
+    Principal components about mid-grey, the `config.latent` largest first: orthonormal rows,
+    (latent, 768), and standard deviations, (latent,), in 8-bit levels. Patches come from `crops`
+    random crops of 64×64 of about a hundred pictures, (H, W, 3) uint8, evenly spread over the list;
+    at least one of these needs sides of 64.
+    """
     options = CropOptions(crop=64, batch=crops)
     bank = PictureBank(pictures[:: max(1, len(pictures) // 100)])
     batch = bank.draw(options, torch.Generator().manual_seed(seed))

@@ -139,7 +139,12 @@ def models_in_use(settings: EncodeVideoSettings, codecs: FrameCodecs) -> FrameCo
 def gop_structure(
     settings: EncodeVideoSettings, *, rate: Fraction, frames: int | None, predicting: bool
 ) -> GopStructure:
-    """Where intra frames go at a frame rate: everywhere without a model of predicted frames."""
+    """Distance of intra frames: `settings.gop`, or two seconds of frames where it is None; 1, every
+    frame intra, unless there is a model of predicted frames (`predicting`).
+
+    `rate` is in frames a second; `frames` is the length of the clip, None where it is unknown.
+    Raises InputError for a distance below 1.
+    """
     gop = settings.gop if predicting else 1
     return GopStructure(max(1, round(GOP_SECONDS * rate)) if gop is None else gop, frames)
 

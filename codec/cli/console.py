@@ -22,7 +22,12 @@ INTERRUPTED = 130
 
 
 def expand_inputs(inputs: tuple[str, ...]) -> list[str]:
-    """Inputs with glob patterns resolved where the shell did not."""
+    """Inputs with glob patterns replaced by the sorted names that match, for shells that expand
+    none.
+
+    Names of existing files and of image sequences, such as frame-%04d.png, stay as they are. Raises
+    UsageError where a pattern matches nothing.
+    """
     names: list[str] = []
     for name in inputs:
         is_pattern = (
@@ -37,8 +42,13 @@ def expand_inputs(inputs: tuple[str, ...]) -> list[str]:
 
 
 def name_outputs(inputs: list[str], output: str | None, suffixes: list[str]) -> list[str]:
-    """One output for each input and its suffix; raises UsageError where that is ambiguous or two
-    would collide."""
+    """Path of the output of each input: beside it or in the folder `output`, with the input's entry
+    of `suffixes`, such as ".nci", in place of its own suffix; or `output` itself for one input.
+
+    "-" stays standard output, and is named stdin in a folder. Raises UsageError where several
+    inputs have no folder, where a folder with / at its end does not exist, or where two outputs
+    have one path.
+    """
     if output is not None and output.endswith(("/", os.sep)) and not Path(output).is_dir():
         msg = f"there is no folder {output}"
         raise click.UsageError(msg)

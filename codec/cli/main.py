@@ -36,7 +36,8 @@ class Commands(click.Group):
         return [*self.commands, *sorted(self._others)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command, imported when it is asked for."""
+        """The command of a name, or None; commands of `ncodec.training` and `ncodec.eval` are
+        imported only here."""
         own = super().get_command(ctx, cmd_name)
         if own is not None or cmd_name not in self._others:
             return own

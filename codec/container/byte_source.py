@@ -46,8 +46,11 @@ class ByteSource:
         self._mark = self._next
 
     def rewind(self) -> None:
-        """Let what was taken since the mark be taken again, but for its first byte; only so much
-        over a stream."""
+        """Go back to one byte after the mark, to search again what was taken by a false length.
+
+        Stays where it is once a stream has been rewound by `MAX_REWOUND` bytes in all, counted over
+        all calls.
+        """
         taken = self._next - self._mark - 1
         if 0 < taken <= MAX_REWOUND - self._rewound:
             self._rewound += taken

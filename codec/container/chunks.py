@@ -11,7 +11,8 @@ CRC_SIZE = _CRC.size
 
 
 def seal(data: bytes) -> bytes:
-    """Data with its CRC-32 (ISO-HDLC, as in zlib and PNG) behind it."""
+    """Data followed by its CRC-32 (ISO-HDLC, as in zlib and PNG), 4 bytes, little-endian unlike in
+    PNG."""
     return data + _CRC.pack(zlib.crc32(data))
 
 

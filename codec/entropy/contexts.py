@@ -73,7 +73,11 @@ class Activity:
 
 
 def measure(values: SignedArray, rows: RowArray, expected: Sums) -> Activity:
-    """Sums of magnitudes of (C, h, w) values at each place, and their tables' expectation; row 0
-    counts nothing."""
+    """Activity of symbols: at each place, (h, w), the sum of magnitudes over channels, found and
+    expected, both in units of 1/`UNIT`.
+
+    Shapes: values and rows (C, h, w); expected (64,), the magnitude that each table expects.
+    Magnitudes count at most `LARGEST`; a symbol of row 0 counts nothing.
+    """
     sizes = np.minimum(np.abs(values), LARGEST, dtype=np.int64) * (rows > 0)
     return Activity(sizes.sum(axis=0) * UNIT, expected[rows].sum(axis=0))

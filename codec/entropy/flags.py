@@ -16,7 +16,11 @@ Classes = npt.NDArray[np.intp]
 
 
 def flag_table(ones: int) -> Table:
-    """Table of the flags 0 and 1, with a share of `OF` for 1."""
+    """Table of a flag, 0 or 1, whose 1 has probability `ones`/1024; `ones` is 1 to 1023, unchecked.
+
+    Counts are of −1, 0, 1 and the escape; the first and last have only the least count that a
+    table allows.
+    """
     shares = np.array([OF - ones, ones], dtype=np.uint32) * (TABLE_TOTAL // OF) - 1
     return Table(np.array([1, *shares, 1], dtype=np.uint32))
 

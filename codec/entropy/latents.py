@@ -234,7 +234,12 @@ def _options(symbols: Symbols, *, repeating: bool) -> list[CopyMap | None]:
 
 
 def pack_symbols(symbols: Symbols, tables: Tables, *, qp: int) -> bytes:
-    """Code a picture's symbols."""
+    """Entropy-code the symbols of a picture, or of an intra frame, into one payload.
+
+    `qp` selects the tables. Cells that repeat a neighbour go into a copy map where that is shorter;
+    symbols of the certain table and of exact cells take no bits. The payload holds neither shapes
+    nor QP: `pop_symbols` must be told both.
+    """
     return push_symbols(symbols, tables, qp=qp).payload()
 
 

@@ -105,8 +105,13 @@ class CellTrials:
         return self._code(DRAWN, goal.merging, cells, self.search).layers
 
     def best_merging(self, cells: BoolArray, goal: Goal) -> int:
-        """With how many merged colours drawn cells are cheapest: downhill from the best of the last
-        search."""
+        """Merging distance of least λ·D + R for drawn cells, (⌈H/64⌉, ⌈W/64⌉): log₂ of the squared
+        RGB distance below which their colours merge, `FINEST` to `COARSEST`.
+
+        `FINEST`, no merging, where the cells have too many colours or one. Searched in both
+        directions from `goal.merging`, shifted as the last search was; remembers its own shift for
+        the next.
+        """
         if not self._can_merge(cells):
             return FINEST
         costs: dict[int, tuple[float, float]] = {}

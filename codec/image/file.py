@@ -38,7 +38,8 @@ def as_delivered(pixels: Pixels, *, grey: bool) -> Pixels:
 
 
 def flags_of(picture: Picture) -> Flag:
-    """The flags of a picture's header."""
+    """Header flag that follows from the picture alone: GREY, or none; encoders add LOSSLESS and
+    WHOLE."""
     return Flag.GREY if picture.grey else Flag(0)
 
 

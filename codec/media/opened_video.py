@@ -92,7 +92,8 @@ class OpenedVideo:
 
     @property
     def time_base(self) -> Fraction:
-        """Seconds of one unit of a time stamp."""
+        """Seconds of one unit of a frame's pts: the video stream's time base, 1/25 where the file
+        states none, and 1/90000 in place of any finer than 1/100000."""
         own = self._own_time_base
         return own if own >= FINEST_TIME_BASE else MPEG_TIME_BASE
 

@@ -181,9 +181,12 @@ class ImageModel(nn.Module):
         is_requantized: Tensor,
         qp: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """y in units of its step, ẑ and r → r and ŷ.
+        """Recompute ŷ after the search changed r; returns r and ŷ, both (B, latent, h, w).
 
-        The second half of r is rounded anew from y where `is_requantized`, (1,), is 1.
+        Shapes: y in units of its step, r and `coded` (B, latent, h, w); ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉);
+        qp (1,). Where `is_requantized`, (1,), is 1, the second half of r is replaced by y − μ,
+        rounded, with μ from the first half as it now is, and by 0 where `coded` is 0. Where it is
+        0, r comes back as it was.
         """
         half = self.first_half(residual)
         features = self.means.features(z_hat, qp, residual)

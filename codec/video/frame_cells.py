@@ -44,7 +44,9 @@ class FrameCells:
     scroll"""
 
     def moved(self, motion: Motion) -> Motion:
-        """Motion with scrolled blocks unused, which keeps them out of overlapped compensation."""
+        """Copy of the motion with scrolled blocks set to not predicted, neither from the last frame
+        nor from the golden one, which keeps them out of OBMC; the motion itself without a scroll.
+        """
         if self.scrolled is None:
             return motion
         golden = motion.golden

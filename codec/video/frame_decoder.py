@@ -56,10 +56,11 @@ class FrameDecoder:
         """whether an intra frame was parsed"""
 
     def parse(self, frame: Frame) -> Parsed:
-        """Decode the symbols of the next frame, without a network, from any intra frame on.
+        """Decode the symbols, vectors and cells of the next frame, without a network, for `decode`.
 
-        Frames are parsed in their order, however far ahead of `decode`. Raises FormatError for
-        damage.
+        Frames are parsed in their order, however far ahead of `decode`. Of a duplicate frame there
+        is only the time stamp. Raises FormatError for damage, and for any other frame before the
+        first intra frame, and ModelError for a predicted frame without a model of them.
         """
         if frame.tag == Tag.DUPLICATE and self._begun:
             return Parsed(frame.tag, frame.pts)

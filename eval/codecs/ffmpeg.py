@@ -122,7 +122,8 @@ class VvcCodec(PictureCodec):
         return missing_encoders("vvc") if ffmpeg.is_installed() else ffmpeg.DISTRIBUTION
 
     def version(self) -> str:
-        """Version of the encoding FFmpeg."""
+        """Versions of imageio-ffmpeg and of its FFmpeg, which encodes; raises InputError where
+        FFmpeg fails."""
         return ffmpeg.ffmpeg_version()
 
     def encode(self, pixels: Pixels, quality: float) -> bytes:

@@ -81,7 +81,8 @@ def stages() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
 
 
 def open_picture(picture: Path) -> "Image.Image":
-    """A picture as RGB; raises InputError in one sentence."""
+    """A picture file as a Pillow image in RGB; alpha and metadata are dropped, and EXIF does not
+    turn it. Raises InputError in one sentence."""
     import PIL.Image
 
     from ncodec.api.pictures import load_picture
