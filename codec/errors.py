@@ -11,7 +11,10 @@ class FormatError(NcodecError, ValueError):
 
 
 class TruncatedError(FormatError):
-    """An ncodec file ends too soon; the records before the end are whole."""
+    """A .ncv stream ends before its end record; the records before the cut are whole.
+
+    A .nci picture that ends too soon raises FormatError itself.
+    """
 
 
 class ModelError(NcodecError, LookupError):
@@ -35,5 +38,8 @@ class TrainingError(NcodecError, RuntimeError):
 
 
 def sentence_of(error: Exception) -> str:
-    """The message of an exception of FFmpeg or of the system."""
+    """Message of an exception, for the end of a sentence: its `strerror`, if any, else its text.
+
+    OSError and FFmpeg's exceptions have a `strerror`, which names no file.
+    """
     return getattr(error, "strerror", None) or str(error)

@@ -15,10 +15,11 @@ _END = object()
 
 
 def prefetch(items: Iterator[Item]) -> Generator[Item, None, None]:
-    """Items and exceptions of an iterator, the next few made in a thread while the caller works.
+    """Yield the items of an iterator in order, up to four of them made ahead in one thread.
 
-    Close it (`contextlib.closing`) before what the items are made from: the thread then has come to
-    its end.
+    An exception of the iterator is raised at its place. Close the generator
+    (`contextlib.closing`) before what the items are made from: closing waits for the item in the
+    making, after a KeyboardInterrupt two seconds at most.
     """
     worker = ThreadPoolExecutor(1)
     ahead: deque[Future[Any]] = deque(worker.submit(next, items, _END) for _ in range(DEPTH))

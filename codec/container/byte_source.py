@@ -57,7 +57,11 @@ class ByteSource:
             self._next = self._mark + 1
 
     def find(self, mark: bytes) -> bool:
-        """Go on to where the next `mark` stands; False where there is none."""
+        """Go on to the next occurrence of `mark`, at the present offset or after it.
+
+        `mark` is not taken. False where there is none: the stream is then read to its end. Also
+        moves the mark of `rewind`.
+        """
         while True:
             self.mark()
             place = self._buffer.find(mark, self._next)
@@ -74,7 +78,7 @@ class ByteSource:
         return bool(part)
 
     def exactly(self, count: int) -> bytes:
-        """The next `count` bytes; raises FormatError where the stream ends before."""
+        """Take the next `count` bytes; raises TruncatedError where the stream ends before."""
         start, data = self.position, self.take(count)
         if len(data) < count:
             msg = f"expected {count} bytes at byte {start}, got {len(data)}: the file is truncated"
@@ -82,7 +86,11 @@ class ByteSource:
         return data
 
     def varint(self) -> tuple[bytes, int]:
-        """The next varint: its bytes and its value."""
+        """Take the next varint: its bytes, 1 to 5, and its value, below 2³⁵.
+
+        Raises TruncatedError where the stream ends within it, and FormatError for more than 5 bytes
+        or a longer form than the shortest.
+        """
         packed = b""
         while len(packed) < VARINT_BYTES:
             packed += self.exactly(1)

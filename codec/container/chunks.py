@@ -17,7 +17,10 @@ def seal(data: bytes) -> bytes:
 
 
 def check_seal(data: bytes, crc: bytes, what: str) -> None:
-    """Raise FormatError unless `crc` is what `seal` put behind `data`."""
+    """Raise FormatError unless `crc` is the four bytes of CRC-32 that `seal` puts behind `data`.
+
+    `what` names the data in the message.
+    """
     expected = seal(data)[-CRC_SIZE:]
     if crc != expected:
         msg = (
@@ -33,8 +36,11 @@ def pack_chunk(tag: int, payload: bytes) -> bytes:
 
 
 def read_chunk(data: bytes, reader: ByteReader) -> tuple[int, bytes]:
-    """Tag and payload of the chunk at the reader's place in `data`, its checksum verified; raises
-    FormatError."""
+    """Tag and payload of the chunk at the reader's position; the reader goes on to its end.
+
+    `data` is the whole byte string that `reader` reads. Raises FormatError where it ends within
+    the chunk, the length is no varint in shortest form, or the CRC-32 does not match.
+    """
     start = reader.position
     tag, length = reader.byte(), reader.varint()
     payload = reader.take(length)

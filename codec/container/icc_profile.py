@@ -62,7 +62,11 @@ def pack_profile(profile: bytes) -> bytes:
 
 
 def unpack_profile(coded: bytes, *, limit: int) -> bytes:
-    """Code → profile of at most so many bytes; raises FormatError for anything else."""
+    """Inverse of `pack_profile`, for a profile of at most `limit` bytes.
+
+    Raises FormatError for an unknown method, damaged or truncated data, bytes after the data, and
+    a larger profile. The content of the profile is not checked.
+    """
     method, data = coded[:1], coded[1:]
     if method == bytes([DEFLATE]):
         inflater = zlib.decompressobj(_WINDOW, zdict=_dictionary())

@@ -76,8 +76,7 @@ class Header:
 
     @property
     def latent_size(self) -> tuple[int, int]:
-        """(height, width) of the latent: one value for each 16×16 pixels, rounded up to whole cells
-        if so flagged."""
+        """(h, w) of the latent: ⌈height/16⌉ and ⌈width/16⌉, rounded up to fours with WHOLE."""
         unit = HYPER_CELL if self.flags & Flag.WHOLE else 1
         high, wide = (-(-side // (unit * PATCH)) * unit for side in (self.height, self.width))
         return high, wide
@@ -94,7 +93,10 @@ class Container:
 
     @property
     def version(self) -> int:
-        """The lowest format version that can hold this."""
+        """Lowest format version that can hold this content.
+
+        2 for exact cells, an ICC profile, alpha that is no PNG, or a flag other than GREY; else 1.
+        """
         alpha = self.extras.get(Tag.ALPHA, PNG_SIGNATURE)
         plain = not self.header.flags & ~Flag.GREY and alpha.startswith(PNG_SIGNATURE)
         return 1 if plain and not {Tag.EXACT, Tag.ICC} & self.extras.keys() else FORMAT_VERSION
@@ -107,7 +109,11 @@ def _pack_header(header: Header, version: int) -> bytes:
 
 
 def pack(container: Container) -> bytes:
-    """Container → file bytes; raises InputError for metadata beyond the format's limit."""
+    """Bytes of a .nci file, in the lowest format version that can hold the container.
+
+    ICC, EXIF and XMP are compressed; InputError is raised for one of more than 64 MiB before that.
+    Other fields are written unchecked.
+    """
     parts = [_pack_header(container.header, container.version)]
     for tag, payload in sorted(container.extras.items()):
         if tag in COMPRESSED_TAGS and len(payload) > MAX_METADATA_BYTES:
@@ -205,8 +211,12 @@ def _read_known_chunk(data: bytes, reader: ByteReader, version: int) -> tuple[in
 
 
 def unpack(data: bytes) -> Container:
-    """File bytes → container, every checksum verified; raises FormatError, and allocates no more
-    than it reads."""
+    """Content of the bytes of a .nci file, every checksum verified.
+
+    ICC, EXIF and XMP are decompressed, to at most 64 MiB each; symbols, alpha and exact cells are
+    not looked into, and unknown chunks with tags from 128 are skipped. Raises FormatError for
+    damage, truncation, bytes after the last chunk and files that need a newer version.
+    """
     reader = ByteReader(data)
     header, version = _read_header(data, reader)
     extras: dict[Tag, bytes] = {}

@@ -50,8 +50,12 @@ class StreamWriter:
         self._put(pack_header(header))
 
     def write(self, record: Frame | Tracks | Media) -> int:
-        """Write a record and return how many bytes it took; raises InputError for numbers beyond
-        the format."""
+        """Write a record and return its bytes, the sync mark before an intra frame included.
+
+        Frames are numbered here, whatever their `number`. Raises InputError for a frame whose time
+        stamp is not after that of the frame before, a payload beyond 2²⁸ bytes, and time stamps
+        and other numbers beyond a varint of 35 bits.
+        """
         if isinstance(record, Frame):
             if self.frames and record.pts <= self._last_pts:
                 msg = f"expected a time stamp after {self._last_pts}, got {record.pts}"
@@ -68,7 +72,11 @@ class StreamWriter:
         return len(chunk)
 
     def finish(self) -> None:
-        """Write the index and the end."""
+        """Write the index and the end record, once, after all others; the sink stays open.
+
+        An index of more than 1 MiB loses every second intra frame until it fits. Raises InputError
+        where two neighbours in the index are 2³⁵ bytes apart or more.
+        """
         start = self._position
         index = pack_record(Index(tuple(self._places)))
         while len(index) > MAX_INDEX:
@@ -90,7 +98,11 @@ class StreamWriter:
 
 
 class StreamReader:
-    """Reads a stream from front to back, or, where its file can seek, from any intra frame."""
+    """Reader of a .ncv stream, front to back or, where its file can seek, from an intra frame.
+
+    Reads the header at once, into `header`: raises FormatError for another kind of file, another
+    version or a damaged header, TruncatedError where the stream ends within it.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         """Reads the header; raises FormatError where it is not one that this version knows."""
@@ -102,8 +114,12 @@ class StreamReader:
         self.header = _read_header(self._source)
 
     def records(self) -> Iterator[Record]:
-        """The records that are left, each verified, up to `End`; raises FormatError for damage and
-        truncation."""
+        """Yield the remaining records, each verified, up to `End`; optional unknown ones are left
+        out.
+
+        Raises FormatError for damage and missing frames, TruncatedError where the stream ends
+        without `End`; after `skip_damage`, call it again.
+        """
         while True:
             record = self.read()
             if record is not None:
@@ -112,8 +128,12 @@ class StreamReader:
                 return
 
     def read(self) -> Record | None:
-        """The next record, or None for one that a reader may skip; raises FormatError, also for
-        missing frames."""
+        """The next record, verified, or None for a chunk with an unknown tag from 128.
+
+        Raises TruncatedError where the stream ends before or within it, FormatError for damage,
+        unknown tags below 128, frames that are missing and time stamps that do not increase. Then
+        `skip_damage` finds where to go on.
+        """
         if self._pending is not None:
             record, self._pending = self._pending, None
             return record
@@ -151,7 +171,11 @@ class StreamReader:
             raise FormatError(msg)
 
     def skip_damage(self) -> bool:
-        """Go on to the next intra frame's mark; False where there is none."""
+        """After a FormatError of `read`, go to the next sync mark, where `read` can go on.
+
+        False where no sync mark follows. The bytes of a mark may also occur by chance; `read` then
+        raises again. The number of frames in the end record is no longer checked.
+        """
         self._frames = None
         if self._pending is not None:
             return True
@@ -160,14 +184,14 @@ class StreamReader:
 
     @property
     def can_seek(self) -> bool:
-        """Whether decoding can begin anywhere."""
+        """Whether the stream can seek, as `index`, `frames` and `seek_before` need."""
         return self._source.stream.seekable()
 
     def index(self) -> Index | None:
-        """Where the intra frames of a file that can seek are, found by reading it where it ends
-        without an index.
+        """Time stamps and byte offsets of intra frames, None for a stream that cannot seek.
 
-        None for what cannot seek; the place in the stream stays.
+        Taken from the stored index, which may leave frames out, or else found by reading the whole
+        file, up to its first damage. The place of the next record stays.
         """
         stream = self._source.stream
         if not self.can_seek:
@@ -179,7 +203,11 @@ class StreamReader:
             stream.seek(place)
 
     def frames(self) -> int | None:
-        """Number of frames by the trailer of a whole file that can seek, else None."""
+        """Number of frames, duplicates included, by the end record of a file.
+
+        None for a stream that cannot seek or does not end with a valid end record. The place of
+        the next record stays.
+        """
         stream = self._source.stream
         if not self.can_seek:
             return None
@@ -192,8 +220,11 @@ class StreamReader:
             stream.seek(place)
 
     def seek_before(self, pts: int) -> None:
-        """Go to the last intra frame that is not after a time stamp, or the first; nowhere where
-        that cannot be."""
+        """Go to the last intra frame of the index with a time stamp of at most `pts`, or the first.
+
+        `pts` is in units of the header's time base. Does nothing where the stream cannot seek or
+        no intra frame is found. The number of frames in the end record is no longer checked.
+        """
         index = self.index()
         if index is not None and not _is_intra_frame(
             self._source.stream, _place_before(index, pts)

@@ -85,7 +85,11 @@ UNKNOWN_COLOUR = Colour()
 
 @dataclass(frozen=True)
 class StreamHeader:
-    """Properties of every frame of a stream."""
+    """Properties of all frames of a .ncv stream.
+
+    Raises FormatError for sides other than 1 to 16384, and for a time base, rate or pixel aspect
+    that is not positive or whose numerator or denominator needs more than 31 bits.
+    """
 
     picture_model: int
     """id of the model of intra frames"""
@@ -123,7 +127,11 @@ class StreamHeader:
 
 @dataclass(frozen=True)
 class Frame:
-    """A coded frame."""
+    """A coded frame: intra, predicted or duplicate.
+
+    `tag` is INTRA, PREDICTED or DUPLICATE; `exact` alone tells of exact cells. A duplicate frame
+    has neither QP (0 to 63) nor payload.
+    """
 
     tag: Tag
     pts: int
@@ -156,7 +164,11 @@ class Tracks:
 
 @dataclass(frozen=True)
 class Media:
-    """A packet of sound or subtitles, as it was; times in units of its track's own time base."""
+    """A packet of sound or subtitles, copied from the source.
+
+    `track` is its place in `Tracks.time_bases`, in whose unit `pts`, `dts` and `duration` are;
+    `key` is whether decoding can begin with it.
+    """
 
     track: int
     pts: int
@@ -175,7 +187,7 @@ class Index:
 
 @dataclass(frozen=True)
 class End:
-    """The end of a whole stream."""
+    """End of a whole stream: byte offset of the index chunk, and number of frames."""
 
     index_offset: int
     frames: int
@@ -219,10 +231,11 @@ def unpack_header(packed: bytes, numbers: list[int]) -> StreamHeader:
 
 
 def pack_record(record: Record, *, last_pts: int = 0) -> bytes:
-    """A record → its chunk; frames count their time from the one before, `last_pts`, or from 0
-    where they are intra.
+    """Bytes of the chunk of a record, without sync mark.
 
-    Raises InputError for numbers beyond the format.
+    `last_pts` is the time stamp of the frame before, from which that of a predicted or duplicate
+    frame is counted. Raises InputError for numbers beyond a varint of 35 bits and payloads beyond
+    2²⁸ bytes; other fields are not checked.
     """
     if isinstance(record, Frame):
         tag = _WITH_EXACT[record.tag] if record.exact else record.tag
@@ -267,8 +280,12 @@ def _pack_index(index: Index) -> bytes:
 
 
 def unpack_record(code: int, payload: bytes, *, last_pts: int = 0) -> Record | None:
-    """Tag and payload of a chunk → record, or None for one that a reader may skip; raises
-    FormatError."""
+    """Record from the tag and payload of a chunk, or None for an unknown tag from 128.
+
+    `last_pts` is the time stamp of the frame before, which those of predicted and duplicate frames
+    are added to. Raises FormatError for an unknown tag below 128 and a payload that ends too soon
+    or breaks the format; coded symbols and exact cells are not looked into.
+    """
     reader = ByteReader(payload)
     if code in FRAME_TAGS:
         return _unpack_frame(Tag(code), reader, last_pts)

@@ -17,7 +17,7 @@ def pack_varint(value: int) -> bytes:
 
 
 def zigzag(value: int) -> int:
-    """Whole number → one ≥ 0, small for small magnitudes."""
+    """Whole number v → 2v for v ≥ 0, −2v − 1 otherwise, so that it fits a varint."""
     return value << 1 if value >= 0 else (-value << 1) - 1
 
 
@@ -53,7 +53,11 @@ class ByteReader:
         return self.take(1)[0]
 
     def varint(self) -> int:
-        """The next varint, in its shortest form and of at most 35 bits."""
+        """The next varint, below 2³⁵.
+
+        Raises FormatError for one of more than 5 bytes, one in a longer form than the shortest,
+        and where the bytes end within it.
+        """
         value = 0
         for count in range(VARINT_BYTES):
             byte = self.byte()

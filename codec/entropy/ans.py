@@ -19,8 +19,10 @@ Group = tuple[Table, Int32Array]
 
 
 def groups_by_row(rows: RowArray) -> Iterator[tuple[int, IndexArray]]:
-    """Flat positions of each table in use, tables ascending, positions ascending; row 0 is not
-    coded."""
+    """Yield (row, flat positions of its symbols in `rows`), both ascending; row 0 is left out.
+
+    `rows` has any shape; it holds the table of each symbol, 0 to 255.
+    """
     flat = rows.reshape(-1)
     coded = np.flatnonzero(flat)
     ordered = coded[np.argsort(flat[coded], kind="stable")]
@@ -64,7 +66,7 @@ class Packer:
         self._copy_map = b"" if copy_map is None else pack_copy_map(copy_map)
 
     def push(self, groups: Iterable[Group]) -> None:
-        """Push groups that are decoded in this order, before all that were pushed so far."""
+        """Push groups, given in the order of decoding, to be decoded before all pushed so far."""
         runs = [code_run(table, values) for table, values in groups]
         for run in reversed(runs):
             self._coder.encode_reverse(run.positions, run.table.model)
@@ -121,14 +123,20 @@ class Unpacker:
         return None if packed is None else unpack_copy_map(packed, high, wide)
 
     def values(self, table: Table, count: int) -> Int32Array:
-        """The next symbols, all by one table."""
+        """The next `count` symbols, (count,) int32, all by one table.
+
+        Raises FormatError for missing escapes and symbols beyond ±32767.
+        """
         found: Int32Array = self.coder.decode(table.model, count) - table.limit
         _unescape(found, self.escapes, table.limit)
         return found
 
     def fill(self, target: SignedArray, rows: RowArray, tables: Tables) -> None:
-        """Decode the next symbols into `target`, by each one's row of the bank; symbols of row 0
-        are 0."""
+        """Decode the next symbols into `target` in place, grouped by their rows of `tables.bank`.
+
+        `rows` has the shape of `target`; symbols of row 0 are 0 and not coded. Raises FormatError
+        for missing escapes and values beyond the type of `target`.
+        """
         flat = np.zeros(target.size, dtype=np.int32)
         for row, positions in groups_by_row(rows):
             flat[positions] = self.values(tables.bank[row], len(positions))

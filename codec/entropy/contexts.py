@@ -37,14 +37,18 @@ five to a factor of four"""
 
 @dataclass(frozen=True, eq=False)
 class Activity:
-    """Sums of magnitudes at each place, (h, w), in `UNIT`s."""
+    """Sums over coded symbols at each place, (h, w) int64, in units of 1/4096.
+
+    `found` sums magnitudes, each clipped to 15; `expected` sums the mean magnitudes of the
+    symbols' tables.
+    """
 
     found: Sums
     expected: Sums
 
     @classmethod
     def none(cls, height: int, width: int) -> Self:
-        """Nothing is known yet."""
+        """Activity of `height` × `width` places where no symbol is known: zeros."""
         nothing = np.zeros((height, width), dtype=np.int64)
         return cls(nothing, nothing)
 
@@ -67,17 +71,21 @@ class Activity:
         return type(self)(self.found[places], self.expected[places])
 
     def contexts(self) -> RowArray:
-        """(h, w) of 0…`CONTEXTS` - 1, from much less than expected to much more."""
+        """Context of each place, (h, w) uint8, 0 (much less found than expected) to 15 (much more).
+
+        The number of thresholds, from 1/8 to about 6, that (found + 1/4) / (expected + 1/4)
+        reaches; integer arithmetic.
+        """
         ratios = (self.found + _PRIOR) * _RATIO_UNIT // (self.expected + _PRIOR)
         return np.searchsorted(_RATIOS, ratios, side="right").astype(np.uint8)
 
 
 def measure(values: SignedArray, rows: RowArray, expected: Sums) -> Activity:
-    """Activity of symbols: at each place, (h, w), the sum of magnitudes over channels, found and
-    expected, both in units of 1/`UNIT`.
+    """Activity of symbols, summed over channels at each place.
 
-    Shapes: values and rows (C, h, w); expected (64,), the magnitude that each table expects.
-    Magnitudes count at most `LARGEST`; a symbol of row 0 counts nothing.
+    Shapes: values and rows (C, h, w); `expected`, (64 or more,), has the mean magnitude of each
+    table in units of 1/4096, 0 for row 0. Magnitudes count at most 15; symbols of row 0 do not
+    count.
     """
     sizes = np.minimum(np.abs(values), LARGEST, dtype=np.int64) * (rows > 0)
     return Activity(sizes.sum(axis=0) * UNIT, expected[rows].sum(axis=0))

@@ -19,8 +19,11 @@ LEAST_COPIES = 8
 
 
 def find_copies(z_hat: Values, residual: Values, *, side: int) -> CopyMap | None:
-    """Copy map of a picture, None where too few cells are copies: ẑ is (C_z, h, w), r (C_y, ≤
-    side·h, ≤ side·w)."""
+    """Copy map of the cells whose ẑ and r all equal those of the left or upper cell.
+
+    Shapes: ẑ (C_z, rows, columns) of cells, r (C_y, h, w), of which a cell has `side` × `side`
+    places. Left goes before above. None where fewer than 8 cells are copies.
+    """
     copy_map = np.zeros(z_hat.shape[1:], dtype=np.uint8)
     for kind, axis in ((ABOVE, 0), (LEFT, 1)):
         same = _same_as_before(z_hat, axis, 1)
@@ -37,7 +40,10 @@ def find_copies(z_hat: Values, residual: Values, *, side: int) -> CopyMap | None
 
 
 def with_exact(copy_map: CopyMap | None, exact: npt.NDArray[np.bool_] | None) -> CopyMap | None:
-    """The copy map with exact cells marked; None where all cells are coded."""
+    """Copy map with the cells of `exact`, of its shape, marked EXACT, copies or not.
+
+    None stands for a map without copies; the copy map itself is returned where no cell is exact.
+    """
     if exact is None or not exact.any():
         return copy_map
     return np.where(exact, np.uint8(EXACT), np.uint8(CODED) if copy_map is None else copy_map)

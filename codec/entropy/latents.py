@@ -49,7 +49,10 @@ class SymbolContext:
     """activity of ẑ and of r, each with half of the frame before"""
 
     def band(self, band: slice, height: int) -> "SymbolContext":
-        """Context of a band of rows of ẑ, the last of which may be partial."""
+        """Context of rows `band` of ẑ and the rows of r under them.
+
+        `height` is the number of rows of r in the frame, which bounds those of a partial last cell.
+        """
         z_activity, r_activity = self.activity
         return SymbolContext(
             self.z_hat[:, band],
@@ -142,8 +145,12 @@ def _band_groups(
 def parts_of(
     symbols: Symbols, tables: Tables, *, qp: int, before: SymbolContext | None
 ) -> Iterator[tuple[int, SignedArray, RowArray]]:
-    """All that is coded of a picture, in decoding order: `HYPER` or `RESIDUAL`, symbols, and their
-    tables."""
+    """Yield the parts of a picture's symbols in decoding order, with no cell copied or exact.
+
+    Each is its kind (HYPER or RESIDUAL), its symbols and their tables, (C, h, w) each, ẑ as it is
+    coded after the frame before. `before` is the context of the frame before, None for an intra
+    frame or where that was not predicted; `qp` selects the tables.
+    """
     for band in _bands(symbols.z_hat.shape):
         yield from _band_parts(symbols, tables, band, None, qp=qp, before=before)
 
@@ -175,7 +182,11 @@ class _BandRows:
 def next_context(
     symbols: Symbols, tables: Tables, *, qp: int, before: SymbolContext | None
 ) -> SymbolContext:
-    """Context of the next frame from a predicted frame's symbols and the context before it."""
+    """Context that a predicted frame leaves for the next frame.
+
+    `before` is the context that the frame was coded with, None where the frame before was not
+    predicted; its activity counts half. `qp` is the frame's.
+    """
     z_seen, r_seen = [], []
     for band in _bands(symbols.z_hat.shape):
         context = None if before is None else before.band(band, symbols.residual.shape[1])
@@ -214,10 +225,11 @@ def push_symbols(
     before: SymbolContext | None = None,
     last: Sequence[Group] = (),
 ) -> Packer:
-    """Push a picture's symbols and the groups that follow them; groups before them can be pushed
-    onto the result.
+    """New packer with the symbols of a picture or frame and the groups `last` decoded after them.
 
-    `before` is of the frame before, where it was predicted by the same model.
+    Groups decoded before them can be pushed onto it. `before` is the context of the frame before,
+    where that was predicted; only without it a copy map is tried, and kept where it is shorter.
+    Exact cells are not coded; `qp`, 0 to 63, selects the tables.
     """
     pushed = [
         _push(symbols, tables, option, qp=qp, before=before, last=last)
@@ -280,7 +292,11 @@ def _bits_of(symbols: Symbols, tables: Tables, copy_map: CopyMap | None, *, qp: 
 
 
 def bits_by_cell(symbols: Symbols, tables: Tables, *, qp: int) -> FloatArray:
-    """(⌈h/4⌉, ⌈w/4⌉) bits of the symbols of a picture in each cell, by their tables."""
+    """(⌈h/4⌉, ⌈w/4⌉) float32 bits of a picture's ẑ and r in each cell, by tables and escapes.
+
+    No cell counts as copied or exact, and activity changes no table. `qp`, 0 to 63, selects the
+    tables.
+    """
     bits = np.zeros(symbols.z_hat.shape[1:], dtype=np.float32)
     for band in _bands(symbols.z_hat.shape):
         coded = _BandRows(symbols, tables, band, qp=qp, context=None)
@@ -324,8 +340,11 @@ def pop_symbols(
     before: SymbolContext | None = None,
     exact: BoolArray | None = None,
 ) -> Symbols:
-    """The next symbols of a payload; `before` is as for `push_symbols`, cells that are `exact` have
-    none."""
+    """Decode the next symbols of a picture or frame, with a latent of `height` × `width` (h, w).
+
+    `before` and `qp` are as in `push_symbols`; cells of `exact`, (⌈h/4⌉, ⌈w/4⌉), have no symbols,
+    and theirs are 0. Raises FormatError for damage; what follows is not touched.
+    """
     cells_high, cells_wide = -(-height // HYPER_CELL), -(-width // HYPER_CELL)
     z_hat = np.zeros((tables.z_rows.shape[1], cells_high, cells_wide), dtype=np.int8)
     residual = np.zeros((tables.bias.shape[1], height, width), dtype=np.int16)

@@ -61,7 +61,10 @@ class Prices:
     """(64,), T"""
 
     def of(self, rows: RowArray, values: npt.NDArray[np.integer]) -> FloatArray:
-        """Bits of values by their rows, escapes included."""
+        """Bits of values by their rows, 0 to 63, float32, of one shape, escapes included.
+
+        An escape takes its symbol's bits and 8 for each byte of its varint.
+        """
         limits = self.limits[rows]
         beyond = np.abs(values) - limits
         bits: FloatArray = self.bits[self.centres[rows] + np.clip(values, -limits, limits)]
@@ -106,7 +109,12 @@ class Tables:
     of a residual, (64, `CONTEXTS`), by the one it would have and how active its place is"""
 
     def validate(self) -> None:
-        """Raise ValueError unless every table is decodable and every index fits float32 exactly."""
+        """Raise ValueError unless the tables are decodable and fit each other.
+
+        64 tables of an even number of counts ≥ 1 with sum 2²⁴, rows that exist, matching shapes of
+        `weight`, `bias` and `z_rows`, a shift of 4, and |W·ẑ + b| < 2²⁴ for all ẑ in ±127, which
+        makes float32 products exact.
+        """
         if len(self.counts) != ROWS:
             msg = f"expected {ROWS} tables, got {len(self.counts)}"
             raise ValueError(msg)
@@ -173,13 +181,19 @@ class Tables:
 
     @cached_property
     def expected(self) -> npt.NDArray[np.int64]:
-        """Magnitude that the table of each row expects, in `UNIT`s, larger ones counting as
-        `LARGEST`; row 0 none."""
+        """Mean magnitude of each table of `bank`, (64 + K,) int64, in units of 1/4096.
+
+        K is the number of tables of `after`. Magnitudes count at most 15; row 0 has 0.
+        """
         sums = [int(_sizes(table.limit) @ table.counts.astype(np.int64)) for table in self.bank]
         return np.array([0, *sums[1:]]) // (TABLE_TOTAL // UNIT)
 
     def hyper_rows(self, shape: tuple[int, ...], before: Int8Array | None, *, qp: int) -> RowArray:
-        """Row of each hyper-latent, (C_z, …), given ẑ of the frame before, if any."""
+        """Row of `bank`, uint8, of each value of ẑ; 64 and above are tables of `after`.
+
+        `shape` is that of ẑ, (C_z, rows, columns); `before` is ẑ of the frame before, of that
+        shape, None where it was not predicted. `qp` is 0 to 63.
+        """
         rows: RowArray = np.broadcast_to(self.z_rows[qp][:, None, None], shape)
         if before is None or not self.after:
             return rows

@@ -39,8 +39,11 @@ Ways = npt.NDArray[np.uint8]
 
 
 def could_pay(source: Pixels, network: Outcome, goal: Goal) -> bool:
-    """Whether some cells of (H, W, 3), or all of them, could be cheaper when coded exactly than by
-    the network."""
+    """Whether exact cells are worth a trial in (H, W, 3) pixels, from one row in eight.
+
+    True for at most 2¹⁴ pixels, for pictures that mostly repeat themselves, and where an
+    optimistic estimate saves more than 1 % of the cost of `network`, the network's outcome.
+    """
     cost = lossless_cost(source, every=SCREENED_ROWS)
     hoped_sampled = (
         HOPE_SAMPLED * cost.sampled_bits(goal.step) + goal.price * goal.step**2 / 12 * cost.pixels
@@ -82,13 +85,19 @@ class Choice:
         return cells
 
     def errors_beside(self, network: Outcome) -> float:
-        """Squared errors of the whole picture."""
+        """Squared errors of the whole picture, means of the channels, summed over pixels.
+
+        `network` is the network's outcome, for cells that are not exact.
+        """
         return sum(coded.errors for coded in self.coded.values()) + float(
             network.errors[~self.cells].sum()
         )
 
     def cost_beside(self, network: Outcome, price: float) -> float:
-        """λ·D + R of the whole picture."""
+        """Bits λ·D + R of the whole picture, blots included, with λ = `price`.
+
+        `network` is the network's outcome, for cells that are not exact.
+        """
         exact = sum(coded.cost(price) for coded in self.coded.values())
         return exact + float(network.cost(price)[~self.cells].sum())
 
@@ -103,10 +112,10 @@ class Chooser:
         """bits that each way took over those that were estimated"""
 
     def good_enough(self, network: Outcome, goal: Goal) -> Choice:
-        """A choice that meets the goal's PSNR, where `cheapest` does not.
+        """Choice whose PSNR is to reach the goal's floor, and 0.5 dB more, where `cheapest` fails.
 
-        Errors become dearer until it is met, or the whole picture is sampled just finely enough,
-        whichever is cheaper.
+        The cheaper one of two by the goal's λ: `cheapest` at the first of up to 28 higher λ that
+        reaches it, and the whole picture sampled in the coarsest step that does.
         """
         goal = replace(goal, floor=goal.floor + MARGIN)
         enough = self._just_enough(goal)
@@ -119,7 +128,10 @@ class Chooser:
         return min(enough, choice, key=lambda each: each.cost_beside(network, goal.price))
 
     def extend(self, choice: Choice, network: Outcome) -> Choice:
-        """The choice, plus cells that the network's new outcome makes dearer than exact coding."""
+        """Choice with more exact cells, where `network`, a new outcome, is dearer than these.
+
+        Cells that are exact stay so in their way. Returns the choice itself where none is added.
+        """
         outcomes = self._outcomes(network.without(choice.cells), choice.goal)
         ways = np.where(choice.cells, choice.ways, self._ways(outcomes, choice.goal, EVERY_WAY))
         if np.array_equal(ways, choice.ways):
@@ -137,8 +149,11 @@ class Chooser:
         return self._finished(Choice(ways, {(SAMPLED, step): tried}, goal))
 
     def cheapest(self, network: Outcome, goal: Goal) -> Choice:
-        """The choice of least λ·D + R: all network, chosen by cell, all drawn or sampled, all
-        drawn."""
+        """Choice of least λ·D + R at the goal's λ; its floor is ignored.
+
+        Compares no exact cells, the estimated best way of each cell, all cells drawn or sampled,
+        and all drawn. `network` is the outcome of coding all cells by the network.
+        """
         outcomes = self._outcomes(network, goal)
         plain = Choice(np.zeros_like(self.trials.drawable, dtype=np.uint8), {}, goal)
         rough = self._ways(outcomes, goal, EVERY_WAY)

@@ -63,10 +63,11 @@ def count_colours(palette: Palette, held: BoolArray) -> Colours:
 
 
 def merge_colours(colours: Colours, *, distance: float) -> Pixels:
-    """Colours → pixels that are held, (Q, 3), with fewer colours.
+    """RGB of the held pixels, (Q, 3) uint8, with rare colours merged into frequent ones.
 
-    A colour becomes a more frequent one that is nearer than this squared distance, summed over
-    channels, times the share of its pixels that are novel. The most frequent colours are kept.
+    A colour becomes a more frequent one whose squared RGB distance is below `distance` times the
+    share of its pixels that are novel. From the most frequent on, at most 1024 colours take over
+    others; the rest stay.
     """
     values = colours.palette.values
     mapped = np.arange(len(values))

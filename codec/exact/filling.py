@@ -10,8 +10,12 @@ from ncodec.grid import CELL
 
 
 def fill_cells(pixels: Pixels, cells: BoolArray) -> Pixels:
-    """(H, W, 3) with cells, not all of them, in the mean colours around them: what a network codes
-    most cheaply."""
+    """Copy of (H, W, 3) pixels with the given cells, (⌈H/64⌉, ⌈W/64⌉), in plain colours, cheap to
+    code.
+
+    Each gets the mean of the mean colours of its neighbours, from the outside in. At least one
+    cell must be left; without one it does not return.
+    """
     filled = pixels.copy()
     height, width, _ = pixels.shape
     sums = np.stack([sum_by_cell(pixels[:, :, channel]) for channel in range(3)], axis=2)

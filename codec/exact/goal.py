@@ -34,10 +34,15 @@ class Goal:
 
     @property
     def merging(self) -> int:
-        """log₂ of the squared RGB distance below which a pixel's colour is worth merging."""
+        """log₂ of the squared RGB distance below which merging a pixel's colour pays at λ, 0 to 17.
+
+        0 merges none.
+        """
         return int(np.clip(np.rint(np.log2(3 * MERGED_BITS / self.price)), FINEST, COARSEST))
 
     def lacks(self, errors: float, pixels: int) -> float:
-        """dB by which a picture is short, given the sum of its squared errors (means of the
-        channels) and its size."""
+        """dB by which a picture's PSNR is below the floor, negative where it is above.
+
+        `errors` is the sum of its squared errors, means of the channels; `pixels` is their number.
+        """
         return float(self.floor - 10 * np.log10(255**2 * pixels / max(errors, 1)))

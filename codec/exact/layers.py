@@ -60,7 +60,7 @@ def box_of(cells: BoolArray, height: int, width: int) -> Place:
 
 
 def by_pixel(cells: BoolArray, height: int, width: int) -> BoolArray:
-    """(⌈H/64⌉, ⌈W/64⌉) → (H, W)."""
+    """(⌈H/64⌉, ⌈W/64⌉) cells → (H, W) pixels, whether each is in a cell that is set."""
     return cells.repeat(CELL, axis=0).repeat(CELL, axis=1)[:height, :width]
 
 
@@ -75,8 +75,10 @@ def covered(layers: Sequence[Layer], height: int, width: int) -> BoolArray:
 def code_layers(
     pixels: Pixels, cells: BoolArray, *, step: int = 1, search: Search = USUAL
 ) -> list[Layer]:
-    """(H, W, 3) uint8 and the cells to code → layers, more than one of large pictures; samples are
-    in steps."""
+    """Layers of the given cells of (H, W, 3) uint8, one for each 64 × 64 cells that hold any.
+
+    `cells` is (⌈H/64⌉, ⌈W/64⌉). Samples are divided by `step`, 1 to 255, and rounded; 1 is exact.
+    """
     samples = pixels if step == 1 else np.rint(pixels / np.float32(step)).astype(np.uint8)
     return [Layer(part, _code_box(samples, part, search), step) for part in _parts(cells)]
 
@@ -84,7 +86,10 @@ def code_layers(
 def code_differences(
     differences: npt.NDArray[np.int8], cells: BoolArray, *, step: int, search: Search = USUAL
 ) -> list[Layer]:
-    """Differences from a prediction in steps, (H, W, 3), and the cells to code → layers."""
+    """Layers of differences from a prediction, (H, W, 3) int8 in units of `step`, 1 to 128.
+
+    `cells`, (⌈H/64⌉, ⌈W/64⌉), are those to code. With a step of 1 differences are modulo 256.
+    """
     samples = differences.view(np.uint8)
     return [
         Layer(part, _code_box(samples, part, search), step, is_difference=True)
@@ -122,9 +127,11 @@ def _code_box(samples: Pixels, cells: BoolArray, search: Search) -> bytes:
 
 
 def paint(pixels: Pixels, layers: Sequence[Layer], *, predicted: Pixels | None = None) -> None:
-    """Put the pixels of layers into (H, W, 3) uint8, in place; raises FormatError for damage.
+    """Decode layers into their cells of (H, W, 3) uint8, in place.
 
-    Differences are of `predicted`, of the same shape.
+    `predicted`, of that shape, is what layers of differences are added to; without it, they are
+    painted as if they were samples. Raises FormatError for a damaged bitstream or one of another
+    size than its box.
     """
     height, width, _ = pixels.shape
     for layer in layers:
@@ -167,7 +174,7 @@ def pack_layers(layers: Sequence[Layer]) -> bytes:
 
 
 def with_length(data: bytes) -> bytes:
-    """Data after its length."""
+    """Data preceded by its length in bytes as a varint."""
     return pack_varint(len(data)) + data
 
 
@@ -185,11 +192,12 @@ def unpack_layers(
     taken: BoolArray | None = None,
     with_differences: bool = False,
 ) -> tuple[Layer, ...]:
-    """Bytes → the layers of a picture of `height` × `width`; raises FormatError.
+    """Layers of a picture of `height` × `width` pixels from their bytes; no pixel is decoded.
 
-    No pixel is decoded yet. Layers share no cell, nor have they one that is `taken`; their boxes
-    are bounded as `MAX_BOX` and `MAX_COVER` say. `with_differences`, large steps are of
-    differences.
+    `taken`, (⌈H/64⌉, ⌈W/64⌉), are cells that no layer may have; `with_differences`, a step byte of
+    127 + s is a layer of differences in steps of s. Raises FormatError for truncated data, damaged
+    maps, empty or shared cells, a step of 0, more than 64 layers, a box beyond 2²⁴ pixels, and
+    boxes beyond four times the picture in all.
     """
     reader = ByteReader(payload)
     taken = np.zeros(cells_of(height, width), dtype=np.bool_) if taken is None else taken.copy()
@@ -228,7 +236,10 @@ def unpack_layers(
 
 
 def unpack_map(data: bytes, shape: tuple[int, ...]) -> BoolArray:
-    """Inverse of `pack_map` for cells of a shape; raises FormatError."""
+    """Inverse of `pack_map` for cells of `shape`, (rows, columns); no bytes are all cells.
+
+    Raises FormatError for damage, another number of cells and bits set after the last cell.
+    """
     if not data:
         return np.ones(shape, dtype=np.bool_)
     count = shape[0] * shape[1]

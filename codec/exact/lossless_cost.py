@@ -41,8 +41,10 @@ class LosslessCost:
 
 
 def novel_pixels(pixels: Pixels) -> BoolArray:
-    """(H, W, 3) → (H, W) whether a pixel differs from its neighbours on the left, above and above
-    left."""
+    """(H, W, 3) → (H, W) whether a pixel equals none of its left, upper and upper left neighbours.
+
+    The first pixel is novel.
+    """
     novel = np.ones(pixels.shape[:2], dtype=np.bool_)
     novel[1:] &= ~_equal(pixels[1:], pixels[:-1])
     novel[:, 1:] &= ~_equal(pixels[:, 1:], pixels[:, :-1])
@@ -70,7 +72,11 @@ def sum_by_cell(
 
 
 def lossless_cost(pixels: Pixels, *, every: int = 1) -> LosslessCost:
-    """(H, W, 3) → what each cell costs, from every so many rows alone, a divisor of 64."""
+    """Estimated lossless cost of each cell of (H, W, 3) uint8.
+
+    `every`, a divisor of 64: one row in so many is inspected, compared with the row above it, and
+    the result scaled up to the whole cell.
+    """
     height, width, _ = pixels.shape
     # Of a single row, or of a last one whose cell has no other, the row above is itself.
     rows = np.arange(0, height, every) + min(every, 2) // 2

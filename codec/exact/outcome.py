@@ -28,7 +28,7 @@ class Outcome:
     """extra weight of errors that are blots"""
 
     def cost(self, price: float) -> FloatArray:
-        """λ·D + R."""
+        """Bits λ·D + R of each cell, (⌈H/64⌉, ⌈W/64⌉), with λ = `price`; D includes blots."""
         total: FloatArray = price * (self.errors + self.blots) + self.bits
         return total
 
@@ -49,22 +49,24 @@ class NetworkOutcome:
         self._qp = qp
 
     def roughly(self) -> Outcome:
-        """With at least about as many bits as it takes."""
+        """Outcome with bits by a quick estimate, mostly too high: 4.5 for each nonzero residual."""
         coded = np.count_nonzero(self._symbols.residual, axis=0)
         bits = ROUGH_BITS * sum_by_cell(coded, side=HYPER_CELL, across=HYPER_CELL)
         return Outcome(self.errors, bits, self.blots)
 
     def precisely(self) -> Outcome:
-        """With the bits of its tables."""
+        """Outcome with bits by the probability tables, as in `bits_by_cell`."""
         return Outcome(
             self.errors, bits_by_cell(self._symbols, self._tables, qp=self._qp), self.blots
         )
 
 
 def errors_of(source: Pixels, shown: Pixels) -> tuple[FloatArray, FloatArray]:
-    """Source and shown, (H, W, 3) → squared errors and blot penalties, (⌈H/64⌉, ⌈W/64⌉) each.
+    """Squared errors and blot penalties of each cell, (⌈H/64⌉, ⌈W/64⌉) float32 each.
 
-    A blot is a block of 16×16 pixels whose errors are larger than those of a flat block would be.
+    `source` and `shown` are (H, W, 3); errors are means of the channels, summed over pixels. The
+    penalty is three times the errors of each 16×16 block beyond those of the block's mean colour
+    (by green, at least 4 a pixel).
     """
     difference = np.subtract(source, shown, dtype=np.int16)
     squares = np.multiply(difference, difference, dtype=np.int32).reshape(len(source), -1)

@@ -40,7 +40,7 @@ DRAWN_NOVELTY = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Coded:
-    """Some cells in one way."""
+    """Layers of some cells coded in one way, with the sums of their squared errors and blots."""
 
     layers: tuple[Layer, ...]
     errors: float
@@ -52,12 +52,15 @@ class Coded:
         return 8 * len(pack_layers(self.layers)) + LAYER_BITS
 
     def cost(self, price: float) -> float:
-        """λ·D + R."""
+        """Bits λ·(D + blots) + R of all these cells, with λ = `price`."""
         return price * (self.errors + self.blots) + self.bits
 
 
 class CellTrials:
-    """Codes cells of one picture, (H, W, 3), drawn or sampled; each trial is made once."""
+    """Codes cells of one picture, (H, W, 3), drawn or sampled; hasty trials are kept for reuse.
+
+    `search` is that of the lossless coder in `draw` and `final`.
+    """
 
     def __init__(self, source: Pixels, search: Search, *, hidden: BoolArray | None = None) -> None:
         """`hidden`, (H, W), are pixels whose errors do not count because their alpha is 0."""
@@ -83,7 +86,11 @@ class CellTrials:
 
     @cached_property
     def drawable(self) -> BoolArray:
-        """(⌈H/64⌉, ⌈W/64⌉) cells whose colours can be merged."""
+        """(⌈H/64⌉, ⌈W/64⌉) cells whose colours may be merged.
+
+        More than half of their pixels repeat a neighbour, or they are no dearer as a drawing than
+        as a photograph by estimate.
+        """
         cost = self.cost
         drawable: BoolArray = (cost.drawn_bits <= cost.bits()) | (
             cost.novel < DRAWN_NOVELTY * cost.pixels
@@ -97,11 +104,18 @@ class CellTrials:
         return int(height * width - (0 if self._hidden is None else np.count_nonzero(self._hidden)))
 
     def errors_of(self, shown: Pixels) -> tuple[FloatArray, FloatArray]:
-        """Squared errors and blot penalties of cells, as of `errors_of`."""
+        """Squared errors and blot penalties of each cell for `shown`, (H, W, 3); hidden pixels
+        have none.
+
+        Both are (⌈H/64⌉, ⌈W/64⌉), as of `ncodec.exact.outcome.errors_of`.
+        """
         return errors_of(self.source, shown_where(self._hidden, self.source, shown))
 
     def draw(self, cells: BoolArray, goal: Goal) -> tuple[Layer, ...]:
-        """Layers of drawn cells, with as many merged colours as are likely to be cheapest."""
+        """Layers of drawn cells, (⌈H/64⌉, ⌈W/64⌉), with colours merged as `goal.merging` says.
+
+        Coded with the full search.
+        """
         return self._code(DRAWN, goal.merging, cells, self.search).layers
 
     def best_merging(self, cells: BoolArray, goal: Goal) -> int:
@@ -136,14 +150,21 @@ class CellTrials:
         return 1 < colours.number <= min(MAX_COLOURS, int(colours.held.sum()) // PIXELS_PER_COLOUR)
 
     def hasty(self, way: int, fineness: int, cells: BoolArray) -> Coded:
-        """Cells coded in a way, in haste."""
+        """Cells, (⌈H/64⌉, ⌈W/64⌉), coded by a fast search; once for the same arguments.
+
+        `way` is DRAWN or SAMPLED; `fineness` is the merging distance (log₂) of the first, the step
+        of the second.
+        """
         key = (way, fineness, cells.tobytes())
         if key not in self._tried:
             self._tried[key] = self._code(way, fineness, cells, HASTY)
         return self._tried[key]
 
     def final(self, tried: Coded, way: int, fineness: int) -> Coded:
-        """Cells of a trial coded by the full search, if that is smaller."""
+        """Trial coded anew by the full search, or `tried` itself where that is no larger.
+
+        `way` and `fineness` are those of the trial, as in `hasty`.
+        """
         cells = np.logical_or.reduce([layer.cells for layer in tried.layers])
         return min(
             tried, self._code(way, fineness, cells, self.search), key=lambda coded: coded.bits
@@ -160,7 +181,12 @@ class CellTrials:
         return Coded(tuple(layers), errors, blots)
 
     def merged(self, cells: BoolArray, merging: int) -> Pixels:
-        """The picture with merged colours in cells."""
+        """The picture, (H, W, 3), with colours merged in the drawable ones of the given cells.
+
+        `merging` is log₂ of the squared RGB distance below which colours merge, 0 for none. The
+        source itself is returned where none merge, as with one colour, more than 2¹⁴ or too many
+        for the pixels.
+        """
         if merging == FINEST:
             return self.source
         if not self._can_merge(cells):
@@ -189,7 +215,10 @@ class CellTrials:
 
 
 def sampled(pixels: Pixels, step: int) -> Pixels:
-    """Pixels as they come back from samples in steps."""
+    """Pixels whose samples are rounded to multiples of `step` (halves to even), at most 255.
+
+    What a decoder shows of cells sampled in this step; the pixels themselves with a step of 1.
+    """
     return (
         pixels
         if step == 1
