@@ -4,7 +4,8 @@ BIN := .venv/bin
 # PyTorch's default build for Linux brings CUDA; tests do not need it, so a CPU build is taken where one is found.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo figures test lint types check browser xla clean
+.PHONY: demo figures test lint docs types check browser xla clean help
+.DEFAULT_GOAL := demo
 
 .venv/runtime: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -16,34 +17,43 @@ TORCH ?= torch==2.13.0
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	touch $@
 
-demo: .venv/runtime
+.venv/docs: pyproject.toml
+	$(BIN)/python -c 'import material, mkdocstrings_handlers.python, ruff' 2>/dev/null \
+		|| { $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --editable '.[docs]'; }
+	touch $@
+
+demo: .venv/runtime ## encode and decode a photograph, show it beside JPEG
 	mkdir -p demo
 	$(BIN)/ncodec encode docs/osprey.png -q 30 -f -o demo/osprey.nci --measure
 	$(BIN)/ncodec decode demo/osprey.nci -f -o demo/osprey.png
 	$(BIN)/ncodec bench compare docs/osprey.png -q 30 -f -o demo/side-by-side.png
 
-test: .venv/dev
+test: .venv/dev ## every test
 	$(BIN)/python -m pytest
 
-lint: .venv/dev types
+lint: .venv/dev types ## ruff, its format, and mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p ncodec
 
-# mypy cannot follow setuptools' import hook, so it sees the four folders as one package through links.
-types:
+# The banner of MkDocs Material about versions to come is no warning of the pages.
+docs: .venv/docs types ## the site, in build/site; warnings are errors
+	NO_MKDOCS_2_WARNING=1 PATH="$(abspath $(BIN)):$$PATH" $(BIN)/mkdocs build --strict
+
+# mypy and griffe cannot follow setuptools' import hook, so they see the four folders through links.
+types: ## links of the four folders as one package, in build/types
 	rm -rf build/types
 	mkdir -p build/types/ncodec
 	for entry in codec/*; do ln -sfn ../../../$$entry build/types/ncodec/; done
 	for folder in training eval weights; do ln -sfn ../../../$$folder build/types/ncodec/; done
 
-check: lint test
+check: lint test ## lint and test, as CI does
 
-figures: .venv/dev
+figures: .venv/dev ## the figures of README, results and model card, from eval/results
 	$(BIN)/python -m ncodec.eval.figures README.md docs/results.md weights/README.md
 
 # What the tests of the report's page need, on Debian and as root; without it they are skipped.
-browser:
+browser: ## Chromium and its driver, on Debian and as root
 	command -v chromium chromedriver || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver)
 
 # In an environment of its own, several gigabytes large: torch_xla fixes an older PyTorch.
@@ -52,8 +62,11 @@ browser:
 	.venv-xla/bin/pip install --quiet --editable '.[tpu]' -c training/tpu.lock
 	touch $@
 
-xla: .venv-xla/installed
+xla: .venv-xla/installed ## training by torch_xla on a CPU
 	PJRT_DEVICE=CPU .venv-xla/bin/python -m ncodec.training.xla --data docs --data tests/golden --crops.crop=64 --crops.batch=2
 
-clean:
+clean: ## remove environments, builds and the demo
 	rm -rf .venv .venv-xla build dist demo *.egg-info
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
