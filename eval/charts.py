@@ -48,7 +48,11 @@ Data = alt.InlineData | alt.NamedData
 
 
 def curve_rows(curves: list[MeanCurve], metric: str) -> list[Row]:
-    """One row for each point of each curve."""
+    """Rows of the points that have a metric, in the order of the curves, as a chart's data.
+
+    `metric` is a key such as psnr. Each row has codec, published (bool), order (index in the
+    curve), bpp and value, rounded to four digits, and quality.
+    """
     return [
         {
             "codec": curve.name,

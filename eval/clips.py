@@ -58,13 +58,17 @@ class Clip:
 
     @property
     def gop(self) -> int:
-        """Frames of two seconds."""
+        """Frames of two seconds, rounded, at least 1: the length of a GOP."""
         return max(1, round(2 * self.rate))
 
 
 def read_clip(path: Path, *, most: int) -> Clip:
-    """The first frames of a clip, sides cut to even numbers; raises InputError where it is not
-    8-bit 4:2:0."""
+    """Decode the first `most` frames of a clip, their sides cut to even numbers.
+
+    The clip takes its file's name without suffix; an unknown frame rate counts as 25 frames a
+    second. Raises InputError for a file without video that can be decoded, and for a first frame
+    that is not 8-bit 4:2:0.
+    """
     try:
         with av.open(path, "r", metadata_errors="replace") as container:
             stream = container.streams.video[0]
@@ -108,7 +112,10 @@ def _from_planes(planes: list[Plane], like: av.VideoFrame) -> av.VideoFrame:
 
 
 def crop(frame: av.VideoFrame, *, height: int, width: int) -> av.VideoFrame:
-    """The middle of a frame, of even sides of at most these."""
+    """Middle of a 4:2:0 frame, at most `height` × `width` pixels, which are even.
+
+    A smaller frame keeps its sides, cut to even numbers; colour space and range stay.
+    """
     top, left = (
         max(0, (side - most) // 4) for side, most in ((frame.height, height), (frame.width, width))
     )
@@ -120,7 +127,10 @@ def crop(frame: av.VideoFrame, *, height: int, width: int) -> av.VideoFrame:
 
 
 def mean_psnr_611(original: Clip, decoded: Clip) -> float:
-    """Mean over the frames."""
+    """Mean of PSNR 6:1:1 over the frames of two clips, in dB, at most 100.
+
+    Raises ValueError where the clips differ in size or number of frames.
+    """
     return fmean(psnr_611(*pair) for pair in zip(original.frames, decoded.frames, strict=True))
 
 
@@ -169,10 +179,10 @@ class Packets:
 
 @dataclass(frozen=True)
 class NcodecClips(Codec[Clip]):
-    """This project's codec; its bits exclude time stamps and checksums, which other codecs' packets
-    do not hold.
+    """ncodec as a codec of clips, on one thread; `intra_only` codes every frame as an intra frame.
 
-    Those are a time stamp and a checksum, which a container adds to them.
+    `Coded.size` counts the packets without the stream's header, and without the time stamps and
+    checksums that other codecs' packets do not hold. Quality is 0 to 100.
     """
 
     intra_only: bool = False
@@ -183,7 +193,12 @@ class NcodecClips(Codec[Clip]):
         return ncodec_version(codecs.pictures.model.name, codecs.predicting().model.name)
 
     def run(self, content: Clip, quality: float) -> Coded[Clip]:
-        """As an application would: RGB in, RGB out."""
+        """Code a clip's frames as RGB at a quality of 0 to 100, decode them, and convert them back
+        to 4:2:0.
+
+        The GOP is two seconds, unless `intra_only`. Times are seconds a frame, without the
+        conversions. Raises InputError for another quality, ModelError or BackendError.
+        """
         frames, count = to_rgb(content), len(content.frames)
         start = time.perf_counter()
         coded = self.encode(frames, quality, gop=content.gop)
@@ -196,7 +211,12 @@ class NcodecClips(Codec[Clip]):
         )
 
     def encode(self, frames: Sequence[TimedFrame], quality: float, *, gop: int) -> Packets:
-        """RGB → packets."""
+        """Code RGB frames, (H, W, 3) uint8, at a quality of 0 to 100, to the packets of one stream.
+
+        `gop` is the largest distance of intra frames, in frames; with `intra_only` it counts as 1.
+        Raises InputError for another quality, frames of several sizes or time stamps that do not
+        ascend, ModelError or BackendError.
+        """
         height, width, _ = frames[0].pixels.shape
         gop = 1 if self.intra_only else gop
         encoder = StreamEncoder(width, height, quality=quality, gop=gop, threads=1)
@@ -216,12 +236,20 @@ def _matrix(height: int) -> int:
 
 
 def to_rgb(clip: Clip) -> list[TimedFrame]:
-    """A clip's frames as players show them."""
+    """Convert a clip's frames to (H, W, 3) uint8 RGB, with time stamps 0, 1, ….
+
+    The matrix is BT.709 from 720 rows on, else BT.601, as players assume; the range is that of each
+    frame.
+    """
     return [TimedFrame(pts, _to_rgb(frame)) for pts, frame in enumerate(clip.frames)]
 
 
 def from_rgb(frames: Sequence[Pixels], like: Clip) -> Clip:
-    """Inverse of `to_rgb`, for as many frames as those of another clip."""
+    """Convert (H, W, 3) uint8 RGB frames to 4:2:0, as a clip with the name and rate of `like`.
+
+    The matrix is that of `to_rgb`, the range that of the frames of `like`, limited where they name
+    none. Raises ValueError where the numbers of frames differ.
+    """
     return replace(
         like, frames=[_from_rgb(*pair) for pair in zip(frames, like.frames, strict=True)]
     )
@@ -262,7 +290,12 @@ class EncoderClips(Codec[Clip]):
         return encoder_version(self.encoder)
 
     def run(self, content: Clip, quality: float) -> Coded[Clip]:
-        """Packets of the frames as they were stored."""
+        """Encode a clip at a constant rate factor and decode it; times are seconds a frame.
+
+        `Coded.size` is that of all packets, for libx264 without the messages in which it names
+        itself. Raises InputError where another number of frames comes back, av.FFmpegError where
+        the encoder or decoder fails.
+        """
         start = time.perf_counter()
         packets = self._encode(content, quality)
         middle = time.perf_counter()

@@ -41,10 +41,12 @@ class MeanCurve:
 
 
 def mean_curve(measured: Measured, sources: Sequence[Source], metrics: Sequence[str]) -> MeanCurve:
-    """Means of bits per pixel and of each metric over the pictures or clips.
+    """Means over the pictures or clips at each quality: bits per pixel, metrics and times.
 
-    A quality that failed on one picture is left out, and a metric that is not defined for one is
-    left out.
+    A quality at which one of them failed has no point; a metric that was not measured or is not
+    defined for one of them is missing at that point. Means of similarities are in dB
+    (`Metric.mean`). `sources` hold all that was measured; `metrics` are keys. Raises KeyError for
+    others.
     """
     pixels = {source.name: source.pixels for source in sources}
     points = []

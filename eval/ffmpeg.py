@@ -17,7 +17,7 @@ TIMEOUT_S = 3600
 
 
 def is_installed() -> bool:
-    """Whether the wheel is."""
+    """Whether the package imageio-ffmpeg is installed."""
     return find_spec("imageio_ffmpeg") is not None
 
 
@@ -30,8 +30,12 @@ def ffmpeg_version() -> str:
 
 
 def run_ffmpeg(arguments: Sequence[str | Path], data: bytes = b"") -> bytes:
-    """Standard output of a run with `data` as standard input; raises InputError with FFmpeg's last
-    line."""
+    """Run FFmpeg's command on arguments, with `data` as standard input; returns its standard
+    output.
+
+    Existing files are overwritten. Raises InputError with FFmpeg's last line where it fails,
+    ImportError where imageio-ffmpeg is not installed, and subprocess.TimeoutExpired after an hour.
+    """
     import imageio_ffmpeg
 
     command = [

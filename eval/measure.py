@@ -30,8 +30,12 @@ class Measured:
 
 
 def find_files(paths: Sequence[Path]) -> tuple[Medium, list[Path]]:
-    """Picture files or clips, and those directly inside folders, sorted; raises InputError for
-    none, or both."""
+    """Medium and paths of the files named, and of pictures and clips directly inside the folders
+    named.
+
+    Files in a folder are chosen by suffix and sorted. The medium is clips where all suffixes are
+    those of clips, and pictures where none is. Raises InputError for no file at all, and for both.
+    """
     found: list[Path] = []
     for path in paths:
         known = PICTURES.suffixes | CLIPS.suffixes
@@ -126,11 +130,12 @@ def run_in_pool(
     *,
     fresh: bool = False,
 ) -> Iterator[tuple[tuple[*Arguments], Result | str]]:
-    """Each task with its result, or with a sentence when it failed, as they are done in several
-    processes.
+    """Call `work` with each tuple of arguments in `jobs` processes; yields tasks with results as
+    they end.
 
-    A library that takes its process down fails its own task alone. `fresh` gives each task a
-    process of its own.
+    The result of a task that raises is the string "Type: message". Tasks whose process died are run
+    again, each alone, and get a string that says so if it dies again. `fresh` gives each task a
+    process of its own. Functions, arguments and results have to be picklable.
     """
     lost = []
     with _pool(jobs, fresh=fresh) as pool:

@@ -46,8 +46,11 @@ class Metric(Generic[Content]):
         return find_spec(self.needs) is not None
 
     def mean(self, values: Sequence[float]) -> float:
-        """Mean of several pictures on a curve: decibels of the mean similarity, as in the
-        literature."""
+        """Mean over several pictures, as curves show it: for a similarity -10·log₁₀(1 - mean), in
+        dB.
+
+        Raises statistics.StatisticsError for no values.
+        """
         return decibels(fmean(values)) if self.similarity else fmean(values)
 
     @property
@@ -57,7 +60,7 @@ class Metric(Generic[Content]):
 
 
 def psnr(original: Pixels, decoded: Pixels) -> float:
-    """Over R, G and B, in dB; at most `LARGEST_DB`."""
+    """PSNR over R, G and B of two (H, W, 3) uint8 pictures of one shape, in dB; at most 100."""
     return min(LARGEST_DB, picture.psnr(original, decoded))
 
 
@@ -92,7 +95,7 @@ def _ms_ssim(original: Pixels, decoded: Pixels) -> float | None:
 
 
 def decibels(similarity: float) -> float:
-    """-10·log₁₀(1 - x), as similarities near 1 are usually shown."""
+    """A similarity x, where 1 is perfect, as -10·log₁₀(1 - x), in dB; at most 100."""
     return min(LARGEST_DB, -10 * math.log10(max(1 - similarity, 1e-10)))
 
 

@@ -80,7 +80,12 @@ class Checked:
 
 
 def check_picture(path: Path, effort: int, qualities: Sequence[int] = QUALITIES) -> Checked:
-    """Encode and decode one picture at ascending qualities, with one thread."""
+    """Encode and decode one picture at ascending qualities, 0 to 100, with one thread and an
+    effort, 0 to 9.
+
+    Metadata is left out, but for the orientation. Also measured are the bytes of a lossless ncodec
+    file, a lossless WebP and an optimized PNG. Raises InputError, ModelError or BackendError.
+    """
     codec, picture = open_codec(threads=1), stripped(load_picture(path), "metadata")
     picture = replace(picture, icc=None)
     trials = []

@@ -97,8 +97,12 @@ class Report:
         return gaps
 
     def rate_differences(self, metric: str) -> dict[str, dict[str, float | str]]:
-        """BD-rate in percent of every curve against every other, by anchor and then by codec; or
-        why there is none."""
+        """BD-rates by the metric of a key: anchor's name → codec's name → percent, negative for
+        fewer bits.
+
+        Curves with fewer than two points of the metric are left out; "no overlap" or "too few
+        points" stands for a rate that cannot be computed.
+        """
         shown = [curve for curve in self.curves if len(curve.curve(metric)) > 1]
         return {
             a.name: {t.name: rate_difference(a, t, metric) for t in shown if t is not a}
@@ -106,10 +110,12 @@ class Report:
         }
 
     def rates_of_ours(self, metric: str) -> dict[str, float | str]:
-        """BD-rate in percent of ncodec against every other curve; empty without ncodec.
+        """BD-rate of ncodec against every other curve, in percent, by its name; empty without
+        ncodec.
 
-        That is no quotient of rates against a third codec, each of which is over a range of quality
-        of its own.
+        Negative means fewer bits. Each is computed over the range of quality that the two curves
+        share, not as a quotient of rates against a third; "no overlap" or "too few points" stands
+        for one that cannot be computed.
         """
         rates = self.rate_differences(metric)
         return {
@@ -176,7 +182,11 @@ def make_report(
     codecs: Sequence[Codec[Any]],
     frames: int = 1,
 ) -> Report:
-    """Measure missing points and gather all of them; of clips, at most so many frames."""
+    """Measure what `run.store` does not hold yet, and gather points, curves, samples and memory.
+
+    Codecs whose dependencies are missing are only noted. Of clips, at most `frames` frames are
+    taken. Raises InputError where no source can be read or no codec is installed.
+    """
     sources, unreadable = load_sources(medium, paths, frames=frames)
     present = _present(codecs, quick=run.quick)
     metrics, absent = _metrics_of(medium, quick=run.quick)
@@ -252,7 +262,8 @@ def _machine(jobs: int) -> str:
 
 
 def thinned(codec: Codec[Any]) -> Codec[Any]:
-    """The codec at a handful of its qualities."""
+    """The codec at five of its qualities, evenly spread from its first to its last; at all of up to
+    five."""
     last = len(codec.qualities) - 1
     chosen = sorted({round(i * last / (QUICK_POINTS - 1)) for i in range(QUICK_POINTS)})
     return replace(codec, qualities=tuple(codec.qualities[i] for i in chosen))

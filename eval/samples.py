@@ -50,8 +50,13 @@ def make_samples(
     jobs: int,
     advance: Callable[[int], None],
 ) -> tuple[list[Sample], list[str]]:
-    """One sample for each picture, codec and rate, and the originals; and a sentence for each that
-    failed."""
+    """Crops of 240×240 pixels from the middle of each picture, by each codec, at each rate in bits
+    per pixel.
+
+    Returns samples, of the originals first, and a sentence for each that failed. Samples are kept
+    in the folder of `store`; `jobs` processes make others; `advance(1)` is called after each but
+    the originals. Raises InputError for a picture that cannot be read.
+    """
     samples: list[Sample] = [_original(source) for source in sources]
     failures: list[str] = []
     todo: list[tuple[str, Path, str, float, Sizes]] = []
@@ -110,10 +115,11 @@ def _make_sample(
 def encode_within(
     codec: PictureCodec, pixels: Pixels, target_bpp: float, sizes: Sizes = ()
 ) -> bytes:
-    """The largest file of whole-numbered quality that does not pass a rate, or the smallest there
-    is.
+    """Encode to the largest file up to `target_bpp` bits per pixel, over whole steps of quality.
 
-    `sizes` that are known already save most of the search.
+    Searched by bisection from the first to the last of the codec's qualities; where none is small
+    enough, the file is that of the first. `sizes` are known (quality, bytes), which shorten the
+    search. Raises what the codec's library raises.
     """
     limit = target_bpp * pixels.shape[0] * pixels.shape[1] / 8
     first, last = codec.qualities[0], codec.qualities[-1]

@@ -9,13 +9,15 @@ from ncodec.container.records import Frame, Tag, pack_record, unpack_record
 from ncodec.errors import FormatError
 from ncodec.exact.layers import Layer, add_differences, code_differences, code_layers
 from ncodec.exact.vp8l import pack_vp8l
-from ncodec.picture import psnr
+from ncodec.picture import TimedFrame, psnr
 from ncodec.video.frame_cells import FrameCells, no_cells, pack_cells, unpack_cells
 from ncodec.video.frame_decoder import FrameDecoder
 from ncodec.video.frame_encoder import FrameEncoder
 from ncodec.video.motion.compensate import compensate
 from ncodec.video.motion.field import Golden, Motion
+from ncodec.video.rate_control import ConstantQuality
 from ncodec.video.scroll import Scroll, find_scroll
+from ncodec.video.sequence import GopStructure, VideoEncoder
 
 Photo = npt.NDArray[np.uint8]
 SIZE = (200, 320)
@@ -51,8 +53,8 @@ def test_a_screen_recording_is_exact_small_and_the_same_for_decoders(
     encoder, decoder = FrameEncoder(codecs), FrameDecoder(codecs, height=SIZE[0], width=SIZE[1])
     sizes = []
     for pts, pixels in enumerate(recording):
-        decide = encoder.decide(pixels)
-        frame = encoder.encode(decide, pts=pts, qp=32 if decide.tag == Tag.INTRA else 16)
+        decision = encoder.decide(pixels)
+        frame = encoder.encode(decision, pts=pts, qp=32 if decision.tag == Tag.INTRA else 16)
         record = pack_record(frame)
         code, _, payload = record[0], record[1], record[2 + (len(record) > 135) : -4]
         assert unpack_record(code, payload) == frame
@@ -102,6 +104,32 @@ def test_a_scroll_is_found_however_far(down: int) -> None:
     whole = page(600)
     last, frame = whole[200:400], whole[200 + down : 400 + down]
     assert find_scroll(frame, last, (frame != last).any(axis=2)) == Scroll(down, 0)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (5, 5), (5, 40)])
+def test_tiny_frames_are_no_error(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(2)
+    frame, last = (rng.integers(0, 2, (*size, 3)).astype(np.uint8) for _ in range(2))
+    assert find_scroll(frame, last, np.ones(size, dtype=np.bool_)) is None or max(size) > 2
+
+
+class Recorded(ConstantQuality):
+    """Keeps the bits that are reported to it."""
+
+    def __init__(self) -> None:
+        super().__init__(32)
+        self.bits: list[int] = []
+
+    def spend(self, tag: Tag, qp: int, bits: int) -> None:
+        self.bits.append(bits)
+
+
+def test_rate_control_is_told_the_bits_of_exact_cells(recording: list[Photo]) -> None:
+    control = Recorded()
+    encoder = VideoEncoder(open_frame_codecs(threads=1), control=control, gop=GopStructure(9))
+    frames = [encoder.encode_frame(TimedFrame(*pair)) for pair in enumerate(recording[:2])]
+    assert min(len(frame.exact) for frame in frames) > 0
+    assert control.bits == [8 * (len(frame.payload) + len(frame.exact)) for frame in frames]
 
 
 def test_no_scroll_is_found_between_frames_that_have_nothing_in_common() -> None:

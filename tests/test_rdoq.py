@@ -100,15 +100,8 @@ def test_halves_are_looked_at_one_after_the_other() -> None:
 
 
 def test_later_looks_move_less() -> None:
-    assert [Search(first=3, second=4, most=5).updates(decide) for decide in range(7)] == [
-        5,
-        3,
-        1,
-        5,
-        4,
-        2,
-        1,
-    ]
+    updates = [Search(first=3, second=4, most=5).updates(number) for number in range(7)]
+    assert updates == [5, 3, 1, 5, 4, 2, 1]
     gradient = np.full(SHAPE, -1000, dtype=np.float32)
     moved = [
         refined(Slope(gradient), Search(first=0, second=second, most=5), zeros())

@@ -58,6 +58,25 @@ def test_decoding_starts_at_any_intra_frame_and_nowhere_else(frames: list[Photo]
     assert [decoder.decode(packet.data).pts for packet in packets[3:]] == [3, 4]
 
 
+def test_a_missing_or_damaged_packet_is_said_and_the_next_intra_frame_goes_on(
+    frames: list[Photo],
+) -> None:
+    header, packets, _ = encode(frames, gop=3)
+    decoder = ncodec.StreamDecoder(header)
+    decoder.decode(packets[0].data)
+    with pytest.raises(FormatError, match=r"expected frame 1, .* got frame 2: frames are missing"):
+        decoder.decode(packets[2].data)
+    damaged = bytearray(packets[1].data)
+    damaged[-6] ^= 1
+    for data in (packets[2].data, bytes(damaged), packets[1].data):
+        with pytest.raises(FormatError):
+            decoder.decode(data)
+    whole = ncodec.StreamDecoder(header)
+    expected = [whole.decode(packet.data).pixels for packet in packets]
+    for number in (3, 4):
+        np.testing.assert_array_equal(decoder.decode(packets[number].data).pixels, expected[number])
+
+
 def test_threads_code_at_once_each_with_its_own(frames: list[Photo]) -> None:
     with ThreadPoolExecutor(4) as threads:
         together = list(threads.map(lambda shift: encode(frames[shift:])[1], range(4)))

@@ -34,7 +34,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def load_checkpoint(path: Path) -> tuple[ImageModel | FrameModel, dict[str, Any]]:
-    """A training checkpoint → its averaged model and facts; raises ModelError."""
+    """Model with the averaged weights of a training checkpoint, in evaluation mode, and facts of
+    its run.
+
+    Facts are steps, minutes, rounded to a tenth, and distortion where known. Raises ModelError for
+    a file that is no checkpoint or is of CompressAI's architectures, RuntimeError for weights of
+    other shapes than its configuration says.
+    """
     checkpoint = read_checkpoint(path)
     config = checkpoint["config"]
     model: ImageModel | FrameModel

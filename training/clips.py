@@ -48,9 +48,11 @@ class ClipOptions:
 
 
 def load_clips(files: Iterable[tuple[str, bytes]], *, options: ClipOptions) -> Loaded:
-    """Decode named files to (T, H, W, 3) uint8; broken, short and small ones are skipped.
+    """Decode named files to clips, (T, H, W, 3) uint8 RGB, the list `Loaded.pictures`.
 
-    Raises InputError when none is left.
+    Skipped, with a reason, are files that cannot be read, have fewer than `options.frames` frames
+    or a side below `options.crop`, or do not fit into what is left of `options.memory_gb`. Raises
+    InputError when none is left.
     """
     clips: list[Pixels] = []
     skipped: list[str] = []
@@ -98,8 +100,11 @@ class Predictors:
         self._each = [FramePredictor(pixels) for pixels in intra.cpu().numpy()]
 
     def predict(self, frames: Tensor, last: Tensor, qp: Tensor) -> Tensor:
-        """(B, H, W, 3) uint8 of the next frames, and of the last ones as decoded, and (B,) qp → (B,
-        H, W, 3) uint8."""
+        """Predict the next frames from the last decoded ones, each (B, H, W, 3) uint8, at (B,) QPs.
+
+        QPs are rounded. Called once for each frame, in order; returns (B, H, W, 3) uint8 on the
+        device of `frames`.
+        """
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             inputs = self._each, frames.cpu().numpy(), last.cpu().numpy(), qp.tolist()
             predicted = list(pool.map(_predict, *inputs))
@@ -114,8 +119,10 @@ def _predict(predictor: FramePredictor, frame: Pixels, last: Pixels, qp: float) 
 
 
 def intra_qp(qp: Tensor) -> Tensor:
-    """The qp of an intra frame whose predicted frames have this one, as encoders choose it at low
-    qps."""
+    """QPs of the intra frames before predicted frames of these QPs: 15 more, at most 63, any shape.
+
+    Encoders add 15 where the QP is low, and up to 19 where it is higher.
+    """
     return (qp + LEAST_BELOW).clamp(max=QP_COUNT - 1)
 
 
@@ -146,7 +153,12 @@ class ClipBank:
         self.weights = torch.tensor([math.sqrt(0.5 + float(c)) for c in change])
 
     def draw(self, options: ClipOptions, generator: torch.Generator) -> Tensor:
-        """One batch of sequences, (B, frames, crop, crop, 3) uint8."""
+        """Draw a batch of sequences, (batch, frames, crop, crop, 3) uint8, on the CPU.
+
+        Each is made of two photographs (`move`) with the probability `options.synthetic`, 0 without
+        photographs; others are cut from clips, with a stride of up to `options.stride`, and are
+        flipped, transposed and played backwards at random.
+        """
         share = options.synthetic if self.photographs else 0.0
         made = int((torch.rand(options.batch, generator=generator) < share).sum())
         sequences = [self._cut(options, generator) for _ in range(options.batch - made)]
@@ -181,10 +193,11 @@ def _below(count: int, generator: torch.Generator) -> int:
 def move(
     background: Tensor, foreground: Tensor, *, options: ClipOptions, generator: torch.Generator
 ) -> Tensor:
-    """Two photographs, (S, S, 3) uint8, → (frames, crop, crop, 3) uint8 in which one passes before
-    the other.
+    """Make a sequence, (frames, crop, crop, 3) uint8, of two photographs, (S, S, 3) uint8.
 
-    Both pan, turn and zoom steadily; light changes and sensors are noisy.
+    Each pans steadily, and may turn and zoom too, or stands still. In half of the sequences the
+    foreground passes as a moving ellipse, in the other half only the background is seen; some have
+    changing light or noise.
     """
     behind = _pan(background, options, generator)  # (T, 3, crop, crop)
     before = _pan(foreground, options, generator)
@@ -246,7 +259,13 @@ def _ellipses(options: ClipOptions, generator: torch.Generator) -> Tensor:
 def calibration_clips(
     sources: Sequence[str | Path], *, count: int = 12, side: int = 256, frames: int = 5
 ) -> list[Pixels]:
-    """Centre crops of clips that `ClipData` trains on by default, (frames, side, side, 3) uint8."""
+    """At most `count` centre crops of training clips, (frames, side, side, 3) uint8, for
+    `frame_examples`.
+
+    Clips shorter than `frames` or smaller than `side` are skipped; of the rest, held-out ones are
+    left out as by `ClipData` with default options. Raises InputError for sources that cannot be
+    read or hold fewer than two such clips.
+    """
     options = ClipOptions(crop=side, frames=frames)
     clips = load_clips(read_sources(sources, suffixes=CLIP_SUFFIXES), options=options).pictures
     trained = split(clips, held_out=options.held_out)[0]

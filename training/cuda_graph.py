@@ -100,7 +100,12 @@ class GraphStep:
             self._graph.replay()
 
     def begin(self) -> None:
-        """Forget what the first steps were taken for."""
+        """End the warm-up: take SOAP's bases from the moments so far and clear its means, squares
+        and count of steps.
+
+        The averages become equal to the weights; the loss so far and the counts of skipped steps
+        become 0.
+        """
         self.soap.begin()
         for parameter, kept in zip(self.parameters, self.averages, strict=True):
             kept.copy_(parameter.detach())
@@ -125,12 +130,13 @@ def train_with_cuda_graph(
     device: torch.device,
     compiled: bool,
 ) -> Path:
-    """Train on one device inside the module's budget, and return the path of the checkpoint of the
-    averaged weights.
+    """Train on one device until the module's budget is spent; returns the path of `out`/last.ckpt.
 
-    Writes `log.csv` beside it. The budget's minutes begin once the step is compiled. What ends a
-    run early leaves the checkpoint too. Raises TrainingError for too many steps in a row without a
-    finite gradient.
+    The checkpoint holds the averaged weights, of which a step keeps the share `average`, and is
+    written after errors and interruptions too; it cannot be resumed. `out`/log.csv gets a line
+    every 30 seconds. `compiled` takes torch.compile. The budget's minutes begin once the step is
+    ready. Raises TrainingError after 20 steps in a row without a finite gradient, InputError where
+    the pictures do not fit on the device.
     """
     out.mkdir(parents=True, exist_ok=True)
     module.to(device).train()

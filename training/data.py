@@ -147,7 +147,11 @@ class PictureData(StreamData):
         return TensorDataset(torch.from_numpy(np.stack(self.held_out)))
 
     def batches(self, first: int) -> Batches:
-        """Crops of pictures, which are handed over to the training device."""
+        """Batches of crops, (batch, crop, crop, 3) uint8, and QPs, from the position `first` on.
+
+        The first call moves the pictures to the device and empties their list. Raises InputError
+        where they do not fit.
+        """
         if self.bank is None:
             self.bank = PictureBank(self.pictures, device=self.device())
         return picture_batches(self.bank, self.options, qp_count=self.qp_count, first=first)
@@ -180,8 +184,12 @@ def calibration_pictures(
     count: int = 40,
     side: int = 512,
 ) -> list[Pixels]:
-    """Centre crops of at most side × side, multiples of 64, of pictures that `PictureData` trains
-    on by default."""
+    """Centre crops of evenly spread training pictures, (H, W, 3) uint8, for `picture_examples`.
+
+    There are `count` to 2·`count` - 1 of them, fewer of fewer pictures; sides are at most `side`,
+    multiples of 64. Held-out pictures are left out as by `PictureData` with default options. Raises
+    InputError for sources that cannot be read or hold fewer than two pictures of 256×256.
+    """
     crops = CropOptions()
     pictures = load_pictures(read_sources(sources, exclude=exclude), smallest=crops.crop).pictures
     trained = split(pictures, held_out=crops.held_out)[0]

@@ -107,7 +107,8 @@ class ImageTraining(pl.LightningModule):
         return loss if seen.penalty is None else loss + seen.penalty
 
     def objective(self, result: RateDistortion) -> Tensor:
-        """Objective that a step minimizes."""
+        """Mean over the batch of losses weighted by √(pivot/λ), a scalar; pivot is λ of the middle
+        QP."""
         return balanced(result.loss, lagrangian=result.lagrangian, pivot=self._pivot)
 
     def validation_step(self, batch: tuple[Tensor, ...], batch_idx: int) -> None:
@@ -119,8 +120,13 @@ class ImageTraining(pl.LightningModule):
             )
 
     def measure(self, batch: tuple[Tensor, ...], *, show: bool = False) -> dict[str, Tensor]:
-        """Rate, PSNR and log loss of held-out crops, (…, B) by name; `show` draws some into the
-        log."""
+        """Measure held-out crops, (B, H, W, 3) uint8, at the QPs 8, 20, 32, 44 and 56, or at a
+        model's one rate.
+
+        Returns `val/bpp_QP` in bits per pixel and `val/psnr_QP` in dB, (B,) each, and
+        `val/log_loss`, (QPs, B), the natural logarithm of the loss that a file has. `show` draws
+        four crops into TensorBoard.
+        """
         (crops,) = batch
         measured, log_losses = {}, []
         for qp in VALIDATION_QPS if self.model.config.qp_count > 1 else (0,):
@@ -175,8 +181,12 @@ class ImageTraining(pl.LightningModule):
     def configure_gradient_clipping(
         self, optimizer: torch.optim.Optimizer, *_: object, **__: object
     ) -> None:
-        """Clip the gradient's norm; a step whose gradient is not finite is skipped, too many in a
-        row are an error."""
+        """Clip the gradient's norm to `options.clip`, quantiles left out, and skip a step without a
+        finite norm.
+
+        On XLA and with sharded weights the optimizer instead takes a gradient of zero. Steps in a
+        row that were skipped are counted; `on_train_batch_end` raises the error.
+        """
         # Quantiles have gradients of hundreds, which would leave the networks with none.
         clipped = [p for name, p in self.model.named_parameters() if not name.endswith("quantiles")]
         norm = torch.nn.utils.clip_grad_norm_(clipped, self.options.clip)
@@ -205,7 +215,12 @@ class ImageTraining(pl.LightningModule):
     def on_train_batch_end(
         self, outputs: object, batch: tuple[Tensor, Tensor], batch_idx: int
     ) -> None:
-        """Stop training that has lost its way, and keep the batch that shows it."""
+        """Stop a run that has had 20 steps in a row without a finite gradient; looked at every 50
+        steps.
+
+        Raises TrainingError, after the current batch and the weights were saved as nonfinite.pt in
+        the run's folder.
+        """
         if self.global_step % CHECK_EVERY or self._longest < LARGEST_FAILURES:
             return
         path = Path(self.trainer.default_root_dir) / FAILED_BATCH

@@ -36,12 +36,13 @@ class RateDistortion:
 
     @property
     def true_loss(self) -> Tensor:
-        """The loss that a file has."""
+        """Loss without the bits that no file holds, `loss` - `zero_bin`, (B,), at least 0."""
         return (self.loss - self.zero_bin).clamp(min=0)
 
     @property
     def psnr(self) -> Tensor:
-        """PSNR of the error, in dB."""
+        """-10·log₁₀(`mse`), (B,), in dB: the PSNR over RGB where `mse` is the mean square error of
+        RGB."""
         return -10 * torch.log10(self.mse)
 
 

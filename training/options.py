@@ -89,13 +89,20 @@ class VideoRunOptions(TrainerOptions):
 
 
 def read_options(arguments: Sequence[str], *, config: Path | None = None) -> RunOptions:
-    """Defaults, then `config`, then `--group.name value` arguments; raises InputError for an
-    unknown option."""
+    """Options of an image model: defaults of image.yaml, then the YAML `config`, then `arguments`.
+
+    Arguments are such as `--optimizer.minutes 60`. Raises InputError for an unknown option, a value
+    of another type or out of range, and a crop that is no multiple of 64 or too small for MS-SSIM.
+    """
     return _read_options(RunOptions, DEFAULTS, arguments, config)
 
 
 def read_video_options(arguments: Sequence[str], *, config: Path | None = None) -> VideoRunOptions:
-    """Options of a model of predicted frames, as of `read_options`."""
+    """Options of a model of predicted frames: video.yaml, then the YAML `config`, then `arguments`.
+
+    Raises InputError for an unknown option, a value of another type or out of range, and a crop
+    that is no multiple of 64.
+    """
     return _read_options(VideoRunOptions, VIDEO_DEFAULTS, arguments, config)
 
 

@@ -61,10 +61,11 @@ class Loaded:
 def load_pictures(
     files: Iterable[tuple[str, bytes]], *, smallest: int, memory_gb: float = CropOptions.memory_gb
 ) -> Loaded:
-    """Decode named files to (H, W, 3) uint8; broken ones and those with a side below `smallest` are
-    skipped.
+    """Decode named files to (H, W, 3) uint8 RGB.
 
-    Raises InputError when none is left.
+    Skipped, with a reason, are files that cannot be read or have a side below `smallest`, and all
+    from the first that does not fit into what is left of `memory_gb` (10⁹ bytes). Raises InputError
+    when none is left.
     """
     pictures: list[Pixels] = []
     skipped: list[str] = []
@@ -204,8 +205,11 @@ class PictureBank:
 
 
 def split(pictures: list[Pixels], *, held_out: int) -> tuple[list[Pixels], list[Pixels]]:
-    """Pictures to train on, and at most one in eight held out, spread evenly; raises InputError for
-    a lone picture."""
+    """Split a list into training and held-out pictures, these evenly spread over it.
+
+    Held out are at most `held_out` and an eighth of the list, but at least one. Raises InputError
+    for fewer than two.
+    """
     if len(pictures) < 2:
         msg = f"expected at least 2 pictures, one to train on and one held out, got {len(pictures)}"
         raise InputError(msg)

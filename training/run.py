@@ -38,8 +38,12 @@ def prepare(
     exclude: Sequence[str | Path] = (),
     compressai: CompressAIConfig | None = None,
 ) -> tuple[ImageTraining, PictureData]:
-    """The module and the data of a run, of our architecture or one of CompressAI's; the weights are
-    still random."""
+    """Module and data of a run: an image model of ncodec's, or of CompressAI's, with random
+    weights.
+
+    Seeds all generators with `options.seed`. Raises InputError for data or options that cannot be
+    used, BackendError where CompressAI is not installed.
+    """
     _seed(options)
     model = CompressAIModel(compressai) if compressai else ImageModel(options.model)
     pictures = PictureData(data, options.crops, qp_count=model.config.qp_count, exclude=exclude)
@@ -56,11 +60,12 @@ def prepare_video(
     intra: Path,
     start_from: Path | None = None,
 ) -> tuple[VideoTraining, ClipData]:
-    """The module and the data of a run of predicted frames.
+    """Module and data of a run of predicted frames.
 
-    `intra` is exported image weights, which code first frames; the model of predicted frames begins
-    as them, where it is of their architecture, or as the exported weights of `start_from`. Raises
-    InputError and ModelError.
+    `intra` is exported image weights, which code first frames. The model starts from exported
+    weights (`start_from`), or, without, its codec from those of `intra`, whose architecture has to
+    be `options.model.codec`. Seeds all generators. Raises InputError for data or another
+    architecture, ModelError for files that are no such weights.
     """
     _seed(options)
     pictures = load_picture_model(intra)
@@ -104,7 +109,7 @@ def is_sharded(options: TrainerOptions) -> bool:
 
 
 def on_cuda(options: TrainerOptions) -> bool:
-    """Whether the run is on a CUDA device."""
+    """Whether a CUDA device is there and `options.accelerator` is not cpu."""
     return torch.cuda.is_available() and options.accelerator != "cpu"
 
 
@@ -172,10 +177,12 @@ def train_image_with_cuda_graph(
     start_from: Path | None = None,
     exclude: Sequence[str | Path] = (),
 ) -> Path:
-    """`train_image` on one device with CUDA graphs, as of `train_with_cuda_graph`; a run cannot be
-    resumed.
+    """Train an image model on one device with a CUDA graph for each step; returns `out`/last.ckpt.
 
-    Raises InputError for more devices and other optimizers than SOAP.
+    The checkpoint holds the averaged weights and cannot be resumed. `start_from` is exported
+    weights, else the model starts from the pictures' principal components; without a GPU the steps
+    run on the CPU. Raises InputError for several devices, an optimizer other than soap, a
+    distortion other than mse, or data that cannot be used; ModelError; TrainingError.
     """
     if options.devices * options.nodes > 1 or options.optimizer.name != "soap":
         got = f"{options.devices * options.nodes} and {options.optimizer.name}"

@@ -78,11 +78,11 @@ class VideoTraining(ImageTraining):
         """sequences to be gone on with, in batches"""
 
     def price(self, crops: Tensor, qp: Tensor) -> tuple[RateDistortion, Prediction]:
-        """Rate and distortion of predicted frames of (B, T, H, W, 3) uint8 sequences, (B·t,) for t
-        frames of each.
+        """Rate and distortion of predicted frames of sequences, (B, T, H, W, 3) uint8, at (B,) QPs.
 
-        Those to be validated are priced whole, from their first frames; in training it may be
-        others, under way.
+        In validation all T - 1 predicted frames are priced. In training it is `together` frames, at
+        most T - 1, either of these sequences or of ones begun in an earlier step. Results are
+        (frames·B,), frame after frame.
         """
         if not self.training:
             return self._predict(self._begin(crops, qp), count=crops.shape[1] - 1)[:2]
@@ -131,8 +131,11 @@ class VideoTraining(ImageTraining):
         return priced, together, last
 
     def objective(self, result: RateDistortion) -> Tensor:
-        """Logarithm's gradient: a still scene counts as much as one that moves and takes fifty
-        times its bits."""
+        """Mean of loss / (loss of a file + 0.02 bpp), a scalar, whose divisor has no gradient.
+
+        Its gradient is that of the logarithm, so a still scene counts as much as one that moves and
+        takes fifty times its bits.
+        """
         return (result.loss / (result.true_loss.detach() + LOSS_FLOOR)).mean()
 
     def _show(self, name: str, crops: Tensor, pixels: Tensor) -> None:

@@ -64,7 +64,7 @@ class Compilations:
 
     @property
     def holds(self) -> bool:
-        """Whether training stayed on the device."""
+        """Whether at most three programs were compiled and no operation ran on the host."""
         return self.programs <= MAX_COMPILATIONS and not self.fallbacks
 
 

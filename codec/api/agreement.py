@@ -43,8 +43,12 @@ class Agreement:
 
 
 def compare_variants(pictures: list[Pixels], qps: tuple[int, ...]) -> list[Agreement]:
-    """Encode every picture once at every qp, decode it with every variant, compare symbols and
-    pixels."""
+    """Encode pictures, (H, W, 3) uint8, at each QP with effort 2, decode every file with each of
+    `VARIANTS`, and count differing symbols and pixels; one result for each variant.
+
+    Files whose cells are all exact are left out. Raises InputError for other pictures or a QP
+    outside 0 to 63, FormatError, ModelError or BackendError.
+    """
     writer = open_codec(backend="onnx", threads=1)
     results = []
     references: dict[tuple[int, int], Pixels] = {}
@@ -69,8 +73,12 @@ def compare_variants(pictures: list[Pixels], qps: tuple[int, ...]) -> list[Agree
 
 
 def compare_frames(frames: list[Pixels], qp: int) -> list[Agreement]:
-    """Encode a sequence once, one intra frame and predicted ones, decode it with every variant, and
-    compare."""
+    """Encode frames, (H, W, 3) uint8 of one size, as one GOP at a QP of 0 to 63, decode it with
+    each of `FRAME_VARIANTS`, and count differing symbols and pixels; one result for each variant.
+
+    The first frame is intra; later ones are predicted, duplicates, or intra where they have little
+    in common with the frame before. Raises InputError, FormatError, ModelError or BackendError.
+    """
     meant: list[Symbols] = []
     encoder = FrameEncoder(
         FrameCodecs(*(_Recorder(c.model, c.backend, meant) for c in _open(FRAME_VARIANTS[0])))

@@ -40,10 +40,12 @@ class VideoInfo:
 
 
 def video_info(source: Source, *, verify: bool = False) -> VideoInfo:
-    """Read what a .ncv file says of itself, verifying its checksums; `verify` decodes every symbol
-    too.
+    """Size, rate, models, and counts of frames and bytes of a .ncv file, which is read to its end
+    with every checksum verified.
 
-    Neither runs a network. Raises InputError, FormatError and ModelError.
+    `source` is a path, "-", bytes or an open file. `verify` decodes every symbol too; neither runs
+    a network. Raises InputError where the source cannot be opened, FormatError for damage,
+    TruncatedError for a cut file, and, if `verify`, ModelError for a model that is not installed.
     """
     with open_source(source) as stream:
         reader = StreamReader(stream)

@@ -74,13 +74,16 @@ def encode_video(
     progress: Progress | None = None,
     **options: Unpack[EncodeVideoOptions],
 ) -> ClipStats:
-    """Code a clip, with its sound and subtitles, into a .ncv file; options are fields of the
-    settings, and go first.
+    """Code a clip, with its sound and subtitles, into the .ncv file `path` ("-" is standard
+    output), and return its size, length and notices.
 
     `source` is a file of video: a path, "-", bytes or an open file; an image sequence
     ("frame-%04d.png"); or frames: an iterable of (H, W, 3) uint8 arrays, or of pairs of seconds and
-    an array. `measure` adds the PSNR. `progress` is called after every frame. Raises InputError,
-    ModelError, BackendError or OutputError.
+    an array. Options are fields of `EncodeVideoSettings`, and overrule `settings`; `size` needs
+    files, and may code up to 3 times. `measure` adds the mean PSNR over RGB, in dB. `progress` is
+    called after every frame with frames done, bytes so far, and their expected number or None.
+    Raises InputError, ModelError, BackendError, FormatError for a frame rate, time base or pixel
+    aspect beyond 31-bit terms, or OutputError, also for an existing file without `overwrite`.
     """
     settings = replace(settings, **options)
     _check_sequence(source, path)
@@ -206,13 +209,16 @@ def decode_video(
     progress: Progress | None = None,
     **options: Unpack[DecodeVideoOptions],
 ) -> ClipStats:
-    """Decode a .ncv file into a file of video: .mp4, .mov, .mkv or .y4m, as `suffix` says or the
-    path's own.
+    """Decode a .ncv file into the file of video `path` ("-" is standard output), in the format of
+    `suffix`, else of the path: .mp4, .m4v, .mov, .mkv or .y4m (the one of "-").
 
-    Frames are coded by x264 at a high quality, or as they are where `lossless` asks for it (FFV1 in
-    .mkv). `conceal` skips what is damaged, up to the next intra frame. A file that is cut gives
-    what it holds, and `cut` of the stats says so. Raises InputError, FormatError, ModelError,
-    BackendError or OutputError.
+    Frames are coded by x264 with CRF 12, or as raw 4:2:0 in .y4m; `lossless` keeps every pixel
+    (FFV1 in .mkv, x264 in .mp4, .m4v and .mov). Options are fields of `DecodeVideoSettings`, and
+    overrule `settings`: `conceal` skips damage, up to the next intra frame. A file that is cut
+    after its first frame gives what it holds, and `cut` of the stats says so. `progress` is called
+    after every frame with frames done, bytes read, and their number or None. Raises InputError,
+    FormatError, ModelError, BackendError, or OutputError, also for an existing file without
+    `overwrite`.
     """
     wanted = suffix or (".y4m" if path == STDIO else Path(path).suffix)
     check_clip_suffix(wanted, lossless=lossless)
@@ -233,8 +239,14 @@ def decode_frame(
     settings: DecodeVideoSettings = DECODE_VIDEO,
     **options: Unpack[DecodeVideoOptions],
 ) -> ClipStats:
-    """Decode the frame that is shown at a time, in seconds, into a picture file; the rest as of
-    `decode_video`."""
+    """Decode the frame that is shown `at` a time stamp, in seconds, into a picture file, in the
+    format of `suffix`, else of the path (.png for "-"); the stats count this frame alone.
+
+    Before the first frame the first one is taken. Options are fields of `DecodeVideoSettings`, and
+    overrule `settings`. Raises InputError after the end of the clip, FormatError, ModelError,
+    BackendError, or OutputError, also for a format that Pillow does not write and an existing file
+    without `overwrite`.
+    """
     wanted = suffix or (".png" if path == STDIO else Path(path).suffix)
     check_suffix(wanted)
     with open_video(source, settings=settings, **options) as decoder:
@@ -256,10 +268,13 @@ def decode_frames(
     progress: Progress | None = None,
     **options: Unpack[DecodeVideoOptions],
 ) -> ClipStats:
-    """Decode every frame into a picture file of its own, numbered from 1 by a pattern such as
-    "frame-%04d.png".
+    """Decode every frame of a .ncv file into a picture file of its own, numbered from 1 by
+    `pattern`, such as "frame-%04d.png", whose suffix names the format.
 
-    The rest is as of `decode_video`.
+    Options are fields of `DecodeVideoSettings`, and overrule `settings`. A file that is cut after
+    its first frame gives what it holds, and `cut` of the stats says so. Raises InputError for
+    another pattern, FormatError, ModelError, BackendError, or OutputError, also for an existing
+    file without `overwrite`.
     """
     pattern = str(pattern)
     if not is_numbered(pattern):
@@ -283,11 +298,13 @@ def open_video(
     settings: DecodeVideoSettings = DECODE_VIDEO,
     **options: Unpack[DecodeVideoOptions],
 ) -> Iterator[VideoDecoder]:
-    """A .ncv file to decode frame by frame: `records()` gives frames and packets, `frame_at(pts)`
-    one frame.
+    """Context manager of a decoder of a .ncv file: `records()` gives frames and packets,
+    `frame_at(pts)` the frame shown at a time stamp in units of the header's time base.
 
-    Options are fields of the settings, and go first. Raises InputError, FormatError, ModelError or
-    BackendError.
+    `source` is a path, "-", bytes or an open file. Options are fields of `DecodeVideoSettings`, and
+    overrule `settings`. Raises InputError where the source cannot be opened or, without
+    `allow_large`, its frames have more than twice Pillow's limit of pixels, and FormatError,
+    ModelError or BackendError.
     """
     settings = replace(settings, **options)
     with open_source(source) as stream:

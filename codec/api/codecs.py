@@ -35,14 +35,24 @@ def open_codec(
     precision: str = "float32",
     device: str | None = None,
 ) -> ImageCodec:
-    """A model on a backend, kept for the next call; see `ncodec.inference.backend.open_backend` for
-    the options."""
+    """Codec of a model on a backend; the last 8 are kept, so that a call with equal arguments opens
+    nothing.
+
+    `model` is a name or id, None for the default one of `kind`, "picture" or "frame". `backend` is
+    "onnx" or "torch", `threads` 1 to 256, or None for the library's choice; `precision`, "float32"
+    or "bfloat16", and `device`, None for a GPU if there is one, can be changed for "torch" alone.
+    Raises ModelError or BackendError.
+    """
     return _open_codec(load_model(model, kind=kind).id, kind, backend, threads, precision, device)
 
 
 def tuned_model(tune: str, *, model: str | None, effort: int | None) -> str | None:
-    """The name of the model that is tuned for "psnr" or "ssim"; raises InputError where other
-    options name another."""
+    """Name of the model of pictures that are tuned for `tune`: `model`, None for the default one,
+    for "psnr", and "ssim" for "ssim".
+
+    Raises InputError for another `tune`, for an effort that is no integer of 0 to 9 (None is
+    allowed), and, with "ssim", for any `model` or an effort above 0.
+    """
     if tune not in TUNES:
         msg = f"expected a picture to be tuned for {' or '.join(TUNES)}, got {tune}"
         raise InputError(msg)
@@ -73,11 +83,12 @@ def open_frame_codecs(
     backend: str = "onnx",
     threads: int | None = None,
 ) -> FrameCodecs:
-    """Models for pictures and for predicted frames on a backend, the default ones where none is
-    named.
+    """Codecs of intra and of predicted frames on a backend, by names or ids of models, None for the
+    default ones.
 
-    Without a model of predicted frames, all frames will be intra. Raises ModelError and
-    BackendError.
+    Where no model of predicted frames can be loaded and `frame_model` is None, the result has none,
+    and all frames will be intra. `backend` is "onnx" or "torch", `threads` 1 to 256, or None for
+    the library's choice. Raises ModelError or BackendError.
     """
     pictures = open_codec(picture_model, backend=backend, threads=threads)
     try:

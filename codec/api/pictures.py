@@ -66,7 +66,8 @@ class Info:
 
 @dataclass(frozen=True)
 class PictureStats:
-    """Size and quality of a picture that was coded."""
+    """Size and quality of a picture that was coded or decoded; `size` is of the file that was
+    written."""
 
     width: int
     height: int
@@ -92,7 +93,12 @@ class PictureStats:
 
 
 def load_picture(source: PictureSource, *, allow_large: bool = False) -> Picture:
-    """Anything that `encode` takes → Picture; raises InputError."""
+    """Picture of a path, "-", the bytes of a file, an open file, (H, W) or (H, W, 1 to 4) uint8
+    pixels, or a Pillow image; raises InputError for anything else, and where a file cannot be read.
+
+    `allow_large` takes files of more than twice Pillow's limit of pixels (about 179 million by
+    default).
+    """
     if isinstance(source, np.ndarray):
         return from_array(source)
     if isinstance(source, Image.Image):
@@ -114,12 +120,14 @@ def encode(
     overwrite: bool = False,
     **options: Unpack[EncodeOptions],
 ) -> bytes:
-    """Code a picture, write it to `path` if one is given, and return the file's bytes.
+    """Code a picture into a .nci file, write it to `path` if one is given ("-" is standard output),
+    and return the file's bytes.
 
-    `source` is a path, "-", the bytes of a file, an open file, (H, W[, 1, 3 or 4]) uint8 pixels, or
-    a Pillow image. Options are fields of `EncodeSettings`, and go before `settings`: at most one of
-    `quality`, `bpp`, `size` and `psnr`; `effort`, `tune`, `model`, `strip`, `allow_large`,
-    `backend`, `threads`. Raises InputError, ModelError, BackendError or OutputError.
+    `source` is a path, "-", the bytes of a file, an open file, (H, W) or (H, W, 1 to 4) uint8
+    pixels, or a Pillow image. Options are fields of `EncodeSettings`, and overrule `settings`: at
+    most one of `quality` (50 if there is none), `bpp`, `size` and `psnr`; `effort`, `tune`,
+    `model`, `strip`, `allow_large`, `backend`, `threads`. Raises InputError, ModelError,
+    BackendError, or OutputError, also for an existing file without `overwrite`.
     """
     settings = replace(settings, **options)
     picture = load_picture(source, allow_large=settings.allow_large)
@@ -134,7 +142,12 @@ def encode(
 def encode_picture(
     picture: Picture, settings: EncodeSettings = ENCODE, *, progress: Progress = no_progress
 ) -> Encoded:
-    """A picture → its file's bytes, its QP and its share of exact cells; raises as `encode`."""
+    """Code a picture into the bytes of a .nci file, with its QP and its share of exact cells.
+
+    `progress` is called with the steps of RDOQ that are done and their number. Raises InputError
+    for sides beyond 16384 pixels and where no file is small enough for the target, ModelError or
+    BackendError.
+    """
     codec = open_codec(settings.model_name, backend=settings.backend, threads=settings.threads)
     return encode_to(
         codec,
@@ -154,10 +167,13 @@ def encode_file(
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> PictureStats:
-    """Code a picture into a file, "-" for standard output; raises as `encode`.
+    """Code a picture into the .nci file `path` ("-" is standard output), and return its size and
+    quality.
 
-    `measure` decodes it again for its PSNR. `progress` is called with the steps of RDOQ that are
-    done and their number.
+    `source` is all that `encode` takes. `measure` decodes the file again for its PSNR. `progress`
+    is called with the steps of RDOQ that are done and their number. Raises InputError, ModelError,
+    BackendError, or OutputError, also where the file is `source` itself or exists without
+    `overwrite`.
     """
     check_output(
         path, overwrite=overwrite, source=source if isinstance(source, str | os.PathLike) else None
@@ -183,7 +199,11 @@ def encode_file(
 
 
 def searches(source: Picture, settings: EncodeSettings) -> bool:
-    """Whether RDOQ runs for a picture, which takes long enough for a bar of progress."""
+    """Whether RDOQ can run for a picture: whether the effort of `settings` is above 0.
+
+    An effort of None is 2, or 0 beyond 2²⁵ pixels and for a model without rate–distortion gradient.
+    Raises ModelError, also for an effort above 0 with such a model, or BackendError.
+    """
     codec = open_codec(settings.model_name, backend=settings.backend, threads=settings.threads)
     return codec.effort_for(source, settings.effort) > 0
 
@@ -211,8 +231,13 @@ def decode_file(
     suffix: str,
     overwrite: bool = False,
 ) -> PictureStats:
-    """Decode a file into a picture file of the format that a suffix such as ".png" names; raises as
-    `decode`."""
+    """Decode a .nci file into the picture file `path` ("-" is standard output), in the format that
+    a suffix such as ".png" names.
+
+    `size` of the stats is of the picture file, `psnr` is None. Raises InputError, FormatError,
+    ModelError, BackendError, or OutputError, also where the file is `source` itself or exists
+    without `overwrite`.
+    """
     container = read_container(source, allow_large=settings.allow_large)
     check_output(
         path, overwrite=overwrite, source=source if isinstance(source, str | os.PathLike) else None
@@ -238,7 +263,8 @@ def decode_file(
 
 
 def decode_container(container: Container, settings: DecodeSettings = DECODE) -> Picture:
-    """The parts of a file → picture; raises FormatError, ModelError or BackendError."""
+    """Picture of an unpacked .nci file, by the model that its header names, or without one where
+    all cells are exact; raises FormatError for damage, ModelError or BackendError."""
     if container.header.model_id == NO_MODEL:
         return decode_exact(container)
     codec = open_codec(
@@ -248,15 +274,21 @@ def decode_container(container: Container, settings: DecodeSettings = DECODE) ->
 
 
 def load_bytes(source: Source) -> bytes:
-    """Path, "-", bytes or open file → bytes; of a file that is not ncodec's, only the start."""
+    """All bytes of a path, "-", bytes or an open file; raises InputError where they cannot be read.
+
+    Of a path, "-" or an open file that does not start as a .nci file does, only the first 4 bytes
+    are read.
+    """
     return bytes(source) if isinstance(source, Bytes) else read_bytes(source, magic=MAGIC)
 
 
 def read_container(source: Source, *, allow_large: bool = False) -> Container:
-    """Path, "-" or bytes → the parts of the file, every checksum verified.
+    """Header and chunks of a .nci file, every checksum verified, no pixel decoded; `source` is a
+    path, "-", bytes or an open file.
 
-    A few bytes can claim a picture of gigabytes, so Pillow's limit against decompression bombs
-    holds here too.
+    Raises FormatError for damage, and InputError where the source cannot be read or, without
+    `allow_large`, its header states more than twice Pillow's limit of pixels (about 179 million by
+    default).
     """
     container = unpack(load_bytes(source))
     check_pixels(container.header.width, container.header.height, allow_large=allow_large)
@@ -264,8 +296,12 @@ def read_container(source: Source, *, allow_large: bool = False) -> Container:
 
 
 def verify(source: Source, *, allow_large: bool = False) -> None:
-    """Decode every symbol, exact cells and the alpha plane, which runs no network; raises
-    FormatError for damage."""
+    """Decode every symbol, the exact cells and the alpha plane of a .nci file, without a network,
+    and return nothing; raises FormatError for damage.
+
+    Raises InputError where the source cannot be read or, without `allow_large`, has more than twice
+    Pillow's limit of pixels, and ModelError for a model that is not installed.
+    """
     container = read_container(source, allow_large=allow_large)
     header = container.header
     if header.model_id == NO_MODEL:
@@ -277,7 +313,11 @@ def verify(source: Source, *, allow_large: bool = False) -> None:
 
 
 def info(source: Source) -> Info:
-    """Read what a file says of itself, verifying its checksums but decoding no pixels."""
+    """Size, mode, QP, model and chunk sizes of a .nci file, its checksums verified, no pixel
+    decoded; `source` is a path, "-", bytes or an open file.
+
+    Raises InputError where the source cannot be read, FormatError for damage.
+    """
     data = load_bytes(source)
     container = unpack(data)
     header = container.header

@@ -80,7 +80,12 @@ class DecodeVideoSettings(DecodeSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class EncodeVideoSettings(DecodeSettings):
-    """Settings of clip encoders: one of `quality`, `bitrate` and `size`, else quality 50."""
+    """Settings of clip encoders: at most one of `quality`, `bitrate` and `size`, else quality 50.
+
+    Raises InputError for several of them, for a quality or a rate out of range, and for
+    `intra_only` beside a `gop` other than 1; `bitrate`, `size` and `gop` are checked when a clip is
+    coded.
+    """
 
     quality: float | None = None
     """0 to 100, of every frame"""

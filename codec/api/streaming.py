@@ -6,7 +6,7 @@ An encoder and a decoder belong to one thread each; any number of them can work 
 import io
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import BinaryIO, Unpack, cast
+from typing import Unpack
 
 from ncodec.api.codecs import codecs_of_stream, open_frame_codecs
 from ncodec.api.settings import (
@@ -20,7 +20,7 @@ from ncodec.api.settings import (
 from ncodec.api.transcode import gop_structure, models_in_use, rate_control
 from ncodec.arrays import Pixels
 from ncodec.container.chunks import CRC_SIZE
-from ncodec.container.ncv import StreamReader, StreamWriter
+from ncodec.container.ncv import NUMBERS, StreamReader, StreamWriter, read_packet
 from ncodec.container.records import NO_MODEL, Frame, StreamHeader, Tag, pack_record
 from ncodec.errors import FormatError, InputError
 from ncodec.media.pictures import check_pixels
@@ -51,7 +51,8 @@ class Packet:
 
     @property
     def coded_size(self) -> int:
-        """Bytes without time stamp and checksum, which packets of other codecs do not hold."""
+        """Bytes of the packet without sync mark, time stamp and checksum, which packets of other
+        codecs do not hold."""
         return len(pack_record(replace(self.frame, pts=SHORT_STAMP))) - 1 - CRC_SIZE
 
 
@@ -102,10 +103,11 @@ class StreamEncoder:
         )
 
     def encode(self, pixels: Pixels, pts: int | None = None) -> Packet:
-        """Code the next frame, (H, W, 3) uint8, shown at a time stamp, the number of the frame if
-        None.
+        """Code the next frame, (height, width, 3) uint8, shown at `pts` in units of the time base;
+        None is the number of the frame, from 0.
 
-        Raises InputError for another size or type, and for time stamps that do not ascend.
+        Raises InputError for another size or type, and for time stamps that do not ascend or are
+        beyond 34 bits.
         """
         if pixels.shape[:2] != self._size:
             msg = (
@@ -136,23 +138,6 @@ class StreamEncoder:
         return data
 
 
-class _Feed(io.RawIOBase):
-    """Bytes that are fed as they come."""
-
-    def __init__(self, data: bytes) -> None:
-        self._data = data
-
-    def feed(self, data: bytes) -> None:
-        """Replace the bytes that are left by the next ones."""
-        self._data = data
-
-    def read(self, count: int = -1) -> bytes:
-        """Up to so many of the bytes that are left."""
-        count = len(self._data) if count < 0 else count
-        taken, self._data = self._data[:count], self._data[count:]
-        return taken
-
-
 class StreamDecoder:
     """Decodes the packets of a stream, in order, from any intra frame on."""
 
@@ -162,20 +147,34 @@ class StreamDecoder:
         """`header` is that of `StreamEncoder`. Raises FormatError, InputError, ModelError or
         BackendError."""
         settings = replace(settings, **options)
-        self._feed = _Feed(header)
-        self._reader = StreamReader(cast("BinaryIO", self._feed))
-        self.header = self._reader.header
+        self.header = StreamReader(io.BytesIO(header)).header
         """sides in pixels, time base and models"""
         check_pixels(self.header.width, self.header.height, allow_large=settings.allow_large)
         codecs = codecs_of_stream(self.header, backend=settings.backend, threads=settings.threads)
+        self._last_pts = 0
+        self._number: int | None = None
+        """of the next frame, modulo `NUMBERS`"""
         self._decoder = FrameDecoder(codecs, height=self.header.height, width=self.header.width)
 
     def decode(self, data: bytes) -> TimedFrame:
-        """The bytes of one packet → its frame; raises FormatError for damage, and where the frame
-        before is missing."""
-        self._feed.feed(data)
-        record = self._reader.read()
-        if not isinstance(record, Frame) or self._feed.read():
-            msg = "expected the bytes of one packet, got more or another record"
+        """Decode the bytes of one packet to its frame, (H, W, 3) uint8, with its time stamp.
+
+        Raises FormatError for damage and where packets before it are missing; decoding then
+        resumes at any intra frame. Raises ModelError where no installed model decodes it.
+        """
+        try:
+            frame = read_packet(data, last_pts=self._last_pts)
+            self._follow(frame)
+            return TimedFrame(frame.pts, self._decoder.decode(self._decoder.parse(frame)))
+        except FormatError:
+            self._decoder.forget()
+            raise
+
+    def _follow(self, frame: Frame) -> None:
+        """Check that a frame is the next one, or intra."""
+        expected, self._number = self._number, (frame.number + 1) % NUMBERS
+        self._last_pts = frame.pts
+        if frame.tag != Tag.INTRA and expected not in (None, frame.number):
+            msg = f"expected frame {expected}, counted modulo {NUMBERS}, got frame {frame.number}: "
+            msg += "frames are missing; decoding can go on at an intra frame"
             raise FormatError(msg)
-        return TimedFrame(record.pts, self._decoder.decode(self._decoder.parse(record)))

@@ -150,8 +150,13 @@ def gop_structure(
 
 
 def rate_control(settings: EncodeVideoSettings, *, rate: Fraction, pixels: int) -> RateControl:
-    """The rate control of frames of so many pixels; raises InputError for a bit rate below the
-    frames' overhead."""
+    """Rate control of a clip: the constant quality of `settings`, 50 where none is given, or its
+    average bit rate.
+
+    `rate` is in frames a second, `pixels` are those of a frame. Raises InputError for a bit rate
+    that is not finite or not above 96 bits a frame, the overhead of records. The `size` of
+    `settings` is ignored.
+    """
     if settings.bitrate is None:
         return ConstantQuality(
             quality_to_qp(DEFAULT_QUALITY if settings.quality is None else settings.quality)
@@ -175,9 +180,13 @@ def encode_clip(
     measure: bool = False,
     progress: Progress | None = None,
 ) -> ClipStats:
-    """Code an open clip into a stream at a quality or bit rate; with `measure`, also its PSNR.
+    """Code an open clip into a stream at the quality or bit rate of `settings`, whose `size` is
+    ignored; `measure` adds the mean PSNR over RGB, in dB.
 
-    Raises InputError and OutputError.
+    `progress` is called after every frame with frames done, bytes so far, and their expected number
+    or None. Raises InputError where there is no frame, where frames change in size or time stamps
+    do not ascend, FormatError for a frame rate, time base or pixel aspect beyond 31-bit terms,
+    BackendError, and what `sink` raises.
     """
     codecs = models_in_use(settings, codecs)
     with closing(prefetch(reader.records())) as records:
@@ -224,11 +233,13 @@ def decode_clip(
     lossless: bool = False,
     progress: Progress | None = None,
 ) -> ClipStats:
-    """Decode an open stream into a file of video; a stream that is cut gives all it holds, and
-    `cut` says so.
+    """Decode an open stream into a file of video in the format of `suffix`, such as ".mp4", written
+    to the binary file `sink`.
 
-    Raises FormatError for damage, InputError for a suffix that is not written or no frames, and
-    OutputError.
+    A stream that is cut after its first frame gives all it holds, and `cut` of the stats says so.
+    `progress` is called after every frame with frames done, bytes read, and their number or None.
+    Raises FormatError for damage, InputError for a suffix that is not written or no frames,
+    ModelError, BackendError, or OutputError.
     """
     header = decoder.reader.header
     form = ClipFormat(
@@ -263,8 +274,13 @@ def decode_each(
     *,
     progress: Progress | None = None,
 ) -> ClipStats:
-    """Decode an open stream and hand over every frame with its number, from 1; the rest as of
-    `decode_clip`."""
+    """Decode an open stream and call `write` with every frame and its number, from 1; packets of
+    sound and subtitles are dropped.
+
+    A stream that is cut after its first frame gives all it holds, and `cut` of the stats says so.
+    Raises FormatError for damage, InputError for no frames, ModelError, BackendError, and what
+    `write` raises.
+    """
     numbers = count(1)
     counter = FrameCounter(decoder.reader.header, total=decoder.reader.frames(), progress=progress)
     return _decode(

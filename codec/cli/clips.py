@@ -30,7 +30,9 @@ class ClipTarget:
     conceal: bool
 
     def check(self, *, pictures: int) -> None:
-        """Raise UsageError where options do not fit the inputs."""
+        """Raise click.UsageError where options do not fit the inputs: `lossless` for pictures of a
+        clip, or any option of clips where `pictures`, the number of inputs that are not .ncv files,
+        is above 0."""
         given = {
             "--at": self.at is not None,
             "--lossless": self.lossless,
@@ -50,9 +52,12 @@ class ClipTarget:
 def parse_clip_target(
     output: str | None, to: str | None, *, at: float | None, lossless: bool, conceal: bool
 ) -> ClipTarget:
-    """Output format of streams: a picture for --at, pictures for a numbered name, else a clip.
+    """Output of .ncv files by -o (`output`) and --to (`to`): one picture for `at`, in seconds,
+    pictures for a numbered name as -o, else a clip.
 
-    Raises UsageError for what is not written.
+    The format of a clip is `to`, else the suffix of `output`, .mp4 if it is None, .y4m if it is
+    "-". Raises click.UsageError for a format that is not written, and for .mp4, .m4v or .mov on
+    standard output.
     """
     numbered = at is None and output is not None and is_numbered(output)
     if at is not None or numbered:
@@ -84,7 +89,11 @@ def encode_clip_file(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Code a clip and say so."""
+    """Code the clip `source` into the .ncv file `target`, with a progress bar on a terminal, and
+    print its stats as a line, or as a JSON object if `as_json`.
+
+    Raises InputError, FormatError, ModelError, BackendError or OutputError as `encode_video` does.
+    """
     from ncodec.api.clips import encode_video
     from ncodec.media.streams import check_output
 
@@ -111,8 +120,12 @@ def decode_clip_file(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Decode a stream to a clip, to one picture, or to numbered pictures, and say so; raises where
-    it was cut."""
+    """Decode the .ncv file `source` into `target` as a clip, one picture or numbered pictures, as
+    `wanted` says, and print its stats as a line, or as a JSON object if `as_json`.
+
+    Raises InputError, FormatError, ModelError, BackendError or OutputError as `decode_video` does,
+    and TruncatedError for a cut file, after what it holds was written.
+    """
     from ncodec.api.settings import DecodeVideoSettings
     from ncodec.media.streams import check_output
 

@@ -106,7 +106,11 @@ def _progress(count: int, verb: str) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def step_progress(verb: str, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar over the steps of one long work, which it is told, on a terminal."""
+    """Context manager of a bar, labelled `verb`, over the steps of one long work; it gives a
+    function to call with the steps done and their number.
+
+    The function does nothing unless `shown` is set and standard error is a terminal.
+    """
     if not (shown and shows_progress()):
         yield lambda done, steps: None
         return
@@ -121,8 +125,13 @@ def step_progress(verb: str, *, shown: bool) -> Iterator[Callable[[int, int], No
 def work_through(
     pairs: list[tuple[str, str]], verb: str, work: Callable[[str, str], None], *, as_json: bool
 ) -> None:
-    """Do the work for every pair of input and output; report failures in a sentence, go on, and
-    exit 1 after all."""
+    """Call `work` with every pair of input and output, report failures in a sentence, go on, and
+    exit with code 1 after all if some failed.
+
+    Failures are NcodecError, MemoryError, OSError and a lack of threads; other exceptions pass.
+    `as_json` prints a JSON object for each failure too. Ctrl-C exits with code 130 at once. `verb`
+    labels the bar that several files have on a terminal.
+    """
     failed = 0
     with _progress(len(pairs), verb) as advance:
         for source, target in pairs:

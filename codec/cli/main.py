@@ -57,7 +57,11 @@ for command in (encode, decode, info, models):
 
 
 def main() -> None:
-    """Entry point of the command."""
+    """Run the command of `sys.argv`: the entry point of `ncodec`.
+
+    Exits with code 0 if all was done, 1 if something failed, 2 for a wrong command line, and 130
+    where work on files was interrupted by Ctrl-C, SIGTERM or SIGHUP.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(
             stream, io.TextIOWrapper

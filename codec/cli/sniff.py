@@ -15,8 +15,12 @@ PICTURE_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"
 
 
 def is_clip(source: str, output: str | None) -> bool:
-    """Whether an input of `ncodec encode` is a clip: by its name, its start, or because a stream is
-    to be written."""
+    """Whether an input of `ncodec encode` is a clip: if `output` ends in .ncv, or by the name of
+    `source`, a suffix of clips or an image sequence.
+
+    Standard input, "-", is told by its first bytes instead, those of y4m, Matroska or MP4, which
+    stay to be read.
+    """
     if output is not None and Path(output).suffix.lower() == STREAM_SUFFIX:
         return True
     if source == STDIO:
@@ -28,8 +32,11 @@ def is_clip(source: str, output: str | None) -> bool:
 
 
 def is_coded_clip(source: str) -> bool:
-    """Whether a file, or what stands in standard input, starts as a stream does; names tell where
-    that does not."""
+    """Whether `source`, a path or "-" for standard input, is a .ncv file, by its first 4 bytes.
+
+    A name that ends in .ncv tells where the path is no regular file, or where a file starts neither
+    as .ncv nor as .nci files do. False for a file that cannot be read.
+    """
     from ncodec.container import nci as bitstream
     from ncodec.container import records
 

@@ -1,6 +1,7 @@
 """The .ncv container: a header and a run of checked chunks that can be written to a pipe and read
 while it grows."""
 
+import io
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -291,6 +292,21 @@ def _is_intra_frame(stream: BinaryIO, offset: int) -> bool:
         return stream.read(len(SYNC) + 1) in {SYNC + bytes([tag]) for tag in INTRA_TAGS}
     except (OSError, OverflowError, ValueError):
         return False
+
+
+def read_packet(data: bytes, *, last_pts: int) -> Frame:
+    """The frame of one packet: the bytes of its chunk, behind a sync mark if it is intra.
+
+    `last_pts` is the time stamp of the frame before, which those of predicted and duplicate frames
+    are added to. Raises TruncatedError where the bytes end within the chunk, FormatError for
+    damage, bytes after it and other records.
+    """
+    source = ByteSource(io.BytesIO(data))
+    record = unpack_record(*_read_chunk(source), last_pts=last_pts)
+    if not isinstance(record, Frame) or source.position != len(data):
+        msg = "expected the bytes of one packet, got more or another record"
+        raise FormatError(msg)
+    return record
 
 
 def _read_chunk(source: ByteSource) -> tuple[int, bytes]:

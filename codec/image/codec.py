@@ -53,11 +53,13 @@ class ImageCodec(TiledNetworks):
         error_weights: FloatArray = RGB,
         progress: Progress = no_progress,
     ) -> Symbols:
-        """RDOQ: (H, W, 3) uint8 and its initial symbols, if made already → symbols of lower λ·D +
-        R.
+        """RDOQ of a picture, (H, W, 3) uint8 → symbols of lower λ·D + R than the initial ones.
 
-        What of errors counts is a form of `ncodec.image.error_weights`; errors in exact cells do
-        not.
+        `initial` is made by `quantize` where it is None; `qp` is 0 to 63, `effort` 1 to 9, neither
+        checked. `error_weights` is a (48, 48) form of `ncodec.image.error_weights`; errors in exact
+        cells do not count. `progress` is called after each tile of each pass with the tiles done
+        and their number in all passes. Raises BackendError where ONNX Runtime fails or has no
+        gradient graph.
         """
         initial = initial or self.quantize(pixels, qp=qp)
         if initial.symbols.exact is not None:
@@ -81,18 +83,20 @@ class ImageCodec(TiledNetworks):
 
     @property
     def searchable(self) -> bool:
-        """Whether `refine` can be."""
+        """Whether the model's folder has the gradient graph, slopes.onnx, which `refine` needs."""
         return self.model.path(RD_GRADIENT_FILE).exists()
 
     def usual_effort(self, height: int, width: int, effort: int) -> int:
-        """Effort when none is given: 0 without a gradient graph or for a large picture."""
+        """Default effort of a picture of `height` × `width` pixels: `effort`, or 0 without a
+        gradient graph or above 2²⁵ pixels."""
         return effort if self.searchable and height * width <= LARGE_PICTURE else 0
 
     def effort_for(self, picture: Picture, effort: int | None) -> int:
-        """The effort that is asked for, or what a picture gets otherwise: none where it would take
-        much memory.
+        """Effort of a picture: `effort` if given, else 2, or 0 without a gradient graph or above
+        2²⁵ pixels.
 
-        Raises InputError for what is none, ModelError for a model without slopes.
+        Raises InputError unless the given effort is an integer of 0 to 9, ModelError where it is
+        above 0 and the model has no gradient graph.
         """
         if effort is None:
             return self.usual_effort(picture.height, picture.width, DEFAULT_EFFORT)
@@ -109,12 +113,14 @@ class ImageCodec(TiledNetworks):
     def encode(
         self, picture: Picture, *, qp: int, effort: int = 0, progress: Progress = no_progress
     ) -> Encoded:
-        """Picture → file bytes at a qp of 0 to 63; an effort of 1 to 9 searches longer and longer
-        for better ones.
+        """Encode a picture at a QP of 0 to 63; an effort of 1 to 9 adds passes of RDOQ, 0 none.
 
-        Cells that the network codes worse than a lossless coder, by true cost, are coded exactly or
-        nearly so. `progress` is called with the steps done and their number. Raises InputError for
-        a qp or an effort out of range, ModelError for an effort where the model has no gradients.
+        Cells that a lossless coder codes at less λ·D + R than the network become exact cells. The
+        result's QP may be above `qp`, for the model's floor; up to 4096 pixels it may be any.
+        `progress` is called in RDOQ alone, with the tiles done and their number in all passes.
+        Sides must be at most 16384, unchecked. Raises InputError for a QP or effort out of range
+        and for ICC, Exif or XMP beyond 64 MiB, ModelError for an effort above 0 without a gradient
+        graph, BackendError where ONNX Runtime fails.
         """
         if not isinstance(qp, Integral) or qp not in range(QP_COUNT):
             msg = f"expected a qp of 0 to {QP_COUNT - 1}, got {qp}"
@@ -162,10 +168,11 @@ class ImageCodec(TiledNetworks):
         with_latent: bool,
         can_extend: bool = True,
     ) -> Plan:
-        """Choose exact cells, QP and initial symbols of a picture, given the goal of each QP.
+        """Choose exact cells, QP and initial symbols of a picture for a requested QP, 0 to 63.
 
-        The latent is of whole cells where that is better, if the picture `can_extend` beyond its
-        edges.
+        `goals` gives the goal of each QP. `with_latent` keeps y, which `refine` needs. `can_extend`
+        allows a latent of whole cells, for the picture extended to multiples of 64, where λ·D + R
+        is less. Raises BackendError where ONNX Runtime fails.
         """
 
         def quantized(
@@ -176,7 +183,11 @@ class ImageCodec(TiledNetworks):
         return Planner(picture, goals, self.model.tables, quantized).plan(qp, can_extend=can_extend)
 
     def decode(self, data: bytes) -> Picture:
-        """File bytes → picture."""
+        """Decode a file's bytes to a picture.
+
+        Raises FormatError for damage, ModelError for a file of another model, BackendError where
+        ONNX Runtime fails.
+        """
         return self.decode_container(unpack(data))
 
     def decode_container(self, container: Container) -> Picture:
@@ -196,8 +207,11 @@ class ImageCodec(TiledNetworks):
 
 
 def lagrangian(model: Model, *, qp: int) -> float:
-    """λ, bits that a unit of squared error (mean of the channels) is worth at a qp, as the model
-    was trained."""
+    """λ of a model at a QP of 0 to 63: bits that a unit of squared error of one pixel is worth.
+
+    The error is the mean of the squares of three channels, in 8-bit levels. λ grows geometrically
+    from the architecture's `lambda_min` at QP 0 to its `lambda_max` at 63.
+    """
     ranges = model.architecture.get("codec", model.architecture)
     least, most = float(ranges["lambda_min"]), float(ranges["lambda_max"])
     return float(least * (most / least) ** (qp / (QP_COUNT - 1)))

@@ -29,7 +29,12 @@ class Search:
         return self.first + self.second
 
     def updates(self, pass_number: int) -> int:
-        """Most symbols over a place that change in a pass; passes count from 0."""
+        """Most symbols at one place (row, column) of the latent that may change in a pass, counted
+        from 0.
+
+        It is `most` in the first pass over each half and falls linearly to 1 in the half's last
+        pass, if there are several.
+        """
         done, last = (
             (pass_number, self.first - 1)
             if pass_number < self.first
@@ -39,7 +44,11 @@ class Search:
 
 
 def search_of(effort: int, *, qp: int) -> Search:
-    """The search of an effort of 1 to `MAX_EFFORT`."""
+    """RDOQ search for an effort of 1 to 9 and a QP of 0 to 63, both unchecked.
+
+    Of `PASSES[effort]` passes half, rounded down, are over the first half of the latents; `most` is
+    1 + `qp // 16` + `min(second, 3)`.
+    """
     first = PASSES[effort] // 2
     second = PASSES[effort] - first
     return Search(first, second, 1 + qp // _STEPS_PER_MOVE + min(second, _MORE_AT_FIRST))

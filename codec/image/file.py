@@ -80,7 +80,11 @@ def plain_layers(pixels: Pixels) -> tuple[Layer, ...] | None:
 
 
 def encode_lossless(picture: Picture, *, qp: int, search: Search = USUAL) -> Encoded:
-    """A file that gives every pixel back as it is."""
+    """Encode a picture losslessly, all cells exact, without a model.
+
+    `qp`, 0 to 63, is only recorded in the header; `search` is the effort of the lossless coder.
+    Raises InputError for ICC, Exif or XMP beyond 64 MiB.
+    """
     every = np.ones(cells_of(picture.height, picture.width), dtype=np.bool_)
     return encode_layers(
         picture, code_layers(picture.pixels, every, search=search), qp=qp, lossless=True
@@ -88,8 +92,11 @@ def encode_lossless(picture: Picture, *, qp: int, search: Search = USUAL) -> Enc
 
 
 def read_layers(container: Container) -> tuple[Layer, ...]:
-    """The layers of exact cells of a file; raises FormatError, also where a model is missing or one
-    too many."""
+    """Layers of exact cells of a file; no pixel is decoded.
+
+    Raises FormatError for damage, where not all cells are exact but no model is named, and where
+    all are exact but a model is named or there are symbols.
+    """
     header = container.header
     layers = unpack_layers(container.extras.get(Tag.EXACT, b""), header.height, header.width)
     whole = bool(covered(layers, header.height, header.width).all())

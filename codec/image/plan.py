@@ -130,10 +130,13 @@ class Planner:
         self._chooser = Chooser(picture.pixels, goals(0).search, hidden=self._hidden)
 
     def plan(self, qp: int, *, can_extend: bool) -> Plan:
-        """The cheapest plan for a qp where that meets its goal, else one for a higher qp, or with
-        more exact cells.
+        """Plan of least λ·D + R at a QP of 0 to 63, if it meets the floor of the goal.
 
-        The picture may be extended to whole cells where it `can_extend`.
+        If it does not, up to three QPs, at most 20 higher, are tried until one meets the floor.
+        Where none does, or one by more than 2 dB, exact cells are added at the requested QP, and
+        the cheaper plan that meets the floor is taken. `can_extend` allows a latent of whole cells,
+        where partial cells cost more than full ones. Pictures of up to 4096 pixels may get any QP.
+        Raises BackendError where ONNX Runtime fails.
         """
         goal = self._goals(qp)
         network, cheapest = self._cheapest(qp, can_extend=can_extend)

@@ -73,12 +73,15 @@ def encode_to(
     effort: int | None = None,
     progress: Progress = no_progress,
 ) -> Encoded:
-    """Picture → file bytes that meet a target, with the effort of `ImageCodec.effort_for` where
-    none is given.
+    """Encode a picture to meet a target.
 
-    Of files that are small enough it is the best picture, of those that are good enough the
-    smallest file; a lossless one is among them. `progress` is told how many steps of how many are
-    done. Raises InputError for a picture too large and where no file is small enough.
+    A quality selects the nearest QP. For a size or bpp it is about the highest QP whose file fits,
+    for a PSNR, over pixels of alpha above 0, the lowest QP that reaches it; beyond QP 63 the file
+    is lossless. `effort`, 0 to 9, is that of `ImageCodec.effort_for` where None. `progress` is told
+    the RDOQ tiles done and their number, anew for each file tried. Raises InputError for a side
+    above 16384, for an effort out of range, for ICC, Exif or XMP beyond 64 MiB, and where no file
+    is small enough; ModelError for an effort above 0 without a gradient graph; BackendError where
+    ONNX Runtime fails.
     """
     looking = codec.effort_for(picture, effort)
     if max(picture.height, picture.width) > MAX_SIDE:
@@ -251,7 +254,12 @@ class _Trials:
 
 
 def sample_of(pixels: Pixels) -> Pixels:
-    """(H, W, 3) → pieces of it in a row, a sample of its size and errors at any QP."""
+    """Sample of a picture, (H, W, 3), to estimate its size and errors: (128, 384, 3), three squares
+    side by side.
+
+    The squares of 128×128 pixels are evenly spaced in raster order. A picture that holds at most
+    three is its own sample.
+    """
     high, wide = (side // SAMPLE_SIDE for side in pixels.shape[:2])
     if high * wide <= SAMPLE_PIECES:
         return pixels

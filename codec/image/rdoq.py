@@ -47,12 +47,14 @@ def refine(
     error_weights: FloatArray,
     progress: Progress,
 ) -> Symbols:
-    """(H, W, 3) with H and W multiples of 16 and what one pass made of it → symbols that cost less.
+    """RDOQ of a picture, (H, W, 3) uint8 with H and W multiples of 16: symbols of lower λ·D + R.
 
-    Hyper-latents stay. First that half of the residuals is improved which the means of the other
-    half depend on. What of errors counts is a form of `ncodec.image.error_weights`. `progress` is
-    told how many steps of how many are done. Where cells of the draft repeat each other, the true
-    cost decides whether it stays as it is.
+    `initial` has the symbols and y, (C_y, H/16, W/16). ẑ stays; each pass of `search` changes
+    values of r by ±1 where that promises enough bits, first in the half that the other half's means
+    depend on. `qp` is 0 to 63, `error_weights` a (48, 48) form of `ncodec.image.error_weights`.
+    Symbols of exact cells stay 0. `progress` is told the tiles done and their number in all passes.
+    Where cells of the initial symbols repeat each other, these are returned if the cost did not
+    fall. Raises BackendError where ONNX Runtime fails or has no gradient graph.
     """
     parts = list(tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, side=SEARCHED_TILE))
     steps = count(1)

@@ -30,10 +30,12 @@ class TiledNetworks:
         predicted: Pixels | None = None,
         exact: BoolArray | None = None,
     ) -> Symbols:
-        """(H, W, 3) uint8 → the symbols a decoder will see; `predicted` is padded to multiples of
-        16.
+        """Symbols of (H, W, 3) uint8 pixels at a QP of 0 to 63, 0 in `exact` cells and where the
+        table is certain.
 
-        Those of cells that are `exact` are 0.
+        `predicted`, (16·h, 16·w, 3) uint8, is the prediction, which models of frames need and
+        models of pictures do not take. `exact` is (⌈H/64⌉, ⌈W/64⌉). Raises BackendError where ONNX
+        Runtime fails.
         """
 
         def analyzed(tile: Tile) -> Symbols:
@@ -54,10 +56,12 @@ class TiledNetworks:
         whole: bool = False,
         with_latent: bool = True,
     ) -> RenderedSymbols:
-        """(H, W, 3) uint8 → symbols, 0 in cells that are `exact`, the picture that they give, and
-        what they round.
+        """Initial symbols of (H, W, 3) uint8 pixels at a QP of 0 to 63, their latent y, and the
+        pixels decoded from them.
 
-        With `whole`, the latent is of whole cells: the picture is extended to multiples of 64.
+        Symbols are 0 in `exact` cells, (⌈H/64⌉, ⌈W/64⌉), where the decoded pixels mean nothing.
+        `whole` extends the picture to multiples of 64; `with_latent=False` leaves y empty, (C_y, 0,
+        0). For models of pictures. Raises BackendError where ONNX Runtime fails.
         """
         padded = pad_to_patches(pixels, unit=CELL if whole else PATCH)
         high, wide = (side // PATCH if with_latent else 0 for side in padded.shape[:2])
@@ -105,10 +109,13 @@ class TiledNetworks:
     def code(
         self, pixels: Pixels, *, qp: int, predicted: Pixels, exact: BoolArray | None = None
     ) -> tuple[Symbols, Samples]:
-        """A frame, of the shape of `predicted`, → symbols, 0 in `exact` cells, and what `render`
-        makes of them.
+        """Symbols of a frame at a QP of 0 to 63, 0 in `exact` cells, and samples of the frame less
+        `predicted`.
 
-        `zero_certain` is left to the caller: where it changes symbols, their levels change too.
+        `pixels` and `predicted` are (H, W, 3) uint8 with H and W multiples of 16, `exact` (⌈H/64⌉,
+        ⌈W/64⌉); the samples are (H, W, 3) float32 in 8-bit levels, not rounded. The caller must
+        apply `zero_certain`, and where that changes symbols `render` them anew. Raises BackendError
+        where ONNX Runtime fails.
         """
         if max(predicted.shape[:2]) <= largest_tile(*predicted.shape[:2]):
             symbols, samples = self.backend.code(pixels, qp=qp, predicted=predicted, exact=exact)
@@ -124,7 +131,11 @@ class TiledNetworks:
         return Symbols(z_hat, residual, exact), np.zeros(predicted.shape, dtype=np.float32)
 
     def synthesize(self, symbols: Symbols, *, qp: int, height: int, width: int) -> Pixels:
-        """Symbols → (height, width, 3) uint8."""
+        """Decode a picture's symbols at a QP of 0 to 63 to (height, width, 3) uint8, rounded and
+        clipped.
+
+        Pixels in exact cells are undefined. Raises BackendError where ONNX Runtime fails.
+        """
         pixels = np.empty((height, width, 3), dtype=np.uint8)
         for place, samples in self._rendered(symbols, qp=qp):
             target = pixels[place]
@@ -132,8 +143,13 @@ class TiledNetworks:
         return pixels
 
     def render(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Samples:
-        """Symbols → levels of the whole padded frame, (16·h, 16·w, 3), or what `predicted`, of that
-        shape, lacks."""
+        """Decode symbols at a QP of 0 to 63 to samples, (16·h, 16·w, 3) float32, neither rounded
+        nor clipped.
+
+        They are in 8-bit levels; with `predicted`, of that shape in uint8, they are the frame less
+        the prediction. Samples outside the smallest box around all cells that are not exact are 0.
+        Raises BackendError where ONNX Runtime fails.
+        """
         samples = np.zeros(
             (*(PATCH * side for side in symbols.residual.shape[1:]), 3), dtype=np.float32
         )

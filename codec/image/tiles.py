@@ -48,7 +48,7 @@ class Tile:
         return self.rows.inner(unit), self.columns.inner(unit)
 
     def outer(self, unit: int) -> Place:
-        """Where that goes."""
+        """Place of the tile without its halo, in the picture."""
         return self.rows.outer(unit), self.columns.outer(unit)
 
     def seen(self, unit: int) -> Place:
@@ -81,9 +81,12 @@ def _spans(length: int, halo: int, side: int, needed: BoolArray | None) -> list[
 def tiles(
     height: int, width: int, halo: int, *, side: int | None = None, needed: BoolArray | None = None
 ) -> Iterator[Tile]:
-    """The tiles of a picture, row by row, of at most `side` without `halo` pixels around each.
+    """Tiles of a picture of `height` × `width` pixels, row by row.
 
-    Where only some cells are `needed`, (⌈H/64⌉, ⌈W/64⌉), tiles cover the smallest box around them.
+    Tiles are of about equal size, at most `side` pixels, rounded up to a multiple of 64, a side,
+    and begin at multiples of 64; `side` is `largest_tile` where None. Each sees up to `halo` pixels
+    more on every side, within the picture. With `needed`, (⌈H/64⌉, ⌈W/64⌉), they cover the smallest
+    box around needed cells; there are none where no cell is needed.
     """
     side = side or largest_tile(height, width)
     down, across = (None, None) if needed is None else (needed.max(axis=1), needed.max(axis=0))

@@ -25,11 +25,13 @@ def open_backend(
     precision: str = "float32",
     device: str | None = None,
 ) -> Backend:
-    """Load a model's networks into the named backend.
+    """Open a model in the named backend, "onnx" or "torch".
 
-    `threads` is the number of CPU threads, None for the library's choice. `precision` (float32 or
-    bfloat16) and `device` (None for a GPU if there is one) are the torch backend's. Raises
-    BackendError when it is not installed.
+    `threads` is the number of CPU threads, 1 to 256, None for the library's choice. `precision`,
+    "float32" or "bfloat16", and `device`, PyTorch's name of one, None for a GPU if there is one,
+    else the CPU, are for torch alone. Raises BackendError for another name or value, for precision
+    or device given to onnx, for a device that is not there, and where PyTorch or safetensors is not
+    installed. onnx loads each graph when it first runs.
     """
     check_backend(name)
     if threads is not None and not 1 <= threads <= MAX_THREADS:

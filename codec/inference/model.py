@@ -49,7 +49,10 @@ class Model:
 
     @cached_property
     def tables(self) -> Tables:
-        """The integers of the entropy coder."""
+        """Integer tables of the entropy coder, read from tables.npz once.
+
+        Raises ModelError where the file is missing or its tables are not valid.
+        """
         try:
             with np.load(self.path(TABLES_FILE), allow_pickle=False) as stored:
                 ends = np.cumsum(stored["sizes"])[:-1]

@@ -76,7 +76,12 @@ class OnnxBackend:
         predicted: Pixels | None = None,
         exact: BoolArray | None = None,
     ) -> Symbols:
-        """(H, W, 3) with H and W multiples of 16 → symbols."""
+        """Symbols of (H, W, 3) uint8 pixels, H and W multiples of 16, at a QP of 0 to 63.
+
+        Models of frames need the prediction, `predicted`, of the shape and type of `pixels`; others
+        do not take it. Symbols are 0 in `exact` cells, (⌈H/64⌉, ⌈W/64⌉), None for no such cells.
+        Raises BackendError where ONNX Runtime fails.
+        """
         inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, predicted)}
         return Symbols(
             *self._run("encoder.onnx", ["z_hat", "residual"], inputs, large=pixels.size > LARGE)
@@ -90,7 +95,13 @@ class OnnxBackend:
         predicted: Pixels | None = None,
         exact: BoolArray | None = None,
     ) -> tuple[Symbols, Samples]:
-        """Symbols, and the levels that they give."""
+        """Symbols of (H, W, 3) uint8 pixels, H and W multiples of 16, and the samples decoded from
+        them.
+
+        Samples are (H, W, 3) float32 in 8-bit levels, not rounded; for models of frames, the frame
+        less `predicted`, which these need. `qp` is 0 to 63; symbols are 0 in `exact` cells,
+        (⌈H/64⌉, ⌈W/64⌉), None for no such cells. Raises BackendError where ONNX Runtime fails.
+        """
         inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, predicted)}
         wanted = ["z_hat", "residual", "levels"]
         z_hat, residual, samples = self._run(
@@ -99,14 +110,26 @@ class OnnxBackend:
         return Symbols(z_hat, residual), samples
 
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Samples:
-        """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
+        """Decode symbols of a latent of h × w at a QP of 0 to 63 to samples, (16·h, 16·w, 3)
+        float32.
+
+        They are in 8-bit levels, neither rounded nor clipped; for models of frames, the frame less
+        `predicted`, (16·h, 16·w, 3) uint8, which these need. Raises BackendError where ONNX Runtime
+        fails.
+        """
         inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, **_known(qp, predicted)}
         return self._run("decoder.onnx", ["levels"], inputs, large=symbols.residual.size > LARGE)[0]
 
     def quantize(
         self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None
     ) -> tuple[InitialSymbols, Samples]:
-        """A picture → symbols, what they round, and the levels that they give."""
+        """Initial symbols of a picture, their latent y, and the samples decoded from them.
+
+        `pixels` are (H, W, 3) uint8 with H and W multiples of 16, samples (H, W, 3) float32 in
+        8-bit levels, not rounded. `qp` is 0 to 63; symbols are 0 in `exact` cells, (⌈H/64⌉,
+        ⌈W/64⌉), None for no such cells. For models of pictures alone. Raises BackendError where
+        ONNX Runtime fails.
+        """
         wanted = ["z_hat", "residual", "latent", "levels"]
         inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, None)}
         z_hat, residual, latent, samples = self._run(
@@ -124,7 +147,15 @@ class OnnxBackend:
         error_weights: FloatArray,
         requantize: bool,
     ) -> RdGradient:
-        """Rate–distortion gradient of every latent."""
+        """Rate–distortion gradient of a picture at given symbols: derivatives of λ·D, in bits, by
+        ŷ.
+
+        `pixels` are (H, W, 3) uint8 with H and W multiples of 16, `initial` has symbols and y, `qp`
+        is 0 to 63, `error_weights` a (48, 48) form of `ncodec.image.error_weights`. With
+        `requantize`, the second half of r is first rounded anew from y, and 0 where `coded`, (C_y,
+        h, w), is false. For models of pictures alone. Raises BackendError where ONNX Runtime fails
+        or the model has no gradient graph.
+        """
         wanted = ["settled", "slope", "curvature", "cost"]
         inputs = _gradient_inputs(
             pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=requantize
@@ -140,7 +171,11 @@ class OnnxBackend:
         qp: int,
         error_weights: FloatArray,
     ) -> FloatArray:
-        """The cost of the errors alone."""
+        """λ·D of a picture's errors at given symbols, (h, w) float32, in bits of each 16×16 pixels.
+
+        Arguments are like those of `rd_gradient`; nothing is requantized, so `coded` has no effect.
+        Raises BackendError where ONNX Runtime fails or the model has no gradient graph.
+        """
         inputs = _gradient_inputs(
             pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=False
         )

@@ -44,10 +44,10 @@ class Backend(Protocol):
         predicted: Pixels | None = None,
         exact: BoolArray | None = None,
     ) -> Symbols:
-        """(H, W, 3) with H and W multiples of 16 → symbols; models of frames want the prediction
-        too, of that shape.
+        """Symbols of (H, W, 3) uint8 pixels, H and W multiples of 16, at a QP of 0 to 63.
 
-        Symbols are 0 in cells of 64×64 pixels that are `exact`, (⌈H/64⌉, ⌈W/64⌉).
+        Models of frames need the prediction, `predicted`, of the shape and type of `pixels`; others
+        do not take it. Symbols are 0 in `exact` cells, (⌈H/64⌉, ⌈W/64⌉), None for no such cells.
         """
 
     def code(
@@ -58,16 +58,31 @@ class Backend(Protocol):
         predicted: Pixels | None = None,
         exact: BoolArray | None = None,
     ) -> tuple[Symbols, Samples]:
-        """Symbols as of `analyze`, and what `synthesize` makes of them but for rounding errors."""
+        """Symbols of (H, W, 3) uint8 pixels, H and W multiples of 16, and the samples decoded from
+        them.
+
+        Samples are (H, W, 3) float32 in 8-bit levels, not rounded; for models of frames, the frame
+        less `predicted`, which these need. `qp` is 0 to 63; symbols are 0 in `exact` cells,
+        (⌈H/64⌉, ⌈W/64⌉), None for no such cells.
+        """
 
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Samples:
-        """Symbols of a latent of h × w → (16·h, 16·w, 3); from models of frames, what the
-        prediction lacks."""
+        """Decode symbols of a latent of h × w at a QP of 0 to 63 to samples, (16·h, 16·w, 3)
+        float32.
+
+        They are in 8-bit levels, neither rounded nor clipped; for models of frames, the frame less
+        `predicted`, (16·h, 16·w, 3) uint8, which these need.
+        """
 
     def quantize(
         self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None
     ) -> tuple[InitialSymbols, Samples]:
-        """A picture → symbols as of `analyze`, what they round, and the levels that they give."""
+        """Initial symbols of a picture, their latent y, and the samples decoded from them.
+
+        `pixels` are (H, W, 3) uint8 with H and W multiples of 16, samples (H, W, 3) float32 in
+        8-bit levels, not rounded. `qp` is 0 to 63; symbols are 0 in `exact` cells, (⌈H/64⌉,
+        ⌈W/64⌉), None for no such cells. For models of pictures alone.
+        """
 
     def rd_gradient(
         self,
@@ -79,11 +94,13 @@ class Backend(Protocol):
         error_weights: FloatArray,
         requantize: bool,
     ) -> RdGradient:
-        """Rate–distortion gradient of every latent whose table is not certain: where `coded`, (C_y,
-        h, w), is true.
+        """Rate–distortion gradient of a picture at given symbols: derivatives of λ·D, in bits, by
+        ŷ.
 
-        `error_weights` are those of `ncodec.image.error_weights`. With `requantize`, symbols of the
-        second half are first rounded anew from the latent. Models of pictures alone have one.
+        `pixels` are (H, W, 3) uint8 with H and W multiples of 16, `initial` has symbols and y, `qp`
+        is 0 to 63, `error_weights` a (48, 48) form of `ncodec.image.error_weights`. With
+        `requantize`, the second half of r is first rounded anew from y, and 0 where `coded`, (C_y,
+        h, w), is false. For models of pictures alone.
         """
 
     def cost(
@@ -95,7 +112,10 @@ class Backend(Protocol):
         qp: int,
         error_weights: FloatArray,
     ) -> FloatArray:
-        """The cost of the errors alone, (h, w)."""
+        """λ·D of a picture's errors at given symbols, (h, w) float32, in bits of each 16×16 pixels.
+
+        Arguments are like those of `rd_gradient`; nothing is requantized, so `coded` has no effect.
+        """
 
 
 def exact_cells(pixels: Pixels, exact: BoolArray | None) -> BoolArray:

@@ -103,7 +103,12 @@ class TorchBackend:
         predicted: Pixels | None = None,
         exact: BoolArray | None = None,
     ) -> Symbols:
-        """(H, W, 3) with H and W multiples of 16 → symbols."""
+        """Symbols of (H, W, 3) uint8 pixels, H and W multiples of 16, at a QP of 0 to 63.
+
+        Models of frames need the prediction, `predicted`, of the shape and type of `pixels`; others
+        do not take it. Symbols are 0 in `exact` cells, (⌈H/64⌉, ⌈W/64⌉), None for no such cells.
+        Errors of PyTorch, such as RuntimeError, pass through.
+        """
         cells = exact_cells(pixels, exact)
         z_hat, residual, *_ = self.encoder(*self._to_device(pixels, predicted, cells), self._qp(qp))
         return Symbols(z_hat.cpu().numpy(), residual.cpu().numpy())
@@ -117,7 +122,14 @@ class TorchBackend:
         predicted: Pixels | None = None,
         exact: BoolArray | None = None,
     ) -> tuple[Symbols, Samples]:
-        """Symbols, and the levels that they give."""
+        """Symbols of (H, W, 3) uint8 pixels, H and W multiples of 16, and the samples decoded from
+        them.
+
+        Samples are (H, W, 3) float32 in 8-bit levels, not rounded; for models of frames, the frame
+        less `predicted`, which these need. `qp` is 0 to 63; symbols are 0 in `exact` cells,
+        (⌈H/64⌉, ⌈W/64⌉), None for no such cells. Errors of PyTorch, such as RuntimeError, pass
+        through.
+        """
         made = self.encoder(
             *self._to_device(pixels, predicted, exact_cells(pixels, exact)), self._qp(qp)
         )
@@ -128,7 +140,13 @@ class TorchBackend:
     def quantize(
         self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None
     ) -> tuple[InitialSymbols, Samples]:
-        """A picture → symbols, what they round, and the levels that they give."""
+        """Initial symbols of a picture, their latent y, and the samples decoded from them.
+
+        `pixels` are (H, W, 3) uint8 with H and W multiples of 16, samples (H, W, 3) float32 in
+        8-bit levels, not rounded. `qp` is 0 to 63; symbols are 0 in `exact` cells, (⌈H/64⌉,
+        ⌈W/64⌉), None for no such cells. For models of pictures alone. Errors of PyTorch, such as
+        RuntimeError, pass through.
+        """
         made = self.encoder(*self._to_device(pixels, exact_cells(pixels, exact)), self._qp(qp))
         z_hat, residual, latent, samples = (tensor.contiguous().cpu().numpy() for tensor in made)
         return InitialSymbols(Symbols(z_hat, residual), latent), samples
@@ -144,7 +162,15 @@ class TorchBackend:
         error_weights: FloatArray,
         requantize: bool,
     ) -> RdGradient:
-        """Rate–distortion gradient of every latent."""
+        """Rate–distortion gradient of a picture at given symbols: derivatives of λ·D, in bits, by
+        ŷ.
+
+        `pixels` are (H, W, 3) uint8 with H and W multiples of 16, `initial` has symbols and y, `qp`
+        is 0 to 63, `error_weights` a (48, 48) form of `ncodec.image.error_weights`. With
+        `requantize`, the second half of r is first rounded anew from y, and 0 where `coded`, (C_y,
+        h, w), is false. For models of pictures alone. Errors of PyTorch, such as RuntimeError, pass
+        through.
+        """
         symbols = initial.symbols
         inputs = self._to_device(
             pixels,
@@ -167,14 +193,24 @@ class TorchBackend:
         qp: int,
         error_weights: FloatArray,
     ) -> FloatArray:
-        """The cost of the errors alone."""
+        """λ·D of a picture's errors at given symbols, (h, w) float32, in bits of each 16×16 pixels.
+
+        Arguments are like those of `rd_gradient`; nothing is requantized, so `coded` has no effect.
+        Errors of PyTorch, such as RuntimeError, pass through.
+        """
         return self.rd_gradient(
             pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=False
         ).cost
 
     @torch.inference_mode()
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Samples:
-        """Symbols of a latent of h × w → (16·h, 16·w, 3)."""
+        """Decode symbols of a latent of h × w at a QP of 0 to 63 to samples, (16·h, 16·w, 3)
+        float32.
+
+        They are in 8-bit levels, neither rounded nor clipped; for models of frames, the frame less
+        `predicted`, (16·h, 16·w, 3) uint8, which these need. Errors of PyTorch, such as
+        RuntimeError, pass through.
+        """
         inputs = self._to_device(symbols.z_hat, symbols.residual, predicted)
         samples: Samples = self.decoder(*inputs, self._qp(qp)).contiguous().cpu().numpy()
         return samples

@@ -82,8 +82,12 @@ def _load_entry(position: int) -> Model:
 
 
 def load_model(key: str | int | None = None, *, kind: str = PICTURE) -> Model:
-    """The default model of a kind, or the one with this name or id; raises ModelError saying what
-    is installed."""
+    """Load the default model of a kind, "picture" or "frame", or the one with a name or id.
+
+    `key` is a name, an id of eight lower-case hex digits, an id as int, or None for the default.
+    Raises ModelError where no such model is installed, the manifest cannot be read, or a file is
+    missing or has another hash. Models are kept for later calls.
+    """
     entries = list_models()
     wanted = f"{key:08x}" if isinstance(key, int) else key
     for position, entry in enumerate(entries):

@@ -19,10 +19,14 @@ Item = Pixels | tuple[float | Fraction, Pixels]
 
 
 class ArrayReader:
-    """Frames of arrays, (H, W, 3) uint8, at a constant rate, or of pairs of a time in seconds and
-    such an array.
+    """Clip from frames in memory: (H, W, 3) uint8 arrays at a constant rate, or pairs of a time in
+    seconds and such an array.
 
-    Raises InputError where there is none, for another shape, and for times that do not ascend.
+    `rate`, in frames a second, 25 if None, is rounded to a denominator of at most 1001. Time stamps
+    are frame numbers in units of 1/rate, or the given times rounded to 1/90000 s. Raises
+    InputError, when a frame is read, for none at all, for another shape or type, for sides beyond
+    16384 pixels, and for times of some frames alone. That times ascend is not checked here, but by
+    `StreamWriter`.
     """
 
     def __init__(self, items: Iterable[Item], *, rate: float | None = None) -> None:

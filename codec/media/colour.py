@@ -21,7 +21,12 @@ MATRICES = {1: 1, 5: 5, 6: 5}
 
 
 def to_rgb(frame: av.VideoFrame) -> Pixels:
-    """(H, W, 3) uint8, by the frame's own matrix and range, or those that players assume."""
+    """Frame of a decoded video → (H, W, 3) uint8 RGB of full range.
+
+    YCbCr is converted by the matrix that the frame states, else by BT.709 from 720 rows on and
+    BT.601 below, and as limited range unless the frame states full range. Chroma is scaled
+    bicubically.
+    """
     if frame.format.is_rgb:
         return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
     assumed = 1 if frame.height >= HD_HEIGHT else 5

@@ -61,10 +61,12 @@ class ClipReader(OpenedVideo):
         self._clock = Clock(self.time_base)
 
     def records(self) -> Iterator[TimedFrame | Tracks | Media]:
-        """Frames and packets as they come; where there are packets, the description of their tracks
-        comes first.
+        """Frames, and packets of sound and subtitles, as they come; before them `Tracks`, where
+        some track can be kept.
 
-        Raises InputError where decoding fails.
+        Frames are upright, (H, W, 3) uint8 RGB; their time stamps ascend strictly, in units of
+        `time_base`. Raises InputError where decoding fails, for sides beyond 16384 pixels, and
+        where pictures of an image sequence could not be read.
         """
         with self._decoding():
             packets = self._packets()
@@ -102,7 +104,11 @@ class ClipReader(OpenedVideo):
             )
 
     def measure(self) -> ClipSize:
-        """Count packets up to the end; raises InputError."""
+        """Count frames, seconds and packets up to the end, without decoding; the reader is used up
+        by it.
+
+        Raises InputError where the file cannot be read to its end.
+        """
         frames = media_packets = media_size = 0
         with self._decoding():
             for packet in self._packets():
@@ -178,6 +184,11 @@ class ClipReader(OpenedVideo):
 
 
 def measure_clip(source: str | os.PathLike[str], *, rate: float | None = None) -> ClipSize:
-    """Count frames and packets of a file; raises InputError."""
+    """Count frames, seconds and packets of a file of video, or of an image sequence at `rate`
+    frames a second (25 if None), without decoding.
+
+    Raises InputError where it cannot be read, where it has no video stream, and for a `rate` of
+    what is no image sequence.
+    """
     with ClipReader(source, rate=rate) as reader:
         return reader.measure()

@@ -24,8 +24,11 @@ def check_strip(what: str | None) -> None:
 
 
 def stripped(picture: Picture, what: str | None) -> Picture:
-    """The picture without the part that a name among `STRIPS` stands for; raises InputError for
-    another name."""
+    """Picture without a part of its metadata; raises InputError for an unknown `what`.
+
+    "thumbnail" overwrites the thumbnail in EXIF with zeros, "metadata" leaves out all but the ICC
+    profile and the orientation, and None nothing.
+    """
     check_strip(what)
     if what is None:
         return picture

@@ -50,7 +50,8 @@ class ClipFormat:
 
 
 def check_clip_suffix(suffix: str, *, lossless: bool = False) -> None:
-    """Raise InputError for a suffix that is not written, or not without loss."""
+    """Raise InputError unless a file of video can be written with a suffix: .mp4, .m4v, .mov, .mkv
+    or .y4m, in any case, the last not if `lossless`."""
     if lossless and suffix.lower() == RAW_SUFFIX:
         msg = "expected .mkv or .mp4 for a lossless clip, got .y4m, which cannot hold RGB"
         raise InputError(msg)
@@ -68,7 +69,14 @@ class _Coding:
 
 
 class ClipWriter:
-    """Writes a file of video from front to back; a context manager whose end completes it."""
+    """Writer of a file of video to an open binary file, from front to back; a context manager,
+    whose end completes the file.
+
+    `form` is the format, `tracks` those of sound and subtitles, of which the ones that the format
+    cannot hold are left out. `notices` lists losses, in sentences. Raises InputError for an unknown
+    suffix, and OutputError, at the end too, where the file cannot be written or `tracks` cannot be
+    read.
+    """
 
     def __init__(self, sink: BinaryIO, form: ClipFormat, *, tracks: Tracks | None = None) -> None:
         """Raises InputError for an unknown suffix, OutputError where the file cannot be written."""
@@ -105,7 +113,12 @@ class ClipWriter:
                 self._container.close()
 
     def write(self, frame: TimedFrame) -> None:
-        """Append a frame of the format's size; raises OutputError."""
+        """Append a frame of the format's size, (H, W, 3) uint8 RGB, at its `pts` in units of the
+        format's time base.
+
+        In .y4m, which has no time stamps, frames are shown at the constant rate, and `notices` says
+        so where `pts` differs. Raises OutputError.
+        """
         picture = av.VideoFrame.from_ndarray(frame.pixels, "rgb24")
         if not self._coding.layout.startswith(("gbr", "bgr", "rgb")):
             picture = picture.reformat(

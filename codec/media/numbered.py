@@ -32,12 +32,14 @@ DEFAULT_RATE = 25.0
 
 
 def is_numbered(name: str) -> bool:
-    """Whether a name stands for a row of pictures, as "frame-%04d.png" does."""
+    """Whether a path names an image sequence: its last part holds %d, or a form such as %04d, and
+    no file or folder has literally this name."""
     return _NUMBER.search(Path(name).name) is not None and not Path(name).exists()
 
 
 def numbered_name(pattern: str, number: int) -> str:
-    """The name of one file of a row."""
+    """Path of picture `number` of an image sequence: "frame-%04d.png" and 7 → "frame-0007.png";
+    raises ValueError for a `pattern` without %d."""
     folder, before, digits, after = _parts(pattern)
     return str(folder / f"{before}{number:0{digits}}{after}")
 

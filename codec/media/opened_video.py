@@ -25,7 +25,13 @@ _DEMUXERS = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS))
 
 
 class OpenedVideo:
-    """An open file of video and its best picture stream; a context manager."""
+    """Open file of video, or image sequence, and its first video stream that is no cover picture; a
+    context manager.
+
+    `source` is a path or an open binary file; `rate`, in frames a second, 25 if None, is for image
+    sequences alone. Raises InputError where the source cannot be read or has no video stream, and
+    for a `rate` of what is no image sequence. `notices` lists losses, in sentences.
+    """
 
     def __init__(
         self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | None = None

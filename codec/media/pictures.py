@@ -58,10 +58,12 @@ _WIDE_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
 
 
 def read_picture(source: Source, *, allow_large: bool = False) -> Picture:
-    """Path, "-", bytes of a file or an open one → Picture; raises InputError in one sentence.
+    """Picture of a path, "-" for standard input, the bytes of a file, or an open file, with alpha
+    and metadata.
 
-    `allow_large` lifts Pillow's limit against decompression bombs to the format's own. Threads may
-    read at once.
+    Raises InputError where it cannot be read, has several frames (of MPO and PSD the first is
+    taken), has a side beyond 16384 pixels or, unless `allow_large`, has more than twice the pixels
+    of Pillow's `Image.MAX_IMAGE_PIXELS` (about 179 million by default). Threads may read at once.
     """
     name = name_of(source, otherwise="picture")
     if source == STDIO or isinstance(source, Bytes):
@@ -92,8 +94,11 @@ def _open_large(stream: BinaryIO) -> Image.Image:
 
 
 def check_pixels(width: int, height: int, *, allow_large: bool) -> None:
-    """Raise InputError for more pixels than twice Pillow's limit against decompression bombs,
-    unless allowed."""
+    """Raise InputError where width · height exceeds twice Pillow's `Image.MAX_IMAGE_PIXELS` (about
+    179 million pixels by default).
+
+    Nothing is raised if `allow_large` is set or that limit is None.
+    """
     limit = Image.MAX_IMAGE_PIXELS
     if not allow_large and limit is not None and width * height > 2 * limit:
         msg = (
@@ -104,9 +109,12 @@ def check_pixels(width: int, height: int, *, allow_large: bool) -> None:
 
 
 def from_pil(image: Image.Image, *, first_only: bool = False) -> Picture:
-    """Pillow image → Picture, keeping alpha, greyscale and metadata.
+    """Pillow image → Picture of 8-bit RGB, with alpha, greyscale and metadata kept; losses are in
+    its `notices`.
 
-    Raises InputError for an animation, unless `first_only` asks for its current frame.
+    Raises InputError for sides that are not of 1 to 16384 pixels, for an unknown mode, and for
+    several frames, unless `first_only` asks for the current one or the format is MPO or PSD. What
+    Pillow raises while it loads a damaged file passes.
     """
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and not first_only and image.format not in _STILL_FORMATS:

@@ -44,10 +44,11 @@ def readable(name: str) -> Iterator[None]:
 
 
 def read_bytes(source: Source, *, magic: bytes = b"") -> bytes:
-    """The bytes of a file, of standard input for "-", or of an open file; raises InputError.
+    """All bytes of `source`: a path, "-" for standard input, the bytes of a file, or an open file;
+    raises InputError where it cannot be read.
 
-    Where the file does not start with `magic`, only as many bytes: a reader needs no more to refuse
-    it.
+    Where they do not start with `magic`, only as many bytes as `magic` has are read and returned: a
+    reader needs no more to refuse the file.
     """
     with readable(name_of(source, otherwise="file")), open_source(source) as stream:
         start = stream.read(len(magic))
@@ -83,8 +84,11 @@ def open_input(name: str | os.PathLike[str]) -> AbstractContextManager[BinaryIO]
 def check_output(
     name: str | os.PathLike[str], *, overwrite: bool, source: str | os.PathLike[str] | None = None
 ) -> None:
-    """Raise OutputError where `write_bytes` would, or where the output is its own `source`, before
-    any work is done."""
+    """Raise OutputError where `name` is a directory, exists as a regular file without `overwrite`,
+    is the file of `source` itself, or is in a folder that does not exist.
+
+    Nothing is raised for "-", standard output. Permissions and free space are not checked.
+    """
     if name == STDIO:
         return
     path = Path(name)
@@ -112,10 +116,10 @@ def check_output(
 def write_bytes(
     data: bytes | memoryview, name: str | os.PathLike[str], *, overwrite: bool = False
 ) -> None:
-    """Write a file whole or not at all ("-" is standard output); raises OutputError.
+    """Write `data` to a file, whole or not at all ("-" is standard output).
 
     Devices and pipes are written to directly; a regular file appears under its name once it is
-    complete.
+    complete. Raises OutputError where the file exists without `overwrite`, or cannot be written.
     """
     with open_output(name, overwrite=overwrite) as stream:
         stream.write(data)
@@ -128,10 +132,11 @@ def open_output(
     overwrite: bool = False,
     source: str | os.PathLike[str] | None = None,
 ) -> Iterator[BinaryIO]:
-    """A file to write, as of `write_bytes`: what an exception interrupts leaves nothing behind;
-    raises OutputError.
+    """Context manager of a file to write bytes to ("-" is standard output), which appears under its
+    name only once the block has ended without an exception.
 
-    Where it is its own `source` too.
+    Devices, pipes and standard output are written to directly. Raises OutputError where
+    `check_output` does with these arguments, and in place of any OSError of the block.
     """
     if name == STDIO:
         with _open_stdout() as stream:

@@ -22,16 +22,23 @@ class Clock:
         self._offset = 0
 
     def offset(self, stamp: int, *, following: int) -> int:
-        """Offset of this time stamp and later ones: they continue at `following` after a jump
-        backwards."""
+        """Offset to add to `stamp` and later time stamps, in units of the time base.
+
+        It is 0 at first, and becomes `following` − `stamp`, so that `stamp` is shown at
+        `following`, where a stamp with the offset lies more than a second before `last`.
+        """
         if self.last is not None and stamp + self._offset < self.last - self._jump:
             self._offset = following - stamp
         return self._offset
 
 
 def media_of(packet: Packet, track: int, *, offset: int) -> Media:
-    """A packet as it is, `offset` later; one without a decoding time has its presentation time, or
-    none of its own."""
+    """Packet of FFmpeg → record of track number `track`, its times later by `offset`, in units of
+    the track's time base.
+
+    Of decoding and presentation time a missing one takes the value of the other, and both are
+    `offset` where both are missing.
+    """
     dts = packet.dts if packet.dts is not None else packet.pts or 0
     pts = packet.pts if packet.pts is not None else dts
     return Media(

@@ -23,8 +23,12 @@ KEPT_METADATA = ("language", "title")
 def describe(
     tracks: Sequence[Stream], packets: Sequence[Packet]
 ) -> tuple[Tracks | None, list[Stream]]:
-    """A description of tracks, some of whose first packets are among these, and those that can be
-    described."""
+    """Description of tracks, a small file with their first packets as far as `packets` holds them,
+    and the list of the tracks in it.
+
+    Where no format of `TEMPLATE_FORMATS` holds all tracks, it describes those that Matroska can
+    hold; (None, []) where there are none.
+    """
     for chosen in (
         list(tracks),
         [track for track in tracks if _write(TEMPLATE_FORMATS[0], [track], packets)],

@@ -36,7 +36,12 @@ class Analysis(nn.Module):
         self.step_of = config.step_of
 
     def forward(self, pixels: Tensor, qp: Tensor, hint: Tensor | None = None) -> Tensor:
-        """(B, 3, H, W) in 0…1 → (B, latent, H/16, W/16); H and W multiples of 16."""
+        """(B, 3, H, W) in 0…1 and qp (B,) → y in 8-bit levels, (B, latent, H/16, W/16); H and W are
+        multiples of 16.
+
+        `hint`, (B, encoder_width, H/16, W/16), is added before the trunk, which changes a latent by
+        at most 150 levels plus 3.5 quantizer steps.
+        """
         centred = pixels - 0.5
         y = self.linear(centred * 255)
         features = self.trunk(plus(self.embed(centred) * self.quality(qp), hint))

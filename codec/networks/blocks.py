@@ -28,8 +28,12 @@ def compress_range(x: Tensor) -> Tensor:
 
 
 def patchify(x: Tensor, side: int = PATCH) -> Tensor:
-    """(B, 3, H, W) → (B, 3·side², H/side, W/side), ordered as cells of 4×4 pixels of 3 channels;
-    `side` is 4 or 16."""
+    """(B, 3, H, W) → (B, 3·side², H/side, W/side), patches of pixels as channels; `side`, 4 or 16,
+    divides H and W.
+
+    The order of channels is R, G, B, then row and column in a cell of 4×4 pixels, then row and
+    column of the cell in the patch.
+    """
     return F.pixel_unshuffle(F.pixel_unshuffle(x, RENDER_PATCH), side // RENDER_PATCH)
 
 
@@ -135,8 +139,8 @@ class Depthwise(nn.Conv2d):
 
 
 def use_shifts(network: nn.Module, enabled: bool) -> None:
-    """Choose how depthwise convolutions are done: as sums of shifted products a compiled training
-    step is faster."""
+    """Choose how every `Depthwise` of a network is computed, to equal results but for rounding: if
+    `enabled`, as a sum of shifted products, which makes a compiled training step faster."""
     for module in network.modules():
         if isinstance(module, Depthwise):
             module.shifted = enabled

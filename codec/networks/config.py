@@ -32,7 +32,11 @@ class ImageConfig:
     lambda_max: float = 0.5
 
     def lambda_of(self, qp: Tensor) -> Tensor:
-        """Lagrangian of λ·255²·MSE + bpp at each QP, log-spaced between the two ends."""
+        """λ at each QP, log-spaced from `lambda_min` at QP 0 to `lambda_max` at the last one, in
+        the shape of `qp`.
+
+        It is the Lagrangian of λ·MSE + bpp, with the mean squared error in squared 8-bit levels.
+        """
         ratio = math.log(self.lambda_max / self.lambda_min)
         return self.lambda_min * torch.exp(qp.float() * (ratio / (self.qp_count - 1)))
 

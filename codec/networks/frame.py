@@ -51,8 +51,8 @@ def frame_config(fields: dict[str, Any]) -> FrameConfig:
 
 
 def halo_of_frame(config: FrameConfig) -> int:
-    """Pixels around a tile that its symbols or pixels depend on, as of `halo_of`, the context's
-    blocks included."""
+    """Width, in pixels, of the halo around a tile that its symbols or pixels depend on: that of the
+    image codec inside and of the context's blocks, a multiple of 64."""
     return halo_of(config.codec) + math.ceil(config.context_depth / HYPER_CELL) * HYPER_CELL * PATCH
 
 
@@ -93,14 +93,22 @@ class FrameModel(nn.Module):
         self.context = Context(config)
 
     def encode(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> tuple[Tensor, Tensor]:
-        """Frame and prediction, (B, 3, H, W) in 0…1 → ẑ and r as of `ImageModel.encode`."""
+        """Frame and prediction, (B, 3, H, W) in 0…1, and qp (B,) → ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and r
+        (B, latent, h, w), whole numbers as float32.
+
+        H and W are multiples of 16, h = H/16, w = W/16.
+        """
         return self.codec.encode(pixels - predicted + 0.5, qp, self.context(predicted, qp))
 
     def code(
         self, pixels: Tensor, predicted: Tensor, qp: Tensor, exact: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """ẑ and r, 0 in cells that are `exact`, and what `decode` makes of them, but for rounding
-        errors."""
+        """Frame and prediction, (B, 3, H, W) in 0…1, and qp (B,) → ẑ and r of `encode`, and what
+        `decode` makes of them, but for rounding errors.
+
+        `exact`, (B, 1, ⌈h/4⌉, ⌈w/4⌉) float32, is 1 in exact cells, where ẑ and r become 0, and 0
+        elsewhere; None stands for no exact cells.
+        """
         hints = self.context(predicted, qp)
         z_hat, residual, y_hat = self.codec.quantize(pixels - predicted + 0.5, qp, hints, exact)
         return z_hat, residual, self.codec.render(y_hat, qp, hints)
@@ -120,11 +128,12 @@ class FrameModel(nn.Module):
 
 
 def keep_nearer(made: Tensor, pixels: Tensor, predicted: Tensor, zero_bins: Tensor) -> Tensor:
-    """Decoded frames with the prediction in skip blocks: (B, 3, H, W) each, H and W multiples of
-    64.
+    """Decoded frames `made`, but the prediction in cells that can be skip blocks: r is 0
+    throughout, and the prediction is no farther from the source `pixels` than `made` is.
 
-    `zero_bins`, (B, 1, H/16, W/16), says where r is 0. Gradients are those of what was made, or it
-    would never learn to be nearer.
+    All are (B, 3, H, W) in 0…1, H and W multiples of 64; `zero_bins`, (B, 1, H/16, W/16) bool, says
+    where r is 0 in all channels. Gradients are those of `made` everywhere, or it would never learn
+    to be nearer.
     """
     cell = HYPER_CELL * PATCH
     possible = F.max_pool2d((~zero_bins).float(), HYPER_CELL) == 0  # (B, 1, H/64, W/64)

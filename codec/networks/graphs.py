@@ -10,12 +10,13 @@ from ncodec.networks.rd_gradient import rd_gradient
 
 
 class EncoderGraph(nn.Module):
-    """Pixels (H, W, 3) uint8, exact cells (⌈h/4⌉, ⌈w/4⌉) bool and qp (1,) → ẑ, r, y and the
-    decoder's levels.
+    """Graph of the encoder of pictures: pixels, exact cells and QP → ẑ, r, y and the decoder's
+    samples.
 
-    ẑ is (C_z, ⌈h/4⌉, ⌈w/4⌉) int8, r (C_y, h, w) int16, both 0 in exact cells; y in units of its
-    step and the levels, (16·h, 16·w, 3), are float32. H and W are multiples of 16, of which h and w
-    are as many.
+    Pixels are (H, W, 3) uint8 with H = 16·h and W = 16·w, exact cells (⌈h/4⌉, ⌈w/4⌉) bool, qp (1,)
+    float32. ẑ is (hyper, ⌈h/4⌉, ⌈w/4⌉) int8, r (latent, h, w) int16, both 0 in exact cells; y,
+    (latent, h, w) in units of its step, and the samples, (H, W, 3) in 8-bit levels, unclipped, are
+    float32.
     """
 
     def __init__(self, model: ImageModel) -> None:
@@ -25,7 +26,8 @@ class EncoderGraph(nn.Module):
     def forward(
         self, pixels: Tensor, exact: Tensor, qp: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """See the class."""
+        """Pixels uint8, exact cells bool and qp → ẑ int8, r int16, y and samples float32; shapes
+        are those of the class."""
         y = self.model.scaled_latent(to_unit(pixels), qp)
         z = self.model.hyper_analysis(y)
         z_hat, residual, y_hat = self.model.quantize_latents(
@@ -46,20 +48,23 @@ class DecoderGraph(nn.Module):
         self.model = model
 
     def forward(self, z_hat: Tensor, residual: Tensor, qp: Tensor) -> Tensor:
-        """See the class."""
+        """ẑ int8, r int16 and qp (1,) → samples, (16·h, 16·w, 3) float32 in 8-bit levels,
+        unclipped."""
         return (
             _to_samples(self.model.decode(z_hat[None].float(), residual[None].float(), qp)) + 127.5
         )
 
 
 class RdGradientGraph(nn.Module):
-    """Symbols to be coded → requantized r, and the gradient of the errors' cost by ŷ.
+    """Graph of RDOQ: symbols that are to be coded → requantized r, and the gradient of the errors'
+    cost by ŷ.
 
-    Pixels (H, W, 3) uint8; y (C_y, h, w) float32; ẑ int8; r int16; coded (C_y, h, w) bool; reround
-    (1,) bool, whether r of the second half is to be rounded anew, because that of the first has
-    changed; form (48, 48) float32, what of errors counts; qp (1,) → r, slope (C_y, h, w) and
-    curvature (C_y,) float32, in bits of the picture and a step of quantization, and the cost of the
-    errors under each latent, (h, w) float32, in bits.
+    In: pixels (16·h, 16·w, 3) uint8; y (latent, h, w) float32; ẑ (hyper, ⌈h/4⌉, ⌈w/4⌉) int8; r
+    (latent, h, w) int16; `coded` (latent, h, w) bool, where r may be other than 0; `is_requantized`
+    (1,) bool, whether the second half of r is rounded anew, because the first has changed;
+    `error_weights` (48, 48) float32; qp (1,) float32. Out: r int16; gradient (latent, h, w) and
+    curvature (latent,) float32, in bits a quantizer step and a squared one; cost of the errors
+    under each latent, (h, w) float32, in bits.
     """
 
     def __init__(self, model: ImageModel) -> None:
@@ -77,7 +82,8 @@ class RdGradientGraph(nn.Module):
         error_weights: Tensor,
         qp: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """See the class."""
+        """Pixels, y, symbols, masks, error weights and qp → r int16, gradient, curvature and cost
+        float32; shapes and units are those of the class."""
         requantized, y_hat = self.model.requantize(
             latent[None],
             z_hat[None].float(),
@@ -110,7 +116,8 @@ class FrameEncoderGraph(nn.Module):
     def forward(
         self, pixels: Tensor, predicted: Tensor, exact: Tensor, qp: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """See the class."""
+        """Pixels and prediction (H, W, 3) uint8, exact cells bool and qp (1,) → ẑ int8, r int16,
+        and float32 samples of the decoded frame less its prediction, (H, W, 3) in 8-bit levels."""
         known = exact[None, None].float()
         z_hat, residual, unit = self.model.code(to_unit(pixels), to_unit(predicted), qp, known)
         return *_as_symbols(z_hat, residual), _to_samples(unit)
@@ -128,7 +135,8 @@ class FrameDecoderGraph(nn.Module):
         self.model = model
 
     def forward(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:
-        """See the class."""
+        """ẑ int8, r int16, prediction (16·h, 16·w, 3) uint8 and qp (1,) → samples of the frame less
+        its prediction, (16·h, 16·w, 3) float32 in 8-bit levels, unclipped."""
         return _to_samples(
             self.model.decode(z_hat[None].float(), residual[None].float(), to_unit(predicted), qp)
         )

@@ -111,7 +111,8 @@ class ImageModel(nn.Module):
         self.table_index.bias.knots.copy_(index)
 
     def first_half(self, like: Tensor) -> Tensor:
-        """1 where pass 1 predicts, else 0: a checkerboard in row, column and channel."""
+        """Checkerboard of row, column and channel, (latent, h, w), of the type of `like`, (B,
+        latent, h, w): 1 where the first pass predicts (their sum is even), else 0."""
         rows = torch.arange(like.shape[2], device=like.device)[:, None]
         columns = torch.arange(like.shape[3], device=like.device)[None, :]
         channels = torch.arange(like.shape[1], device=like.device)[:, None, None]
@@ -130,11 +131,11 @@ class ImageModel(nn.Module):
         return pixels
 
     def encode(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) → ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and r (B, latent, h, w), whole numbers as
-        float32.
+        """(B, 3, H, W) in 0…1, H and W multiples of 16, and qp (B,) → ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉)
+        and r (B, latent, h, w), whole numbers as float32.
 
         Both are zero wherever their table is the certain one, so that encoder and decoder predict
-        from the same ŷ.
+        from equal ŷ.
         """
         z_hat, residual, _ = self.quantize(pixels, qp, hints)
         return z_hat, residual
@@ -142,15 +143,24 @@ class ImageModel(nn.Module):
     def quantize(
         self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS, exact: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """ẑ and r as of `encode`, and ŷ, (B, latent, h, w), as `decode` finds it."""
+        """(B, 3, H, W) in 0…1 and qp (B,) → ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉), r and ŷ, both (B, latent,
+        h, w), ŷ as `decode` finds it.
+
+        `exact`, (B, 1, ⌈h/4⌉, ⌈w/4⌉) float32, is 1 in exact cells, where ẑ and r become 0, and 0
+        elsewhere; None stands for no exact cells.
+        """
         y = self.scaled_latent(pixels, qp, hints)
         return self.quantize_latents(y, self.hyper_analysis(y), qp, hints, exact)
 
     def quantize_latents(
         self, y: Tensor, z: Tensor, qp: Tensor, hints: Hints = NO_HINTS, exact: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """y in units of its step and z → ẑ, r and ŷ; ẑ and r are 0 where `exact`, (B, 1, ⌈h/4⌉,
-        ⌈w/4⌉), is 1."""
+        """y in units of its step, (B, latent, h, w), z, (B, hyper, ⌈h/4⌉, ⌈w/4⌉), and qp (B,) → ẑ,
+        of the shape of z, and r and ŷ, of the shape of y.
+
+        ẑ is clipped to ±127, r to ±32767. Both are 0 where their table is certain, and where
+        `exact`, (B, 1, ⌈h/4⌉, ⌈w/4⌉) float32, is 1; None stands for no exact cells.
+        """
         z_coded = (self.z_index(qp) >= CODED).to(y.dtype)
         if exact is not None:
             z_coded = z_coded * (1 - exact)

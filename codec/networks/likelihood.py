@@ -39,7 +39,11 @@ class _Hold(torch.autograd.Function):
 
 
 def scale_of_index(index: Tensor) -> Tensor:
-    """Real-valued row index → σ in quantization steps, held to the bank's range."""
+    """Standard deviation σ, in quantizer steps, at a real-valued row index: log-spaced from 0.11 at
+    0 to 256 at 63.
+
+    Indices outside are clipped; their gradient passes only where a descent step leads back inside.
+    """
     return SCALE_MIN * torch.exp(SCALE_STEP * _Hold.apply(index))  # type: ignore[no-untyped-call]
 
 
@@ -52,11 +56,11 @@ def noisy_bits(value: Tensor, scale: Tensor) -> Tensor:
 
 
 def bits_of(value: Tensor, scale: Tensor) -> Tensor:
-    """Bits of each value under N(0, scale²) convolved with unit uniform noise.
+    """Bits of each value, in steps, under N(0, scale²) convolved with uniform noise of ±½: −log₂ of
+    the likelihood, which is held to 10⁻⁹ at least.
 
-    The likelihood needs a floor, and a floor has no gradient: a hyper-latent could run away at no
-    further cost. So the price keeps rising beyond it, as steeply as the Gaussian does where it
-    ends.
+    A floor has no gradient, and a hyper-latent could run away at no further cost. So 8 bits are
+    added for each deviation that |value| − ½ is beyond six deviations.
     """
     upper = (0.5 - value.abs()) / scale
     likelihood = torch.special.ndtr(upper) - torch.special.ndtr(upper - 1 / scale)

@@ -33,7 +33,8 @@ class Means(nn.Module):
     def features(
         self, z_hat: Tensor, qp: Tensor, like: Tensor, hint: Tensor | None = None
     ) -> Tensor:
-        """(B, hyper, ⌈h/4⌉, ⌈w/4⌉) → (B, entropy_width, h, w), cropped to the size of `like`."""
+        """ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and qp (B,) → features of both passes, (B, entropy_width, h,
+        w), h and w those of `like`; `hint` of this shape is added."""
         up = self.up(self.coarse(self.enter(z_hat)))[:, :, : like.shape[2], : like.shape[3]]
         return self.fine(plus(up * self.quality(qp), hint))  # type: ignore[no-any-return]
 
@@ -42,7 +43,8 @@ class Means(nn.Module):
         return self.first(features)  # type: ignore[no-any-return]
 
     def pass_two(self, features: Tensor, known: Tensor) -> Tensor:
-        """μ of the second half, given ŷ of the first half and 0 elsewhere, (B, latent, h, w)."""
+        """μ for the second half: features, (B, entropy_width, h, w), and `known`, ŷ of the first
+        half and 0 elsewhere, (B, latent, h, w), → (B, latent, h, w)."""
         merged = self.merge(features + self.context(compress_range(known)))
         return self.second(merged)  # type: ignore[no-any-return]
 
@@ -67,7 +69,8 @@ class TableIndex(nn.Module):
         return self.weight.clamp(-limit, limit)
 
     def forward(self, z_hat: Tensor, qp: Tensor, like: Tensor) -> Tensor:
-        """(B, hyper, ⌈h/4⌉, ⌈w/4⌉) → (B, latent, h, w), unclipped, in table steps."""
+        """ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and qp (B,) → table index of each latent, (B, latent, h, w),
+        real, unclipped, 1 a row; h and w are those of `like`."""
         index = F.pixel_shuffle(F.conv2d(z_hat, self.limited_weight()), HYPER_CELL)
         bias: Tensor = self.bias(qp)
         return index[:, :, : like.shape[2], : like.shape[3]] + bias

@@ -122,9 +122,11 @@ class Gradient:
 def rd_gradient(
     model: ImageModel, y_hat: Tensor, unit: Tensor, error_weights: Tensor, qp: Tensor
 ) -> Gradient:
-    """ŷ in units of its step and the source, (B, 3, H, W) in 0…1, → gradient by ŷ.
+    """Gradient, curvature and value of the errors' cost λ·255²·MSE, in bits: ŷ in units of its
+    step, (B, latent, h, w), the source `unit`, (B, 3, 16·h, 16·w) in 0…1, and qp (B,).
 
-    `error_weights`, (48, 48), is what of errors counts, as in `ncodec.image.error_weights`.
+    `error_weights`, (48, 48) and symmetric, says what of the errors of 4×4 pixels counts, as in
+    `ncodec.image.error_weights`. Derivatives are by ŷ, in quantizer steps.
     """
     part, inverse_gain = model.synthesis, model.log_inverse_gain(qp).exp()
     made, pull = _synthesis(part, y_hat, inverse_gain, qp)

@@ -63,14 +63,18 @@ class FrameCells:
 
     @property
     def known(self) -> BoolArray:
-        """(⌈H/64⌉, ⌈W/64⌉) still and exact ones."""
+        """(⌈H/64⌉, ⌈W/64⌉) cells without symbols: still and exact cells."""
         cells = self.still.copy()
         for layer in self.layers:
             cells |= layer.cells
         return cells
 
     def paint(self, pixels: Pixels, *, predicted: Pixels | None = None) -> None:
-        """Put them into a frame, (H, W, 3) uint8, in place; raises FormatError for damage."""
+        """Write still and exact cells into a frame, (H, W, 3) uint8, in place.
+
+        `predicted`, of that shape, fills still cells and is what layers of differences are added
+        to; an intra frame has neither. Raises FormatError for damaged layers.
+        """
         if predicted is not None and self.still.any():
             held = by_pixel(self.still, *pixels.shape[:2])
             np.copyto(pixels, predicted, where=held[:, :, None])
@@ -83,8 +87,12 @@ def no_cells(height: int, width: int) -> FrameCells:
 
 
 def pack_cells(cells: FrameCells, *, intra: bool) -> bytes:
-    """Cells → bytes, none where there are no cells: of predicted frames still and scrolled ones,
-    then layers."""
+    """Pack a frame's cells: for predicted frames still cells and scroll, then layers of exact
+    cells.
+
+    Without still cells, layers and scroll the result is empty. For `intra` frames still cells and
+    scroll are left out.
+    """
     if not cells.still.any() and not cells.layers and cells.scroll is None:
         return b""
     layers = pack_layers(cells.layers)

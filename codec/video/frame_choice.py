@@ -34,13 +34,22 @@ STILL, CHANGED, DRAWN = 0, 1, 2
 
 
 def is_drawn(frame: Pixels) -> bool:
-    """Whether so much of a frame, (H, W, 3), repeats itself that it may be of a screen."""
+    """Whether a frame, (H, W, 3) uint8, looks like a screen: less than half of its pixels are
+    novel.
+
+    A pixel is novel if it differs from its left, upper and upper left neighbours; every fourth row
+    is inspected.
+    """
     cost = lossless_cost(frame, every=SCREENED_ROWS)
     return bool(cost.novel.sum() < DRAWN_NOVELTY * cost.pixels.sum())
 
 
 def choose_scrolled(source: Pixels, predicted: Pixels, last: Pixels, scroll: Scroll) -> FrameCells:
-    """Blocks whose error is less from the scrolled last frame than from `predicted`, (H, W, 3)."""
+    """Choose the blocks of less squared error from the scrolled last frame than from `predicted`.
+
+    All frames are (H, W, 3) uint8 with H and W multiples of 16. The result has no scroll where no
+    block is better.
+    """
     moved, given = (_block_errors(source, shown) for shown in (scroll.move(last), predicted))
     nearer = moved < given
     cells = no_cells(*source.shape[:2])
@@ -100,20 +109,28 @@ class FrameChooser:
         return np.stack([outcome.cost(self.goal.price) for outcome in outcomes])
 
     def sure(self) -> BoolArray:
-        """(⌈H/64⌉, ⌈W/64⌉) cells among drawings that cost so little that no network could do much
-        better."""
+        """(⌈H/64⌉, ⌈W/64⌉) cells of `drawings` whose least λ·D + R without the network is at most
+        205 bits.
+
+        That is 0.05 bits a pixel, at which the network is not tried.
+        """
         cells: BoolArray = self.drawings & (self._costs.min(axis=0) <= SURE * CELL**2)
         return cells
 
     def better(self, network: Outcome) -> BoolArray:
-        """(⌈H/64⌉, ⌈W/64⌉) cells of `drawings`, at most `BETTER` times as dear as by network."""
+        """(⌈H/64⌉, ⌈W/64⌉) cells of `drawings` whose least λ·D + R without the network is at most
+        twice that of `network`.
+
+        `network` has errors, blots and bits of the network's coding of each cell.
+        """
         cells: BoolArray = self.drawings & (
             self._costs.min(axis=0) <= BETTER * network.cost(self.goal.price)
         )
         return cells
 
     def coded(self, cells: BoolArray) -> FrameCells:
-        """Cells, each in its cheapest way."""
+        """Code the given cells, (⌈H/64⌉, ⌈W/64⌉), each as still, difference or drawn, by least
+        estimated λ·D + R."""
         ways = np.where(cells, self._costs.argmin(axis=0), -1)
         layers: list[Layer] = []
         if (changed := ways == CHANGED).any():

@@ -56,11 +56,12 @@ class FrameDecoder:
         """whether an intra frame was parsed"""
 
     def parse(self, frame: Frame) -> Parsed:
-        """Decode the symbols, vectors and cells of the next frame, without a network, for `decode`.
+        """Decode symbols, vectors and cells of the stream's next frame for `decode`, without a
+        network.
 
-        Frames are parsed in their order, however far ahead of `decode`. Of a duplicate frame there
-        is only the time stamp. Raises FormatError for damage, and for any other frame before the
-        first intra frame, and ModelError for a predicted frame without a model of them.
+        Frames are parsed in stream order, however far ahead of `decode`. Raises FormatError for
+        damage and for another frame before the first intra frame, ModelError for a predicted frame,
+        or a duplicate before the first intra frame, without a model of predicted frames.
         """
         if frame.tag == Tag.DUPLICATE and self._begun:
             return Parsed(frame.tag, frame.pts)
@@ -106,8 +107,12 @@ class FrameDecoder:
         return Parsed(frame.tag, frame.pts, frame.qp, symbols, offsets, motion, skip, cells)
 
     def decode(self, parsed: Parsed) -> Pixels:
-        """The next frame → (height, width, 3) uint8; raises FormatError where it needs one that was
-        not decoded."""
+        """Decode the next parsed frame to (height, width, 3) uint8, read-only; a duplicate gives
+        the frame before.
+
+        Frames must come in stream order. Raises FormatError for damaged exact cells and for a frame
+        whose reference frame was not decoded, BackendError where ONNX Runtime fails.
+        """
         if parsed.cells is not None:
             self._last = self._rendered(parsed, parsed.cells)
         shown = self._reference()[: self.height, : self.width]

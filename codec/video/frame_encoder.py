@@ -83,12 +83,12 @@ class FrameEncoder:
         return self._last
 
     def decide(self, pixels: Pixels, *, intra: bool = False) -> FrameDecision:
-        """(H, W, 3) uint8 → how the next frame will be coded. Raises InputError where the size
-        changes.
+        """Decide type, motion and scroll of the next frame, (H, W, 3) uint8.
 
-        A frame that equals the one before it becomes its copy, even where `intra` asks for an intra
-        frame: that can wait until something moves. One that has little in common with the last one
-        becomes intra.
+        A frame that equals the source frame before it is a duplicate, even if `intra` asks for an
+        intra frame. It is intra if it is the first, if `intra`, without a model of predicted
+        frames, or if neither a scroll nor motion of 60 % of its blocks is found; else predicted.
+        Raises InputError for a size other than that of the frame before.
         """
         if self._source is None or self._last is None:
             return FrameDecision(Tag.INTRA, pixels)
@@ -113,14 +113,18 @@ class FrameEncoder:
             return FrameDecision(Tag.INTRA, pixels)
         return FrameDecision(Tag.PREDICTED, pixels, search)
 
-    def encode(self, decide: FrameDecision, *, pts: int, qp: int) -> Frame:
-        """Code the frame that was looked at last."""
-        self._source = decide.pixels.copy()  # the caller may fill the array anew
-        if decide.tag == Tag.DUPLICATE:
+    def encode(self, decision: FrameDecision, *, pts: int, qp: int) -> Frame:
+        """Code the next frame by `decide`, the result of the last call of the method of that name.
+
+        `pts` is its time stamp in units of the time base, `qp` 0 to 63, unchecked; intra frames of
+        up to 4096 pixels may get another QP. Raises BackendError where ONNX Runtime fails.
+        """
+        self._source = decision.pixels.copy()  # the caller may fill the array anew
+        if decision.tag == Tag.DUPLICATE:
             return Frame(Tag.DUPLICATE, pts)
-        if decide.search is None or self._predictor is None:
-            return self._encode_intra(decide.pixels, pts=pts, qp=qp)
-        return self._encode_predicted(decide, decide.search, self._predictor, pts=pts, qp=qp)
+        if decision.search is None or self._predictor is None:
+            return self._encode_intra(decision.pixels, pts=pts, qp=qp)
+        return self._encode_predicted(decision, decision.search, self._predictor, pts=pts, qp=qp)
 
     def _encode_intra(self, pixels: Pixels, *, pts: int, qp: int) -> Frame:
         codec = self.codecs.pictures
@@ -160,7 +164,7 @@ class FrameEncoder:
 
     def _encode_predicted(
         self,
-        decide: FrameDecision,
+        decision: FrameDecision,
         search: MotionSearch,
         predictor: FramePredictor,
         *,
@@ -168,12 +172,12 @@ class FrameEncoder:
         qp: int,
     ) -> Frame:
         codec = self.codecs.predicting()
-        tables, pixels = codec.model.tables, pad_to_patches(decide.pixels)
+        tables, pixels = codec.model.tables, pad_to_patches(decision.pixels)
         motion = predictor.choose(search, qp=qp)
         scrolled = no_cells(*pixels.shape[:2])
-        if decide.scroll is not None:
+        if decision.scroll is not None:
             scrolled = choose_scrolled(
-                pixels, predictor.compensate(self.last, motion), self.last, decide.scroll
+                pixels, predictor.compensate(self.last, motion), self.last, decision.scroll
             )
         if scrolled.scrolled is not None:
             motion = without_motion(motion, scrolled.scrolled)
@@ -181,7 +185,7 @@ class FrameEncoder:
         predicted = scrolled.predict(
             predictor.compensate(self.last, scrolled.moved(motion)), self.last
         )
-        cells, symbols, samples = self._coded(decide.pixels, predicted, qp=qp)
+        cells, symbols, samples = self._coded(decision.pixels, predicted, qp=qp)
         cells = replace(cells, scroll=scrolled.scroll, scrolled=scrolled.scrolled)
         skip = choose_skipped(
             pixels, predicted, samples, skippable_cells(symbols.residual, motion, cells.known)

@@ -38,8 +38,11 @@ def steps_below(intra: float) -> float:
 
 
 def steps_above(predicted: float) -> float:
-    """QPs between an intra frame and the predicted frames after it, from the QP of the predicted
-    ones."""
+    """QPs from a predicted frame, of QP `predicted`, up to an intra frame: 15 up to QP 9, 19 from
+    QP 18, linear between.
+
+    For QP i − `steps_below(i)` it equals `steps_below(i)`.
+    """
     first, last = RISE
     return float(
         np.interp(predicted, (first - LEAST_BELOW, last - MOST_BELOW), (LEAST_BELOW, MOST_BELOW))
@@ -50,11 +53,15 @@ class RateControl(Protocol):
     """Chooses the qp of each frame, and learns what it took."""
 
     def qp(self, tag: Tag, *, left: int) -> int:
-        """For the next frame, whose bits are not known yet; `left` frames share its group, itself
-        included."""
+        """QP, 0 to 63, of the next frame, of type `tag`, before its bits are known.
+
+        `left` is the number of frames up to the next intra frame or the end, the next frame
+        included. Call it once a frame, then `spend`.
+        """
 
     def spend(self, tag: Tag, qp: int, bits: int) -> None:
-        """Note what the frame took."""
+        """Report the bits of the payload, without exact cells, of a frame coded at `qp` with type
+        `tag`."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +75,13 @@ class ConstantQuality:
     level: int
 
     def qp(self, tag: Tag, *, left: int) -> int:
-        """The level of a frame that stands alone; else what the level means, or what is left of it
-        if predicted."""
+        """QP, 0 to 63, of a frame of type `tag` with `left` frames to the GOP's end, itself
+        included.
+
+        An intra frame with `left` of 1 has QP `level`. Else, with m the larger of `level` and
+        2·`level` − 48, an intra frame has m, at most 63, any other m − `round(steps_below(m))`, at
+        least 0.
+        """
         if tag == Tag.INTRA and left == 1:
             return self.level
         level = max(self.level, 2 * self.level - TWICE_FROM)
@@ -109,7 +121,13 @@ class AverageRate:
             raise InputError(msg)
 
     def qp(self, tag: Tag, *, left: int) -> int:
-        """Where the group, expected at one qp, meets its level."""
+        """QP, 0 to 63, at which the GOP's `left` frames, the next included, are expected to take
+        the bucket's bits.
+
+        It differs by at most 4 from that of the last frame of type `tag`; for an intra frame after
+        predicted ones, from the last predicted frame's plus its `steps_above`. Adds the bits of
+        frames that are new in `left` to the bucket, so call it once a frame, then `spend`.
+        """
         self._level += (left - self._promised) * self.bits_per_frame
         self._promised = left
         self._longest = max(self._longest, left)

@@ -56,10 +56,13 @@ _SPARSE = 4
 def choose_offsets(
     samples: Samples, rounding: Rounding, *, predicted: Pixels | None = None
 ) -> Offsets:
-    """The smallest shift of each cell that keeps every value clear of a half, or else that which
-    keeps them farthest.
+    """Rounding offset of each cell, (⌈H/64⌉, ⌈W/64⌉) int16: −127 to 127, in units of
+    `rounding.step` levels.
 
-    `samples`, (H, W, 3), are of the frame, or of its difference from `predicted`.
+    It is the one of least magnitude that keeps each sample farther from a half than its error
+    allowance, else the one that comes nearest to that. `samples`, (H, W, 3) in 8-bit levels, are of
+    the frame, or with `predicted`, of that shape in uint8, of the frame less it. Samples that are
+    clipped to 0 or 255 either way do not count.
     """
     height, width, channels = samples.shape
     apart = np.rint(samples)
@@ -109,8 +112,12 @@ def _mean_sizes(samples: Samples, rounding: Rounding) -> npt.NDArray[np.float64]
 def round_samples(
     samples: Samples, offsets: Offsets, rounding: Rounding, *, predicted: Pixels | None = None
 ) -> Pixels:
-    """Levels of a frame, or of its difference from `predicted`, and the shifts of its cells →
-    pixels."""
+    """Add each cell's rounding offset to samples, (H, W, 3) in 8-bit levels, and round them to
+    uint8 pixels.
+
+    `offsets`, (⌈H/64⌉, ⌈W/64⌉), are in units of `rounding.step`. Halves go to even; then
+    `predicted`, (H, W, 3) uint8, is added if given, and the sum clipped to 0 to 255.
+    """
     height, width = samples.shape[:2]
     by_pixel = (offsets * np.float32(rounding.step)).repeat(CELL, axis=0).repeat(CELL, axis=1)
     rounded = samples + by_pixel[:height, :width, None]

@@ -38,10 +38,12 @@ class Scroll:
 
 
 def find_scroll(source: Pixels, last: Pixels, changed: BoolArray) -> Scroll | None:
-    """The scroll by which most `changed` pixels, (H, W), of a frame equal those of the last one,
-    both (H, W, 3).
+    """Find the scroll for which most changed pixels of `source` equal those of `last`, both (H, W,
+    3) uint8.
 
-    By phase correlation (Kuglin and Hines 1975); None where next to nothing would be equal.
+    `changed` is (H, W). The 32 highest values of the phase correlation (Kuglin and Hines 1975) are
+    compared at up to 4096 changed pixels that differ from their right neighbours. None unless more
+    than a quarter of these, with pixels beside them, are equal. A scroll is at most half a side.
     """
     # Edges, because plain areas correlate everywhere.
     planes = [
@@ -59,7 +61,8 @@ def find_scroll(source: Pixels, last: Pixels, changed: BoolArray) -> Scroll | No
     places = places[:: -(-len(places) // _SAMPLES)]
     seen = _around(source, places)
     best, most = None, len(places) * LEAST_EQUAL
-    for peak in np.argpartition(peaks.reshape(-1), -_PEAKS)[-_PEAKS:].tolist():
+    count = min(_PEAKS, peaks.size)
+    for peak in np.argpartition(peaks.reshape(-1), -count)[-count:].tolist():
         scroll = Scroll(
             *(
                 _signed(*pair)

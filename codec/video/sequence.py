@@ -46,15 +46,19 @@ class VideoEncoder:
         return map(self.encode_frame, frames)
 
     def encode_frame(self, frame: TimedFrame) -> Frame:
-        """Code the next frame; raises InputError for pixels that are not (H, W, 3) uint8."""
+        """Code the next frame of the sequence.
+
+        Raises InputError for pixels that are not (H, W, 3) uint8 with sides of 1 to 16384 and for a
+        size other than that of the frame before, BackendError where ONNX Runtime fails.
+        """
         check_frame(frame.pixels)
         self._size = frame.pixels.shape[:2]
-        decide = self._coder.decide(frame.pixels, intra=self._since_intra >= self.gop.gop)
-        if decide.tag == Tag.INTRA:
+        decision = self._coder.decide(frame.pixels, intra=self._since_intra >= self.gop.gop)
+        if decision.tag == Tag.INTRA:
             self._since_intra = 0
-        qp = self.control.qp(decide.tag, left=self._left())
-        coded = self._coder.encode(decide, pts=frame.pts, qp=qp)
-        self.control.spend(coded.tag, coded.qp, 8 * len(coded.payload))
+        qp = self.control.qp(decision.tag, left=self._left())
+        coded = self._coder.encode(decision, pts=frame.pts, qp=qp)
+        self.control.spend(coded.tag, coded.qp, 8 * (len(coded.payload) + len(coded.exact)))
         self._since_intra += 1
         self._coded += 1
         return coded
@@ -108,10 +112,12 @@ class VideoDecoder:
             self._ahead = None
 
     def records(self) -> Iterator[TimedFrame | Tracks | Media]:
-        """The frames and packets that were not given yet, as they come.
+        """Iterate over decoded frames, tracks and packets that were not given yet, in file order.
 
-        Raises FormatError for damage, or skips to the next intra frame where that is to be
-        concealed; TruncatedError where the stream ends too soon, after everything that it holds.
+        With `conceal`, damage is skipped up to the next intra frame, except in bitstreams of exact
+        cells; else it raises FormatError. Raises TruncatedError where the stream ends too soon,
+        after all whole records; ModelError for a predicted frame without a model of them;
+        BackendError where ONNX Runtime fails; InputError after `close`.
         """
         self._check_open()
         if self._ahead is None:
@@ -124,10 +130,13 @@ class VideoDecoder:
             )
 
     def frame_at(self, pts: int) -> TimedFrame:
-        """The frame that is shown at a time stamp, the first one before all of them.
+        """Frame shown at `pts`, in units of the time base: the last one not after it, or else the
+        first frame.
 
-        Decoding starts at the intra frame before it where the file can seek. Raises InputError
-        beyond the last frame, which lasts as long as the one before it.
+        Decoding starts at the intra frame before it where the file can seek, else at the next frame
+        not given yet. The last frame lasts as long as the one before it; raises InputError for a
+        later `pts`, or TruncatedError where the stream is cut, and InputError after `close`.
+        FormatError, ModelError and BackendError are those of `records`.
         """
         self._check_open()
         if self.reader.can_seek:

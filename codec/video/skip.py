@@ -31,10 +31,11 @@ class SkipBlocks:
 
 
 def skippable_cells(residual: Int16Array, motion: Motion, known: Mask) -> Mask:
-    """Skippable cells, for r, (C_y, h, w), and the motion of the h × w blocks, golden ones
-    included.
+    """Skippable cells, (⌈h/4⌉, ⌈w/4⌉): r is 0, all blocks are predicted, and the cell is not
+    `known`.
 
-    Those that are `known`, because they are exact or still, (⌈h/4⌉, ⌈w/4⌉), can not.
+    r is (C_y, h, w). A block is predicted from the last or the golden frame; `known`, (⌈h/4⌉,
+    ⌈w/4⌉), are the exact and still cells.
     """
     predicted = motion.used if motion.golden is None else motion.used | motion.golden.chosen
     lacking = residual.any(axis=0) | ~predicted  # (h, w)
@@ -80,7 +81,10 @@ def _classes_of(possible: Mask, before: SkipBlocks | None) -> Classes:
 
 
 def group_skipped(skip: SkipBlocks, *, before: SkipBlocks | None) -> list[Group]:
-    """Skip flags → groups; `before` are those of the frame before, if it was predicted."""
+    """Groups of the skip flags of skippable cells, one for each of the tables in use.
+
+    `before` are the skip blocks of the frame before, which select the tables; None if it was intra.
+    """
     classes = _classes_of(skip.possible, before)
     flags = skip.chosen[skip.possible].astype(np.int32)
     return [(_TABLES[c], flags[classes == c]) for c in np.unique(classes)]

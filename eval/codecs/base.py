@@ -47,7 +47,10 @@ class Codec(ABC, Generic[Content]):
 
     @property
     def fingerprint(self) -> str:
-        """Hashable settings that decide the bytes of a file, but for the quality."""
+        """Text of the version and of all fields but `qualities` and functions.
+
+        A result stored under another fingerprint is measured again.
+        """
         chosen = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "qualities"}
         return repr(
             [self.version(), {name: value for name, value in chosen.items() if not callable(value)}]
@@ -59,7 +62,12 @@ class Codec(ABC, Generic[Content]):
 
     @abstractmethod
     def run(self, content: Content, quality: float) -> Coded[Content]:
-        """Encode and decode."""
+        """Encode content at a quality and decode the result; returns bytes, decoded content and
+        seconds.
+
+        Quality is on the codec's own scale, that of `qualities`. Raises what the codec's library
+        raises.
+        """
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,11 @@ def missing_encoders(*names: str) -> str | None:
 
 
 def without_messages(data: bytes, kind: int) -> bytes:
-    """An H.264 stream without the NAL units of a type, in which its encoder names itself."""
+    """An H.264 stream (annex B) without the NAL units of type `kind`, 0 to 31.
+
+    Type 6, supplemental information, is where x264 names itself. All start codes become three bytes
+    long.
+    """
     units = re.split(rb"\x00{2,3}\x01", data)[1:]  # ITU-T H.264, annex B
     return b"".join(b"\0\0\1" + unit for unit in units if unit[0] & 31 != kind)
 
@@ -63,7 +67,12 @@ class IntraCodec(PictureCodec):
         return encoder_version(self.encoder)
 
     def encode(self, pixels: Pixels, quality: float) -> bytes:
-        """(H, W, 3) uint8 RGB → the packets of one frame."""
+        """Encode (H, W, 3) uint8 RGB as one intra frame at a constant rate factor; returns its
+        packets.
+
+        The last column or row is repeated where a side is odd. `quality` is on the encoder's scale,
+        larger for smaller files. Raises av.FFmpegError.
+        """
         height, width = pixels.shape[:2]
         padded = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         context = cast("VideoCodecContext", av.CodecContext.create(self.encoder, "w"))
@@ -113,7 +122,7 @@ class VvcCodec(PictureCodec):
 
     @property
     def in_process(self) -> bool:
-        """Not: FFmpeg's command encodes."""
+        """False: another process, FFmpeg's command, encodes."""
         return False
 
     @property

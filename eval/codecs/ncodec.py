@@ -30,8 +30,11 @@ def ncodec_version(*models: str) -> str:
 
 
 def runtime_files(folder: Path = Path(ncodec.__file__).parent) -> list[Path]:
-    """Python files of the runtime at any depth: an encoder searches, so its files are not decided
-    by models alone."""
+    """Sorted Python files below `folder`, by default the package, without eval, training and
+    weights.
+
+    An encoder searches, so its code, and not its model alone, decides the bytes of a file.
+    """
     beside = {"eval", "training", "weights"}
     return sorted(
         path for path in folder.rglob("*.py") if path.relative_to(folder).parts[0] not in beside

@@ -30,7 +30,10 @@ class NewFile(click.Path):
         self._suffixes = suffixes
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Name → path."""
+        """Turn a name into a path; raises click.BadParameter where it cannot be written.
+
+        The suffix has to be allowed, the folder to exist, and the file not to, unless -f is given.
+        """
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if path.suffix.lower() not in self._suffixes:
             self.fail(
@@ -67,7 +70,11 @@ def percent(rate: float | str) -> str:
 
 @contextmanager
 def stages() -> Iterator[Callable[[str, int], Callable[[int], None]]]:
-    """A progress bar for each stage, on standard error."""
+    """Show progress bars on standard error; gives a function that starts one.
+
+    It takes a title and a number of steps, and returns a function that advances the bar by so many
+    steps as it is told.
+    """
     from rich.console import Console
     from rich.progress import Progress
 

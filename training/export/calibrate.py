@@ -59,7 +59,11 @@ class Counted:
             counts += np.bincount(found, minlength=len(counts))
 
     def add_hyper(self, z_hat: Int8Array, before: Int8Array, rows: RowArray) -> None:
-        """Count ẑ by its own tables and by what it was in the frame before."""
+        """Add ẑ, (C_z, ⌈h/4⌉, ⌈w/4⌉) int8, to `still` or `after`, by its value in the frame before.
+
+        `before` is ẑ of that frame and `rows` the tables of ẑ without it, of equal shape; certain
+        symbols, of row 0, are not counted.
+        """
         z, size = z_hat.astype(np.int64), np.abs(before.astype(np.int64))
         here = (rows > 0) & (size == 0)
         np.add.at(self.still, (rows[here], np.minimum(np.abs(z[here]), REACH + 1)), 1)
@@ -71,7 +75,11 @@ class Counted:
 
 @torch.no_grad()
 def code_examples(model: ImageModel | FrameModel, examples: Examples) -> list[list[Coded]]:
-    """Symbols of examples over a ladder of QPs: of sequences of frames, or of single pictures."""
+    """Symbols that a model makes of examples at the QPs 3, 11, … 59: a list for each sequence and
+    QP.
+
+    A single picture is a sequence of one.
+    """
     encode: Callable[..., tuple[Tensor, Tensor]] = model.encode
     sequences = []
     for qp in QPS:
@@ -174,7 +182,11 @@ def fitted_still(tables: Tables, counted: Counts) -> int:
 
 
 def calibrate(model: ImageModel | FrameModel, tables: Tables, examples: Examples) -> Tables:
-    """Tables fitted to the symbols of examples, those of frames with their contexts."""
+    """Tables whose rows are fitted to the symbols that a model makes of examples.
+
+    For sequences of frames, tables of ẑ after the frame before and tables by context are fitted
+    too. Raises ValueError where the result cannot be decoded.
+    """
     sequences = code_examples(model, examples)
     counted = count_symbols(sequences, tables)
     rows = tuple(

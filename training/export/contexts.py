@@ -35,7 +35,11 @@ Sequences = Sequence[Sequence[Coded]]
 def parts_with_past(
     sequences: Sequences, tables: Tables
 ) -> Iterator[tuple[int, SignedArray, RowArray]]:
-    """All parts of all frames, as of `parts_of`, each frame after the one before it."""
+    """Kind (`HYPER` or `RESIDUAL`), symbols and tables of all parts of all frames, in decoding
+    order.
+
+    Each frame has the symbols of the one before it in its sequence as context; the first has none.
+    """
     for sequence in sequences:
         past: SymbolContext | None = None
         for coded in sequence:
@@ -44,7 +48,12 @@ def parts_with_past(
 
 
 def fitted_adapted(sequences: Sequences, tables: Tables) -> tuple[RowArray, RowArray]:
-    """`Tables.adapted` for what was coded: the best table for each one and each context."""
+    """Cheapest table for each table and each of 16 contexts, for ẑ and for r, by what was coded.
+
+    Returns uint8 rows, (64 + tables of `after`, 16) and (64, 16), the form of `Tables.adapted`; row
+    0 stays 0. Beside what was coded, 200 symbols that are distributed as each table says are
+    counted for it.
+    """
     prices = np.stack([_prices(table) for table in tables.bank])
     known = len(prices)
     # In place of tables, the walk over all parts finds which table and context each symbol has.

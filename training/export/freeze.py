@@ -15,8 +15,12 @@ REACH = 5.0
 
 
 def gaussian_counts(scale: float) -> npt.NDArray[np.uint32]:
-    """Integer table of a zero-mean Gaussian convolved with the unit interval: -T…T, then escape;
-    sum 2²⁴."""
+    """Integer table, (2T + 2,) uint32, of a zero-mean Gaussian that is integrated over unit
+    intervals.
+
+    Counts are those of -T…T and the escape, each ≥ 1, with the sum 2²⁴; `scale` is σ in quantizer
+    steps, T = ⌈5σ⌉ + 1. The escape has a probability of at least 2⁻¹⁸.
+    """
     limit = math.ceil(REACH * scale) + 1
     edges = torch.arange(-limit, limit + 2, dtype=torch.float64) - 0.5
     cumulative = torch.special.ndtr(edges / scale)
@@ -33,8 +37,11 @@ def gaussian_counts(scale: float) -> npt.NDArray[np.uint32]:
 
 @torch.no_grad()
 def freeze_tables(model: ImageModel) -> Tables:
-    """Integer tables of a trained model, whose index weights are rounded to these integers in
-    place."""
+    """Integer tables of a trained model, whose table-index weights are rounded in place to match.
+
+    Rows are Gaussians; weights and biases have four fraction bits. Raises ValueError where they
+    cannot be decoded.
+    """
     unit = 2**SHIFT
     weight = (model.table_index.limited_weight() * unit).round()
     model.table_index.weight.copy_(weight / unit)

@@ -155,8 +155,12 @@ def export_model(
     facts: dict[str, Any],
     examples: Examples | None = None,
 ) -> dict[str, Any]:
-    """Write a model's files into `folder` and return its manifest entry; `examples` fit the tables
-    (`calibrate`)."""
+    """Write a model's graphs, weights and tables into `folder`, and return its manifest entry.
+
+    Weights are rounded to float16 in the model too. `facts` go into the entry beside the model's
+    thousand multiply–accumulates a pixel. `examples` are what tables are fitted to (`calibrate`);
+    without, they stay Gaussian. Raises ValueError for tables that cannot be decoded.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     tables = freeze_tables(picture_codec(model))
     _round_to_half(model)
@@ -252,8 +256,11 @@ def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]
 
 
 def write_manifest(entry: dict[str, Any], weights: Path) -> None:
-    """Insert an entry first among its kind, in place of one of its name; pictures come before
-    frames."""
+    """Put an entry into `weights`/manifest.json, first of its kind, in place of one with its name.
+
+    Pictures come before frames; a manifest is made where there is none. Raises ModelError where the
+    entry's folder is that of another model.
+    """
     path = weights / MANIFEST
     manifest = json.loads(path.read_text("utf-8")) if path.exists() else {"models": []}
     entries = manifest["models"]

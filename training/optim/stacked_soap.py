@@ -61,7 +61,7 @@ class Stack:
         return value @ self.sides[1].basis if 1 in self.sides else value
 
     def rotate_back(self, value: Tensor) -> Tensor:
-        """The inverse."""
+        """(n, rows, columns) in the bases → (n, rows, columns) in the parameters' own axes."""
         if 0 in self.sides:
             value = self.sides[0].basis @ value
         return value @ self.sides[1].basis.mT if 1 in self.sides else value
@@ -135,7 +135,11 @@ class StackedSoap:
     def update(
         self, gradients: dict[nn.Parameter, Tensor], *, rate: Tensor, scale: Tensor, keep: Tensor
     ) -> None:
-        """One step on the device alone; nothing changes where `keep` is 0 instead of 1."""
+        """Take one step with a gradient for each parameter, without waiting for the device.
+
+        `rate`, `scale`, which multiplies gradients, and `keep`, 1 or 0 to change nothing, are
+        scalars on the device.
+        """
         self.count += keep
         count = self.count.clamp(min=1)
         for stack in self.stacks:
@@ -143,7 +147,11 @@ class StackedSoap:
             stack.update(found, rate=rate, scale=scale, keep=keep, count=count)
 
     def after_step(self) -> None:
-        """Take bases as soon as they are found, and after a rest have others looked for."""
+        """Take new bases once the host's threads have found them; 20 steps later start the next
+        search.
+
+        Called after each step. Raises what a thread raised.
+        """
         self._steps += 1
         if self._search is None and self._steps >= REST:
             self._search = _Search(self.stacks, self._pool)
@@ -154,7 +162,10 @@ class StackedSoap:
 
     @torch.no_grad()
     def begin(self) -> None:
-        """Bases of the moments so far, and no other memory."""
+        """Take the bases of the moments so far, and set means, squares and the count of steps to 0.
+
+        Waits until the bases are found; the moments stay.
+        """
         self._take(_Search(self.stacks, self._pool))
         for stack in self.stacks:
             stack.forget()
@@ -178,7 +189,8 @@ class Bases:
     """(n, 1, 1) whether a matrix has eigenvectors: false for zeros and nonfinite values"""
 
     def over(self, old: Tensor) -> Tensor:
-        """On the device of the old ones, which stay where none was found."""
+        """These eigenvectors, (n, length, length), on the device of `old`, which stays where none
+        was found."""
         # From pinned memory, or the host would wait for all steps before.
         value, found = (t.pin_memory() if old.is_cuda else t for t in (self.value, self.found))
         return torch.where(
@@ -228,8 +240,12 @@ def _to_host(value: Tensor) -> Tensor:
 
 
 def eigenvectors(moments: Tensor) -> Bases:
-    """Eigenvectors of symmetric matrices, (n, length, length), in one call, because many calls
-    would block Python."""
+    """Eigenvectors of symmetric float32 matrices, (n, length, length), on the CPU, by descending
+    eigenvalue.
+
+    None is found for matrices that are zero, hold nonfinite values, or whose result is not
+    orthonormal in float64 either. All are solved in one call, because many would block Python.
+    """
     size = moments.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
     found = moments.isfinite().flatten(1).all(1)[:, None, None] & (size > 0)
     identity = torch.eye(moments.shape[-1])

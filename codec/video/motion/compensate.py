@@ -63,12 +63,13 @@ class _Sources:
 def compensate(
     reference: Pixels, motion: Motion, *, intra: "HalfPixelPlanes | None" = None
 ) -> Pixels:
-    """The prediction of a frame from the last one, both (H, W, 3) uint8 with H and W multiples of
-    16.
+    """Predict a frame from the last one, `reference`, both (H, W, 3) uint8 with H and W multiples
+    of 16.
 
-    Beside a neighbour that moves otherwise, a block is mixed with what that one's vector would make
-    of it: overlapped block motion compensation, as in ITU-T H.263, annex F. `intra` is the last
-    intra frame, where the last one is not.
+    Each block of `motion` comes from the last or the golden frame; blocks that are not predicted
+    are grey, 128. Beside a neighbour with another vector or reference frame, both predictions are
+    mixed: OBMC, ITU-T H.263, annex F. `intra` is the golden frame; None if the last frame is the
+    golden one. Vectors must be within ±140 quarter pixels, unchecked.
     """
     last = HalfPixelPlanes(reference)
     planes = last, intra or last

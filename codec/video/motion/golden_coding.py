@@ -30,10 +30,11 @@ _TABLES = tuple(map(flag_table, SHARES.tolist()))
 
 
 def project(motion: Motion, before: Golden | None) -> Golden:
-    """Projected MVs: vectors into the intra frame, along the motion and the last frame's; no block
-    is chosen.
+    """Projected MVs, (2, h, w) in quarter pixels, with no golden block.
 
-    `before` is None where the last frame is the intra frame.
+    A block's is its vector in `motion` plus the golden vector, in `before`, of the block that it
+    leads to in the last frame, clipped to ±140. `before` is None if the last frame is the golden
+    frame; then it is the vector alone.
     """
     nowhere = np.zeros_like(motion.used)
     if before is None:
@@ -49,7 +50,12 @@ def project(motion: Motion, before: Golden | None) -> Golden:
 
 
 def classes_of(stage: Stage, chosen: Mask, before: Mask) -> Classes:
-    """Class of each block of a stage, by golden blocks before it and in the frame before."""
+    """Class of the golden flag of each of a stage's n blocks, (n,): 0 to 9, an index of `SHARES`.
+
+    It is the number of `chosen` blocks among the four around, plus 5 if the block is in `before`,
+    the golden blocks of the frame before; in the first stage 2, or 7 if in `before`. Both masks are
+    (h, w).
+    """
     was = before[stage.points[0], stage.points[1]]
     if stage.around is None:
         return np.where(was, FIRST_CLASSES[1], FIRST_CLASSES[0])
@@ -60,7 +66,12 @@ def classes_of(stage: Stage, chosen: Mask, before: Mask) -> Classes:
 def group_golden(
     golden: Golden, tables: Tables, *, motion: Motion, before: Golden | None
 ) -> list[Group]:
-    """Golden blocks → groups after the motion, as a decoder has it; none where `before` is None."""
+    """Groups of golden flags, and of golden vectors less the projected MVs; to be coded after the
+    motion.
+
+    `motion` must have the vectors that a decoder knows. `before` is of the frame before; if it is
+    None, as after an intra frame, there are no groups and no golden blocks.
+    """
     if before is None:
         return []
     chosen = golden.chosen

@@ -19,8 +19,11 @@ _TAPS_BEFORE, _TAPS_AFTER = 2, 3
 
 
 def half_pixels_of(row: int, column: int) -> list[tuple[int, int]]:
-    """The places, in half pixels, whose mean is the value at a place in quarter pixels (ITU-T
-    H.264, 8.4.2.2.1)."""
+    """One or two half-pixel places (row, column), 0 to 2, whose mean, by `average`, is the sample
+    at a quarter-pixel place.
+
+    `row` and `column` are 0 to 3, in quarter pixels (ITU-T H.264, 8.4.2.2.1).
+    """
     rows, columns = sorted({row >> 1, (row + 1) >> 1}), sorted({column >> 1, (column + 1) >> 1})
     if len(rows) == len(columns) == 2:
         # Of the four around, the two that lie between pixels in one direction alone.
@@ -59,7 +62,12 @@ class HalfPixelPlanes:
         return self._made[phase]
 
     def windows(self, place: tuple[int, int]) -> Pixels:
-        """Every block's worth of values of the plane of a place, (H', W', 16, 16·channels)."""
+        """View of all windows of 16×16 pixels in the plane of a half-pixel place, of which only the
+        parities count.
+
+        For a picture of (H, W, C) it is (H + 57, (W + 56)·C + 1, 16, 16·C) uint8, indexed by the
+        row and by C times the column, both 36 larger than in the picture.
+        """
         plane = self[place[0] & 1, place[1] & 1]
         flat = plane.reshape(plane.shape[0], -1)
         return np.lib.stride_tricks.sliding_window_view(flat, (PATCH, PATCH * plane.shape[2]))

@@ -27,8 +27,13 @@ class Stage:
 
 @lru_cache(maxsize=2)  # tens of megabytes at the largest size
 def stages_of(high: int, wide: int) -> tuple[Stage, ...]:
-    """Stages from the coarsest lattice on: middles of squares, middles of sides, then half the
-    step."""
+    """Stages in which high × wide blocks are coded: every eighth block each way, then at half the
+    distance, until all are.
+
+    Each halving has two stages: middles of squares, with the four corners as known blocks around,
+    then middles of sides, with the four nearest. A known block outside the frame is replaced by its
+    mirror image or another inside.
+    """
     stages = [Stage(_lattice(high, wide, (0, 0), COARSEST), None, COARSE)]
     half = COARSEST // 2
     while half:

@@ -28,8 +28,11 @@ class Matcher:
         self._tops, self._lefts = np.indices((high, wide)) * side + PAD
 
     def costs(self, vectors: Vectors, here: Place = ...) -> Costs:
-        """Vectors, (2, …) in the planes' fractions of a pixel, of the blocks `here` → absolute
-        differences, (…)."""
+        """Sum of absolute differences of each block from where its vector points, (…) int32.
+
+        `vectors`, (2, …), down and right, are in 1/f of a pixel, where the matcher's planes are f ×
+        f; `here` indexes their blocks, by default all (h, w).
+        """
         mvd = np.abs(self._differences(vectors, here)).view(
             np.uint16
         )  # which holds the sum of 256 of them
@@ -37,7 +40,11 @@ class Matcher:
         return costs
 
     def squares(self, vectors: Vectors, here: Place = ...) -> Costs:
-        """Summed squared differences, as of `costs`."""
+        """Sum of squared differences of each block from where its vector points, (…) int32.
+
+        `vectors`, (2, …), down and right, are in 1/f of a pixel, where the matcher's planes are f ×
+        f; `here` indexes their blocks, by default all (h, w).
+        """
         mvd = self._differences(vectors, here).astype(np.int32)
         squares: Costs = np.einsum("...ij,...ij->...", mvd, mvd)
         return squares
@@ -78,8 +85,12 @@ def variation(current: Plane) -> Costs:
 
 
 def activity(current: Plane) -> Costs:
-    """Summed absolute difference of each block from its own mean: what a block costs without
-    prediction."""
+    """Sum of absolute differences of each 16×16 block of (H, W) from its mean, plus 512: (H/16,
+    W/16) int32.
+
+    The mean is rounded down. A block is predicted where its sum of absolute differences from the
+    prediction is less.
+    """
     # A flat block's mean is not free either, and a little motion is cheaper than a new texture.
     costs: Costs = np.abs(_from_means(current)).sum(axis=(1, 3)) + 2 * PATCH**2
     return costs

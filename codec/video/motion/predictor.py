@@ -40,12 +40,11 @@ class FramePredictor:
         )
 
     def follow(self, motion: Motion) -> Golden:
-        """Go on from a frame of this motion, whose vectors are those that a decoder knows; its
-        golden blocks as known.
+        """Note the motion of the frame just coded for the next frame; returns its golden blocks as
+        a decoder knows them.
 
-        Vectors into the intra frame of blocks that are not golden follow from the motion that a
-        decoder knows. The search led them by vectors of its own, which for blocks that are not
-        predicted may be others.
+        `motion` must have the vectors that a decoder knows. Blocks that are not golden get the
+        projected MVs of these.
         """
         golden = project(motion, self.golden)
         if motion.golden is not None:

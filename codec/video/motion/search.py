@@ -88,10 +88,12 @@ class MotionSearch:
         """share of the blocks that find something in the last frame"""
 
     def motion(self, *, qp: int, before: Vectors | None = None) -> Motion:
-        """Motion of least λ·D + R at a QP, given the vectors of the frame before, if any.
+        """Motion of low λ·D + R at a QP of 0 to 63, without golden blocks.
 
-        Blocks take over those, or vectors of the four beside them, every second one at a time; then
-        again, in the order in which they are coded, those around them that are coded before.
+        A block chooses among its own vector, the predicted MV, merge candidates and zero; it is
+        predicted if it then differs less than its `activity`. Blocks that are not have the
+        predicted MV. `before` are the vectors, (2, h, w), of the frame before, None if it was
+        intra.
         """
         price = bit_price(qp)
         before = known_before(before, *self._vectors.shape[1:])
@@ -157,7 +159,11 @@ class MotionSearch:
 
 
 def bit_price(qp: int) -> float:
-    """Squared difference worth one bit, 1/λ, shared by the frames in which an error stays."""
+    """Summed squared difference of luma that is worth one bit at a QP of 0 to 63: 1/(3.3·λ).
+
+    3.3 is the number of frames, about, in which an error stays; λ goes geometrically from 0.0004 to
+    0.5.
+    """
     return float(
         1 / (ERROR_LASTS * LAMBDA_MIN * (LAMBDA_MAX / LAMBDA_MIN) ** (qp / (QP_COUNT - 1)))
     )

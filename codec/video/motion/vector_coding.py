@@ -107,17 +107,22 @@ class Expected:
 
 
 def class_of_spread(spread: npt.NDArray[np.signedinteger]) -> Classes:
-    """Class of a block by the spread of its surrounding vectors: 0 where they are equal, to 6."""
+    """Class, 0 to 6, of a block by the spread of the four vectors around it, in quarter pixels.
+
+    The spread is the largest less the smallest component, rows plus columns; class 0 is for no
+    spread, 1 to 6 from 1, 2, 4, 8, 16 and 32.
+    """
     return np.searchsorted(LEAST_SPREADS, spread, side="right")
 
 
 def expect(
     stage: Stage, vectors: SignedArray, common: SignedArray, before: SignedArray
 ) -> Expected:
-    """Prediction of a stage's vectors.
+    """Predicted MVs, classes and merge candidates of a stage's n blocks.
 
-    That is the vectors before it, (2, high, wide), the most common one, (2,), and those of the
-    frame before.
+    `vectors`, (2, h, w), need be known in earlier stages alone; `before` are those of the frame
+    before, (2, h, w). In the first stage all blocks have the predicted MV `common`, (2,), and one
+    candidate, the vector in `before`; later ones are like `expect_from`.
     """
     there = before[:, stage.points[0], stage.points[1]]  # (2, n)
     if stage.around is None:
@@ -158,7 +163,12 @@ class GroupedMotion:
 
 
 def group_motion(motion: Motion, tables: Tables, *, before: Vectors | None = None) -> GroupedMotion:
-    """Motion → groups of symbols, given the vectors of the frame before if that was predicted."""
+    """Groups of symbols of a frame's motion, golden blocks aside, and the vectors as a decoder gets
+    them.
+
+    `before` are the vectors, (2, h, w), of the frame before; None, for an intra frame, counts as
+    zero.
+    """
     if motion.used.all() and not motion.vectors.any():
         return GroupedMotion([(_ANY_TABLE, np.array([STILL], dtype=np.int32))], motion.vectors)
     common = most_common(motion.vectors, motion.used)
@@ -184,7 +194,8 @@ def group_motion(motion: Motion, tables: Tables, *, before: Vectors | None = Non
 
 
 def known_before(before: Vectors | None, high: int, wide: int) -> Vectors:
-    """Vectors of the frame before, zero where that was not predicted."""
+    """Vectors of the frame before: `before`, (2, high, wide), or zeros of that shape where it is
+    None."""
     return np.zeros((2, high, wide), dtype=np.int16) if before is None else before
 
 
