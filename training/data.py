@@ -107,8 +107,8 @@ class StreamData(pl.LightningDataModule, ABC):
         return DataLoader(self.held_out_set(), batch_size=self.batch)
 
     def device(self) -> torch.device:
-        """Where batches are drawn: where training happens, but for XLA, which would compile every
-        crop."""
+        """The device on which batches are drawn: that of training, but the CPU for XLA, which would
+        compile every crop."""
         device = self.trainer.strategy.root_device if self.trainer else self.place
         return torch.device("cpu") if device.type == "xla" else device
 

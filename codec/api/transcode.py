@@ -94,7 +94,7 @@ class ClipStats:
 
     @property
     def bitrate(self) -> float | None:
-        """Bits a second of the frames."""
+        """Bits a second of the frames, None where their bytes are not known."""
         return 8 * self.video_size / self.duration if self.video_size is not None else None
 
 

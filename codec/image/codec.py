@@ -87,8 +87,8 @@ class ImageCodec(TiledNetworks):
         return self.model.path(RD_GRADIENT_FILE).exists()
 
     def usual_effort(self, height: int, width: int, effort: int) -> int:
-        """Default effort of a picture of `height` × `width` pixels: `effort`, or 0 without a
-        gradient graph or above 2²⁵ pixels."""
+        """Effort of a picture of `height` × `width` pixels by default: `effort`, or 0 where the
+        model has no gradient graph (slopes.onnx) or the picture is above 2²⁵ pixels."""
         return effort if self.searchable and height * width <= LARGE_PICTURE else 0
 
     def effort_for(self, picture: Picture, effort: int | None) -> int:

@@ -166,7 +166,11 @@ def fitted_after(counted: Counts) -> npt.NDArray[np.uint32]:
 
 
 def fitted_still(tables: Tables, counted: Counts) -> int:
-    """Best number of rows by which tables are lowered after a 0, by counts, (row, T + 2)."""
+    """Best `still` of tables: rows by which the table of a hyper-latent is lowered where that of
+    the frame before is 0.
+
+    `counted` are `Counted.still`, (row, T + 2); the number with the fewest bits for them is taken.
+    """
 
     def bits(row: int) -> npt.NDArray[np.float64]:
         counts, limit = tables.counts[row], tables.bank[row].limit
