@@ -408,3 +408,10 @@ def test_a_model_that_is_not_installed_is_named(folder: Path) -> None:
     Path("large.ncv").write_bytes(sink.getvalue())
     fails(call("decode", "large.ncv", "-o", "x.mkv"), "--allow-large")
     assert CliRunner().invoke(cli, ["info", "large.ncv"]).exit_code == 0
+
+
+def test_options_of_pictures_are_refused_for_clips_and_defaults_are_not(clip: Path) -> None:
+    fails_as_usage = call("encode", "clip.mp4", "--effort", "0")
+    assert fails_as_usage.exit_code == 2
+    assert "--effort is for pictures" in fails_as_usage.stderr
+    assert call("encode", "clip.mp4", "--tune", "psnr").exit_code == 0

@@ -1,9 +1,11 @@
 """The streaming encoder and decoder: frames in, packets out, without files."""
 
 import io
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -84,6 +86,81 @@ def test_threads_code_at_once_each_with_its_own(frames: list[Photo]) -> None:
         assert [packet.data for packet in packets] == [
             packet.data for packet in encode(frames[shift:])[1]
         ]
+
+
+def test_a_refused_frame_leaves_the_stream_as_it_was(frames: list[Photo]) -> None:
+    encoder = ncodec.StreamEncoder(WIDTH, HEIGHT, quality=40)
+    decoder = ncodec.StreamDecoder(encoder.header)
+    for pts, pixels in zip((0, 10, 20), frames, strict=False):
+        for wrong in (pts - 10, 1.5, "a", 2**40):
+            with pytest.raises(InputError, match="expected a time stamp above"):
+                encoder.encode(pixels[::-1].copy(), wrong)  # type: ignore[arg-type]
+        packet = encoder.encode(pixels, pts)
+        assert packet.is_intra == (pts == 0)
+        np.testing.assert_array_equal(decoder.decode(packet.data).pixels, encoder.shown)
+    encoder.finish()
+    with pytest.raises(InputError, match="expected an unfinished stream"):
+        encoder.encode(frames[3])
+    with pytest.raises(InputError, match="expected an unfinished stream"):
+        encoder.finish()
+
+
+def test_the_shown_frame_cannot_be_drawn_upon(frames: list[Photo]) -> None:
+    encoder = ncodec.StreamEncoder(WIDTH, HEIGHT, quality=40)
+    encoder.encode(frames[0])
+    with pytest.raises(ValueError, match="read-only"):
+        encoder.shown[0, 0] = 255
+
+
+def test_a_generator_may_fill_its_array_anew(folder: Path) -> None:
+    def frames() -> Iterator[Photo]:
+        same = np.empty((32, 48, 3), np.uint8)
+        for number in range(8):
+            same[...] = 30 * number
+            yield same
+
+    ncodec.encode_video(frames(), "a.ncv", quality=60)
+    with ncodec.open_video("a.ncv") as decoder:
+        means = [round(frame.pixels.mean() / 30) for frame in decoder.records()]
+    assert means == list(range(8))
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), None, "x", 1e12])
+def test_times_that_are_none_are_a_sentence(
+    frames: list[Photo], folder: Path, seconds: Any
+) -> None:
+    with pytest.raises(InputError, match="expected a time in seconds, got"):
+        ncodec.encode_video([(seconds, frames[0])], "a.ncv")
+    with pytest.raises(InputError, match="expected pairs of seconds and pixels, got a tuple of 3"):
+        ncodec.encode_video([(0, frames[0], 1)], "a.ncv")  # type: ignore[list-item]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"rate": 1e-4}, "expected a rate of 1/1001 to 1000000 frames a second, got 0.0001"),
+        ({"rate": 1e12}, "expected a rate of 1/1001"),
+        ({"time_base": 0.04}, "expected a positive fraction of a second"),
+        ({"time_base": Fraction(0)}, "expected a positive fraction of a second"),
+        ({"width": 0}, "expected sides of 1 to 16384, got 0×70"),
+        ({"gop": 0}, "expected groups of at least 1 frame"),
+        ({"bitrate": -5}, "expected a positive number of bits a second"),
+    ],
+)
+def test_settings_of_streams_are_checked_at_once(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(InputError, match=sentence):
+        ncodec.StreamEncoder(options.pop("width", WIDTH), HEIGHT, **options)
+
+
+@pytest.mark.parametrize("source", [None, 5, [1], np.zeros(3, np.uint8), io.StringIO("a")])
+def test_what_is_no_file_is_a_sentence(source: Any) -> None:
+    for call in (ncodec.video_info, ncodec.decode, ncodec.info):
+        with pytest.raises(ncodec.NcodecError, match="expected a path, bytes or a file opened in"):
+            call(source)
+    closed = io.BytesIO(b"")
+    closed.close()
+    with pytest.raises(InputError, match="expected an open file, got a closed one"):
+        ncodec.video_info(closed)
 
 
 def test_what_is_no_packet_or_frame_is_a_sentence(frames: list[Photo]) -> None:

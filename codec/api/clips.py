@@ -1,4 +1,4 @@
-"""Clips for `import ncodec`: encode_video, decode_video, open_video, video_info."""
+"""Clips for `import ncodec`: encode_video, decode_video, open_video."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -42,6 +42,7 @@ from ncodec.media.streams import (
     name_of,
     open_output,
     open_source,
+    path_of,
     write_bytes,
 )
 from ncodec.picture import Picture, TimedFrame
@@ -94,7 +95,7 @@ def encode_video(
             reader = _open_clip(source, rate=settings.rate, stack=stack)
             check_pixels(reader.width, reader.height, allow_large=settings.allow_large)
             sink = stack.enter_context(
-                open_output(path, overwrite=overwrite, source=_path_of(source))
+                open_output(path, overwrite=overwrite, source=path_of(source))
             )
             stats = encode_clip(
                 reader, sink, codecs, settings=settings, measure=measure, progress=progress
@@ -119,10 +120,6 @@ def _open_clip(source: ClipSource, *, rate: float | None, stack: ExitStack) -> F
         msg = f"expected a clip's path, bytes, open file or frames, got {type(source).__name__}"
         raise InputError(msg)
     return ArrayReader(source, rate=rate)
-
-
-def _path_of(source: ClipSource) -> Name | None:
-    return source if isinstance(source, str | os.PathLike) else None
 
 
 def _check_sequence(source: ClipSource, path: Name) -> None:
@@ -171,7 +168,7 @@ def _fit(
     attempt: Callable[[EncodeVideoSettings, int | None], ClipStats],
 ) -> ClipStats:
     """Code at the bit rate that leaves the size, and at a lower one if the result was too large."""
-    name, size = _path_of(source), settings.size or 0
+    name, size = path_of(source), settings.size or 0
     if name is None or STDIO in (name, path) or (Path(path).exists() and not Path(path).is_file()):
         msg = "a size needs an input and an output that are files: it may take several attempts"
         raise InputError(msg)
@@ -224,7 +221,7 @@ def decode_video(
     check_clip_suffix(wanted, lossless=lossless)
     with (
         open_video(source, settings=settings, **options) as decoder,
-        open_output(path, overwrite=overwrite, source=_path_of(source)) as sink,
+        open_output(path, overwrite=overwrite, source=path_of(source)) as sink,
     ):
         return decode_clip(decoder, sink, suffix=wanted, lossless=lossless, progress=progress)
 

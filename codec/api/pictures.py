@@ -1,6 +1,7 @@
 """Pictures for `import ncodec`: encode, decode, info."""
 
 import os
+import time
 from dataclasses import dataclass, replace
 from typing import Unpack
 
@@ -27,7 +28,7 @@ from ncodec.image.rdoq import Progress, no_progress
 from ncodec.inference.zoo import load_model
 from ncodec.media.exif import stripped
 from ncodec.media.pictures import check_pixels, from_pil, read_picture, to_pil, write_picture
-from ncodec.media.streams import Bytes, Source, check_output, read_bytes, write_bytes
+from ncodec.media.streams import Bytes, Source, check_output, path_of, read_bytes, write_bytes
 from ncodec.picture import Picture, from_array
 from ncodec.quality import qp_to_quality
 
@@ -83,6 +84,8 @@ class PictureStats:
     psnr: float | None
     """over RGB and pixels that are not transparent, in dB, infinite without errors; None where not
     measured"""
+    seconds: float
+    """to read and code the picture, without writing"""
     notices: tuple[str, ...]
     """losses in the conversion of the input, in sentences"""
 
@@ -130,9 +133,9 @@ def encode(
     BackendError, or OutputError, also for an existing file without `overwrite`.
     """
     settings = replace(settings, **options)
-    picture = load_picture(source, allow_large=settings.allow_large)
     if path is not None:
-        check_output(path, overwrite=overwrite)
+        check_output(path, overwrite=overwrite, source=path_of(source))
+    picture = load_picture(source, allow_large=settings.allow_large)
     data = encode_picture(picture, settings).data
     if path is not None:
         write_bytes(data, path, overwrite=overwrite)
@@ -175,11 +178,11 @@ def encode_file(
     BackendError, or OutputError, also where the file is `source` itself or exists without
     `overwrite`.
     """
-    check_output(
-        path, overwrite=overwrite, source=source if isinstance(source, str | os.PathLike) else None
-    )
+    check_output(path, overwrite=overwrite, source=path_of(source))
+    start = time.perf_counter()
     picture = load_picture(source, allow_large=settings.allow_large)
     encoded = encode_picture(picture, settings, progress=progress)
+    seconds = time.perf_counter() - start
     psnr = None
     if measure:
         container = unpack(encoded.data)
@@ -194,18 +197,9 @@ def encode_file(
         encoded.exact,
         encoded.lossless,
         psnr,
+        seconds,
         picture.notices,
     )
-
-
-def searches(source: Picture, settings: EncodeSettings) -> bool:
-    """Whether RDOQ can run for a picture: whether the effort of `settings` is above 0.
-
-    An effort of None is 2, or 0 beyond 2²⁵ pixels and for a model without rate–distortion gradient.
-    Raises ModelError, also for an effort above 0 with such a model, or BackendError.
-    """
-    codec = open_codec(settings.model_name, backend=settings.backend, threads=settings.threads)
-    return codec.effort_for(source, settings.effort) > 0
 
 
 def decode(
@@ -238,12 +232,12 @@ def decode_file(
     ModelError, BackendError, or OutputError, also where the file is `source` itself or exists
     without `overwrite`.
     """
+    start = time.perf_counter()
     container = read_container(source, allow_large=settings.allow_large)
-    check_output(
-        path, overwrite=overwrite, source=source if isinstance(source, str | os.PathLike) else None
-    )
+    check_output(path, overwrite=overwrite, source=path_of(source))
     header = container.header
     picture = decode_container(container, settings)
+    seconds = time.perf_counter() - start
     exact = covered(read_layers(container), header.height, header.width).mean()
     lossless = bool(header.flags & Flag.LOSSLESS)
     data = write_picture(picture, suffix)
@@ -258,6 +252,7 @@ def decode_file(
         float(exact),
         lossless,
         None,
+        seconds,
         picture.notices,
     )
 

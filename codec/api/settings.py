@@ -11,7 +11,9 @@ from typing import TypedDict
 from ncodec.api.codecs import tuned_model
 from ncodec.errors import InputError
 from ncodec.image.rate_target import Target
+from ncodec.inference.backend import check_backend, check_threads
 from ncodec.media.exif import check_strip
+from ncodec.media.numbered import frame_rate
 from ncodec.quality import DEFAULT_QUALITY, check_effort
 
 
@@ -25,6 +27,10 @@ class DecodeSettings:
     """CPU threads, 1 to 256; None for the library's choice"""
     allow_large: bool = False
     """take pictures and frames beyond Pillow's limit against decompression bombs"""
+
+    def __post_init__(self) -> None:
+        check_backend(self.backend)
+        check_threads(self.threads)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +57,7 @@ class EncodeSettings(DecodeSettings):
     orientation"""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.effort is not None:
             check_effort(self.effort)
         check_strip(self.strip)
@@ -102,6 +109,7 @@ class EncodeVideoSettings(DecodeSettings):
     is given"""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if sum(value is not None for value in (self.quality, self.bitrate, self.size)) > 1:
             msg = "expected one of quality, bitrate and size, got several"
             raise InputError(msg)
@@ -111,9 +119,13 @@ class EncodeVideoSettings(DecodeSettings):
         if self.intra_only and self.gop not in (None, 1):
             msg = f"expected groups of 1 frame for intra frames alone, got {self.gop}"
             raise InputError(msg)
-        if self.rate is not None and not 0 < self.rate < inf:
-            msg = f"expected a positive number of frames a second, got {self.rate}"
+        if self.gop is not None and self.gop < 1:
+            msg = f"expected groups of at least 1 frame, got {self.gop}"
             raise InputError(msg)
+        if self.bitrate is not None and not 0 < self.bitrate < inf:
+            msg = f"expected a positive number of bits a second, got {self.bitrate}"
+            raise InputError(msg)
+        frame_rate(self.rate)
 
 
 DECODE, ENCODE = DecodeSettings(), EncodeSettings()

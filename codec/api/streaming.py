@@ -6,6 +6,7 @@ An encoder and a decoder belong to one thread each; any number of them can work 
 import io
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from numbers import Integral
 from typing import Unpack
 
 from ncodec.api.codecs import codecs_of_stream, open_frame_codecs
@@ -23,11 +24,14 @@ from ncodec.container.chunks import CRC_SIZE
 from ncodec.container.ncv import NUMBERS, StreamReader, StreamWriter, read_packet
 from ncodec.container.records import NO_MODEL, Frame, StreamHeader, Tag, pack_record
 from ncodec.errors import FormatError, InputError
+from ncodec.grid import MAX_SIDE
+from ncodec.media.numbered import frame_rate
 from ncodec.media.pictures import check_pixels
-from ncodec.picture import TimedFrame
+from ncodec.picture import TimedFrame, check_frame
 from ncodec.video.frame_decoder import FrameDecoder
 from ncodec.video.sequence import VideoEncoder
 
+MAX_STAMP_BITS = 34
 SHORT_STAMP = 1
 """a time stamp of one byte"""
 
@@ -81,16 +85,17 @@ class StreamEncoder:
                 f"{settings.size}"
             )
             raise InputError(msg)
-        rate = Fraction(25 if settings.rate is None else settings.rate).limit_denominator(1001)
+        rate = frame_rate(settings.rate)
+        unit = 1 / rate if time_base is None else time_base
+        _check_stream(width, height, unit)
         codecs = models_in_use(
             settings, open_frame_codecs(backend=settings.backend, threads=settings.threads)
         )
         frame_model = NO_MODEL if codecs.frames is None else codecs.frames.model.id
         self._size = height, width
+        self._last_pts, self._finished = -1, False
         self._sink = io.BytesIO()
-        header = StreamHeader(
-            codecs.pictures.model.id, frame_model, width, height, time_base or 1 / rate, rate
-        )
+        header = StreamHeader(codecs.pictures.model.id, frame_model, width, height, unit, rate)
         self._writer = StreamWriter(self._sink, header)
         self.header = self._taken()
         """bytes before the first packet"""
@@ -109,20 +114,33 @@ class StreamEncoder:
         Raises InputError for another size or type, and for time stamps that do not ascend or are
         beyond 34 bits.
         """
+        check_frame(pixels)
         if pixels.shape[:2] != self._size:
-            msg = (
-                f"expected frames of {self._size[1]}×{self._size[0]}, got an array of "
-                f"{pixels.shape}"
-            )
+            height, width = self._size
+            msg = f"expected frames of {width}×{height}, got an array of {pixels.shape}"
             raise InputError(msg)
-        frame = self._encoder.encode_frame(
-            TimedFrame(self._writer.frames if pts is None else pts, pixels)
-        )
+        pts = self._last_pts + 1 if pts is None else pts
+        self._check_pts(pts)  # before the frame becomes the reference of the next one
+        frame = self._encoder.encode_frame(TimedFrame(pts, pixels))
+        frame = replace(frame, number=self._writer.frames % NUMBERS)
         self._writer.write(frame)
+        self._last_pts = pts
         return Packet(frame, self._taken())
 
+    def _check_pts(self, pts: int) -> None:
+        if self._finished:
+            msg = "expected an unfinished stream, got a frame after its end"
+            raise InputError(msg)
+        if not isinstance(pts, Integral) or not self._last_pts < pts < 2**MAX_STAMP_BITS:
+            msg = f"expected a time stamp above {self._last_pts}, a whole number, got {pts!r}"
+            raise InputError(msg)
+
     def finish(self) -> bytes:
-        """Bytes after the last packet: the index and the end."""
+        """Bytes after the last packet, the index and the end; raises InputError the second time."""
+        if self._finished:
+            msg = "expected an unfinished stream, got one that was finished"
+            raise InputError(msg)
+        self._finished = True
         self._writer.finish()
         return self._taken()
 
@@ -138,6 +156,16 @@ class StreamEncoder:
         return data
 
 
+def _check_stream(width: int, height: int, unit: Fraction) -> None:
+    """Raise InputError for sides or a time base that no stream can have."""
+    if not all(isinstance(side, int) and 1 <= side <= MAX_SIDE for side in (width, height)):
+        msg = f"expected sides of 1 to {MAX_SIDE}, got {width}×{height}"
+        raise InputError(msg)
+    if not isinstance(unit, Fraction) or unit <= 0:
+        msg = f"expected a positive fraction of a second as time base, got {unit!r}"
+        raise InputError(msg)
+
+
 class StreamDecoder:
     """Decodes the packets of a stream, in order, from any intra frame on."""
 
@@ -147,7 +175,11 @@ class StreamDecoder:
         """`header` is that of `StreamEncoder`. Raises FormatError, InputError, ModelError or
         BackendError."""
         settings = replace(settings, **options)
-        self.header = StreamReader(io.BytesIO(header)).header
+        reader = StreamReader(io.BytesIO(header))
+        if reader.position != len(header):
+            msg = f"expected the header of a stream, {reader.position} bytes, got {len(header)}"
+            raise FormatError(msg)
+        self.header = reader.header
         """sides in pixels, time base and models"""
         check_pixels(self.header.width, self.header.height, allow_large=settings.allow_large)
         codecs = codecs_of_stream(self.header, backend=settings.backend, threads=settings.threads)

@@ -106,10 +106,9 @@ def _progress(count: int, verb: str) -> Iterator[Callable[[], None]]:
 
 @contextmanager
 def step_progress(verb: str, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
-    """Context manager of a bar, labelled `verb`, over the steps of one long work; it gives a
-    function to call with the steps done and their number.
+    """Yield a function that is called with the steps done and their number.
 
-    The function does nothing unless `shown` is set and standard error is a terminal.
+    It draws a bar on a terminal if `shown`, from its first call on.
     """
     if not (shown and shows_progress()):
         yield lambda done, steps: None
@@ -117,9 +116,17 @@ def step_progress(verb: str, *, shown: bool) -> Iterator[Callable[[int, int], No
     from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(verb, total=None)
-        yield lambda done, steps: bar.update(task, completed=done, total=steps)
+    bar = Progress(console=Console(stderr=True), transient=True)
+    task = bar.add_task(verb, total=None)
+
+    def update(done: int, steps: int) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=steps)
+
+    try:
+        yield update
+    finally:
+        bar.stop()
 
 
 def work_through(

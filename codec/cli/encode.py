@@ -1,7 +1,6 @@
 """`ncodec encode`: pictures to .nci files and clips to .ncv files."""
 
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -125,13 +124,13 @@ def _check_output_name(names: list[str], clips: set[str], output: str | None) ->
 
 def _check_options(options: dict[str, Any], *, pictures: int, clips: set[str]) -> None:
     """Raise UsageError where options do not fit the inputs or each other."""
-    given = [flag for name, flag in FOR_CLIPS.items() if options[name] not in (None, False)]
+    given = [flag for name, flag in FOR_CLIPS.items() if _is_given(options[name])]
     if pictures and given:
         msg = f"{given[0]} is for clips: name the output .ncv if the input is one"
         raise click.UsageError(msg)
     if not clips:
         return
-    foreign = [flag for name, flag in FOR_PICTURES.items() if options[name] not in (None, False)]
+    foreign = [flag for name, flag in FOR_PICTURES.items() if _is_given(options[name])]
     if foreign:
         msg = f"{foreign[0]} is for pictures: clips take -q, --bitrate or --size"
         raise click.UsageError(msg)
@@ -148,6 +147,10 @@ def _check_options(options: dict[str, Any], *, pictures: int, clips: set[str]) -
     if options["intra_only"] and options["gop"] is not None:
         msg = "--intra-only and --gop exclude each other"
         raise click.UsageError(msg)
+
+
+def _is_given(value: object) -> bool:
+    return value is not None and value is not False and value != "psnr"
 
 
 def _picture_settings(options: dict[str, Any]) -> "EncodeSettings":
@@ -189,16 +192,14 @@ def _encode_picture_file(
     """Encode one picture and say so."""
     from ncodec.api.pictures import encode_file
 
-    start = time.perf_counter()
     with step_progress("search", shown=alone) as progress:
         stats = encode_file(
             source, target, settings, measure=measure, overwrite=overwrite, progress=progress
         )
-    seconds = time.perf_counter() - start
     for notice in stats.notices:
         click.echo(f"ncodec: {source}: {notice}", err=True)
-    fields = {"input": source, "output": target, **_fields(stats), "seconds": seconds}
-    line = f"{source} → {target}  {_line(stats)}  {seconds:.2f} s"
+    fields = {"input": source, "output": target, **_fields(stats), "seconds": stats.seconds}
+    line = f"{source} → {target}  {_line(stats)}  {stats.seconds:.2f} s"
     say(fields, line, as_json=as_json, to_stderr=is_stream(target))
 
 

@@ -74,7 +74,8 @@ def main() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, signal.default_int_handler)
-    warnings.simplefilter("ignore")  # what matters of a damaged file is the error
+    # The error of a damaged file matters, not the warnings before it.
+    warnings.filterwarnings("ignore", module="PIL")
     try:
         cli()
     except (NcodecError, OSError) as error:

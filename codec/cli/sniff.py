@@ -37,8 +37,7 @@ def is_coded_clip(source: str) -> bool:
     A name that ends in .ncv tells where the path is no regular file, or where a file starts neither
     as .ncv nor as .nci files do. False for a file that cannot be read.
     """
-    from ncodec.container import nci as bitstream
-    from ncodec.container import records
+    from ncodec.container import nci, records
 
     if source == STDIO:
         return _peek(len(records.MAGIC)) == records.MAGIC
@@ -50,7 +49,7 @@ def is_coded_clip(source: str) -> bool:
             start = stream.read(len(records.MAGIC))
     except OSError:
         return False
-    return start == records.MAGIC or (named and start != bitstream.MAGIC)
+    return start == records.MAGIC or (named and start != nci.MAGIC)
 
 
 def _peek(count: int) -> bytes:

@@ -122,7 +122,7 @@ class Planner:
         self.picture = picture
         self._goals = goals
         self._tables = tables
-        self._draft = quantizer
+        self._quantize = quantizer
         self._hidden = hidden_pixels(picture)
         self._pixels = picture.width * picture.height
         if self._hidden is not None:
@@ -205,7 +205,7 @@ class Planner:
     def _network(
         self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None, whole: bool = False
     ) -> _Network:
-        initial = self._draft(pixels, qp=qp, exact=exact, whole=whole)
+        initial = self._quantize(pixels, qp=qp, exact=exact, whole=whole)
         shown = shown_where(
             self._hidden, self.picture.pixels, as_delivered(initial.pixels, grey=self.picture.grey)
         )

@@ -188,7 +188,7 @@ class _Trials:
     ) -> None:
         self.picture = picture
         self._effort = effort
-        self._watch = progress
+        self._progress = progress
         self._files: dict[tuple[int, int], Encoded] = {}
         """by qp and effort"""
         self._codec = codec
@@ -208,7 +208,9 @@ class _Trials:
     def _file(self, qp: int, effort: int) -> Encoded:
         key = qp, effort
         if key not in self._files:
-            encoded = self._codec.encode(self.picture, qp=qp, effort=effort, progress=self._watch)
+            encoded = self._codec.encode(
+                self.picture, qp=qp, effort=effort, progress=self._progress
+            )
             self._files[key] = replace(encoded, symbols=None)  # 200 MB of a 100-megapixel picture
         return self._files[key]
 

@@ -17,6 +17,13 @@ def check_backend(name: str) -> None:
         raise BackendError(msg)
 
 
+def check_threads(threads: int | None) -> None:
+    """Raise BackendError unless `threads` is None, the library's choice, or 1 to 256."""
+    if threads is not None and not 1 <= threads <= MAX_THREADS:
+        msg = f"expected 1 to {MAX_THREADS} threads, got {threads}"
+        raise BackendError(msg)
+
+
 def open_backend(
     model: Model,
     name: str = "onnx",
@@ -34,9 +41,7 @@ def open_backend(
     installed. onnx loads each graph when it first runs.
     """
     check_backend(name)
-    if threads is not None and not 1 <= threads <= MAX_THREADS:
-        msg = f"expected 1 to {MAX_THREADS} threads, got {threads}"
-        raise BackendError(msg)
+    check_threads(threads)
     if name == "onnx":
         if precision != "float32" or device is not None:
             msg = (

@@ -75,7 +75,7 @@ class TorchBackend:
         self.encoder = (
             FrameEncoderGraph(network) if isinstance(network, FrameModel) else EncoderGraph(network)
         )
-        self.slopes_graph = RdGradientGraph(self.picture)
+        self.gradient_graph = RdGradientGraph(self.picture)
         self.decoder = (
             FrameDecoderGraph(network) if isinstance(network, FrameModel) else DecoderGraph(network)
         )
@@ -181,7 +181,7 @@ class TorchBackend:
             np.array([requantize]),
             error_weights,
         )
-        made = self.slopes_graph(*inputs, self._qp(qp))
+        made = self.gradient_graph(*inputs, self._qp(qp))
         return RdGradient(*(tensor.contiguous().cpu().numpy() for tensor in made))
 
     def cost(

@@ -3,16 +3,18 @@
 from collections.abc import Iterable, Iterator, Sized
 from fractions import Fraction
 from itertools import chain
+from numbers import Rational, Real
+from typing import Any
 
 from ncodec.arrays import Pixels
 from ncodec.container.records import UNKNOWN_COLOUR, Colour
 from ncodec.errors import InputError
-from ncodec.media.numbered import DEFAULT_RATE
+from ncodec.media.numbered import frame_rate
 from ncodec.media.timestamps import MPEG_TIME_BASE
 from ncodec.picture import TimedFrame, check_frame
 
-LARGEST_DENOMINATOR = 1001
-"""largest denominator of a frame rate, as in 30000/1001"""
+LARGEST_S = 1e9
+"""largest time of a frame, in seconds"""
 
 Item = Pixels | tuple[float | Fraction, Pixels]
 """(H, W, 3) uint8, or seconds and that"""
@@ -23,7 +25,8 @@ class ArrayReader:
     seconds and such an array.
 
     `rate`, in frames a second, 25 if None, is rounded to a denominator of at most 1001. Time stamps
-    are frame numbers in units of 1/rate, or the given times rounded to 1/90000 s. Raises
+    are frame numbers in units of 1/rate, or the given times rounded to 1/90000 s. Frames are read a
+    few ahead, maybe in another thread. Raises
     InputError, when a frame is read, for none at all, for another shape or type, for sides beyond
     16384 pixels, and for times of some frames alone. That times ascend is not checked here, but by
     `StreamWriter`.
@@ -34,9 +37,7 @@ class ArrayReader:
         self.name = "frames"
         self.notices: list[str] = []
         self.frames = len(items) if isinstance(items, Sized) else None
-        self.rate = Fraction(DEFAULT_RATE if rate is None else rate).limit_denominator(
-            LARGEST_DENOMINATOR
-        )
+        self.rate = frame_rate(rate)
         self.pixel_aspect = Fraction(1)
         self._items = iter(items)
         first = next(self._items, None)
@@ -64,6 +65,21 @@ class ArrayReader:
             if isinstance(item, tuple) != self._has_times:
                 msg = "expected times of all frames or of none, got some"
                 raise InputError(msg)
-            seconds, pixels = item if isinstance(item, tuple) else (number * self.time_base, item)
+            seconds, pixels = _timed(item) if isinstance(item, tuple) else (None, item)
             check_frame(pixels)
-            yield TimedFrame(round(Fraction(seconds) / self.time_base), pixels)
+            pts = number if seconds is None else round(seconds / self.time_base)
+            # A copy, because frames are read ahead and the caller may fill its array anew.
+            yield TimedFrame(pts, pixels.copy())
+
+
+def _timed(item: tuple[Any, ...]) -> tuple[Fraction, Pixels]:
+    """A pair of seconds and pixels; raises InputError for another tuple and for no time."""
+    if len(item) != 2:
+        msg = f"expected pairs of seconds and pixels, got a tuple of {len(item)}"
+        raise InputError(msg)
+    seconds, pixels = item
+    if not isinstance(seconds, Real) or not abs(float(seconds)) <= LARGEST_S:
+        msg = f"expected a time in seconds, got {seconds!r}"
+        raise InputError(msg)
+    exact = seconds if isinstance(seconds, Rational) else float(seconds)
+    return Fraction(exact), pixels

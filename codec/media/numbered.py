@@ -1,6 +1,7 @@
 """Suffixes of clips, and numbered names of image sequences."""
 
 import re
+from fractions import Fraction
 from pathlib import Path
 
 from ncodec.errors import InputError, sentence_of
@@ -27,8 +28,23 @@ CLIP_SUFFIXES = frozenset(
 
 
 _NUMBER = re.compile(r"%0?(\d{0,2})d")
+LARGEST_DENOMINATOR = 1001
+"""largest denominator of a frame rate, as in 30000/1001"""
+LARGEST_RATE = 1_000_000
 DEFAULT_RATE = 25.0
 """frames a second of numbered pictures"""
+
+
+def frame_rate(rate: float | None) -> Fraction:
+    """Frames a second as a ratio with a denominator of at most 1001; `DEFAULT_RATE` for None.
+
+    Raises InputError for a rate below 1/1001 or above 1000000.
+    """
+    if rate is not None and not 1 / LARGEST_DENOMINATOR <= rate <= LARGEST_RATE:
+        msg = f"expected a rate of 1/{LARGEST_DENOMINATOR} to {LARGEST_RATE} frames a second, got "
+        msg += f"{rate}"
+        raise InputError(msg)
+    return Fraction(DEFAULT_RATE if rate is None else rate).limit_denominator(LARGEST_DENOMINATOR)
 
 
 def is_numbered(name: str) -> bool:

@@ -1,8 +1,9 @@
-"""Files ↔ pictures: Pillow in and out, metadata, atomic writes."""
+"""Files ↔ pictures, through Pillow, with their metadata."""
 
 import io
 import struct
 from contextlib import suppress
+from os import PathLike
 from typing import BinaryIO
 
 import numpy as np
@@ -63,12 +64,15 @@ def read_picture(source: Source, *, allow_large: bool = False) -> Picture:
 
     Raises InputError where it cannot be read, has several frames (of MPO and PSD the first is
     taken), has a side beyond 16384 pixels or, unless `allow_large`, has more than twice the pixels
-    of Pillow's `Image.MAX_IMAGE_PIXELS` (about 179 million by default). Threads may read at once.
+    of Pillow's `Image.MAX_IMAGE_PIXELS` (about 179 million by default). Pictures inside ICO and
+    ICNS files keep that limit. Threads may read at once.
     """
     name = name_of(source, otherwise="picture")
     if source == STDIO or isinstance(source, Bytes):
         source = io.BytesIO(read_bytes(source))
     if not allow_large:
+        if not isinstance(source, str | PathLike):
+            open_source(source)  # refuses what is no file
         with readable(name), Image.open(source) as image:
             return from_pil(image)
     with readable(name), open_source(source) as file, _open_large(file) as image:
@@ -79,6 +83,7 @@ def _open_large(stream: BinaryIO) -> Image.Image:
     """`Image.open` without its limit of pixels, which is global to the process; raises
     UnidentifiedImageError."""
     seekable = stream if stream.seekable() else io.BytesIO(stream.read())
+    seekable.seek(0)
     start = seekable.read(16)
     Image.init()
     for name in Image.ID:

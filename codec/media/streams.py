@@ -56,13 +56,26 @@ def read_bytes(source: Source, *, magic: bytes = b"") -> bytes:
 
 
 def open_source(source: Source) -> AbstractContextManager[BinaryIO]:
-    """A path, "-" for standard input, the bytes of a file or an open one → a stream; raises
-    InputError."""
+    """Stream of a path, "-" for standard input, the bytes of a file, or a file opened in binary.
+
+    Raises InputError for other sources, closed files, and paths that cannot be opened.
+    """
     if isinstance(source, Bytes):
         return nullcontext(io.BytesIO(source))
     if isinstance(source, str | os.PathLike):
         return open_input(source)
+    if not hasattr(source, "read") or isinstance(source, io.TextIOBase):
+        msg = f"expected a path, bytes or a file opened in binary, got {type(source).__name__}"
+        raise InputError(msg)
+    if getattr(source, "closed", False):
+        msg = "expected an open file, got a closed one"
+        raise InputError(msg)
     return nullcontext(source)
+
+
+def path_of(source: object) -> str | os.PathLike[str] | None:
+    """The source if it is a path or "-", else None."""
+    return source if isinstance(source, str | os.PathLike) else None
 
 
 def name_of(source: object, *, otherwise: str) -> str:

@@ -60,8 +60,7 @@ class RateControl(Protocol):
         """
 
     def spend(self, tag: Tag, qp: int, bits: int) -> None:
-        """Report the bits of the payload, without exact cells, of a frame coded at `qp` with type
-        `tag`."""
+        """Report the bits of a frame, exact cells included, coded at `qp` with type `tag`."""
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,6 @@ def pop_offsets(unpacker: Unpacker, tables: Tables, rounding: Rounding, count: i
     """Decode so many offsets, (count,); raises FormatError for damage."""
     offsets = unpacker.values(tables.bank[rounding.row], count)
     if np.abs(offsets).max(initial=0) > MAX_OFFSET:
-        msg = f"expected shifts of at most {MAX_OFFSET} steps, got others: the file is damaged"
+        msg = f"expected offsets of at most {MAX_OFFSET} steps, got others: the file is damaged"
         raise FormatError(msg)
     return offsets.astype(np.int16)

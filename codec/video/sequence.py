@@ -67,7 +67,9 @@ class VideoEncoder:
     def shown(self) -> Pixels:
         """The last frame as a decoder shows it, (H, W, 3)."""
         height, width = self._size
-        return self._coder.last[:height, :width]
+        shown = self._coder.last[:height, :width]
+        shown.flags.writeable = False  # the next frame is predicted from it
+        return shown
 
     def _left(self) -> int:
         """Frames up to the next intra frame or the end, this one included."""

@@ -33,10 +33,10 @@ class Matcher:
         `vectors`, (2, …), down and right, are in 1/f of a pixel, where the matcher's planes are f ×
         f; `here` indexes their blocks, by default all (h, w).
         """
-        mvd = np.abs(self._differences(vectors, here)).view(
+        differences = np.abs(self._differences(vectors, here)).view(
             np.uint16
         )  # which holds the sum of 256 of them
-        costs: Costs = np.einsum("...ij->...", mvd).astype(np.int32)
+        costs: Costs = np.einsum("...ij->...", differences).astype(np.int32)
         return costs
 
     def squares(self, vectors: Vectors, here: Place = ...) -> Costs:
@@ -45,15 +45,15 @@ class Matcher:
         `vectors`, (2, …), down and right, are in 1/f of a pixel, where the matcher's planes are f ×
         f; `here` indexes their blocks, by default all (h, w).
         """
-        mvd = self._differences(vectors, here).astype(np.int32)
-        squares: Costs = np.einsum("...ij,...ij->...", mvd, mvd)
+        differences = self._differences(vectors, here).astype(np.int32)
+        squares: Costs = np.einsum("...ij,...ij->...", differences, differences)
         return squares
 
     def _differences(self, vectors: Vectors, here: Place) -> Plane:
         (rows, columns), (down, right) = np.divmod(vectors.astype(np.intp), self._steps)
         found = self._windows[down, right, self._tops[here] + rows, self._lefts[here] + columns]
-        mvd: Plane = found - self._blocks[here]  # (…, side, side)
-        return mvd
+        differences: Plane = found - self._blocks[here]  # (…, side, side)
+        return differences
 
 
 def quarter_pixel_planes(values: Pixels) -> Pixels:

@@ -230,7 +230,7 @@ def pop_motion(
         moved, classes, choices = expected.vectors, expected.classes, expected.choices
         modes = pop_of_classes(unpacker, _MODE_TABLES[stage.level], classes)
         if modes.min() < UNPREDICTED or modes.max() >= MERGE + choices.shape[1]:
-            msg = "expected a known kind of every block, got others: the file is damaged"
+            msg = "expected a known mode of every block, got others: the file is damaged"
             raise FormatError(msg)
         for place in range(choices.shape[1]):
             moved = np.where(modes == MERGE + place, choices[:, place], moved)
