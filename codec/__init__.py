@@ -90,3 +90,8 @@ def __getattr__(name: str) -> object:
     import importlib
 
     return getattr(importlib.import_module(module), name)
+
+
+def __dir__() -> list[str]:
+    """Public names, those that are not loaded yet included."""
+    return __all__

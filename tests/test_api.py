@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -250,3 +252,8 @@ def test_a_tuned_picture_names_its_model_and_keeps_more_structure(photo: np.ndar
 def test_tunings_that_do_not_fit_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="tuned for"):
         ncodec.encode(np.zeros((8, 8, 3), np.uint8), **options)
+
+
+def test_public_names_are_listed_before_they_are_loaded() -> None:
+    code = "import ncodec; assert sorted(dir(ncodec)) == sorted(ncodec.__all__)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -317,3 +317,11 @@ def test_a_backend_that_fails_stops_no_other_file(
     assert [entry["error"] for entry in said] == [
         f"{name}: the graph is damaged" for name in ("a.png", "b.jpg")
     ]
+
+
+def test_coded_pictures_are_not_named_as_others(folder: Path, photo: Photo) -> None:
+    Image.fromarray(photo).save("photo.png")
+    result = CliRunner().invoke(cli, ["encode", "photo.png", "-o", "out.jpg"])
+    assert result.exit_code == 2
+    assert "pictures become .nci files, got out.jpg as -o" in result.output
+    assert not Path("out.jpg").exists()

@@ -143,7 +143,7 @@ def test_kinds_that_a_block_cannot_have_are_refused(tables: Tables, kind: int) -
     packer.push(
         [*group_motion(NUDGE, tables).groups[:2], (table, np.array([kind], dtype=np.int32))]
     )
-    with pytest.raises(FormatError, match="expected a known kind of every block"):
+    with pytest.raises(FormatError, match="expected a known mode of every block"):
         unpack(packer.payload(), tables, high=1, wide=1)
 
 

@@ -1,6 +1,7 @@
 """`ncodec encode`: pictures to .nci files and clips to .ncv files."""
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -34,6 +35,10 @@ FOR_PICTURES = {
     "model": "--model",
     "strip": "--strip",
 }
+PICTURES = frozenset(
+    {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".jxl", ".png", ".tif", ".tiff", ".webp"}
+)
+"""suffixes that a coded picture must not have"""
 COMMON = ("allow_large", "backend", "threads")
 
 
@@ -116,6 +121,10 @@ def _check_output_name(names: list[str], clips: set[str], output: str | None) ->
     """Raise UsageError for a name that does not suit clips, or image sequences without one."""
     if clips and output is not None and output.lower().endswith(".nci"):
         msg = f"clips become {STREAM_SUFFIX} files, got {output} as -o"
+        raise click.UsageError(msg)
+    is_picture = output is not None and Path(output).suffix.lower() in PICTURES
+    if is_picture and len(clips) < len(names) and output not in names:
+        msg = f"pictures become .nci files, got {output} as -o"
         raise click.UsageError(msg)
     if output is None and any(is_numbered(name) for name in names):
         msg = "numbered pictures need a name for their clip as -o"
