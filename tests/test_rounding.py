@@ -182,5 +182,5 @@ def test_shifts_of_predicted_frames_are_small_and_take_little() -> None:
 @pytest.mark.parametrize("beyond", [-MAX_OFFSET - 1, MAX_OFFSET + 1, 30_000])
 def test_what_is_no_shift_is_refused(beyond: int, rounding: Rounding) -> None:
     tables = load_model().tables
-    with pytest.raises(FormatError, match="expected shifts of at most 127 steps"):
+    with pytest.raises(FormatError, match="expected offsets of at most 127 steps"):
         pop_offsets(packed([0, 0, beyond, 0], tables, rounding), tables, rounding, 4)
