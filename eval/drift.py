@@ -11,7 +11,8 @@ from statistics import fmean
 import altair as alt
 
 from ncodec.errors import InputError
-from ncodec.eval.clips import NCODEC_CLIPS, Clip, crop, from_rgb, psnr_611, read_clip, to_rgb
+from ncodec.eval.clips import NCODEC_CLIPS, psnr_611
+from ncodec.eval.stored_frames import Clip, crop, from_rgb, read_clip, to_rgb
 
 PLAYED = 9
 """frames of a clip, so that every picture comes back every sixteen frames"""

@@ -10,10 +10,11 @@ import numpy as np
 
 from ncodec.api.pictures import load_picture
 from ncodec.arrays import Pixels
-from ncodec.eval.clips import CLIP_CODECS, CLIP_METRICS, read_clip
+from ncodec.eval.clips import CLIP_CODECS, CLIP_METRICS
 from ncodec.eval.codecs.base import Codec
 from ncodec.eval.codecs.registry import CODECS
 from ncodec.eval.metrics import METRICS, Metric
+from ncodec.eval.stored_frames import read_clip
 from ncodec.media.numbered import CLIP_SUFFIXES
 from ncodec.media.pictures import PICTURE_SUFFIXES
 

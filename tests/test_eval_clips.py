@@ -16,11 +16,12 @@ pytest.importorskip("scipy")
 pytest.importorskip("skimage")
 
 from ncodec.errors import InputError
-from ncodec.eval.clips import CLIP_CODECS, CLIP_METRICS, from_rgb, psnr_611, read_clip, to_rgb
+from ncodec.eval.clips import CLIP_CODECS, CLIP_METRICS, psnr_611
 from ncodec.eval.commands.bench import bench
 from ncodec.eval.commands.report import report
 from ncodec.eval.measure import find_files, measure_point
 from ncodec.eval.store import Failure, Point
+from ncodec.eval.stored_frames import from_rgb, read_clip, to_rgb
 
 Photo = npt.NDArray[np.uint8]
 

@@ -66,7 +66,7 @@ def refine(
     for pass_number in range(search.passes):
         on_first = pass_number < search.first
         least = FIRST_GAIN if on_first else SECOND_GAIN
-        # What lies beside a tile is as it was before this look.
+        # What lies beside a tile is as it was before this pass.
         residual = known.symbols.residual.copy()
         for tile in parts:
             seen, rows = _seen(known, tile, tables, qp=qp)
@@ -89,15 +89,29 @@ def refine(
         known = InitialSymbols(
             Symbols(initial.symbols.z_hat, residual, initial.symbols.exact), initial.latent
         )
-    if not alike:
-        return known.symbols
-    for tile in parts:
+    if alike:
+        cost -= _picture_cost(pixels, known, tables, backend, qp=qp, error_weights=error_weights)
+    return initial.symbols if alike and cost <= 0 else known.symbols
+
+
+def _picture_cost(
+    pixels: Pixels,
+    known: InitialSymbols,
+    tables: Tables,
+    backend: Backend,
+    *,
+    qp: int,
+    error_weights: FloatArray,
+) -> float:
+    """λ·D + R of a picture, in bits, from its tiles."""
+    cost = 0.0
+    for tile in tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, side=SEARCHED_TILE):
         seen, rows = _seen(known, tile, tables, qp=qp)
         of_errors = backend.cost(
             pixels[tile.seen(1)], seen, rows > 0, qp=qp, error_weights=error_weights
         )
-        cost -= _whole_cost(of_errors, seen, rows, tables, tile)
-    return known.symbols if cost > 0 else initial.symbols
+        cost += _whole_cost(of_errors, seen, rows, tables, tile)
+    return cost
 
 
 def _seen(

@@ -30,7 +30,7 @@ def symbols(folder: Path, frames: int, as_json: bool) -> None:
 
     medium, paths = find_files([folder])
     if medium is CLIPS:
-        from ncodec.eval.clips import read_rgb
+        from ncodec.eval.stored_frames import read_rgb
 
         results = add_up(
             [
