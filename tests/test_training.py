@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-import yaml
 from click.testing import CliRunner
 from PIL import Image
 from places import ROOT
@@ -18,6 +17,7 @@ from places import ROOT
 pytest.importorskip("pytorch_lightning")
 
 import torch
+import yaml
 from tiny import TINY, log_losses
 
 from ncodec.errors import InputError, ModelError, TrainingError
