@@ -14,7 +14,7 @@ def test_a_constant_factor_of_the_rate_is_found(factor: float) -> None:
 
 
 def test_a_known_pair_of_curves() -> None:
-    """What the `bjontegaard` package from PyPI (method "pchip") gives for the same points."""
+    """The figure of PyPI's `bjontegaard` package (method "pchip") for these points."""
     anchor = [(686.76, 40.28), (309.58, 37.18), (157.11, 34.24), (85.95, 31.42)]
     test = [(893.34, 40.39), (407.8, 37.21), (204.93, 34.17), (112.75, 31.24)]
     assert bd_rate(anchor, test) == pytest.approx(31.37988, abs=1e-4)

@@ -1,7 +1,6 @@
 """Clips at the command: names, streams, pictures out of clips, and one sentence for everything that
 goes wrong."""
 
-import io
 import json
 import os
 import signal
@@ -16,13 +15,11 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 from test_cli import call, fails, ncodec_command
 from test_demux import write
 
 import ncodec
-from ncodec.cli.main import cli
 from ncodec.errors import OutputError
 
 Photo = npt.NDArray[np.uint8]
@@ -388,26 +385,6 @@ def test_what_is_named_like_a_stream_is_refused_as_one(folder: Path, coded: byte
     assert call("decode", "picture.ncv", "-o", "a.png").exit_code == 0, (
         "but what it starts with counts more"
     )
-
-
-def test_a_model_that_is_not_installed_is_named(folder: Path) -> None:
-    from ncodec.container.ncv import StreamWriter
-    from ncodec.container.records import StreamHeader
-
-    sink = io.BytesIO()
-    StreamWriter(sink, StreamHeader(0x01020304, 0, 64, 64, Fraction(1, 25), Fraction(25))).finish()
-    Path("other.ncv").write_bytes(sink.getvalue())
-    fails(
-        call("decode", "other.ncv", "-o", "x.mkv"),
-        "this needs model 01020304, which is not installed",
-    )
-    sink = io.BytesIO()
-    StreamWriter(
-        sink, StreamHeader(0x01020304, 0, 16384, 16384, Fraction(1, 25), Fraction(25))
-    ).finish()
-    Path("large.ncv").write_bytes(sink.getvalue())
-    fails(call("decode", "large.ncv", "-o", "x.mkv"), "--allow-large")
-    assert CliRunner().invoke(cli, ["info", "large.ncv"]).exit_code == 0
 
 
 def test_options_of_pictures_are_refused_for_clips_and_defaults_are_not(clip: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `ncodec bench` writes is checked first, and nothing is overwritten without -f."""
+"""Outputs of `ncodec bench` are checked first; nothing is overwritten without -f."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a file promises of a picture is checked at every quality, and what does not hold is said."""
+"""Promises of a file are checked at every quality, and broken ones are said."""
 
 import json
 from dataclasses import replace

@@ -45,7 +45,7 @@ def test_pixels_are_within_one_level(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(HASHES.keys() - {"exact-alone"}))
 def test_symbols_pack_to_the_same_bytes(name: str, make: ModuleType) -> None:
-    """What was decoded codes to the same payload again: neither direction has drifted."""
+    """Decoded symbols code to their payload again: neither direction has drifted."""
     from ncodec.api.codecs import open_codec
     from ncodec.container.nci import unpack
     from ncodec.entropy.latents import pack_symbols
@@ -63,7 +63,7 @@ def test_every_golden_file_is_listed() -> None:
 
 @pytest.mark.parametrize("name", ["clip", "screen"])
 def test_frames_are_exact(name: str, make: ModuleType) -> None:
-    """What frames are predicted from is the same everywhere, or errors would grow."""
+    """Reference frames are equal everywhere, or errors would grow."""
     decoded = np.asarray(make.decoded_frames(GOLDEN / f"{name}.ncv"))
     np.testing.assert_array_equal(decoded, np.asarray(Image.open(GOLDEN / f"{name}.png")))
 

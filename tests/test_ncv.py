@@ -69,7 +69,7 @@ def read(data: bytes) -> list[Record]:
 
 
 class Pipe(io.RawIOBase):
-    """What arrives a few bytes at a time and cannot seek."""
+    """Stream that arrives a few bytes at a time and cannot seek."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data

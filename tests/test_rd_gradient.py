@@ -1,4 +1,4 @@
-"""What moving a latent does to the error is what autograd finds, and what every backend says."""
+"""The gradient of the error by a latent is that of autograd, on every backend."""
 
 from typing import Any
 

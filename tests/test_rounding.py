@@ -35,12 +35,12 @@ Photo = npt.NDArray[np.uint8]
 
 @pytest.fixture(scope="module")
 def samples() -> Samples:
-    """Of a frame, some of them beyond black and white."""
+    """Samples of a frame, some of them beyond black and white."""
     return np.random.default_rng(1).uniform(-3, 258, (144, 208, 3)).astype(np.float32)
 
 
 def within_errors(samples: Samples, rounding: Rounding, seed: int) -> Samples:
-    """The same levels as another machine might have them."""
+    """Samples as another machine might have them."""
     random = np.random.default_rng(100 + seed)
     size = rounding.error + rounding.growth * np.abs(samples - rounding.centre)
     return (samples + size * random.uniform(-0.95, 0.95, samples.shape)).astype(np.float32)

@@ -28,7 +28,7 @@ def pack(motion: Motion, tables: Tables, before: Vectors | None = None) -> bytes
 def unpack(
     data: bytes, tables: Tables, *, high: int, wide: int, before: Vectors | None = None
 ) -> Motion:
-    """What `pack` was given, or FormatError."""
+    """Inverse of `pack`; raises FormatError."""
     unpacker = Unpacker(data)
     motion = pop_motion(unpacker, tables, high=high, wide=wide, before=before)
     unpacker.finish()

@@ -37,7 +37,7 @@ def pictures() -> dict[str, tuple[Image.Image, float]]:
 
 
 def exact_pictures() -> dict[str, tuple[Image.Image, float | str]]:
-    """The same with exact cells: beside the network's, and alone."""
+    """Pictures with exact cells beside the network's, and with exact cells alone."""
     whole = Image.open(SOURCE)
     page = Image.fromarray(words(180, 200))
     page.paste(whole.crop((330, 90, 458, 154)), (64, 64))
