@@ -37,6 +37,14 @@ class TrainingError(NcodecError, RuntimeError):
     """Training cannot go on."""
 
 
+class LossError(NcodecError, ValueError):
+    """Something would be lost or converted, and the settings are strict."""
+
+
+class NcodecWarning(UserWarning):
+    """Category of the warnings that carry notices: losses and conversions, in sentences."""
+
+
 def sentence_of(error: Exception) -> str:
     """Message of an exception, for the end of a sentence: its `strerror`, if any, else its text.
 

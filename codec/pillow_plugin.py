@@ -11,6 +11,7 @@ from ncodec.api.settings import EncodeSettings
 from ncodec.container.nci import MAGIC, Container, Flag, Tag, unpack
 from ncodec.errors import NcodecError
 from ncodec.media.pictures import from_pil, metadata_of, to_pil
+from ncodec.notices import report_notices
 
 if TYPE_CHECKING:
     from PIL._imaging import PixelAccess
@@ -63,7 +64,9 @@ def _save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     settings = EncodeSettings(**{name: given[name] for name in ENCODE_OPTIONS if name in given})
     described = image.copy()
     described.info.update({name: given[name] for name in METADATA_OPTIONS if name in given})
-    stream.write(encode_picture(from_pil(described, first_only=True), settings).data)
+    picture = from_pil(described, first_only=True)
+    report_notices(picture.notices, strict=settings.strict, stacklevel=4)  # who called Image.save
+    stream.write(encode_picture(picture, settings).data)
 
 
 Image.register_open(NciImageFile.format, NciImageFile, _accept)

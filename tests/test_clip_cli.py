@@ -363,7 +363,7 @@ def test_a_machine_without_threads_left_is_a_sentence(
 def test_what_is_no_clip_is_a_sentence(folder: Path, stream: bytes) -> None:
     Path("text.mp4").write_text("no clip")
     fails(call("encode", "text.mp4"), "text.mp4: cannot be read: Invalid data")
-    fails(call("encode", "missing.mp4"), "missing.mp4: cannot be read: No such file")
+    fails(call("encode", "missing.mp4"), "missing.mp4: no such file")
     with av.open("empty.mp4", "w") as container:
         video = container.add_stream("libx264", rate=Fraction(25))
         video.width, video.height, video.pix_fmt = 64, 64, "yuv420p"

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from ncodec.errors import InputError, OutputError
-from ncodec.media.pictures import from_pil, read_picture, to_pil, write_picture
+from ncodec.media.picture_files import write_picture
+from ncodec.media.pictures import from_pil, read_picture, to_pil
 from ncodec.media.streams import write_bytes
 from ncodec.picture import Picture
 
@@ -70,9 +71,12 @@ def test_every_mode_becomes_one_that_is_kept(photo: Photo, mode: str, kept: str)
     assert np.abs(picture.pixels.astype(int).mean() - photo.mean()) < 40
 
 
-def test_sixteen_bit_samples_keep_their_upper_eight(photo: Photo) -> None:
-    wide = Image.fromarray(photo[:, :, 0].astype(np.uint16) * 256 + 77)
-    np.testing.assert_array_equal(from_pil(wide).pixels[:, :, 0], photo[:, :, 0])
+def test_sixteen_bit_samples_become_the_nearest_levels(photo: Photo) -> None:
+    wide = photo[:, :, 0].astype(np.uint16) * 257
+    shifted = np.where(wide < 65535 - 128, wide + 128, wide - 128).astype(np.uint16)
+    for samples in (wide, shifted):
+        levels = from_pil(Image.fromarray(samples)).pixels[:, :, 0]
+        np.testing.assert_array_equal(levels, photo[:, :, 0])
 
 
 def test_palette_transparency_becomes_alpha(photo: Photo) -> None:
@@ -92,12 +96,12 @@ def test_metadata_survives_the_way_in_and_out(photo: Photo, format_name: str) ->
     picture = read_picture(file_bytes(Image.fromarray(photo), format_name, **options))
     assert picture.icc == ICC
     assert picture.xmp == XMP
-    back = Image.open(io.BytesIO(write_picture(picture, f".{format_name.lower()}")))
+    back = Image.open(io.BytesIO(write_picture(picture, f".{format_name.lower()}")[0]))
     assert back.info["icc_profile"] == ICC
     assert back.getexif()[0x0112] == 6
     assert back.getexif()[0x010E] == "an osprey"
     for suffix in (".png", ".jpg", ".webp", ".tif"):
-        assert read_picture(write_picture(picture, suffix)).xmp == XMP
+        assert read_picture(write_picture(picture, suffix)[0]).xmp == XMP
 
 
 def test_a_picture_is_shown_the_same_way_up(photo: Photo) -> None:
@@ -130,7 +134,7 @@ def test_a_tiffs_own_exif_is_kept(photo: Photo) -> None:
 
 
 def test_dark_sixteen_bit_pictures_stay_dark() -> None:
-    assert from_pil(Image.fromarray(np.full((4, 4), 200, np.uint16))).pixels.max() == 0
+    assert from_pil(Image.fromarray(np.full((4, 4), 200, np.uint16))).pixels.max() == 1
 
 
 def test_a_cmyk_profile_is_not_attached_to_rgb(photo: Photo) -> None:
@@ -170,12 +174,12 @@ def test_threads_read_at_once_and_each_has_its_own_limit(
     )
     all_are_reading = threading.Barrier(8, timeout=60)
 
-    def from_pil_together(image: Image.Image) -> Picture:
+    def from_pil_together(image: Image.Image, *, page: int | None) -> Picture:
         all_are_reading.wait()
         with pytest.raises(Image.DecompressionBombError):
             Image.open(io.BytesIO(large))
         all_are_reading.wait()
-        return from_pil(image)
+        return from_pil(image, page=page)
 
     monkeypatch.setattr("ncodec.media.pictures.from_pil", from_pil_together)
     with ThreadPoolExecutor(8) as threads:
@@ -264,8 +268,13 @@ def test_unwritable_places_are_said(folder: Path, name: str, sentence: str) -> N
 
 
 def test_a_format_without_alpha_says_which_has_it(photo: Photo) -> None:
-    picture = from_pil(Image.fromarray(photo).convert("RGBA"))
-    with pytest.raises(OutputError, match=r"JPEG cannot hold this picture.*PNG can"):
-        write_picture(picture, ".jpg")
+    image = Image.fromarray(photo).convert("RGBA")
+    for suffix in (".jpg", ".bmp", ".ppm"):
+        assert write_picture(from_pil(image), suffix)[1] == (), "opaque"
+    image.putpixel((3, 5), (1, 2, 3, 254))
+    picture = from_pil(image)
+    for suffix in (".jpg", ".bmp", ".ppm"):
+        with pytest.raises(OutputError, match=r"cannot hold the transparency.*PNG can"):
+            write_picture(picture, suffix)
     with pytest.raises(OutputError, match="expected an output suffix that Pillow writes"):
         write_picture(picture, ".nothing")

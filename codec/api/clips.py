@@ -22,7 +22,6 @@ from ncodec.api.transcode import (
     FRAME_OVERHEAD,
     ClipStats,
     FrameCounter,
-    FrameSource,
     Progress,
     decode_clip,
     decode_each,
@@ -30,11 +29,13 @@ from ncodec.api.transcode import (
 )
 from ncodec.container.ncv import StreamReader
 from ncodec.errors import InputError, OutputError
+from ncodec.media.animation import AnimationReader, open_animation
 from ncodec.media.arrays import ArrayReader, Item
-from ncodec.media.demux import ClipReader, measure_clip
+from ncodec.media.demux import ClipReader
 from ncodec.media.mux import check_clip_suffix
 from ncodec.media.numbered import is_numbered, numbered_name, numbers_of
-from ncodec.media.pictures import check_pixels, check_suffix, write_picture
+from ncodec.media.picture_files import check_suffix, write_picture
+from ncodec.media.pictures import check_pixels
 from ncodec.media.streams import (
     STDIO,
     Bytes,
@@ -45,6 +46,7 @@ from ncodec.media.streams import (
     path_of,
     write_bytes,
 )
+from ncodec.notices import report_notices
 from ncodec.picture import Picture, TimedFrame
 from ncodec.video.sequence import VideoDecoder
 
@@ -102,24 +104,45 @@ def encode_video(
             )
             if size is not None and (stats.size or 0) > size:
                 raise _TooLargeError(stats)
-        return stats if size is not None else _with_missed_rate(stats, settings.bitrate)
+            if size is None:
+                stats = _with_missed_rate(stats, settings.bitrate)
+            if settings.strict:
+                report_notices(stats.notices, strict=True)
+        return stats
 
     if settings.size is None:
-        return attempt(settings, None)
-    return _fit(source, path, settings, attempt)
+        stats = attempt(settings, None)
+    else:
+        stats = _fit(source, path, settings, attempt)
+    report_notices(stats.notices, strict=False)
+    return stats
 
 
-def _open_clip(source: ClipSource, *, rate: float | None, stack: ExitStack) -> FrameSource:
+def _open_clip(
+    source: ClipSource, *, rate: float | Fraction | None, stack: ExitStack
+) -> ClipReader | AnimationReader | ArrayReader:
     """A reader of a clip, which the stack closes."""
-    if isinstance(source, str | os.PathLike) and source != STDIO:
-        return stack.enter_context(ClipReader(source, rate=rate))
-    if isinstance(source, str | Bytes) or hasattr(source, "read"):
-        stream = stack.enter_context(open_source(cast("Source", source)))
-        return stack.enter_context(ClipReader(stream, rate=rate))
+    if isinstance(source, str | os.PathLike | Bytes) or hasattr(source, "read"):
+        return _open_clip_file(cast("Source", source), rate=rate, stack=stack)
     if not isinstance(source, Iterable):
         msg = f"expected a clip's path, bytes, open file or frames, got {type(source).__name__}"
         raise InputError(msg)
     return ArrayReader(source, rate=rate)
+
+
+def _open_clip_file(
+    source: Source, *, rate: float | Fraction | None, stack: ExitStack
+) -> ClipReader | AnimationReader:
+    is_path = isinstance(source, str | os.PathLike) and source != STDIO
+    if is_path and is_numbered(str(source)):
+        return stack.enter_context(ClipReader(str(source), rate=rate))
+    stream = stack.enter_context(open_source(source))
+    name = name_of(source, otherwise="clip")
+    animation = open_animation(stream, name=name, rate=rate) if stream.seekable() else None
+    if animation is not None:
+        return stack.enter_context(animation)
+    reader = ClipReader(cast("Name", source) if is_path else stream, rate=rate)
+    return stack.enter_context(reader)
 
 
 def _check_sequence(source: ClipSource, path: Name) -> None:
@@ -172,7 +195,8 @@ def _fit(
     if name is None or STDIO in (name, path) or (Path(path).exists() and not Path(path).is_file()):
         msg = "a size needs an input and an output that are files: it may take several attempts"
         raise InputError(msg)
-    clip = measure_clip(name, rate=settings.rate)
+    with ExitStack() as stack:
+        clip = _open_clip_file(name, rate=settings.rate, stack=stack).measure()
     if not clip.frames:
         msg = f"{name}: expected frames, got none"
         raise InputError(msg)
@@ -217,13 +241,16 @@ def decode_video(
     FormatError, ModelError, BackendError, or OutputError, also for an existing file without
     `overwrite`.
     """
+    settings = replace(settings, **options)
     wanted = suffix or (".y4m" if path == STDIO else Path(path).suffix)
     check_clip_suffix(wanted, lossless=lossless)
     with (
-        open_video(source, settings=settings, **options) as decoder,
+        open_video(source, settings=settings) as decoder,
         open_output(path, overwrite=overwrite, source=path_of(source)) as sink,
     ):
-        return decode_clip(decoder, sink, suffix=wanted, lossless=lossless, progress=progress)
+        stats = decode_clip(decoder, sink, suffix=wanted, lossless=lossless, progress=progress)
+        report_notices(stats.notices, strict=settings.strict)
+        return stats
 
 
 def decode_frame(
@@ -244,16 +271,19 @@ def decode_frame(
     BackendError, or OutputError, also for a format that Pillow does not write and an existing file
     without `overwrite`.
     """
+    settings = replace(settings, **options)
     wanted = suffix or (".png" if path == STDIO else Path(path).suffix)
     check_suffix(wanted)
-    with open_video(source, settings=settings, **options) as decoder:
+    with open_video(source, settings=settings) as decoder:
         header = decoder.reader.header
         # A time such as 0.29 is meant as written, not as the nearest binary fraction below it.
         frame = decoder.frame_at(floor(Fraction(at).limit_denominator(10**6) / header.time_base))
-        write_bytes(write_picture(Picture(frame.pixels), wanted), path, overwrite=overwrite)
+        data, notices = write_picture(Picture(frame.pixels), wanted)
+        report_notices((*decoder.notices, *notices), strict=settings.strict)
+        write_bytes(data, path, overwrite=overwrite)
         counter = FrameCounter(header)
         counter.add(frame, position=decoder.reader.position)
-        return replace(counter.stats(), notices=tuple(decoder.notices))
+        return replace(counter.stats(), notices=(*decoder.notices, *notices))
 
 
 def decode_frames(
@@ -277,15 +307,23 @@ def decode_frames(
     if not is_numbered(pattern):
         msg = f"expected a pattern such as frame-%04d.png, got {pattern}"
         raise InputError(msg)
+    settings = replace(settings, **options)
     suffix = Path(pattern).suffix
     check_suffix(suffix)
-    with open_video(source, settings=settings, **options) as decoder:
+    with open_video(source, settings=settings) as decoder:
+        losses: dict[str, None] = {}
 
         def write(frame: TimedFrame, number: int) -> None:
-            picture = write_picture(Picture(frame.pixels), suffix)
-            write_bytes(picture, numbered_name(pattern, number), overwrite=overwrite)
+            data, notices = write_picture(Picture(frame.pixels), suffix)
+            losses.update(dict.fromkeys(notices))
+            if settings.strict:
+                report_notices(losses, strict=True)
+            write_bytes(data, numbered_name(pattern, number), overwrite=overwrite)
 
-        return decode_each(decoder, write, progress=progress)
+        stats = decode_each(decoder, write, progress=progress)
+        stats = replace(stats, notices=(*stats.notices, *losses))
+        report_notices(stats.notices, strict=settings.strict)
+        return stats
 
 
 @contextmanager

@@ -27,14 +27,16 @@ from ncodec.image.rate_target import encode_to
 from ncodec.image.rdoq import Progress, no_progress
 from ncodec.inference.zoo import load_model
 from ncodec.media.exif import stripped
-from ncodec.media.pictures import check_pixels, from_pil, read_picture, to_pil, write_picture
+from ncodec.media.picture_files import write_picture
+from ncodec.media.pictures import check_pixels, from_pil, read_picture, to_pil
 from ncodec.media.streams import Bytes, Source, check_output, path_of, read_bytes, write_bytes
+from ncodec.notices import report_notices
 from ncodec.picture import Picture, from_array
 from ncodec.quality import qp_to_quality
 
 PictureSource = Source | npt.NDArray[np.uint8] | Image.Image
-"""a path, "-", bytes of a file, an open file, (H, W[, 1, 3 or 4]) uint8 pixels, or a Pillow image
-"""
+"""a path, "-", bytes of a file, an open file, (H, W) or (H, W, 1 to 4) uint8 pixels (of any library
+that has `__array__`), or a Pillow image"""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,7 @@ class PictureStats:
     seconds: float
     """to read and code the picture, without writing"""
     notices: tuple[str, ...]
-    """losses in the conversion of the input, in sentences"""
+    """losses and conversions of the input or, by a decoder, for the output, in sentences"""
 
     @property
     def bpp(self) -> float:
@@ -95,19 +97,21 @@ class PictureStats:
         return 8 * self.size / (self.width * self.height)
 
 
-def load_picture(source: PictureSource, *, allow_large: bool = False) -> Picture:
+def load_picture(
+    source: PictureSource, *, allow_large: bool = False, page: int | None = None
+) -> Picture:
     """Picture of a path, "-", the bytes of a file, an open file, (H, W) or (H, W, 1 to 4) uint8
     pixels, or a Pillow image; raises InputError for anything else, and where a file cannot be read.
 
     `allow_large` takes files of more than twice Pillow's limit of pixels (about 179 million by
-    default).
+    default); `page`, from 1, chooses among the pages or frames of a file.
     """
-    if isinstance(source, np.ndarray):
-        return from_array(source)
+    if isinstance(source, np.ndarray) or hasattr(source, "__array__"):
+        return from_array(np.asarray(source))
     if isinstance(source, Image.Image):
-        return from_pil(source)
+        return from_pil(source, page=page)
     if isinstance(source, str | os.PathLike | Bytes) or hasattr(source, "read"):
-        return read_picture(source, allow_large=allow_large)
+        return read_picture(source, allow_large=allow_large, page=page)
     msg = (
         f"expected a path, bytes, an open file, pixels or a Pillow image, got "
         f"{type(source).__name__}"
@@ -129,13 +133,15 @@ def encode(
     `source` is a path, "-", the bytes of a file, an open file, (H, W) or (H, W, 1 to 4) uint8
     pixels, or a Pillow image. Options are fields of `EncodeSettings`, and overrule `settings`: at
     most one of `quality` (50 if there is none), `bpp`, `size` and `psnr`; `effort`, `tune`,
-    `model`, `strip`, `allow_large`, `backend`, `threads`. Raises InputError, ModelError,
-    BackendError, or OutputError, also for an existing file without `overwrite`.
+    `model`, `strip`, `page`, `allow_large`, `strict`, `backend`, `threads`. A loss or a conversion
+    of the input is a warning, `NcodecWarning`, or raises LossError if `strict`. Raises InputError,
+    ModelError, BackendError, or OutputError, also for an existing file without `overwrite`.
     """
     settings = replace(settings, **options)
     if path is not None:
         check_output(path, overwrite=overwrite, source=path_of(source))
-    picture = load_picture(source, allow_large=settings.allow_large)
+    picture = load_picture(source, allow_large=settings.allow_large, page=settings.page)
+    report_notices(picture.notices, strict=settings.strict)
     data = encode_picture(picture, settings).data
     if path is not None:
         write_bytes(data, path, overwrite=overwrite)
@@ -174,13 +180,15 @@ def encode_file(
     quality.
 
     `source` is all that `encode` takes. `measure` decodes the file again for its PSNR. `progress`
-    is called with the steps of RDOQ that are done and their number. Raises InputError, ModelError,
-    BackendError, or OutputError, also where the file is `source` itself or exists without
-    `overwrite`.
+    is called with the steps of RDOQ that are done and their number. A loss or a conversion of the
+    input is among `notices` of the stats and a warning, `NcodecWarning`, or raises LossError if
+    `settings.strict`. Raises InputError, ModelError, BackendError, or OutputError, also where the
+    file is `source` itself or exists without `overwrite`.
     """
     check_output(path, overwrite=overwrite, source=path_of(source))
     start = time.perf_counter()
-    picture = load_picture(source, allow_large=settings.allow_large)
+    picture = load_picture(source, allow_large=settings.allow_large, page=settings.page)
+    report_notices(picture.notices, strict=settings.strict)
     encoded = encode_picture(picture, settings, progress=progress)
     seconds = time.perf_counter() - start
     psnr = None
@@ -228,9 +236,10 @@ def decode_file(
     """Decode a .nci file into the picture file `path` ("-" is standard output), in the format that
     a suffix such as ".png" names.
 
-    `size` of the stats is of the picture file, `psnr` is None. Raises InputError, FormatError,
-    ModelError, BackendError, or OutputError, also where the file is `source` itself or exists
-    without `overwrite`.
+    `size` of the stats is of the picture file, `psnr` is None. A loss that the format causes is
+    among `notices` of the stats and a warning, `NcodecWarning`, or raises LossError if
+    `settings.strict`. Raises InputError, FormatError, ModelError, BackendError, or OutputError,
+    also where the file is `source` itself or exists without `overwrite`.
     """
     start = time.perf_counter()
     container = read_container(source, allow_large=settings.allow_large)
@@ -240,7 +249,8 @@ def decode_file(
     seconds = time.perf_counter() - start
     exact = covered(read_layers(container), header.height, header.width).mean()
     lossless = bool(header.flags & Flag.LOSSLESS)
-    data = write_picture(picture, suffix)
+    data, notices = write_picture(picture, suffix)
+    report_notices(notices, strict=settings.strict)
     write_bytes(data, path, overwrite=overwrite)
     quality = qp_to_quality(header.qp)
     return PictureStats(
@@ -253,7 +263,7 @@ def decode_file(
         lossless,
         None,
         seconds,
-        picture.notices,
+        notices,
     )
 
 

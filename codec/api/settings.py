@@ -5,6 +5,7 @@ InputError at once.
 """
 
 from dataclasses import dataclass
+from fractions import Fraction
 from math import inf
 from typing import TypedDict
 
@@ -14,6 +15,7 @@ from ncodec.image.rate_target import Target
 from ncodec.inference.backend import check_backend, check_threads
 from ncodec.media.exif import check_strip
 from ncodec.media.numbered import frame_rate
+from ncodec.media.pictures import check_page
 from ncodec.quality import DEFAULT_QUALITY, check_effort
 
 
@@ -27,6 +29,8 @@ class DecodeSettings:
     """CPU threads, 1 to 256; None for the library's choice"""
     allow_large: bool = False
     """take pictures and frames beyond Pillow's limit against decompression bombs"""
+    strict: bool = False
+    """raise LossError, and write nothing, where a notice would name a loss or a conversion"""
 
     def __post_init__(self) -> None:
         check_backend(self.backend)
@@ -55,12 +59,15 @@ class EncodeSettings(DecodeSettings):
     strip: str | None = None
     """"thumbnail" leaves the thumbnail in EXIF out, "metadata" all but the ICC profile and the
     orientation"""
+    page: int | None = None
+    """page or frame of a file that has several, from 1; None for the first page"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.effort is not None:
             check_effort(self.effort)
         check_strip(self.strip)
+        check_page(self.page)
         _ = self.target, self.model_name
 
     @property
@@ -104,7 +111,7 @@ class EncodeVideoSettings(DecodeSettings):
     """most frames from one intra frame to the next; None for two seconds of them"""
     intra_only: bool = False
     """predict no frame from another"""
-    rate: float | None = None
+    rate: float | Fraction | None = None
     """frames a second of an image sequence or of arrays, which have no time stamps; 25 where none
     is given"""
 
@@ -139,6 +146,7 @@ class DecodeOptions(TypedDict, total=False):
     backend: str
     threads: int | None
     allow_large: bool
+    strict: bool
 
 
 class EncodeOptions(DecodeOptions, total=False):
@@ -152,6 +160,7 @@ class EncodeOptions(DecodeOptions, total=False):
     tune: str
     model: str | None
     strip: str | None
+    page: int | None
 
 
 class DecodeVideoOptions(DecodeOptions, total=False):
@@ -168,4 +177,4 @@ class EncodeVideoOptions(DecodeOptions, total=False):
     size: int | None
     gop: int | None
     intra_only: bool
-    rate: float | None
+    rate: float | Fraction | None

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ncodec.cli.console import STDIO, is_stream, parse_suffix, say, shows_progress
+from ncodec.cli.console import (
+    STDIO,
+    is_stream,
+    parse_suffix,
+    say,
+    say_notices,
+    shows_progress,
+)
 from ncodec.errors import InputError, TruncatedError
 from ncodec.media.numbered import is_numbered
 
@@ -194,8 +201,7 @@ def show_clip_info(source: str, *, verify: bool, as_json: bool) -> None:
 
 
 def _say(source: str, target: str, stats: "ClipStats", *, seconds: float, as_json: bool) -> None:
-    for notice in stats.notices:
-        click.echo(f"ncodec: {source}: {notice}", err=True)
+    say_notices(source, stats.notices)
     fields: dict[str, Any] = {
         "input": source,
         "output": target,

@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from glob import glob
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import click
 
-from ncodec.errors import NcodecError
+from ncodec.errors import NcodecError, NcodecWarning, sentence_of
 from ncodec.media.numbered import is_numbered
 
 STDIO = "-"
@@ -19,6 +20,10 @@ NO_THREAD = "can't start new thread"
 """Python's message for a lack of memory or of threads"""
 INTERRUPTED = 130
 """exit code of what Ctrl-C ended"""
+
+
+class ReportError(Exception):
+    """A line about work that was done cannot be printed."""
 
 
 def expand_inputs(inputs: tuple[str, ...]) -> list[str]:
@@ -79,10 +84,23 @@ def _stem_of(name: str) -> str:
 
 
 def say(fields: dict[str, Any], line: str, *, as_json: bool, to_stderr: bool) -> None:
-    """Print what was done: the line for people, or the fields as one JSON object."""
+    """Print what was done: the line for people, or the fields as one JSON object.
+
+    Raises ReportError where the line cannot be printed.
+    """
     if as_json:
         line = json.dumps(fields, ensure_ascii=False)
-    click.echo(line, err=to_stderr)
+    try:
+        click.echo(line, err=to_stderr)
+    except OSError as error:
+        msg = f"the report cannot be printed: {sentence_of(error)}"
+        raise ReportError(msg) from error
+
+
+def say_notices(source: str, notices: Iterable[str]) -> None:
+    """Print notices of losses and conversions to standard error, a line for each."""
+    for notice in notices:
+        click.echo(f"ncodec: {source}: {notice}", err=True)
 
 
 def shows_progress() -> bool:
@@ -136,14 +154,18 @@ def work_through(
     exit with code 1 after all if some failed.
 
     Failures are NcodecError, MemoryError, OSError and a lack of threads; other exceptions pass.
-    `as_json` prints a JSON object for each failure too. Ctrl-C exits with code 130 at once. `verb`
-    labels the bar that several files have on a terminal.
+    `as_json` prints a JSON object for each failure too. Where standard output can no longer be
+    written, work goes on in silence, and the exit code is 1 unless its reader has only left. Ctrl-C
+    exits with code 130 at once. `verb` labels the bar that several files have on a terminal.
     """
-    failed = 0
-    with _progress(len(pairs), verb) as advance:
+    failed, is_unheard = 0, False
+    with _progress(len(pairs), verb) as advance, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NcodecWarning)  # the command prints notices itself
         for source, target in pairs:
             try:
                 work(source, target)
+            except ReportError as error:
+                is_unheard |= _fall_silent(error)
             except (NcodecError, MemoryError, OSError, RuntimeError) as error:
                 if (
                     not isinstance(error, NcodecError)
@@ -157,10 +179,21 @@ def work_through(
                 # Not by way of Python's own end, which waits for a thread that may hang on a pipe.
                 os._exit(INTERRUPTED)
             advance()
-    if failed:
-        if len(pairs) > 1:
-            click.echo(f"ncodec: {failed} of {len(pairs)} files failed", err=True)
+    if failed and len(pairs) > 1:
+        click.echo(f"ncodec: {failed} of {len(pairs)} files failed", err=True)
+    if failed or is_unheard:
         sys.exit(1)
+
+
+def _fall_silent(error: ReportError) -> bool:
+    """Send further lines nowhere, and say why unless the reader of the lines has only left."""
+    from ncodec.media.streams import silence_stdout
+
+    silence_stdout()
+    if isinstance(error.__cause__, BrokenPipeError):
+        return False
+    click.echo(f"ncodec: {error}", err=True)
+    return True
 
 
 def _report(error: Exception, source: str, target: str, *, as_json: bool) -> None:
@@ -188,7 +221,7 @@ def usage_errors() -> Iterator[None]:
 
 def parse_suffix(target: str, to: str | None) -> str:
     """Suffix of the output's format: --to, else that of the output's name, else .png."""
-    from ncodec.media.pictures import check_suffix
+    from ncodec.media.picture_files import check_suffix
 
     suffix = (
         f".{to.lstrip('.')}" if to is not None else "" if target == STDIO else Path(target).suffix

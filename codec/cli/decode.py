@@ -14,9 +14,10 @@ from ncodec.cli.console import (
     name_outputs,
     parse_suffix,
     say,
+    say_notices,
     work_through,
 )
-from ncodec.cli.options import EPILOG, backend_options, output_options
+from ncodec.cli.options import EPILOG, backend_options, output_options, strict_option
 from ncodec.cli.parameters import Seconds
 from ncodec.cli.sniff import is_coded_clip
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 @click.option(
     "--conceal", is_flag=True, help="Clips: skip what is damaged, up to the next intra frame."
 )
+@strict_option
 @backend_options
 @output_options
 def decode(
@@ -56,6 +58,7 @@ def decode(
     force: bool,
     as_json: bool,
     allow_large: bool,
+    strict: bool,
     backend: str,
     threads: int | None,
 ) -> None:
@@ -82,7 +85,9 @@ def decode(
     def work(source: str, target: str) -> None:
         from ncodec.api.settings import DecodeSettings
 
-        settings = DecodeSettings(backend=backend, threads=threads, allow_large=allow_large)
+        settings = DecodeSettings(
+            backend=backend, threads=threads, allow_large=allow_large, strict=strict
+        )
         if source in clips:
             decode_clip_file(source, target, wanted, settings, overwrite=force, as_json=as_json)
         else:
@@ -108,12 +113,14 @@ def _decode_picture_file(
     start = time.perf_counter()
     stats = decode_file(source, target, settings, suffix=suffix, overwrite=overwrite)
     seconds = time.perf_counter() - start
+    say_notices(source, stats.notices)
     fields = {
         "input": source,
         "output": target,
         "width": stats.width,
         "height": stats.height,
         "bytes": stats.size,
+        "notices": list(stats.notices),
         "seconds": seconds,
     }
     line = (

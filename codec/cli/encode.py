@@ -12,11 +12,19 @@ from ncodec.cli.console import (
     is_stream,
     name_outputs,
     say,
+    say_notices,
     step_progress,
     usage_errors,
     work_through,
 )
-from ncodec.cli.options import EPILOG, backend_options, clip_options, output_options, target_options
+from ncodec.cli.options import (
+    EPILOG,
+    backend_options,
+    clip_options,
+    output_options,
+    strict_option,
+    target_options,
+)
 from ncodec.cli.sniff import STREAM_SUFFIX, is_clip
 from ncodec.media.numbered import is_numbered
 from ncodec.quality import DEFAULT_EFFORT, MAX_EFFORT
@@ -34,12 +42,13 @@ FOR_PICTURES = {
     "tune": "--tune",
     "model": "--model",
     "strip": "--strip",
+    "page": "--page",
 }
 PICTURES = frozenset(
     {".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".jxl", ".png", ".tif", ".tiff", ".webp"}
 )
 """suffixes that a coded picture must not have"""
-COMMON = ("allow_large", "backend", "threads")
+COMMON = ("allow_large", "strict", "backend", "threads")
 
 
 @click.command(epilog=EPILOG)
@@ -67,12 +76,16 @@ COMMON = ("allow_large", "backend", "threads")
         "Leave out the thumbnail in EXIF, or all metadata but the ICC profile and the orientation."
     ),
 )
+@click.option(
+    "--page", type=click.IntRange(1), help="Page or frame of a picture file that has several."
+)
 @click.option("--measure", is_flag=True, help="Decode again and print the PSNR.")
 @click.option(
     "--allow-large",
     is_flag=True,
     help="Take pictures and frames that Pillow calls decompression bombs.",
 )
+@strict_option
 @backend_options
 @output_options
 def encode(
@@ -172,7 +185,7 @@ def _picture_settings(options: dict[str, Any]) -> "EncodeSettings":
     from ncodec.api.settings import EncodeSettings
     from ncodec.quality import LOSSLESS
 
-    names = (*targets, "effort", "model", "strip", *COMMON)
+    names = (*targets, "effort", "model", "strip", "page", *COMMON)
     chosen = {name: options[name] for name in names} | (
         {"quality": LOSSLESS} if options["lossless"] else {}
     )
@@ -205,8 +218,7 @@ def _encode_picture_file(
         stats = encode_file(
             source, target, settings, measure=measure, overwrite=overwrite, progress=progress
         )
-    for notice in stats.notices:
-        click.echo(f"ncodec: {source}: {notice}", err=True)
+    say_notices(source, stats.notices)
     fields = {"input": source, "output": target, **_fields(stats), "seconds": stats.seconds}
     line = f"{source} → {target}  {_line(stats)}  {stats.seconds:.2f} s"
     say(fields, line, as_json=as_json, to_stderr=is_stream(target))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from ncodec.cli.parameters import Amount, Bytes
+from ncodec.cli.parameters import Amount, Bytes, FrameRate
 
 EPILOG = "Exit codes: 0 done, 1 something failed, 2 the command line was wrong."
 
@@ -44,6 +44,16 @@ def output_options(command: Command) -> Command:
     return _with(options, command)
 
 
+def strict_option(command: Command) -> Command:
+    """Add --strict."""
+    option = click.option(
+        "--strict",
+        is_flag=True,
+        help="Fail, and write nothing, where a notice would name a loss or a conversion.",
+    )
+    return option(command)
+
+
 def target_options(command: Command) -> Command:
     """Add the options that say how good or how large a file is to be."""
     options = [
@@ -80,8 +90,8 @@ def clip_options(command: Command) -> Command:
         click.option("--intra-only", is_flag=True, help="Clips: predict no frame from another."),
         click.option(
             "--fps",
-            type=click.FloatRange(0.01, 1000),
-            help="Clips: frames a second of numbered pictures.",
+            type=FrameRate(),
+            help="Clips: frames a second of numbered pictures, such as 24 or 30000/1001.",
         ),
     ]
     return _with(options, command)

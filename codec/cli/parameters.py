@@ -1,9 +1,12 @@
 """Types of the command line."""
 
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import click
+
+from ncodec.media.numbered import frame_rate
 
 LARGEST_AMOUNT = 10**12
 
@@ -48,6 +51,24 @@ class Bytes(Amount):
         if number < 1:
             self.fail(f"expected at least 1 byte, got {value!r}", param, ctx)
         return number
+
+
+class FrameRate(click.ParamType[Fraction]):
+    """Frames a second, 0.01 to 1000: 24, 29.97 or 30000/1001."""
+
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Fraction:
+        """Text → ratio; 29.97 and other roundings of NTSC rates become multiples of 1000/1001."""
+        try:
+            given = Fraction(value) if "/" in str(value) else float(value)
+        except (ValueError, ZeroDivisionError):
+            given = float("nan")
+        if not 0.01 <= given <= 1000:
+            self.fail(f"expected a rate such as 24 or 30000/1001, got {value!r}", param, ctx)
+        return frame_rate(given)
 
 
 class Seconds(click.ParamType[float]):

@@ -32,7 +32,7 @@ class ArrayReader:
     `StreamWriter`.
     """
 
-    def __init__(self, items: Iterable[Item], *, rate: float | None = None) -> None:
+    def __init__(self, items: Iterable[Item], *, rate: float | Fraction | None = None) -> None:
         """`rate` is in frames a second, 25 where none is given; times in seconds overrule it."""
         self.name = "frames"
         self.notices: list[str] = []

@@ -46,7 +46,7 @@ class ClipReader(OpenedVideo):
     """
 
     def __init__(
-        self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | None = None
+        self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | Fraction | None = None
     ) -> None:
         """`rate`, in frames a second, is of an image sequence ("frame-%04d.png"), which has none of
         its own (25).
@@ -181,14 +181,3 @@ class ClipReader(OpenedVideo):
         moved = media_of(packet, track, offset=clock.offset(media.dts, following=following))
         clock.last = moved.dts
         return moved
-
-
-def measure_clip(source: str | os.PathLike[str], *, rate: float | None = None) -> ClipSize:
-    """Count frames, seconds and packets of a file of video, or of an image sequence at `rate`
-    frames a second (25 if None), without decoding.
-
-    Raises InputError where it cannot be read, where it has no video stream, and for a `rate` of
-    what is no image sequence.
-    """
-    with ClipReader(source, rate=rate) as reader:
-        return reader.measure()

@@ -31,20 +31,28 @@ _NUMBER = re.compile(r"%0?(\d{0,2})d")
 LARGEST_DENOMINATOR = 1001
 """largest denominator of a frame rate, as in 30000/1001"""
 LARGEST_RATE = 1_000_000
-DEFAULT_RATE = 25.0
+NTSC, NTSC_ROUNDING = Fraction(1000, 1001), 0.005
+"""frames a second that NTSC rates are multiples of, and how far they are rounded when written"""
+DEFAULT_RATE = 25
 """frames a second of numbered pictures"""
 
 
-def frame_rate(rate: float | None) -> Fraction:
+def frame_rate(rate: float | Fraction | None) -> Fraction:
     """Frames a second as a ratio with a denominator of at most 1001; `DEFAULT_RATE` for None.
 
-    Raises InputError for a rate below 1/1001 or above 1000000.
+    23.976, 29.97, 59.94 and other roundings of NTSC rates become multiples of 1000/1001. Raises
+    InputError for a rate below 1/1001 or above 1000000.
     """
     if rate is not None and not 1 / LARGEST_DENOMINATOR <= rate <= LARGEST_RATE:
         msg = f"expected a rate of 1/{LARGEST_DENOMINATOR} to {LARGEST_RATE} frames a second, got "
         msg += f"{rate}"
         raise InputError(msg)
-    return Fraction(DEFAULT_RATE if rate is None else rate).limit_denominator(LARGEST_DENOMINATOR)
+    if rate is None:
+        return Fraction(DEFAULT_RATE)
+    ntsc = Fraction(round(rate / NTSC) * NTSC)
+    if isinstance(rate, float) and rate != round(rate) and abs(rate - ntsc) < NTSC_ROUNDING:
+        return ntsc
+    return Fraction(rate).limit_denominator(LARGEST_DENOMINATOR)
 
 
 def is_numbered(name: str) -> bool:

@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from ncodec.container.records import Colour
 from ncodec.errors import InputError, sentence_of
-from ncodec.media.numbered import DEFAULT_RATE, is_numbered, numbers_in_row, row_url
+from ncodec.media.numbered import frame_rate, is_numbered, numbers_in_row, row_url
 from ncodec.media.timestamps import FINEST_TIME_BASE, MPEG_TIME_BASE
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class OpenedVideo:
     """
 
     def __init__(
-        self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | None = None
+        self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | Fraction | None = None
     ) -> None:
         """`rate`, in frames a second, is of numbered pictures ("frame-%04d.png"), which have none
         of their own (25).
@@ -55,7 +55,7 @@ class OpenedVideo:
         self._missing = len(numbers)
         """numbered pictures that were not read yet"""
         row = (
-            {"framerate": str(rate or DEFAULT_RATE), "start_number": str(numbers[0])}
+            {"framerate": str(frame_rate(rate)), "start_number": str(numbers[0])}
             if is_row
             else None
         )

@@ -1,4 +1,4 @@
-"""Files ↔ pictures, through Pillow, with their metadata."""
+"""Picture files → pictures, and pictures ↔ Pillow images, with their metadata."""
 
 import io
 import struct
@@ -7,11 +7,14 @@ from os import PathLike
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from ncodec.arrays import Pixels
-from ncodec.errors import InputError, OutputError
+from ncodec.errors import InputError
 from ncodec.grid import MAX_SIDE
+from ncodec.media.leftovers import leftovers, resolution_exif
+from ncodec.media.samples import WIDE_NOTICE, is_wide, to_eight_bits
+from ncodec.media.stated_colours import head_of, stated_bits, stated_profile
 from ncodec.media.streams import STDIO, Bytes, Source, name_of, open_source, read_bytes, readable
 from ncodec.picture import STRIP, Picture
 
@@ -20,10 +23,6 @@ PICTURE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 """suffixes of pictures in folders"""
-PNG_LEVEL = 2
-"""zlib level: level 6 takes three times as long for files 1 % smaller"""
-TIFF_XMP = 700
-"""the TIFF tag of XMP"""
 
 _DESCRIPTIVE_TAGS = {
     ExifTags.Base.ImageDescription,
@@ -34,6 +33,9 @@ _DESCRIPTIVE_TAGS = {
     ExifTags.Base.Artist,
     ExifTags.Base.Copyright,
     ExifTags.Base.Orientation,
+    ExifTags.Base.XResolution,
+    ExifTags.Base.YResolution,
+    ExifTags.Base.ResolutionUnit,
 }
 _DIRECT_MODES = frozenset({"L", "LA", "RGB", "RGBA"})
 _CONVERSIONS = {
@@ -52,20 +54,20 @@ _CONVERSIONS = {
     "La": ("LA", "premultiplied alpha was converted to straight alpha"),
 }
 _FOREIGN_PROFILE_MODES = frozenset({"CMYK", "LAB"})
-_STILL_FORMATS = frozenset({"MPO", "PSD"})
-"""formats whose further frames are previews, other eyes or layers, not motion"""
-_WIDE_NOTICE = "samples of more than 8 bits were reduced to 8"
-_WIDE_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N", "F"})
+MOTION_FORMATS = frozenset({"AVIF", "FLI", "GIF", "PNG", "WEBP"})
+"""formats whose frames are shown one after the other; of others they are pages, previews, other
+eyes or layers"""
 
 
-def read_picture(source: Source, *, allow_large: bool = False) -> Picture:
+def read_picture(source: Source, *, allow_large: bool = False, page: int | None = None) -> Picture:
     """Picture of a path, "-" for standard input, the bytes of a file, or an open file, with alpha
     and metadata.
 
-    Raises InputError where it cannot be read, has several frames (of MPO and PSD the first is
-    taken), has a side beyond 16384 pixels or, unless `allow_large`, has more than twice the pixels
-    of Pillow's `Image.MAX_IMAGE_PIXELS` (about 179 million by default). Pictures inside ICO and
-    ICNS files keep that limit. Threads may read at once.
+    `page`, from 1, chooses among the pages or frames of a file. Without it the first page is taken,
+    and a notice says so. Raises InputError where the file cannot be read, has no such page, or is
+    an animation without `page`, where a side is beyond 16384 pixels, and, unless `allow_large`, for
+    more than twice the pixels of Pillow's `Image.MAX_IMAGE_PIXELS` (about 179 million by default).
+    Pictures inside ICO and ICNS files keep that limit. Threads may read at once.
     """
     name = name_of(source, otherwise="picture")
     if source == STDIO or isinstance(source, Bytes):
@@ -74,9 +76,9 @@ def read_picture(source: Source, *, allow_large: bool = False) -> Picture:
         if not isinstance(source, str | PathLike):
             open_source(source)  # refuses what is no file
         with readable(name), Image.open(source) as image:
-            return from_pil(image)
+            return from_pil(image, page=page)
     with readable(name), open_source(source) as file, _open_large(file) as image:
-        return from_pil(image)
+        return from_pil(image, page=page)
 
 
 def _open_large(stream: BinaryIO) -> Image.Image:
@@ -113,53 +115,79 @@ def check_pixels(width: int, height: int, *, allow_large: bool) -> None:
         raise InputError(msg)
 
 
-def from_pil(image: Image.Image, *, first_only: bool = False) -> Picture:
+def check_page(page: int | None) -> None:
+    """Raise InputError unless a page is None or a whole number from 1."""
+    if page is not None and (not isinstance(page, int) or page < 1):
+        msg = f"expected a page from 1, got {page!r}"
+        raise InputError(msg)
+
+
+def from_pil(image: Image.Image, *, page: int | None = None, first_only: bool = False) -> Picture:
     """Pillow image → Picture of 8-bit RGB, with alpha, greyscale and metadata kept; losses are in
     its `notices`.
 
-    Raises InputError for sides that are not of 1 to 16384 pixels, for an unknown mode, and for
-    several frames, unless `first_only` asks for the current one or the format is MPO or PSD. What
-    Pillow raises while it loads a damaged file passes.
+    `page`, from 1, chooses among pages or frames; without it the first page is taken, or the
+    current one if `first_only`. Raises InputError for sides that are not of 1 to 16384 pixels, for
+    an unknown mode, for a page that there is not, and for an animation without `page`, unless
+    `first_only`. What Pillow raises while it loads a damaged file passes.
     """
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and not first_only and image.format not in _STILL_FORMATS:
-        msg = (
-            f"expected a still picture, got {frames} frames; name the output .ncv, or extract one "
-            f"first"
-        )
-        raise InputError(msg)
+    notices = _turn_to(image, page, first_only=first_only)
     if max(image.size) > MAX_SIDE or min(image.size) < 1:
         msg = f"expected sides of 1 to {MAX_SIDE} pixels, got {image.width}×{image.height}"
         raise InputError(msg)
+    head = head_of(image)
     had_wide_samples = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
-    plain, notices = _to_direct_mode(image)
-    if had_wide_samples and _WIDE_NOTICE not in notices:
-        notices = (*notices, _WIDE_NOTICE)
-    if frames > 1 and not first_only:
-        notices = (
-            *notices,
-            f"only the first of {frames} pictures in the {image.format} file was taken",
-        )
+    plain, conversions = _to_direct_mode(image)
+    notices += conversions
+    if had_wide_samples and WIDE_NOTICE not in notices and not is_wide(image):
+        notices += (WIDE_NOTICE,)
+    if (bits := stated_bits(image, head)) > 8:
+        notices += (f"samples of {bits} bits were reduced to 8",)
     bands = plain.getbands()
-    alpha = np.asarray(plain.getchannel("A")) if "A" in bands else None
-    foreign = image.mode in _FOREIGN_PROFILE_MODES
+    grey = bands[0] == "L"
+    icc = None if image.mode in _FOREIGN_PROFILE_MODES else image.info.get("icc_profile")
+    if icc is None:
+        icc, stated = stated_profile(image, head, grey=grey)
+        notices += stated
     return Picture(
         _strips(plain, "RGB"),
-        grey=bands[0] == "L",
-        alpha=alpha,
-        icc=None if foreign else image.info.get("icc_profile"),
+        grey=grey,
+        alpha=np.asarray(plain.getchannel("A")) if "A" in bands else None,
+        icc=icc,
         exif=_exif_of(image),
         xmp=_xmp_of(image),
-        notices=notices,
+        notices=(*notices, *leftovers(image)),
+    )
+
+
+def _turn_to(image: Image.Image, page: int | None, *, first_only: bool) -> tuple[str, ...]:
+    """Go to a page of the file, and say which ones are left out."""
+    pages = getattr(image, "n_frames", 1)
+    if page is not None:
+        if not 1 <= page <= pages:
+            msg = f"expected a page of 1 to {pages}, got {page}"
+            raise InputError(msg)
+        if pages > 1:
+            image.seek(page - 1)
+        return ()
+    if pages == 1 or first_only:
+        return ()
+    if image.format in MOTION_FORMATS:
+        msg = (
+            f"expected a still picture, got {pages} frames; name the output .ncv for a clip, or "
+            f"choose one by --page (page=)"
+        )
+        raise InputError(msg)
+    return (
+        f"only the first of {pages} pictures in the {image.format} file was taken; --page (page=) "
+        f"chooses another",
     )
 
 
 def _to_direct_mode(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """The image in one of L, LA, RGB, RGBA, and what the conversion lost."""
-    if image.mode == "F":
-        return _from_wide(image), ("floating-point samples were clipped to 0…255",)
-    if image.mode in _WIDE_MODES:
-        return _from_wide(image), (_WIDE_NOTICE,)
+    if is_wide(image):
+        return to_eight_bits(image)
     if "transparency" in image.info:
         mode = "LA" if image.mode in ("1", "L") else "RGBA"
         notice = (_CONVERSIONS[image.mode][1],) if image.mode in _CONVERSIONS else ()
@@ -171,15 +199,6 @@ def _to_direct_mode(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
         raise InputError(msg)
     mode, notice_text = _CONVERSIONS[image.mode]
     return image.convert(mode), (notice_text,)
-
-
-def _from_wide(image: Image.Image) -> Image.Image:
-    """16-bit, 32-bit and float greyscale → L; integers beyond 8 bits keep their upper 8 of 16 or
-    32."""
-    values = np.asarray(image)
-    if image.mode.startswith("I;16") or (image.mode == "I" and values.max(initial=0) > 255):
-        values = values >> (24 if values.max(initial=0) > 65535 else 8)
-    return Image.fromarray(np.clip(np.nan_to_num(values), 0, 255).astype(np.uint8))
 
 
 def _strips(image: Image.Image, mode: str) -> Pixels:
@@ -201,7 +220,8 @@ def _exif_of(image: Image.Image) -> bytes | None:
     if image.format == "TIFF":
         return _exif_of_tiff(image)
     found = image.getexif()  # some formats keep it elsewhere, as PNG's raw profiles do
-    return found.tobytes().removeprefix(EXIF_PREFIX) if len(found) else None
+    block = found.tobytes() if len(found) else resolution_exif(image)
+    return block.removeprefix(EXIF_PREFIX) if block else None
 
 
 def _exif_of_tiff(image: Image.Image) -> bytes | None:
@@ -236,38 +256,3 @@ def metadata_of(icc: bytes | None, exif: bytes | None, xmp: bytes | None) -> dic
     """Metadata under the names that Pillow uses in `info`."""
     named = {"icc_profile": icc, "exif": EXIF_PREFIX + exif if exif else None, "xmp": xmp}
     return {name: value for name, value in named.items() if value}
-
-
-def write_picture(picture: Picture, suffix: str) -> memoryview:
-    """Picture → bytes of the format that a file suffix such as ".png" names; raises OutputError."""
-    format_name = check_suffix(suffix)
-    options: dict[str, object] = dict(metadata_of(picture.icc, picture.exif, picture.xmp))
-    if format_name == "PNG" and picture.xmp:
-        text = PngImagePlugin.PngInfo()
-        text.add_itxt("XML:com.adobe.xmp", picture.xmp.decode("utf-8", "replace"))
-        options["pnginfo"] = text
-    if format_name == "PNG":
-        options["compress_level"] = PNG_LEVEL
-    if format_name == "TIFF" and picture.xmp:
-        options["tiffinfo"] = {TIFF_XMP: picture.xmp}
-    stream, image = io.BytesIO(), to_pil(picture)
-    del picture  # a large picture's pixels are not needed twice
-    try:
-        image.save(stream, format_name, **options)
-    except Exception as error:  # encoders raise all sorts, over damaged metadata too
-        msg = f"{format_name} cannot hold this picture: {error}; PNG can"
-        raise OutputError(msg) from error
-    return stream.getbuffer()
-
-
-def check_suffix(suffix: str) -> str:
-    """Name of the Pillow format that a file suffix such as ".png" names; raises OutputError when
-    none writes it."""
-    Image.preinit()  # the common formats; all of them take a tenth of a second to import
-    if suffix.lower() not in Image.EXTENSION:
-        Image.init()
-    format_name = Image.EXTENSION.get(suffix.lower())
-    if format_name is None or format_name not in Image.SAVE:
-        msg = f"expected an output suffix that Pillow writes (such as .png), got {suffix!r}"
-        raise OutputError(msg)
-    return format_name

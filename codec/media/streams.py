@@ -12,6 +12,7 @@ from typing import BinaryIO
 from PIL import Image, UnidentifiedImageError
 
 from ncodec.errors import InputError, NcodecError, OutputError
+from ncodec.grid import MAX_SIDE
 
 Bytes = bytes | bytearray | memoryview
 Source = str | os.PathLike[str] | Bytes | BinaryIO
@@ -21,7 +22,8 @@ _READ_ERRORS: dict[type[Exception], str] = {
     FileNotFoundError: "no such file",
     IsADirectoryError: "expected a file, got a directory",
     Image.DecompressionBombError: (
-        "Pillow calls it a decompression bomb; --allow-large (allow_large=True) takes it"
+        f"Pillow calls it a decompression bomb; --allow-large (allow_large=True) takes it if no "
+        f"side is beyond {MAX_SIDE} pixels"
     ),
     UnidentifiedImageError: "not a picture in a format that Pillow reads",
     MemoryError: "not enough memory to read it",
