@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader
 from ncodec.eval import charts
 from ncodec.eval.curves import MeanCurve
 from ncodec.eval.report import Report
-from ncodec.media.streams import write_bytes
+from ncodec.media.streams import check_output, write_bytes
 
 TEMPLATES = "templates"
 
@@ -114,16 +114,30 @@ def _rates_markdown(report: Report, heading: str, tables: list[dict[str, float |
     return "\n".join(lines) + "\n"
 
 
-def write_figures(report: Report, folder: Path, *, anchor: str) -> list[Path]:
-    """Curves as SVG and PNG, points as CSV and rates as Markdown; the files that were written."""
+def write_figures(
+    report: Report, folder: Path, *, anchor: str, overwrite: bool = False
+) -> list[Path]:
+    """Curves as SVG and PNG, points as CSV and rates as Markdown; the files that were written.
+
+    Raises OutputError, before any is written, where one exists without `overwrite`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    written = [folder / "points.csv", folder / "bd-rate.md", folder / "bd-rate-of-ncodec.md"]
-    write_bytes(points_csv(report).encode(), written[0], overwrite=True)
-    write_bytes(rates_markdown(report, anchor).encode(), written[1], overwrite=True)
-    write_bytes(our_rates_markdown(report).encode(), written[2], overwrite=True)
-    for metric in report.metrics:
+    tables = {
+        folder / "points.csv": points_csv(report),
+        folder / "bd-rate.md": rates_markdown(report, anchor),
+        folder / "bd-rate-of-ncodec.md": our_rates_markdown(report),
+    }
+    plots = {
+        folder / f"curves-{metric.key}.{suffix}": metric
+        for metric in report.metrics
+        for suffix in ("svg", "png")
+    }
+    written = [*tables, *plots]
+    for path in written:
+        check_output(path, overwrite=overwrite)
+    for path, text in tables.items():
+        write_bytes(text.encode(), path, overwrite=overwrite)
+    for path, metric in plots.items():
         chart = charts.static_chart(report, metric)
-        for suffix in ("svg", "png"):
-            written.append(folder / f"curves-{metric.key}.{suffix}")
-            chart.save(written[-1], scale_factor=2 if suffix == "png" else 1)
+        chart.save(path, scale_factor=2 if path.suffix == ".png" else 1)
     return written

@@ -180,8 +180,8 @@ def test_a_cut_stream_gives_what_it_holds_and_says_so(stream: bytes, codecs: Fra
     start = places(stream)[7][0]
     decoder = VideoDecoder(StreamReader(io.BytesIO(stream[: start + 9])), codecs)
     stats = decode_clip(decoder, sink, suffix=".mkv", lossless=True)
-    assert stats.cut is not None
-    assert "truncated" in stats.cut
+    assert stats.damage is not None
+    assert "truncated" in stats.damage
     sink.seek(0)
     with ClipReader(sink) as reader:
         found = [r for r in reader.records() if isinstance(r, TimedFrame)]

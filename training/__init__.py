@@ -1,1 +1,4 @@
+"""Training of models: needs PyTorch and Lightning."""
 
+LAST = "last.ckpt"
+"""name of the checkpoint that a run ends with"""

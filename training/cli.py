@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ncodec.errors import InputError
+from ncodec.errors import InputError, OutputError
 from ncodec.optional import require_modules
+from ncodec.training import LAST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,9 @@ SOURCES = (
 _NEEDED = ("torch", "pytorch_lightning", "jsonargparse", "onnx")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER_OUT = click.Path(path_type=Path)
+FORCE = click.option(
+    "-f", "--force", is_flag=True, help="Overwrite the last checkpoint of another run in --out."
+)
 CUDA_GRAPH = click.option(
     "--cuda-graph", is_flag=True, help="Each step as one CUDA graph, on one GPU, without Lightning."
 )
@@ -86,6 +90,7 @@ def train() -> None:
     help="Train an architecture of CompressAI's, such as compressai:mbt2018-mean:4.",
 )
 @CUDA_GRAPH
+@FORCE
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def image(
     data: tuple[str, ...],
@@ -96,10 +101,12 @@ def image(
     start_from: Path | None,
     compressai: str | None,
     cuda_graph: bool,
+    force: bool,
     overrides: tuple[str, ...],
 ) -> None:
     """Train an image model; single options are overridden as --optimizer.minutes 60 or
     --crops.batch 16."""
+    _check_out(out, resume=resume, force=force)
     require_modules(*_NEEDED, extra="train")
     from ncodec.training.compressai_models import parse_compressai
     from ncodec.training.run import train_image, train_image_with_cuda_graph
@@ -123,8 +130,25 @@ def image(
     _say_where(last, exportable=compressai is None)
 
 
+def _check_out(out: Path, *, resume: Path | None, force: bool) -> None:
+    """Raise OutputError where the folder holds the last checkpoint of a run that is not resumed.
+
+    Processes that Lightning starts beside the first one find what that has written.
+    """
+    last = out / LAST
+    resumed = resume is not None and resume.resolve().is_relative_to(out.resolve())
+    if force or resumed or not last.exists() or _is_started_by_another():
+        return
+    msg = f"{last}: exists; --resume it, choose another --out, or -f overwrites it"
+    raise OutputError(msg)
+
+
+def _is_started_by_another() -> bool:
+    return os.environ.get("LOCAL_RANK", "0") != "0"
+
+
 def _say_where(last: Path, *, exportable: bool) -> None:
-    if os.environ.get("LOCAL_RANK", "0") == "0":
+    if not _is_started_by_another():
         click.echo(
             f"{last}: the averaged weights"
             + (f"; `ncodec export {last}` makes a model of them" * exportable)
@@ -157,6 +181,7 @@ def _say_where(last: Path, *, exportable: bool) -> None:
     type=FILE,
     help="Exported weights of predicted frames to start from (default: those of --intra).",
 )
+@FORCE
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED)
 def video(
     data: tuple[str, ...],
@@ -165,10 +190,12 @@ def video(
     resume: Path | None,
     intra: Path,
     start_from: Path | None,
+    force: bool,
     overrides: tuple[str, ...],
 ) -> None:
     """Train a model of predicted frames, on what image weights and itself made of the frames before
     them."""
+    _check_out(out, resume=resume, force=force)
     require_modules(*_NEEDED, extra="train")
     from ncodec.training.options import read_video_options
     from ncodec.training.run import train_video

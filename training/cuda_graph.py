@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from ncodec.errors import TrainingError
 from ncodec.networks.blocks import use_shifts
+from ncodec.training import LAST
 from ncodec.training.data import Batch, StreamData
 from ncodec.training.image import LARGEST_FAILURES, LOG_LOSS, ImageTraining
 from ncodec.training.optim.stacked_soap import StackedSoap
@@ -148,7 +149,7 @@ def train_with_cuda_graph(
     for position in range(WARM_UP):
         step(batches.draw(position))
     step.begin()
-    path = out / "last.ckpt"
+    path = out / LAST
     try:
         with (out / "log.csv").open("w", encoding="utf-8", newline="") as stream:
             _run(module, step, batches.draw, log=_Log(stream, step, held_out))

@@ -18,6 +18,7 @@ from ncodec.errors import InputError
 from ncodec.networks.blocks import use_bfloat16
 from ncodec.networks.frame import FrameModel
 from ncodec.networks.image import ImageModel
+from ncodec.training import LAST
 from ncodec.training.checkpoint import check_resumable, load_picture_model, load_weights
 from ncodec.training.compressai_models import CompressAIConfig, CompressAIModel
 from ncodec.training.cuda_graph import train_with_cuda_graph
@@ -26,7 +27,6 @@ from ncodec.training.image import ImageTraining, ShardedImageTraining
 from ncodec.training.options import RunOptions, TrainerOptions, VideoRunOptions
 from ncodec.training.video import ClipData, VideoTraining
 
-LAST = "last.ckpt"
 AVERAGE_EVERY = 10
 """steps between updates of the averaged weights by `ema_decay`"""
 

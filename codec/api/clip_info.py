@@ -4,8 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ncodec.api.codecs import codecs_of_stream
+from ncodec.container.clip_metadata import NO_METADATA, ClipMetadata
 from ncodec.container.ncv import StreamReader
-from ncodec.container.records import NO_MODEL, End, Frame, Media, Tag
+from ncodec.container.records import NO_MODEL, End, Frame, LastDuration, Media, Tag
 from ncodec.errors import FormatError, ModelError
 from ncodec.inference.model import FRAME, PICTURE
 from ncodec.inference.zoo import load_model
@@ -21,7 +22,8 @@ class VideoInfo:
     height: int
     frames: int
     duration: float
-    """seconds that it is shown; the last frame lasts as long as frames do on average"""
+    """seconds that it is shown; the last frame lasts as long as frames do on average, unless the
+    stream says otherwise"""
     rate: float
     """frames a second on average"""
     intra: int
@@ -37,6 +39,8 @@ class VideoInfo:
     picture_model: str
     frame_model: str | None
     """names of the models, or their ids where they are not installed"""
+    metadata: ClipMetadata = NO_METADATA
+    """tags, chapters, and how tracks and frames are shown"""
 
 
 def video_info(source: Source, *, verify: bool = False) -> VideoInfo:
@@ -62,6 +66,7 @@ def _survey(reader: StreamReader, coder: FrameDecoder | None) -> VideoInfo:
     kinds: Counter[Tag] = Counter()
     stamps: list[int] = []
     media_size = video_size = 0
+    last_duration, metadata = header.frame_duration, NO_METADATA
     while not isinstance(record := reader.read(), End):
         if isinstance(record, Frame):
             kinds[record.tag] += 1
@@ -71,6 +76,10 @@ def _survey(reader: StreamReader, coder: FrameDecoder | None) -> VideoInfo:
                 coder.parse(record)
         elif isinstance(record, Media):
             media_size += len(record.data)
+        elif isinstance(record, LastDuration):
+            last_duration = record.duration
+        elif isinstance(record, ClipMetadata):
+            metadata = record
         start = reader.position
     if record.frames != kinds.total():
         msg = f"expected {record.frames} frames, got {kinds.total()}: the file is damaged"
@@ -79,7 +88,7 @@ def _survey(reader: StreamReader, coder: FrameDecoder | None) -> VideoInfo:
         width=header.width,
         height=header.height,
         frames=kinds.total(),
-        duration=float((stamps[-1] - stamps[0] + header.frame_duration) * header.time_base)
+        duration=float((stamps[-1] - stamps[0] + last_duration) * header.time_base)
         if stamps
         else 0.0,
         rate=float(header.rate),
@@ -93,6 +102,7 @@ def _survey(reader: StreamReader, coder: FrameDecoder | None) -> VideoInfo:
         frame_model=None
         if header.frame_model == NO_MODEL
         else _model_name(header.frame_model, FRAME),
+        metadata=metadata,
     )
 
 

@@ -236,10 +236,10 @@ def decode_video(
     Frames are coded by x264 with CRF 12, or as raw 4:2:0 in .y4m; `lossless` keeps every pixel
     (FFV1 in .mkv, x264 in .mp4, .m4v and .mov). Options are fields of `DecodeVideoSettings`, and
     overrule `settings`: `conceal` skips damage, up to the next intra frame. A file that is cut
-    after its first frame gives what it holds, and `cut` of the stats says so. `progress` is called
-    after every frame with frames done, bytes read, and their number or None. Raises InputError,
-    FormatError, ModelError, BackendError, or OutputError, also for an existing file without
-    `overwrite`.
+    after its first frame gives what it holds, and `damage` of the stats says so. `progress` is
+    called after every frame with frames done, bytes read, and their number or None. Raises
+    InputError, FormatError, ModelError, BackendError, or OutputError, also for an existing file
+    without `overwrite`.
     """
     settings = replace(settings, **options)
     wanted = suffix or (".y4m" if path == STDIO else Path(path).suffix)
@@ -299,7 +299,7 @@ def decode_frames(
     `pattern`, such as "frame-%04d.png", whose suffix names the format.
 
     Options are fields of `DecodeVideoSettings`, and overrule `settings`. A file that is cut after
-    its first frame gives what it holds, and `cut` of the stats says so. Raises InputError for
+    its first frame gives what it holds, and `damage` of the stats says so. Raises InputError for
     another pattern, FormatError, ModelError, BackendError, or OutputError, also for an existing
     file without `overwrite`.
     """

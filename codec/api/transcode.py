@@ -10,10 +10,17 @@ from statistics import fmean
 from typing import BinaryIO, Protocol
 
 from ncodec.api.settings import EncodeVideoSettings
+from ncodec.container.clip_metadata import NO_METADATA, ClipMetadata
 from ncodec.container.ncv import StreamWriter
-from ncodec.container.records import NO_MODEL, Colour, Media, StreamHeader, Tracks
+from ncodec.container.records import (
+    NO_MODEL,
+    Colour,
+    Companion,
+    LastDuration,
+    StreamHeader,
+    Tracks,
+)
 from ncodec.errors import InputError, TruncatedError
-from ncodec.media.demux import MAX_HELD
 from ncodec.media.mux import ClipFormat, ClipWriter
 from ncodec.picture import TimedFrame, psnr
 from ncodec.prefetch import prefetch
@@ -61,14 +68,18 @@ class FrameSource(Protocol):
 
     @property
     def pixel_aspect(self) -> Fraction:
-        """Width of a pixel over its height."""
+        """Width of a pixel over its height, in upright frames once the first one is read."""
 
     @property
     def colour(self) -> Colour:
         """Matrix, primaries, transfer and range of the source."""
 
-    def records(self) -> Iterator[TimedFrame | Tracks | Media]:
-        """Frames and packets as they come."""
+    @property
+    def damage(self) -> str | None:
+        """How the source is damaged or cut, in a sentence, known once all is read."""
+
+    def records(self) -> Iterator[TimedFrame | Companion]:
+        """Tracks and metadata, where there are any, then frames and packets as they come."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +100,8 @@ class ClipStats:
     differs"""
     notices: tuple[str, ...] = ()
     """losses, in sentences"""
-    cut: str | None = None
-    """where and how a stream that was read ended too soon"""
+    damage: str | None = None
+    """where and how the clip or stream that was read is damaged or ends too soon"""
 
     @property
     def bitrate(self) -> float | None:
@@ -109,6 +120,7 @@ class FrameCounter:
         self._progress = progress
         self._first: int | None = None
         self._last = 0
+        self._last_duration = 1 / (header.rate * header.time_base)
         self.frames = 0
 
     def add(self, frame: TimedFrame, *, position: int) -> None:
@@ -119,13 +131,18 @@ class FrameCounter:
         if self._progress is not None:
             self._progress(self.frames, position, self._total)
 
+    def hold(self, last: LastDuration) -> None:
+        """Take the duration of the last frame, in place of the average."""
+        self._last_duration = Fraction(last.duration)
+
     def stats(self) -> ClipStats:
         """Size, frames and duration so far; raises InputError where there was no frame."""
         header = self._header
         if self._first is None:
             msg = "expected frames, got none"
             raise InputError(msg)
-        duration = float((self._last - self._first) * header.time_base + 1 / header.rate)
+        units = self._last - self._first + self._last_duration
+        duration = float(units * header.time_base)
         return ClipStats(header.width, header.height, self.frames, duration)
 
 
@@ -209,6 +226,8 @@ def encode_clip(
         for record in chain(before, [first], records):
             if not isinstance(record, TimedFrame):
                 writer.write(record)
+                if isinstance(record, LastDuration):
+                    counter.hold(record)
                 continue
             video_size += writer.write(encoder.encode_frame(record))
             counter.add(record, position=writer.position)
@@ -222,6 +241,7 @@ def encode_clip(
         video_size=video_size,
         psnr=None if isinf(mean) else mean,
         notices=tuple(reader.notices),
+        damage=reader.damage,
     )
 
 
@@ -236,8 +256,9 @@ def decode_clip(
     """Decode an open stream into a file of video in the format of `suffix`, such as ".mp4", written
     to the binary file `sink`.
 
-    A stream that is cut after its first frame gives all it holds, and `cut` of the stats says so.
-    `progress` is called after every frame with frames done, bytes read, and their number or None.
+    A stream that is cut after its first frame gives all it holds, and `damage` of the stats says
+    so. `progress` is called after every frame with frames done, bytes read, and their number or
+    None.
     Raises FormatError for damage, InputError for a suffix that is not written or no frames,
     ModelError, BackendError, or OutputError.
     """
@@ -254,15 +275,21 @@ def decode_clip(
     )
     total = decoder.reader.frames()  # looked for before a thread reads on
     records = decoder.records()
-    first = next(records, None)
-    tracks = first if isinstance(first, Tracks) else None
-    rest = records if first is None or tracks is not None else chain([first], records)
-    with ClipWriter(sink, form, tracks=tracks) as writer:
+    tracks, metadata = None, NO_METADATA
+    for record in records:
+        if isinstance(record, Tracks):
+            tracks = record
+        elif isinstance(record, ClipMetadata):
+            metadata = record
+        else:
+            records = chain([record], records)
+            break
+    with ClipWriter(sink, form, tracks=tracks, metadata=metadata) as writer:
         stats = _decode(
             decoder,
-            rest,
+            records,
             writer.write,
-            writer.write_media,
+            writer.write_companion,
             FrameCounter(header, total=total, progress=progress),
         )
     return replace(stats, notices=(*stats.notices, *writer.notices))
@@ -277,8 +304,8 @@ def decode_each(
     """Decode an open stream and call `write` with every frame and its number, from 1; packets of
     sound and subtitles are dropped.
 
-    A stream that is cut after its first frame gives all it holds, and `cut` of the stats says so.
-    Raises FormatError for damage, InputError for no frames, ModelError, BackendError, and what
+    A stream that is cut after its first frame gives all it holds, and `damage` of the stats says
+    so. Raises FormatError for damage, InputError for no frames, ModelError, BackendError, and what
     `write` raises.
     """
     numbers = count(1)
@@ -287,46 +314,45 @@ def decode_each(
         decoder,
         decoder.records(),
         lambda frame: write(frame, next(numbers)),
-        lambda media: None,
+        lambda companion: None,
         counter,
     )
 
 
 def _decode(
     decoder: VideoDecoder,
-    records: Iterator[TimedFrame | Tracks | Media],
+    records: Iterator[TimedFrame | Companion],
     write: Callable[[TimedFrame], None],
-    write_media: Callable[[Media], None],
+    write_companion: Callable[[Companion], None],
     counter: FrameCounter,
 ) -> ClipStats:
     """Hand over everything up to the end, or up to where the stream is cut."""
-    cut = None
+    damage = None
     try:
         for record in records:
             if isinstance(record, TimedFrame):
                 write(record)
                 counter.add(record, position=decoder.reader.position)
-            elif isinstance(record, Media):
-                write_media(record)
+                continue
+            write_companion(record)
+            if isinstance(record, LastDuration):
+                counter.hold(record)
     except TruncatedError as error:
         if not counter.frames:
             raise
-        cut = str(error)
-    return replace(counter.stats(), notices=tuple(decoder.notices), cut=cut)
+        damage = str(error)
+    return replace(counter.stats(), notices=tuple(decoder.notices), damage=damage)
 
 
 def _up_to_frame(
-    records: Iterator[TimedFrame | Tracks | Media], name: str
-) -> tuple[list[Tracks | Media], TimedFrame]:
+    records: Iterator[TimedFrame | Companion], name: str
+) -> tuple[list[Companion], TimedFrame]:
     """Records before the first frame, and that frame; raises InputError where there is none."""
-    before: list[Tracks | Media] = []
+    before: list[Companion] = []
     for record in records:
         if isinstance(record, TimedFrame):
             return before, record
         before.append(record)
-        if len(before) > MAX_HELD:
-            msg = f"{name}: expected a frame among the first {MAX_HELD} packets, got none"
-            raise InputError(msg)
     msg = f"{name}: expected frames, got none"
     raise InputError(msg)
 
@@ -334,8 +360,6 @@ def _up_to_frame(
 def _header_of(reader: FrameSource, first: TimedFrame, codecs: FrameCodecs) -> StreamHeader:
     height, width = first.pixels.shape[:2]
     frame_model = NO_MODEL if codecs.frames is None else codecs.frames.model.id
-    turned = (width > height) != (reader.width > reader.height)
-    pixel_aspect = 1 / reader.pixel_aspect if turned else reader.pixel_aspect
     return StreamHeader(
         codecs.pictures.model.id,
         frame_model,
@@ -343,6 +367,6 @@ def _header_of(reader: FrameSource, first: TimedFrame, codecs: FrameCodecs) -> S
         height,
         reader.time_base,
         reader.rate,
-        pixel_aspect,
+        reader.pixel_aspect,
         reader.colour,
     )

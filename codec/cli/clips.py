@@ -116,6 +116,9 @@ def encode_clip_file(
             progress=progress,
         )
     _say(source, target, stats, seconds=time.perf_counter() - start, as_json=as_json)
+    if stats.damage is not None:
+        msg = f"{stats.damage}; what could be read was coded"
+        raise InputError(msg)
 
 
 def decode_clip_file(
@@ -142,8 +145,8 @@ def decode_clip_file(
     with _clip_progress(source, "decode") as progress:
         stats = _decode(source, target, wanted, of_stream, overwrite=overwrite, progress=progress)
     _say(source, target, stats, seconds=time.perf_counter() - start, as_json=as_json)
-    if stats.cut is not None:
-        msg = f"{stats.cut}; what stands before that was decoded"
+    if stats.damage is not None:
+        msg = f"{stats.damage}; what stands before that was decoded"
         raise TruncatedError(msg)
 
 
@@ -197,11 +200,15 @@ def show_clip_info(source: str, *, verify: bool, as_json: bool) -> None:
         f"models {found.picture_model}, {found.frame_model or '-'}  sound and subtitles "
         f"{found.media_size:,} bytes"
     )
+    if found.metadata.chapters:
+        line += f"  chapters {len(found.metadata.chapters)}"
+    if found.metadata.tags:
+        line += f"  tags {', '.join(name for name, _ in found.metadata.tags)}"
     say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)
 
 
 def _say(source: str, target: str, stats: "ClipStats", *, seconds: float, as_json: bool) -> None:
-    say_notices(source, stats.notices)
+    say_notices(source, (notice for notice in stats.notices if notice != stats.damage))
     fields: dict[str, Any] = {
         "input": source,
         "output": target,

@@ -19,14 +19,13 @@ from ncodec.container.records import (
     MAX_INDEX,
     STREAM_VERSION,
     SYNC,
+    Companion,
     End,
     Frame,
     Index,
-    Media,
     Record,
     StreamHeader,
     Tag,
-    Tracks,
     pack_header,
     pack_record,
     unpack_header,
@@ -50,7 +49,7 @@ class StreamWriter:
         self.frames = 0
         self._put(pack_header(header))
 
-    def write(self, record: Frame | Tracks | Media) -> int:
+    def write(self, record: Frame | Companion) -> int:
         """Write a record and return its bytes, the sync mark before an intra frame included.
 
         Frames are numbered here, whatever their `number`. Raises InputError for a frame whose time
@@ -112,6 +111,7 @@ class StreamReader:
         self._number: int | None = None
         self._frames: int | None = 0
         self._pending: Frame | None = None
+        self._is_over = False
         self.header = _read_header(self._source)
 
     def records(self) -> Iterator[Record]:
@@ -132,8 +132,8 @@ class StreamReader:
         """The next record, verified, or None for a chunk with an unknown tag from 128.
 
         Raises TruncatedError where the stream ends before or within it, FormatError for damage,
-        unknown tags below 128, frames that are missing and time stamps that do not increase. Then
-        `skip_damage` finds where to go on.
+        unknown tags below 128, frames that are missing, time stamps that do not increase, and bytes
+        after the end. Then `skip_damage` finds where to go on.
         """
         if self._pending is not None:
             record, self._pending = self._pending, None
@@ -146,13 +146,24 @@ class StreamReader:
             raise
         if isinstance(found, Frame):
             self._follow(found)
-        elif isinstance(found, End) and self._frames not in (None, found.frames):
+        elif isinstance(found, End):
+            self._check_end(found)
+        return found
+
+    def _check_end(self, end: End) -> None:
+        self._is_over = True
+        if self._frames not in (None, end.frames):
             msg = (
-                f"expected {found.frames} frames before the end, got {self._frames}: frames are "
+                f"expected {end.frames} frames before the end, got {self._frames}: frames are "
                 f"missing"
             )
             raise FormatError(msg)
-        return found
+        if self._source.take(1):
+            msg = (
+                f"expected the end of the file at byte {self._source.position - 1}, got more: "
+                f"another file may have been appended"
+            )
+            raise FormatError(msg)
 
     def _follow(self, frame: Frame) -> None:
         """Check that a frame is the next one, and keep one that can be decoded nevertheless for
@@ -178,6 +189,8 @@ class StreamReader:
         raises again. The number of frames in the end record is no longer checked.
         """
         self._frames = None
+        if self._is_over:
+            return False
         if self._pending is not None:
             return True
         self._number = None

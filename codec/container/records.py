@@ -6,6 +6,11 @@ from enum import IntEnum
 from fractions import Fraction
 
 from ncodec.container.chunks import pack_chunk, seal
+from ncodec.container.clip_metadata import (
+    ClipMetadata,
+    pack_clip_metadata,
+    unpack_clip_metadata,
+)
 from ncodec.container.varint import VARINT_BYTES, ByteReader, pack_varint, unzigzag, zigzag
 from ncodec.errors import FormatError, InputError
 from ncodec.grid import MAX_SIDE
@@ -59,6 +64,10 @@ class Tag(IntEnum):
     """where each intra frame is"""
     END = 33
     """always last: where the index is, and how many frames there were"""
+    METADATA = 128
+    """tags, chapters, and how frames are shown; before the first frame"""
+    LAST_DURATION = 129
+    """for how long the last frame is shown; behind it"""
 
 
 FRAME_TAGS = frozenset(
@@ -193,7 +202,18 @@ class End:
     frames: int
 
 
-Record = Frame | Tracks | Media | Index | End
+@dataclass(frozen=True)
+class LastDuration:
+    """For how long the last frame is shown, where frames last otherwise on average."""
+
+    duration: int
+    """units of the header's time base"""
+
+
+Companion = Tracks | Media | ClipMetadata | LastDuration
+"""content of a chunk that goes with frames"""
+Record = Frame | Companion | Index | End
+"""content of a chunk"""
 
 
 def pack_header(header: StreamHeader) -> bytes:
@@ -256,6 +276,10 @@ def pack_record(record: Record, *, last_pts: int = 0) -> bytes:
         return _checked_chunk(
             Tag.MEDIA, _pack_numbers(*numbers) + bytes([record.key]) + record.data
         )
+    if isinstance(record, ClipMetadata):
+        return _checked_chunk(Tag.METADATA, pack_clip_metadata(record))
+    if isinstance(record, LastDuration):
+        return _checked_chunk(Tag.LAST_DURATION, _pack_numbers(record.duration))
     if isinstance(record, Index):
         return _checked_chunk(Tag.INDEX, _pack_index(record))
     return pack_chunk(Tag.END, _END.pack(record.index_offset, record.frames))
@@ -307,6 +331,10 @@ def unpack_record(code: int, payload: bytes, *, last_pts: int = 0) -> Record | N
             )
             raise FormatError(msg)
         return End(*_END.unpack(payload))
+    if code == Tag.METADATA:
+        return unpack_clip_metadata(payload)
+    if code == Tag.LAST_DURATION:
+        return LastDuration(reader.varint())
     if code >= FIRST_OPTIONAL_TAG:
         return None
     msg = f"expected a known chunk, got tag {code}: this file needs a newer ncodec"

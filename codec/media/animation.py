@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from ncodec.arrays import Pixels
+from ncodec.container.records import Companion, LastDuration
 from ncodec.errors import InputError
 from ncodec.media.arrays import ArrayReader
 from ncodec.media.demux import ClipSize
@@ -64,21 +65,18 @@ class AnimationReader(ArrayReader):
     ) -> None:
         self._image.close()
 
-    def records(self) -> Iterator[TimedFrame]:
-        """The frames, as they come."""
+    def records(self) -> Iterator[TimedFrame | Companion]:
+        """The frames, as they come, and how long the last one is shown."""
         with readable(self._path):
             yield from super().records()
+        if self._lengths:
+            yield LastDuration(max(1, round(self._lengths[-1] / self.time_base)))
 
     def measure(self) -> ClipSize:
         """Count frames and seconds; the reader is used up by it."""
-        frames = sum(1 for _ in self.records())
+        frames = sum(isinstance(record, TimedFrame) for record in self.records())
         seconds = sum(self._lengths) or frames / self.rate
         return ClipSize(frames, float(seconds), media_packets=0, media_size=0)
-
-    @property
-    def last_duration(self) -> int | None:
-        """Units of `time_base` that the last frame lasts, None for pages and before it is read."""
-        return round(self._lengths[-1] / self.time_base) if self._lengths else None
 
     def _timed_frames(self) -> Iterator[tuple[Fraction, Pixels]]:
         start = Fraction(0)

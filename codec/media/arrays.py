@@ -7,7 +7,7 @@ from numbers import Rational, Real
 from typing import Any
 
 from ncodec.arrays import Pixels
-from ncodec.container.records import UNKNOWN_COLOUR, Colour
+from ncodec.container.records import UNKNOWN_COLOUR, Colour, Companion
 from ncodec.errors import InputError
 from ncodec.media.numbered import frame_rate
 from ncodec.media.timestamps import MPEG_TIME_BASE
@@ -51,11 +51,16 @@ class ArrayReader:
         self.height, self.width = self._first.pixels.shape[:2]
 
     @property
+    def damage(self) -> str | None:
+        """None: arrays are whole."""
+        return None
+
+    @property
     def colour(self) -> Colour:
         """Not known: arrays are RGB."""
         return UNKNOWN_COLOUR
 
-    def records(self) -> Iterator[TimedFrame]:
+    def records(self) -> Iterator[TimedFrame | Companion]:
         """The frames, as they come."""
         yield self._first
         yield from self._frames

@@ -20,16 +20,18 @@ MATRICES = {1: 1, 5: 5, 6: 5}
 """ITU-T H.273 code points of writable matrices → swscale's numbers"""
 
 
-def to_rgb(frame: av.VideoFrame) -> Pixels:
-    """Frame of a decoded video → (H, W, 3) uint8 RGB of full range.
+def to_rgb(frame: av.VideoFrame, *, size: tuple[int, int] | None = None) -> Pixels:
+    """Frame of a decoded video → (H, W, 3) uint8 RGB of full range, scaled to `size`, columns and
+    rows, if one is given.
 
     YCbCr is converted by the matrix that the frame states, else by BT.709 from 720 rows on and
     BT.601 below, and as limited range unless the frame states full range. Chroma is scaled
     bicubically.
     """
-    if frame.format.is_rgb:
+    wide, high = size or (frame.width, frame.height)
+    if frame.format.is_rgb and (wide, high) == (frame.width, frame.height):
         return np.asarray(frame.to_ndarray(format="rgb24"), dtype=np.uint8)
     assumed = 1 if frame.height >= HD_HEIGHT else 5
     matrix = frame.colorspace if frame.colorspace != UNSPECIFIED else assumed
-    rgb = frame.reformat(format="rgb24", src_colorspace=matrix, interpolation=SCALING)
+    rgb = frame.reformat(wide, high, format="rgb24", src_colorspace=matrix, interpolation=SCALING)
     return np.asarray(rgb.to_ndarray(), dtype=np.uint8)

@@ -1,8 +1,7 @@
 """Files of video → frames, sound and subtitles, by PyAV."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -10,11 +9,15 @@ from typing import BinaryIO
 
 import av
 import numpy as np
+from av.stream import Discard, Disposition, Stream
 
-from ncodec.container.records import Media, Tracks
+from ncodec.container.clip_metadata import NO_METADATA, ClipMetadata
+from ncodec.container.records import Companion, LastDuration, Media
 from ncodec.errors import InputError, sentence_of
 from ncodec.grid import MAX_SIDE
+from ncodec.media.clip_properties import clip_metadata, matrix_of
 from ncodec.media.colour import to_rgb
+from ncodec.media.display_matrix import PLAIN, is_turned, upright
 from ncodec.media.opened_video import OpenedVideo
 from ncodec.media.timestamps import Clock, media_of
 from ncodec.media.tracks import Packet, describe
@@ -41,8 +44,8 @@ class ClipSize:
 class ClipReader(OpenedVideo):
     """Reads a file of video from front to back, in bounded memory.
 
-    Frames that are stored turned by quarters are turned back. What is lost is said in `notices`,
-    once all is read.
+    Frames that are stored turned by quarters or mirrored are put upright. What is lost is said in
+    `notices`, and how the file is damaged in `damage`, once all is read.
     """
 
     def __init__(
@@ -59,78 +62,167 @@ class ClipReader(OpenedVideo):
             track.index: Clock(track.time_base or Fraction(1, 1000)) for track in self._tracks
         }
         self._clock = Clock(self.time_base)
+        self._places: dict[int, int] = {}
+        """stream → track"""
+        self._size: tuple[int, int] | None = None
+        """columns and rows of the first frame as it is stored"""
+        self._matrix = PLAIN
+        self._duration: int | None = None
+        """units of `time_base` that the frame lasts that was read last"""
+        self._packets_of_video = 0
+        self._errors: list[str] = []
+        self._first_error_s = 0.0
+        self.damage: str | None = None
+        """how the file is damaged or cut, known once all is read"""
 
-    def records(self) -> Iterator[TimedFrame | Tracks | Media]:
-        """Frames, and packets of sound and subtitles, as they come; before them `Tracks`, where
-        some track can be kept.
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width of a pixel over its height, in upright frames once the first one is read."""
+        stored = super().pixel_aspect
+        return 1 / stored if is_turned(self._matrix) else stored
 
-        Frames are upright, (H, W, 3) uint8 RGB; their time stamps ascend strictly, in units of
-        `time_base`. Raises InputError where decoding fails, for sides beyond 16384 pixels, and
-        where pictures of an image sequence could not be read.
+    def records(self) -> Iterator[TimedFrame | Companion]:
+        """`Tracks`, where some track can be kept, and `ClipMetadata`; then frames, and packets of
+        sound and subtitles, as they come; last `LastDuration`, where it is not the average.
+
+        Frames are upright, (H, W, 3) uint8 RGB of one size; their time stamps ascend strictly, in
+        units of `time_base`. Packets that cannot be decoded are left out, and `damage` says so.
+        Raises InputError where fewer than half of them can, for sides beyond 16384 pixels, where
+        more than 3000 packets come before the first frame, and where pictures of an image sequence
+        could not be read.
         """
-        with self._decoding():
-            packets = self._packets()
-            held = self._hold(packets)
-            tracks, described = describe(self._tracks, held)
-            if tracks is not None:
-                yield tracks
-            places = {track.index: i for i, track in enumerate(described)}
-            for stream in self._container.streams:
-                if stream is not self._video and stream.index not in places:
-                    self._notice(f"the {stream.type} stream {stream.index} was left out")
-            for packet in chain(held, packets):
-                if packet.stream is self._video:
-                    yield from map(self._frame, packet.decode())  # type: ignore[arg-type]
-                elif packet.stream.index in places:
-                    yield self._packet(packet, places[packet.stream.index])
-            self._look_for_the_end()
+        packets = self._packets()
+        held = self._hold(packets)
+        tracks, described = describe(self._tracks, held)
+        if tracks is not None:
+            yield tracks
+        self._places = {track.index: i for i, track in enumerate(described)}
+        self._notice_left_out()
+        decoded = self._decoded(chain(held, packets))
+        before: list[Media] = []
+        for record in decoded:
+            if isinstance(record, av.VideoFrame):
+                yield from self._metadata(record, described)
+                yield from before
+                yield self._frame(record)
+                break
+            before.append(record)
+            if len(before) > MAX_HELD:
+                msg = f"{self.name}: expected a frame among the first {MAX_HELD} packets, got none"
+                raise InputError(msg)
+        for record in decoded:
+            yield self._frame(record) if isinstance(record, av.VideoFrame) else record
+        yield from self._last_duration()
+        self._look_for_damage()
+
+    def _decoded(self, packets: Iterable[Packet]) -> Iterator[av.VideoFrame | Media]:
+        for packet in packets:
+            if packet.stream is self._video:
+                self._packets_of_video += packet.size > 0
+                yield from self._decode(packet)
+            elif packet.stream.index in self._places:
+                yield self._packet(packet, self._places[packet.stream.index])
+        yield from self._decode(None)  # after an error no empty packet has flushed the decoder
+
+    def _decode(self, packet: "Packet | None") -> list[av.VideoFrame]:
+        """Frames of a packet, or of those that the decoder holds back for None."""
+        decode = self._video.codec_context.decode
+        try:
+            return decode(packet)
+        except av.error.EOFError:
+            return []
+        except (av.FFmpegError, OSError) as error:
+            self._errors.append(sentence_of(error))
+            if len(self._errors) == 1 and packet is not None and packet.pts is not None:
+                self._first_error_s = float(packet.pts * self._own_time_base)
+            if isinstance(error, BlockingIOError):  # it refuses packets until it is emptied
+                self._video.codec_context.flush_buffers()
+            return []
+
+    def _metadata(self, frame: av.VideoFrame, tracks: Sequence[Stream]) -> Iterator[ClipMetadata]:
+        """The metadata, where there are any, and what the first frame decides."""
+        self._size = (frame.width, frame.height)
+        self._matrix = matrix_of(frame)
+        found, notices = clip_metadata(
+            self._container,
+            frame,
+            field_order=self._video.codec_context.field_order,
+            tracks=tracks,
+        )
+        for notice in notices:
+            self._notice(notice)
+        if found != NO_METADATA:
+            yield found
+
+    def _last_duration(self) -> Iterator[LastDuration]:
+        usual = 1 / (self.rate * self.time_base)
+        if self._duration is not None and abs(self._duration - usual) > 1:
+            yield LastDuration(self._duration)
+
+    def _notice_left_out(self) -> None:
+        """Say which streams are not kept."""
+        for stream in self._container.streams:
+            if stream is self._video or stream.index in self._places:
+                continue
+            if stream.type == "data" and stream.discard == Discard.all:  # text of chapters
+                continue
+            name = stream.metadata.get("filename")
+            is_cover = stream.disposition & Disposition.attached_pic
+            kind = "cover picture," if is_cover else stream.type
+            self._notice(
+                f"the {kind} stream {stream.index}{f' ({name})' * bool(name)} was left out"
+            )
+
+    def _look_for_damage(self) -> None:
+        """Say what could not be decoded, and where frames end long before the file says so."""
+        if len(self._errors) > self._packets_of_video // 2:
+            msg = f"{self.name}: cannot be decoded: {self._errors[0]}"
+            raise InputError(msg)
         if self._missing > 0:
             msg = (
                 f"{self.name}: expected {self._missing} pictures more than could be read: some are "
                 f"empty or damaged"
             )
             raise InputError(msg)
-
-    def _look_for_the_end(self) -> None:
-        """Say so where frames end long before the file says that they do."""
+        if self._errors:
+            self._damaged(
+                f"the file is damaged: {len(self._errors)} of {self._packets_of_video} packets of "
+                f"video cannot be decoded, the first at {self._first_error_s:.2f} s"
+            )
         said, last = self._said_end(), self._clock.last
         if said is None or last is None:
             return
-        end = float(last * self.time_base + 1 / self.rate)
+        length = self._duration or 1 / (self.rate * self.time_base)
+        end = float((last + length) * self.time_base)
         if said - end > _MISSING_S:
-            self._notice(
+            self._damaged(
                 f"the file may be cut: it says that it ends at {said:.1f} s, its last frame at "
                 f"{end:.1f} s"
             )
 
+    def _damaged(self, sentence: str) -> None:
+        self._notice(sentence)
+        self.damage = self.damage or sentence
+
     def measure(self) -> ClipSize:
         """Count frames, seconds and packets up to the end, without decoding; the reader is used up
-        by it.
-
-        Raises InputError where the file cannot be read to its end.
-        """
+        by it."""
         frames = media_packets = media_size = 0
-        with self._decoding():
-            for packet in self._packets():
-                if packet.stream is self._video:
-                    frames += packet.size > 0
-                else:
-                    media_packets, media_size = media_packets + 1, media_size + packet.size
+        for packet in self._packets():
+            if packet.stream is self._video:
+                frames += 1
+            else:
+                media_packets, media_size = media_packets + 1, media_size + packet.size
         return ClipSize(frames, float(frames / self.rate), media_packets, media_size)
 
-    @contextmanager
-    def _decoding(self) -> Iterator[None]:
-        try:
-            yield
-        except (av.FFmpegError, OSError) as error:
-            msg = f"{self.name}: cannot be decoded: {sentence_of(error)}"
-            raise InputError(msg) from error
-
     def _packets(self) -> Iterator[Packet]:
-        """Packets of the file, and an empty last one that flushes the video decoder."""
-        for packet in self._container.demux([self._video, *self._tracks]):
-            if packet.stream is self._video or packet.size:
-                yield packet
+        """Packets of the file up to where it cannot be read, without empty ones."""
+        try:
+            for packet in self._container.demux([self._video, *self._tracks]):
+                if packet.size:
+                    yield packet
+        except (av.FFmpegError, OSError) as error:
+            self._errors.append(sentence_of(error))
 
     def _hold(self, packets: Iterator[Packet]) -> list[Packet]:
         """The packets up to where every track of sound has one; at most `MAX_HELD`."""
@@ -153,13 +245,23 @@ class ClipReader(OpenedVideo):
         if any(component.is_alpha for component in frame.format.components):
             self._notice("transparency was left out")
         if frame.is_corrupt:
-            self._notice("the file is damaged: frames of it are not as they were")
+            self._damaged("the file is damaged: frames of it are not as they were")
+        if self._is_row:
+            self._size = None  # a picture of another size among numbered ones is a mistake
+        elif (frame.width, frame.height) != self._size:
+            self._notice("frames that differ in size from the first one were scaled to its size")
         self._missing -= 1
-        quarter_turns, rest = divmod(round(frame.rotation), 90)
-        if rest:
+        self._duration = self._duration_of(frame)
+        pixels = to_rgb(frame, size=self._size)
+        turned = upright(pixels, matrix_of(frame) if self._is_row else self._matrix)
+        if turned is None:
             self._notice(f"a rotation of {frame.rotation}° was not applied")
-        turned = np.rot90(to_rgb(frame), 0 if rest else quarter_turns)
+            turned = pixels
         return TimedFrame(self._stamp(frame), np.ascontiguousarray(turned))
+
+    def _duration_of(self, frame: av.VideoFrame) -> int | None:
+        units = round((frame.duration or 0) * self._own_time_base / self.time_base)
+        return units if units > 0 else None
 
     def _stamp(self, frame: av.VideoFrame) -> int:
         last = self._clock.last

@@ -52,6 +52,7 @@ class OpenedVideo:
             )
             raise InputError(msg)
         numbers = numbers_in_row(self.name) if is_row else []
+        self._is_row = is_row
         self._missing = len(numbers)
         """numbered pictures that were not read yet"""
         row = (
@@ -73,7 +74,9 @@ class OpenedVideo:
             msg = f"{self.name}: expected a video stream, got none"
             raise InputError(msg)
         self._video = video
-        self._video.thread_type = "AUTO"
+        # Where each thread decodes a frame, whole frames of these are lost before a damaged one.
+        name = video.codec_context.name
+        self._video.thread_type = "SLICE" if name in ("h264", "hevc") else "AUTO"
 
     def __enter__(self) -> Self:
         return self
@@ -150,9 +153,14 @@ class OpenedVideo:
         )
 
     def _best_video(self) -> VideoStream | None:
-        """The first stream of pictures that is no cover."""
-        videos = self._container.streams.video
-        return next((v for v in videos if not v.disposition & Disposition.attached_pic), None)
+        """The first default stream of pictures that is no cover, else the first one."""
+        videos = [
+            video
+            for video in self._container.streams.video
+            if not video.disposition & Disposition.attached_pic
+        ]
+        defaults = (video for video in videos if video.disposition & Disposition.default)
+        return next(defaults, videos[0] if videos else None)
 
     def _notice(self, sentence: str) -> None:
         if sentence not in self.notices:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 Packet: TypeAlias = "av.Packet[Stream]"
 
-KEPT_METADATA = ("language", "title")
+KEPT_METADATA = {"language": "language", "title": "title", "name": "title"}
+"""tag of a track → its name in a description; MP4 and QuickTime call a title so"""
 
 
 def describe(
@@ -49,9 +50,11 @@ def _write(form: str, tracks: Sequence[Stream], packets: Sequence[Packet]) -> by
         with av.open(stream, "w", format=form) as container:
             copies = [(track, container.add_stream_from_template(track)) for track in tracks]
             for track, copy in copies:
-                copy.metadata.update(
-                    {k: v for k, v in track.metadata.items() if k in KEPT_METADATA}
-                )
+                copy.metadata.update(_kept_metadata(track))
+            container.start_encoding()
+            indices = {track.index for track in tracks}
+            if not any(packet.stream.index in indices for packet in packets):
+                container.mux(_stub(copies[0][1]))  # Matroska without a packet cannot be read
             for track, copy in copies:
                 packet = next(
                     (packet for packet in packets if packet.stream.index == track.index), None
@@ -67,6 +70,19 @@ def _write(form: str, tracks: Sequence[Stream], packets: Sequence[Packet]) -> by
     except (av.FFmpegError, ValueError):
         return None
     return stream.getvalue() if same else None
+
+
+def _kept_metadata(track: Stream) -> dict[str, str]:
+    kept = KEPT_METADATA.items()
+    return {ours: track.metadata[name] for name, ours in kept if name in track.metadata}
+
+
+def _stub(stream: Stream) -> Packet:
+    """An empty text, as packets of subtitles hold it."""
+    stub = av.Packet(bytes(2))
+    stub.pts = stub.dts = stub.duration = 0
+    stub.time_base, stub.is_keyframe, stub.stream = Fraction(1, 1000), True, stream
+    return stub
 
 
 def first_packet(packet: Packet, stream: Stream) -> Packet:

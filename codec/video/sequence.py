@@ -5,7 +5,14 @@ from dataclasses import dataclass
 
 from ncodec.arrays import Pixels
 from ncodec.container.ncv import StreamReader
-from ncodec.container.records import End, Frame, Media, Tag, Tracks
+from ncodec.container.records import (
+    Companion,
+    End,
+    Frame,
+    Index,
+    LastDuration,
+    Tag,
+)
 from ncodec.errors import FormatError, InputError, TruncatedError
 from ncodec.picture import TimedFrame, check_frame
 from ncodec.prefetch import prefetch
@@ -90,7 +97,7 @@ class VideoDecoder:
         self.conceal = conceal
         header = reader.header
         self._coder = FrameDecoder(codecs, height=header.height, width=header.width)
-        self._ahead: Generator[Parsed | Tracks | Media, None, None] | None = None
+        self._ahead: Generator[Parsed | Companion, None, None] | None = None
         self._closed = False
         self._skips = 0
         self._first_skip = ""
@@ -113,8 +120,9 @@ class VideoDecoder:
             self._ahead.close()
             self._ahead = None
 
-    def records(self) -> Iterator[TimedFrame | Tracks | Media]:
-        """Iterate over decoded frames, tracks and packets that were not given yet, in file order.
+    def records(self) -> Iterator[TimedFrame | Companion]:
+        """Iterate over decoded frames, and what goes with them, that were not given yet, in file
+        order.
 
         With `conceal`, damage is skipped up to the next intra frame, except in bitstreams of exact
         cells; else it raises FormatError. Raises TruncatedError where the stream ends too soon,
@@ -136,8 +144,9 @@ class VideoDecoder:
         first frame.
 
         Decoding starts at the intra frame before it where the file can seek, else at the next frame
-        not given yet. The last frame lasts as long as the one before it; raises InputError for a
-        later `pts`, or TruncatedError where the stream is cut, and InputError after `close`.
+        not given yet. The last frame lasts as long as the stream says, else as the one before it.
+        Raises InputError for a later `pts` and after `close`, TruncatedError where the stream is
+        cut.
         FormatError, ModelError and BackendError are those of `records`.
         """
         self._check_open()
@@ -149,6 +158,8 @@ class VideoDecoder:
         lasts = self.reader.header.frame_duration
         try:
             for frame in self.records():
+                if isinstance(frame, LastDuration):
+                    lasts = frame.duration
                 if not isinstance(frame, TimedFrame):
                     continue
                 if frame.pts > pts:
@@ -174,7 +185,7 @@ class VideoDecoder:
             msg = "expected an open decoder, got one that was closed"
             raise InputError(msg)
 
-    def _parsed(self) -> Iterator[Parsed | Tracks | Media]:
+    def _parsed(self) -> Iterator[Parsed | Companion]:
         while True:
             try:
                 record = self.reader.read()
@@ -182,7 +193,7 @@ class VideoDecoder:
                     return
                 if isinstance(record, Frame):
                     yield self._coder.parse(record)
-                elif isinstance(record, Tracks | Media):
+                elif record is not None and not isinstance(record, Index):
                     yield record
             except FormatError as error:
                 if not self.conceal:
