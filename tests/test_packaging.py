@@ -8,6 +8,7 @@ import venv
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from places import ROOT
 
 SOURCES = {
@@ -22,6 +23,29 @@ def listed_packages() -> list[str]:
     with (ROOT / "pyproject.toml").open("rb") as stream:
         packages: list[str] = tomllib.load(stream)["tool"]["setuptools"]["packages"]
     return packages
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "wanted"),
+    [
+        ("linux", "x86_64", True),
+        ("darwin", "x86_64", True),
+        ("darwin", "arm64", True),
+        ("win32", "AMD64", True),
+        ("win32", "ARM64", False),
+        ("linux", "aarch64", False),
+        ("linux", "armv7l", False),
+    ],
+)
+def test_constriction_is_required_where_it_has_wheels(
+    system: str, machine: str, wanted: bool
+) -> None:
+    with (ROOT / "pyproject.toml").open("rb") as stream:
+        lines = tomllib.load(stream)["project"]["dependencies"]
+    (requirement,) = [found for found in map(Requirement, lines) if found.name == "constriction"]
+    assert requirement.marker is not None
+    place = {"sys_platform": system, "platform_machine": machine}
+    assert requirement.marker.evaluate(place) == wanted
 
 
 def test_every_folder_with_code_is_a_listed_package() -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import constriction
 import numpy as np
 import numpy.typing as npt
 
 from ncodec.arrays import Int32Array, RowArray, SignedArray
 from ncodec.container.varint import ByteReader, pack_varint
+from ncodec.entropy.coder import open_coder
 from ncodec.entropy.copies import CopyMap, pack_copy_map, unpack_copy_map
 from ncodec.entropy.tables import RESIDUAL_LIMIT, ROWS, TABLE_TOTAL, Table, Tables
 from ncodec.errors import FormatError
@@ -61,7 +61,7 @@ class Packer:
     """Pushes groups of symbols in reverse order of decoding, because the coder is a stack."""
 
     def __init__(self, copy_map: CopyMap | None = None) -> None:
-        self._coder = constriction.stream.stack.AnsCoder()
+        self._coder = open_coder()
         self._escapes: list[bytes] = []
         self._copy_map = b"" if copy_map is None else pack_copy_map(copy_map)
 
@@ -75,7 +75,7 @@ class Packer:
     def payload(self) -> bytes:
         """Lengths, escapes, copy map if any, then the coder's 32-bit words, the last one cut."""
         escapes = b"".join(reversed(self._escapes))
-        words: bytes = self._coder.get_compressed().astype("<u4").tobytes()
+        words = self._coder.get_compressed().astype("<u4").tobytes()
         repeats = pack_varint(len(self._copy_map)) + self._copy_map if self._copy_map else b""
         return (
             pack_varint(2 * len(escapes) + bool(repeats)) + escapes + repeats + words.rstrip(b"\0")
@@ -115,7 +115,7 @@ class Unpacker:
             msg = "expected coded symbols, got bytes that no encoder ends with: the file is damaged"
             raise FormatError(msg)
         whole = np.frombuffer(words + bytes(-len(words) % 4), dtype="<u4")
-        self.coder = constriction.stream.stack.AnsCoder(whole.astype(np.uint32))
+        self.coder = open_coder(whole.astype(np.uint32))
 
     def take_copy_map(self, high: int, wide: int) -> CopyMap | None:
         """The copy map of high × wide cells, None where the payload holds none."""
@@ -127,7 +127,7 @@ class Unpacker:
 
         Raises FormatError for missing escapes and symbols beyond ±32767.
         """
-        found: Int32Array = self.coder.decode(table.model, count) - table.limit
+        found = self.coder.decode(table.model, count) - table.limit
         _unescape(found, self.escapes, table.limit)
         return found
 

@@ -8,20 +8,22 @@ integers too.
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
-import constriction
 import numpy as np
 import numpy.typing as npt
 
 from ncodec.arrays import FloatArray, Int8Array, Int16Array, Int32Array, RowArray
+from ncodec.entropy.coder import coder_table
 from ncodec.entropy.contexts import CONTEXTS, LARGEST, UNIT
+from ncodec.entropy.stack_coder import TABLE_BITS
 from ncodec.grid import HYPER_CELL
 
 ROWS = 64
 """rows of the probability bank; row 0 is certain: its symbols are zero and cost nothing"""
 SCALE_MIN, SCALE_MAX = 0.11, 256.0
 """standard deviations of the first and the last row, in quantization steps; log-spaced between"""
-TABLE_TOTAL = 2**24
+TABLE_TOTAL = 1 << TABLE_BITS
 SHIFT = 4
 """fraction bits of the table index"""
 Z_LIMIT = 127
@@ -41,10 +43,9 @@ class Table:
         return len(self.counts) // 2 - 1
 
     @cached_property
-    def model(self) -> object:
+    def model(self) -> Any:
         """The coder's form, built when first asked for."""
-        # `perfect=True` takes whole multiples of 2⁻²⁴ exactly as they are; the default would not.
-        return constriction.stream.model.Categorical(self.counts / TABLE_TOTAL, perfect=True)
+        return coder_table(self.counts)
 
 
 @dataclass(frozen=True, eq=False)
