@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from places import ROOT
 from test_entropy import TABLES, random_symbols
 
+import ncodec
 from ncodec.container.nci import NO_MODEL, unpack
 from ncodec.entropy import coder
 from ncodec.entropy.ans import Packer, Unpacker
@@ -28,7 +29,7 @@ from ncodec.inference.zoo import load_model
 pytest.importorskip("constriction")
 
 TOTAL = 2**24
-GOLDEN = ROOT / "tests" / "golden"
+GOLDEN = ROOT / "tests" / "golden" / ncodec.__version__
 PICTURES = [
     path
     for path in sorted(GOLDEN.glob("*.nci"))

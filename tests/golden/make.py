@@ -1,12 +1,18 @@
-"""Regenerate the golden streams: `python tests/golden/make.py`. Do it only when format or weights
-change on purpose."""
+"""Write the golden streams of the version in the making: `python tests/golden/make.py`.
+
+Do it only when format or weights change on purpose. Those of a release never change.
+"""
 
 import hashlib
 import json
+import sys
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import av
 import numpy as np
+from av.stream import Disposition
 from PIL import Image
 
 import ncodec
@@ -16,8 +22,11 @@ from ncodec.image.file import read_symbols
 from ncodec.inference.zoo import load_model
 from ncodec.picture import TimedFrame
 
-FOLDER = Path(__file__).parent
-SOURCE = FOLDER.parent.parent / "docs" / "osprey.png"
+ROOT = Path(__file__).parent.parent.parent
+FOLDER = ROOT / "tests" / "golden" / ncodec.__version__
+SOURCE = ROOT / "docs" / "osprey.png"
+UNRELEASED = f"## {ncodec.__version__} (unreleased)"
+"""line of the changelog for a version in the making"""
 
 
 def pictures() -> dict[str, tuple[Image.Image, float]]:
@@ -101,6 +110,40 @@ def clip_frames() -> list[Image.Image]:
     return [*frames, cut, cut]
 
 
+def write_film(path: Path) -> None:
+    """A Matroska file with sound, forced subtitles, a title, chapters and a last frame that is
+    held."""
+    with av.open(str(path), "w") as film:
+        film.metadata["title"] = "A film"
+        chapter = {"id": 0, "start": 0, "end": 1, "time_base": Fraction(1), "metadata": {}}
+        film.set_chapters([chapter])
+        video = film.add_stream("libx264", rate=2, options={"crf": "10"})
+        video.width, video.height, video.pix_fmt = 98, 66, "yuv420p"
+        sound = film.add_stream("flac", rate=8000)
+        text = film.add_mux_stream("subrip", time_base=Fraction(1, 1000))
+        text.metadata["language"], text.disposition = "fra", Disposition.forced
+        film.start_encoding()
+        tone = (8000 * np.sin(np.arange(8000) / 3)).astype(np.int16)[None]
+        for start in range(0, len(tone[0]), 1000):
+            part = av.AudioFrame.from_ndarray(tone[:, start : start + 1000], "s16", "mono")
+            part.sample_rate, part.pts = 8000, start
+            film.mux(sound.encode(part))
+        film.mux(sound.encode(None))
+        words = av.Packet(b"Bonjour")
+        words.pts = words.dts = 100
+        words.duration, words.time_base, words.stream = 300, Fraction(1, 1000), text
+        film.mux(words)
+        packets = []
+        for number, image in enumerate(clip_frames()[:2]):
+            frame = av.VideoFrame.from_image(image)
+            frame.pts, frame.time_base = number, Fraction(1, 2)
+            packets += video.encode(frame)
+        packets += video.encode(None)
+        last = max(packets, key=lambda packet: packet.pts or 0)
+        last.duration = round(1.5 / (last.time_base or 1))
+        film.mux(packets)
+
+
 def decoded_frames(stream: Path) -> Image.Image:
     """All frames of a stream, one below the other."""
     with ncodec.open_video(stream) as decoder:
@@ -111,9 +154,13 @@ def decoded_frames(stream: Path) -> Image.Image:
 
 def main() -> None:
     """Write streams, what they decode to, and the hashes of the symbols of pictures."""
+    if UNRELEASED not in (ROOT / "CHANGELOG.md").read_text("utf-8"):
+        sys.exit(f"{ncodec.__version__} is released: its golden streams never change")
+    FOLDER.mkdir(exist_ok=True)
     hashes = {}
     for name, (picture, quality) in (pictures() | exact_pictures()).items():
-        data = ncodec.encode(picture, FOLDER / f"{name}.nci", quality=quality)
+        path = FOLDER / f"{name}.nci"
+        data = ncodec.encode(picture, path, quality=quality, overwrite=True)
         Image.fromarray(np.asarray(ncodec.decode(data))).save(FOLDER / f"{name}.png", optimize=True)
         hashes[name] = symbols_hash(data)
     for name, frames in (("clip", clip_frames()), ("screen", screen_frames())):
@@ -124,6 +171,10 @@ def main() -> None:
                 f"{folder}/%d.png", FOLDER / f"{name}.ncv", quality=60, overwrite=True
             )
         decoded_frames(FOLDER / f"{name}.ncv").save(FOLDER / f"{name}.png", optimize=True)
+    with TemporaryDirectory() as folder:
+        write_film(Path(folder) / "film.mkv")
+        ncodec.encode_video(f"{folder}/film.mkv", FOLDER / "film.ncv", overwrite=True)
+    decoded_frames(FOLDER / "film.ncv").save(FOLDER / "film.png", optimize=True)
     (FOLDER / "symbols.json").write_text(json.dumps(hashes, indent=1) + "\n", "utf-8")
 
 
