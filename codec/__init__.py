@@ -25,7 +25,15 @@ from ncodec.errors import (
 if TYPE_CHECKING:
     from ncodec.api.clip_info import VideoInfo, video_info
     from ncodec.api.clips import decode_video, encode_video, open_video
-    from ncodec.api.pictures import Info, PictureStats, decode, encode, encode_file, info
+    from ncodec.api.pictures import (
+        Info,
+        PictureStats,
+        decode,
+        decode_array,
+        encode,
+        encode_file,
+        info,
+    )
     from ncodec.api.settings import (
         DecodeSettings,
         DecodeVideoSettings,
@@ -60,6 +68,7 @@ __all__ = [
     "VideoInfo",
     "__version__",
     "decode",
+    "decode_array",
     "decode_video",
     "encode",
     "encode_file",
@@ -70,7 +79,15 @@ __all__ = [
 ]
 
 _LAZY = {
-    "ncodec.api.pictures": ("Info", "PictureStats", "decode", "encode", "encode_file", "info"),
+    "ncodec.api.pictures": (
+        "Info",
+        "PictureStats",
+        "decode",
+        "decode_array",
+        "encode",
+        "encode_file",
+        "info",
+    ),
     "ncodec.api.clips": ("decode_video", "encode_video", "open_video"),
     "ncodec.api.clip_info": ("VideoInfo", "video_info"),
     "ncodec.api.transcode": ("ClipStats",),

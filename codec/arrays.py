@@ -12,6 +12,8 @@ SignedArray = npt.NDArray[np.signedinteger]
 
 Pixels = npt.NDArray[np.uint8]
 """8-bit samples, (H, W, 3) RGB unless another shape is given"""
+DeepPixels = npt.NDArray[np.uint16]
+"""16-bit samples, (H, W, 3) RGB unless another shape is given"""
 Samples = npt.NDArray[np.float32]
 """samples before rounding and clipping to 8 bits"""
 RowArray = npt.NDArray[np.uint8]

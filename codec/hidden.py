@@ -1,11 +1,13 @@
 """Hidden pixels: wholly transparent ones."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ncodec.arrays import BoolArray, Pixels
-from ncodec.picture import Picture, psnr
+from ncodec.picture import DEEP_PEAK, PEAK, Picture, psnr
 
 
 def with_hidden_filled(picture: Picture) -> Picture:
@@ -51,10 +53,17 @@ def hidden_pixels(picture: Picture) -> BoolArray | None:
     return hidden
 
 
-def visible_psnr(picture: Picture, shown: Pixels) -> float:
-    """PSNR in dB of (H, W, 3) pixels that are shown for a picture, over those that are not wholly
-    transparent."""
+def visible_psnr(picture: Picture, shown: Picture) -> float:
+    """PSNR in dB of what is shown for a picture, over pixels that are not wholly transparent, and
+    of 16-bit samples where both have them."""
+    wanted: npt.NDArray[Any] = picture.pixels
+    found: npt.NDArray[Any] = shown.pixels
+    peak = PEAK
+    if picture.deep is not None and shown.deep is not None:
+        wanted, found, peak = picture.deep, shown.deep, DEEP_PEAK
     if picture.alpha is None or picture.alpha.all():
-        return psnr(picture.pixels, shown)
+        return psnr(wanted, found, peak=peak)
     visible = picture.alpha > 0
-    return psnr(picture.pixels[visible], shown[visible]) if visible.any() else float("inf")
+    if not visible.any():
+        return float("inf")
+    return psnr(wanted[visible], found[visible], peak=peak)

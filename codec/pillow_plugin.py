@@ -1,23 +1,22 @@
 """Pillow plugin: `Image.open("x.nci")` and `image.save("x.nci", quality=60)` after `import
 ncodec.pillow_plugin`."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from ncodec.api.pictures import decode_container, encode_picture
+from ncodec.api.pictures import REDUCED, decode_container, encode_picture
 from ncodec.api.settings import EncodeSettings
 from ncodec.container.nci import MAGIC, Container, Flag, Tag, unpack
 from ncodec.errors import NcodecError
-from ncodec.media.pictures import from_pil, metadata_of, to_pil
+from ncodec.media.pictures import EXIF_PREFIX, from_pil, metadata_of, to_pil
 from ncodec.notices import report_notices
 
 if TYPE_CHECKING:
     from PIL._imaging import PixelAccess
 
 ENCODE_OPTIONS = tuple(field.name for field in fields(EncodeSettings))
-METADATA_OPTIONS = ("icc_profile", "exif", "xmp")
 
 
 def _accept(prefix: bytes) -> bool:
@@ -51,7 +50,10 @@ class NciImageFile(ImageFile.ImageFile):
     def load(self) -> "PixelAccess | None":
         """Decode the pixels, once."""
         if self._container is not None:
-            self.im = to_pil(decode_container(self._container)).im
+            picture = decode_container(self._container)
+            if picture.deep is not None:
+                report_notices((REDUCED,), strict=False)
+            self.im = to_pil(picture).im
             self._container = None
             if self.fp is not None and self._exclusive_fp:
                 self.fp.close()
@@ -62,9 +64,15 @@ class NciImageFile(ImageFile.ImageFile):
 def _save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     given = image.encoderinfo
     settings = EncodeSettings(**{name: given[name] for name in ENCODE_OPTIONS if name in given})
-    described = image.copy()
-    described.info.update({name: given[name] for name in METADATA_OPTIONS if name in given})
-    picture = from_pil(described, first_only=True)
+    picture = from_pil(image, first_only=True)
+    exif = given.get("exif", picture.exif)
+    exif = exif.tobytes() if isinstance(exif, Image.Exif) else exif
+    picture = replace(
+        picture,
+        icc=given.get("icc_profile", picture.icc),
+        exif=exif.removeprefix(EXIF_PREFIX) if exif else None,
+        xmp=given.get("xmp", picture.xmp),
+    )
     report_notices(picture.notices, strict=settings.strict, stacklevel=4)  # who called Image.save
     stream.write(encode_picture(picture, settings).data)
 

@@ -94,7 +94,7 @@ def check_picture(path: Path, effort: int, qualities: Sequence[int] = QUALITIES)
         start = time.perf_counter()
         encoded = codec.encode(picture, qp=qp, effort=effort)
         seconds = time.perf_counter() - start
-        psnr = min(visible_psnr(picture, codec.decode(encoded.data).pixels), EXACT_PSNR)
+        psnr = min(visible_psnr(picture, codec.decode(encoded.data)), EXACT_PSNR)
         trials.append(
             Trial(quality, len(encoded.data), psnr, codec.model.floor(qp), encoded.exact, seconds)
         )

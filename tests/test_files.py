@@ -65,7 +65,7 @@ def test_every_mode_becomes_one_that_is_kept(photo: Photo, mode: str, kept: str)
     assert image.mode == mode
     picture = from_pil(image)
     assert to_pil(picture).mode == kept
-    assert (picture.notices == ()) == (mode in ("L", "LA", "RGB", "RGBA")), (
+    assert (picture.notices == ()) == (mode in ("L", "LA", "RGB", "RGBA", "I", "I;16")), (
         "conversions are said, and only those"
     )
     assert np.abs(picture.pixels.astype(int).mean() - photo.mean()) < 40

@@ -3,7 +3,7 @@
 import os
 import time
 from dataclasses import dataclass, replace
-from typing import Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from ncodec.container.nci import MAGIC, NO_MODEL, Container, Flag, Tag, unpack
 from ncodec.errors import InputError, ModelError
 from ncodec.exact.layers import covered, paint
 from ncodec.hidden import visible_psnr
+from ncodec.image.depth import DEEP_BITS, is_deep
 from ncodec.image.file import Encoded, decode_exact, read_alpha, read_layers, read_symbols
 from ncodec.image.rate_target import encode_to
 from ncodec.image.rdoq import Progress, no_progress
@@ -31,7 +32,7 @@ from ncodec.media.picture_files import write_picture
 from ncodec.media.pictures import check_pixels, from_pil, read_picture, to_pil
 from ncodec.media.streams import Bytes, Source, check_output, path_of, read_bytes, write_bytes
 from ncodec.notices import report_notices
-from ncodec.picture import Picture, from_array
+from ncodec.picture import DEEP_UNIT, Picture, from_array
 from ncodec.quality import qp_to_quality
 
 PictureSource = Source | npt.NDArray[np.uint8] | Image.Image
@@ -47,6 +48,8 @@ class Info:
     height: int
     mode: str
     """L, LA, RGB or RGBA, as in Pillow"""
+    bits: int
+    """of a sample: 8 or 16"""
     quality: float
     """0…100, of the qp, which may be a higher one than asked for, so that the picture is as good as
     promised"""
@@ -95,6 +98,9 @@ class PictureStats:
     def bpp(self) -> float:
         """Bits of the file per pixel."""
         return 8 * self.size / (self.width * self.height)
+
+
+REDUCED = "samples of 16 bits were reduced to 8; decode_array keeps them"
 
 
 def load_picture(
@@ -194,7 +200,7 @@ def encode_file(
     psnr = None
     if measure:
         container = unpack(encoded.data)
-        psnr = visible_psnr(picture, decode_container(container, settings).pixels)
+        psnr = visible_psnr(picture, decode_container(container, settings))
     write_bytes(encoded.data, path, overwrite=overwrite)
     return PictureStats(
         picture.width,
@@ -216,13 +222,36 @@ def decode(
     """Decode a file to a Pillow image of mode L, LA, RGB or RGBA with its metadata in `info`.
 
     `source` is a path, "-", bytes or an open file. `numpy.asarray` of the image gives pixels.
-    Options are fields of `DecodeSettings`: `backend`, `threads`, `allow_large`. Raises InputError,
+    Samples of 16 bits become 8-bit ones, with a warning: `decode_array` keeps them. Options are
+    fields of `DecodeSettings`: `backend`, `threads`, `allow_large`, `strict`. Raises InputError,
     FormatError, ModelError or BackendError.
     """
     settings = replace(settings, **options)
-    return to_pil(
-        decode_container(read_container(source, allow_large=settings.allow_large), settings)
-    )
+    container = read_container(source, allow_large=settings.allow_large)
+    picture = decode_container(container, settings)
+    if picture.deep is not None:
+        report_notices((REDUCED,), strict=settings.strict)
+    return to_pil(picture)
+
+
+def decode_array(
+    source: Source, *, settings: DecodeSettings = DECODE, **options: Unpack[DecodeOptions]
+) -> npt.NDArray[np.uint8] | npt.NDArray[np.uint16]:
+    """Decode a file to an array: (H, W) grey, or (H, W, C) with C = 2, 3 or 4 for grey and alpha,
+    RGB, RGBA; uint16 for samples of 16 bits, else uint8.
+
+    `source` and options are those of `decode`, and so are the exceptions.
+    """
+    settings = replace(settings, **options)
+    container = read_container(source, allow_large=settings.allow_large)
+    picture = decode_container(container, settings)
+    colour: npt.NDArray[Any] = picture.pixels if picture.deep is None else picture.deep
+    planes = [colour[:, :, :1] if picture.grey else colour]
+    if picture.alpha is not None:
+        unit = 1 if picture.deep is None else DEEP_UNIT
+        planes.append(np.multiply(picture.alpha, unit, dtype=colour.dtype)[:, :, None])
+    found: npt.NDArray[Any] = np.concatenate(planes, axis=2)
+    return found[:, :, 0] if found.shape[2] == 1 else found
 
 
 def decode_file(
@@ -333,6 +362,7 @@ def info(source: Source) -> Info:
         height=header.height,
         mode=("L" if header.flags & Flag.GREY else "RGB")
         + ("A" if Tag.ALPHA in container.extras else ""),
+        bits=DEEP_BITS if is_deep(container) else 8,
         quality=qp_to_quality(header.qp),
         qp=header.qp,
         exact=float(exact.mean()),

@@ -47,10 +47,11 @@ def _show_picture_info(source: str, *, verify: bool, as_json: bool) -> None:
 
 def _line(found: "Info") -> str:
     chunks = ", ".join(f"{name} {size:,}" for name, size in found.chunks.items())
+    mode = found.mode if found.bits == 8 else f"{found.mode} of {found.bits} bits"
     quality = "lossless" if found.lossless else f"q {found.quality:g}"
     model = f"model {found.model}" if found.model else "no model"
     model += f", {found.exact:.0%} of it exact cells" if 0 < found.exact < 1 else ""
     return (
-        f"{found.width}×{found.height} {found.mode}  {found.size:,} bytes  {found.bpp:.3f} bpp  "
+        f"{found.width}×{found.height} {mode}  {found.size:,} bytes  {found.bpp:.3f} bpp  "
         f"{quality}  {model}  chunks: {chunks}"
     )

@@ -40,6 +40,8 @@ class Tag(IntEnum):
     """XMP packet, zlib"""
     EXACT = 6
     """layers of exact cells"""
+    DEPTH = 128
+    """bits of a sample, and the low bits of lossless ones"""
 
 
 COMPRESSED_TAGS = frozenset({Tag.ICC, Tag.EXIF, Tag.XMP})
@@ -230,7 +232,7 @@ def unpack(data: bytes) -> Container:
             msg = f"expected chunks in ascending order, got tag {code} at byte {start} after {last}"
             raise FormatError(msg)
         last = code
-        if code < FIRST_OPTIONAL_TAG:
+        if code in Tag.__members__.values():
             extras[Tag(code)] = _decompress(Tag(code), payload, version)
     if left := len(reader.rest()):
         msg = f"expected the file to end after its picture, got {left} more bytes"

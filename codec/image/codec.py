@@ -16,6 +16,7 @@ from ncodec.exact.layers import by_pixel, covered, paint
 from ncodec.exact.vp8l import THOROUGH, USUAL
 from ncodec.grid import PATCH
 from ncodec.hidden import with_hidden_filled
+from ncodec.image.depth import is_deep
 from ncodec.image.effort import search_of
 from ncodec.image.error_weights import RGB
 from ncodec.image.file import (
@@ -35,7 +36,7 @@ from ncodec.image.rdoq import Progress, no_progress, refine
 from ncodec.image.tiled_networks import TiledNetworks
 from ncodec.image.tiles import LARGE_PICTURE
 from ncodec.inference.model import RD_GRADIENT_FILE, Model
-from ncodec.picture import Picture
+from ncodec.picture import Picture, to_pixels
 from ncodec.quality import DEFAULT_EFFORT, MAX_EFFORT, QP_COUNT, check_effort
 
 
@@ -200,10 +201,16 @@ class ImageCodec(TiledNetworks):
             msg = f"expected a file of model {self.model.id:08x}, got one of {header.model_id:08x}"
             raise ModelError(msg)
         symbols, layers = read_symbols(container, self.model), read_layers(container)
-        pixels = self.synthesize(symbols, qp=header.qp, height=header.height, width=header.width)
+        height, width = header.height, header.width
+        if is_deep(container):
+            samples = self.render(symbols, qp=header.qp)[:height, :width]
+            pixels = to_pixels(samples)
+        else:
+            samples = None
+            pixels = self.synthesize(symbols, qp=header.qp, height=height, width=width)
         del symbols  # 200 MB of a 100-megapixel picture
         paint(pixels, layers)
-        return picture_of(container, pixels)
+        return picture_of(container, pixels, layers, samples=samples)
 
 
 def lagrangian(model: Model, *, qp: int) -> float:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from ncodec.arrays import Pixels
+from ncodec.arrays import Pixels, Samples
 from ncodec.container.nci import NO_MODEL, PNG_SIGNATURE, Container, Flag, Header, Tag, pack
 from ncodec.entropy.latents import Symbols, unpack_symbols
 from ncodec.errors import FormatError
 from ncodec.exact.layers import Layer, code_layers, covered, pack_layers, paint, unpack_layers
 from ncodec.exact.vp8l import MAX_SIDE, USUAL, Search, pack_vp8l, unpack_vp8l
 from ncodec.grid import cells_of
+from ncodec.image.depth import deep_samples, is_deep, pack_depth, split_bytes
 from ncodec.inference.model import Model
-from ncodec.picture import Picture, channel_mean
+from ncodec.picture import DEEP_UNIT, Picture, channel_mean, nearest_levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,24 +44,34 @@ def flags_of(picture: Picture) -> Flag:
     return Flag.GREY if picture.grey else Flag(0)
 
 
-def pack_extras(picture: Picture, layers: Sequence[Layer] = ()) -> dict[Tag, bytes]:
-    """The optional chunks of a picture with these layers of exact cells."""
+def pack_extras(
+    picture: Picture, layers: Sequence[Layer] = (), *, low: Sequence[Layer] = ()
+) -> dict[Tag, bytes]:
+    """The optional chunks of a picture with these layers of exact cells, and of low bytes of its
+    16-bit samples."""
     held = {Tag.ICC: picture.icc, Tag.EXIF: picture.exif, Tag.XMP: picture.xmp}
     held |= {Tag.EXACT: pack_layers(layers) if layers else None}
     extras = {tag: value for tag, value in held.items() if value}
     if picture.alpha is not None:
         extras[Tag.ALPHA] = pack_alpha(picture.alpha)
+    if picture.deep is not None:
+        extras[Tag.DEPTH] = pack_depth(low)
     return extras
 
 
 def encode_layers(
-    picture: Picture, layers: Sequence[Layer], *, qp: int, lossless: bool = False
+    picture: Picture,
+    layers: Sequence[Layer],
+    *,
+    qp: int,
+    lossless: bool = False,
+    low: Sequence[Layer] = (),
 ) -> Encoded:
-    """A file whose cells are all exact, in these layers; `lossless` states that its pixels are
-    those of the picture."""
+    """A file whose cells are all exact, in these layers, and in those of low bytes of 16-bit
+    samples; `lossless` states that its pixels are those of the picture."""
     flags = flags_of(picture) | (Flag.LOSSLESS if lossless else Flag(0))
     header = Header(NO_MODEL, picture.width, picture.height, qp, flags)
-    data = pack(Container(header, b"", pack_extras(picture, layers)))
+    data = pack(Container(header, b"", pack_extras(picture, layers, low=low)))
     return Encoded(data, qp, exact=1.0, lossless=lossless)
 
 
@@ -68,7 +79,9 @@ def is_lossless(picture: Picture, layers: Sequence[Layer]) -> bool:
     """Whether layers that hold all cells give every pixel back as it is."""
     painted = np.empty_like(picture.pixels)
     paint(painted, layers)
-    return bool(np.array_equal(painted, picture.pixels))
+    if picture.deep is None:
+        return bool(np.array_equal(painted, picture.pixels))
+    return bool(np.array_equal(np.multiply(painted, DEEP_UNIT, dtype=np.uint16), picture.deep))
 
 
 def plain_layers(pixels: Pixels) -> tuple[Layer, ...] | None:
@@ -86,9 +99,9 @@ def encode_lossless(picture: Picture, *, qp: int, search: Search = USUAL) -> Enc
     Raises InputError for ICC, Exif or XMP beyond 64 MiB.
     """
     every = np.ones(cells_of(picture.height, picture.width), dtype=np.bool_)
-    return encode_layers(
-        picture, code_layers(picture.pixels, every, search=search), qp=qp, lossless=True
-    )
+    planes = (picture.pixels,) if picture.deep is None else split_bytes(picture.deep)
+    layers, *low = (code_layers(plane, every, search=search) for plane in planes)
+    return encode_layers(picture, layers, qp=qp, lossless=True, low=low[0] if low else ())
 
 
 def read_layers(container: Container) -> tuple[Layer, ...]:
@@ -127,17 +140,33 @@ def decode_exact(container: Container) -> Picture:
     layers = read_layers(container)
     pixels = np.empty((header.height, header.width, 3), dtype=np.uint8)
     paint(pixels, layers)
-    return picture_of(container, pixels)
+    return picture_of(container, pixels, layers)
 
 
-def picture_of(container: Container, pixels: Pixels) -> Picture:
-    """Decoded pixels, (H, W, 3), and a file's alpha and metadata → picture; raises FormatError for
-    damaged alpha."""
+def picture_of(
+    container: Container,
+    pixels: Pixels,
+    layers: Sequence[Layer] = (),
+    *,
+    samples: Samples | None = None,
+) -> Picture:
+    """Decoded pixels, (H, W, 3), and a file's alpha and metadata → picture.
+
+    Of a file of 16-bit samples, they are made of the pixels in `layers`, the exact cells, and of
+    the network's `samples`, in 8-bit levels. Raises FormatError for damaged alpha and low bytes.
+    """
     extras, grey = container.extras, bool(container.header.flags & Flag.GREY)
-    alpha = read_alpha(container)
-    delivered = as_delivered(pixels, grey=grey)
+    deep = deep_samples(container, pixels, layers, samples) if is_deep(container) else None
+    if deep is not None and grey:
+        deep = np.repeat(deep.mean(axis=2, keepdims=True).round().astype(np.uint16), 3, axis=2)
     return Picture(
-        delivered, grey, alpha, extras.get(Tag.ICC), extras.get(Tag.EXIF), extras.get(Tag.XMP)
+        nearest_levels(deep) if deep is not None else as_delivered(pixels, grey=grey),
+        grey,
+        read_alpha(container),
+        extras.get(Tag.ICC),
+        extras.get(Tag.EXIF),
+        extras.get(Tag.XMP),
+        deep=deep,
     )
 
 

@@ -233,7 +233,7 @@ class _Trials:
         )
 
     def _psnr_of(self, encoded: Encoded) -> float:
-        return min(visible_psnr(self.picture, self._codec.decode(encoded.data).pixels), EXACT_PSNR)
+        return min(visible_psnr(self.picture, self._codec.decode(encoded.data)), EXACT_PSNR)
 
     def _sampled(self) -> tuple[list[float], list[float]]:
         """log₂ of bytes and PSNR at `SAMPLED_QPS`."""

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin
 
 from ncodec.errors import OutputError
+from ncodec.media.deep_pictures import write_deep_png
 from ncodec.media.pictures import EXIF_PREFIX, metadata_of, to_pil
 from ncodec.picture import Picture, psnr
 
@@ -37,13 +38,17 @@ def write_picture(picture: Picture, suffix: str) -> tuple[memoryview, tuple[str,
     """Picture → bytes of the format that a file suffix such as ".png" names, and notices of what
     the format cannot hold.
 
-    Where it holds no EXIF, the picture is turned upright; where it holds no ICC profile, colours
-    are converted to sRGB. JPEG and AVIF are written at quality 95 in 4:4:4, WebP losslessly. Raises
-    OutputError for an unknown suffix, and where the format cannot hold the size or the
-    transparency.
+    PNG holds samples of 16 bits. Where a format holds no EXIF, the picture is turned upright; where
+    it holds no ICC profile, colours are converted to sRGB. JPEG and AVIF are written at quality 95
+    in 4:4:4, WebP losslessly. Raises OutputError for an unknown suffix, and where the format cannot
+    hold the size or the transparency.
     """
     format_name = check_suffix(suffix)
+    if picture.deep is not None and format_name == "PNG":
+        return memoryview(write_deep_png(picture, picture.deep, level=PNG_LEVEL)), ()
     picture, notices = _fitted(picture, format_name)
+    if picture.deep is not None:
+        notices += ("samples of 16 bits were reduced to 8; PNG keeps them",)
     image = to_pil(picture)
     data = _saved(picture, image, format_name)
     if format_name not in _EXACT_FORMATS:

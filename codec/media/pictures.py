@@ -3,6 +3,7 @@
 import io
 import struct
 from contextlib import suppress
+from dataclasses import replace
 from os import PathLike
 from typing import BinaryIO
 
@@ -12,11 +13,12 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from ncodec.arrays import Pixels
 from ncodec.errors import InputError
 from ncodec.grid import MAX_SIDE
+from ncodec.media.deep_pictures import deep_samples_of
 from ncodec.media.leftovers import leftovers, resolution_exif
-from ncodec.media.samples import WIDE_NOTICE, is_wide, to_eight_bits
+from ncodec.media.samples import is_wide, sixteen_bits
 from ncodec.media.stated_colours import head_of, stated_bits, stated_profile
 from ncodec.media.streams import STDIO, Bytes, Source, name_of, open_source, read_bytes, readable
-from ncodec.picture import STRIP, Picture
+from ncodec.picture import STRIP, Picture, from_array
 
 EXIF_PREFIX = b"Exif\0\0"
 PICTURE_SUFFIXES = frozenset(
@@ -53,6 +55,7 @@ _CONVERSIONS = {
     "RGBa": ("RGBA", "premultiplied alpha was converted to straight alpha"),
     "La": ("LA", "premultiplied alpha was converted to straight alpha"),
 }
+ALPHA_NOTICE = "alpha of 16 bits was reduced to 8"
 _FOREIGN_PROFILE_MODES = frozenset({"CMYK", "LAB"})
 MOTION_FORMATS = frozenset({"AVIF", "FLI", "GIF", "PNG", "WEBP"})
 """formats whose frames are shown one after the other; of others they are pages, previews, other
@@ -123,8 +126,8 @@ def check_page(page: int | None) -> None:
 
 
 def from_pil(image: Image.Image, *, page: int | None = None, first_only: bool = False) -> Picture:
-    """Pillow image → Picture of 8-bit RGB, with alpha, greyscale and metadata kept; losses are in
-    its `notices`.
+    """Pillow image → Picture of RGB in 8 bits, or in 16 where the file has more than 8, with alpha,
+    greyscale and metadata kept; losses are in its `notices`.
 
     `page`, from 1, chooses among pages or frames; without it the first page is taken, or the
     current one if `first_only`. Raises InputError for sides that are not of 1 to 16384 pixels, for
@@ -136,28 +139,48 @@ def from_pil(image: Image.Image, *, page: int | None = None, first_only: bool = 
         msg = f"expected sides of 1 to {MAX_SIDE} pixels, got {image.width}×{image.height}"
         raise InputError(msg)
     head = head_of(image)
-    had_wide_samples = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
-    plain, conversions = _to_direct_mode(image)
+    colour, conversions = _samples_of(image)
     notices += conversions
-    if had_wide_samples and WIDE_NOTICE not in notices and not is_wide(image):
-        notices += (WIDE_NOTICE,)
     if (bits := stated_bits(image, head)) > 8:
         notices += (f"samples of {bits} bits were reduced to 8",)
-    bands = plain.getbands()
-    grey = bands[0] == "L"
     icc = None if image.mode in _FOREIGN_PROFILE_MODES else image.info.get("icc_profile")
     if icc is None:
-        icc, stated = stated_profile(image, head, grey=grey)
+        icc, stated = stated_profile(image, head, grey=colour.grey)
         notices += stated
-    return Picture(
-        _strips(plain, "RGB"),
-        grey=grey,
-        alpha=np.asarray(plain.getchannel("A")) if "A" in bands else None,
+    return replace(
+        colour,
         icc=icc,
         exif=_exif_of(image),
         xmp=_xmp_of(image),
         notices=(*notices, *leftovers(image)),
     )
+
+
+def _samples_of(image: Image.Image) -> tuple[Picture, tuple[str, ...]]:
+    """Samples and alpha, without metadata, and notices of conversions."""
+    if is_wide(image):
+        deep, notices = sixteen_bits(image)
+        picture = from_array(deep)
+        hidden = image.info.get("transparency")
+        if isinstance(hidden, int):
+            shown = np.where(np.asarray(image) == hidden, 0, 255).astype(np.uint8)
+            picture = replace(picture, alpha=shown)
+        return picture, notices
+    has_wide_samples = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+    samples = deep_samples_of(image) if has_wide_samples and not _page_of(image) else None
+    if samples is not None and "transparency" not in image.info:
+        picture = from_array(samples)
+        return picture, () if picture.alpha is None else (ALPHA_NOTICE,)
+    plain, notices = _to_direct_mode(image)
+    bands = plain.getbands()
+    alpha = np.asarray(plain.getchannel("A")) if "A" in bands else None
+    if has_wide_samples:
+        notices = (*notices, "samples of more than 8 bits were reduced to 8")
+    return Picture(_strips(plain, "RGB"), grey=bands[0] == "L", alpha=alpha), notices
+
+
+def _page_of(image: Image.Image) -> int:
+    return image.tell() if getattr(image, "n_frames", 1) > 1 else 0
 
 
 def _turn_to(image: Image.Image, page: int | None, *, first_only: bool) -> tuple[str, ...]:
@@ -186,8 +209,6 @@ def _turn_to(image: Image.Image, page: int | None, *, first_only: bool) -> tuple
 
 def _to_direct_mode(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """The image in one of L, LA, RGB, RGBA, and what the conversion lost."""
-    if is_wide(image):
-        return to_eight_bits(image)
     if "transparency" in image.info:
         mode = "LA" if image.mode in ("1", "L") else "RGBA"
         notice = (_CONVERSIONS[image.mode][1],) if image.mode in _CONVERSIONS else ()

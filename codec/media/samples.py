@@ -1,4 +1,4 @@
-"""Greyscale samples of more than 8 bits, or in floating point → 8 bits."""
+"""Greyscale samples of more than 8 bits, or in floating point → 16 bits."""
 
 from typing import Any
 
@@ -6,7 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-WIDE_NOTICE = "samples of more than 8 bits were reduced to 8"
+from ncodec.arrays import DeepPixels
+from ncodec.picture import DEEP_PEAK
+
 _WIDE_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 _BITS_PER_SAMPLE = 258
 """the TIFF tag"""
@@ -21,39 +23,43 @@ def is_wide(image: Image.Image) -> bool:
     return image.mode == "F" or image.mode in _WIDE_MODES
 
 
-def to_eight_bits(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
-    """16-bit, 32-bit or floating-point greyscale → mode L, and what the conversion did.
+def sixteen_bits(image: Image.Image) -> tuple[DeepPixels, tuple[str, ...]]:
+    """16-bit, 32-bit or floating-point greyscale → (H, W) samples of 16 bits, and notices of what
+    the conversion did.
 
-    Integers are divided so that the largest value of their depth becomes 255. The depth is the one
+    Integers are scaled so that the largest value of their depth becomes 65535. The depth is the one
     that a TIFF states; else 16 bits for modes of 16, and the least of 8, 16 and 32 bits that holds
-    all values for mode I. Floating-point values are multiplied by 255 if they lie within 0 to 1,
-    and clipped to 0…255 otherwise; what is not a number becomes 0.
+    all values for mode I. Floating-point values are scaled from 0…1 where they lie within, else
+    from 0…255, and clipped; what is not a number becomes 0.
     """
     values = np.asarray(image)
-    levels, notices = _from_floats(values) if image.mode == "F" else _from_integers(image, values)
-    return Image.fromarray(np.clip(np.rint(levels), 0, 255).astype(np.uint8)), notices
+    scaled, notices = _from_floats(values) if image.mode == "F" else _from_integers(image, values)
+    return np.clip(np.rint(scaled), 0, DEEP_PEAK).astype(np.uint16), notices
 
 
 def _from_floats(values: Values) -> tuple[Values, tuple[str, ...]]:
     finite = values[np.isfinite(values)]
-    least, most = float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
-    levels = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    if not finite.size:
+        return np.zeros_like(values), ("floating-point samples held no number",)
+    least, most = float(finite.min()), float(finite.max())
+    numbers = np.nan_to_num(values, nan=0.0, posinf=np.inf, neginf=-np.inf)
     if least >= 0 and 0 < most <= 1:
-        return levels * 255, ("floating-point samples of 0…1 were scaled to 0…255",)
-    notice = f"floating-point samples of {least:.4g}…{most:.4g} were rounded to levels of 0…255"
-    return levels, (notice if finite.size else "floating-point samples held no number",)
+        notice = "floating-point samples of 0…1 were scaled to 16 bits"
+        return numbers * DEEP_PEAK, (notice,)
+    notice = f"floating-point samples of {least:.4g}…{most:.4g} were taken for levels of 0…255"
+    return numbers * (DEEP_PEAK / 255), (notice,)
 
 
 def _from_integers(image: Image.Image, values: Values) -> tuple[Values, tuple[str, ...]]:
     most = int(values.max(initial=0))
     least_bits = next(bits for bits in _DEPTHS if most < 2**bits)
     bits = _stated_bits(image) or (least_bits if image.mode == "I" else 16)
-    if bits == 8:
-        return values, (WIDE_NOTICE,)
-    reduced = WIDE_NOTICE if bits == 16 else f"samples of {bits} bits were reduced to 8"
-    has_negative = int(values.min(initial=0)) < 0
-    notices = (reduced, "negative samples became black") if has_negative else (reduced,)
-    return np.multiply(values, 255 / (2**bits - 1), dtype=np.float32), notices
+    notices = ("samples of 32 bits were reduced to 16",) if bits == 32 else ()
+    if int(values.min(initial=0)) < 0:
+        notices = (*notices, "negative samples became black")
+    if bits == 16:
+        return values, notices
+    return np.multiply(values, DEEP_PEAK / (2**bits - 1), dtype=np.float64), notices
 
 
 def _stated_bits(image: Image.Image) -> int | None:
