@@ -60,7 +60,7 @@ def frame_model(tmp_path_factory: pytest.TempPathFactory, photo: npt.NDArray[np.
     from ncodec.networks.frame import FrameConfig, FrameModel
     from ncodec.training.data import patch_statistics
     from ncodec.training.export.calibrate import frame_examples
-    from ncodec.training.export.onnx import export_model, write_manifest
+    from ncodec.training.export.onnx import export_model
 
     torch.manual_seed(1)
     config = ImageConfig(
@@ -85,8 +85,7 @@ def frame_model(tmp_path_factory: pytest.TempPathFactory, photo: npt.NDArray[np.
     network.codec.hyper_analysis.head.bias.data.normal_(std=2)  # else all of ẑ is zero
     # Of a fade, in which hyper-latents of one frame tell those of the next.
     clip = np.stack([(photo[:64, :128] * light).astype(np.uint8) for light in (1, 0.9, 0.8)])
-    folder = tmp_path_factory.mktemp("weights")
+    folder = tmp_path_factory.mktemp("model")
     examples = frame_examples(network, network.codec, [clip])
-    entry = export_model(network, folder / "tiny", name="tiny", facts={}, examples=examples)
-    write_manifest(entry, folder)
-    return load_model_folder(entry, folder / "tiny")
+    export_model(network, folder, name="tiny", facts={}, examples=examples)
+    return load_model_folder(folder)

@@ -102,7 +102,8 @@ def test_tables_of_hyper_latents_after_others_are_fitted_and_decide_the_id(
         counts.argmax() in (calibration.REACH - 1, calibration.REACH) for counts in tables.after
     )
     others = (replace(tables, still=tables.still + 1), replace(tables, after=tables.after[::-1]))
-    assert len({export.model_id(t, {}) for t in (tables, *others)}) == 3
+    weights = frame_model.path("image.safetensors")
+    assert len({export.model_id(t, weights) for t in (tables, *others)}) == 3
 
 
 def test_counting_follows_the_sign_of_the_frame_before() -> None:

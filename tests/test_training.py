@@ -1,6 +1,5 @@
 """A tiny model learns for a few steps, resumes, exports and decodes real pixels."""
 
-import json
 import subprocess
 import sys
 import time
@@ -36,7 +35,7 @@ from ncodec.training.data import PictureData, patch_statistics, picture_batches,
 from ncodec.training.export.calibrate import (
     picture_examples,
 )
-from ncodec.training.export.onnx import export_model, write_manifest
+from ncodec.training.export.onnx import export_folder
 from ncodec.training.image import FAILED_BATCH, ImageTraining
 from ncodec.training.losses import (
     balanced,
@@ -81,12 +80,8 @@ def test_train_resume_export_decode(pictures: Path, tmp_path: Path, photo: Photo
     model, facts = load_checkpoint(second)
     assert facts["steps"] == 40
     fitted_to = picture_examples([np.ascontiguousarray(photo[:128, :192])])
-    entry = export_model(
-        model, tmp_path / "weights" / "tiny", name="tiny", facts=facts, examples=fitted_to
-    )
-    write_manifest(entry, tmp_path / "weights")
-    manifest = json.loads((tmp_path / "weights" / "manifest.json").read_text("utf-8"))
-    loaded = load_model_folder(manifest["models"][0], tmp_path / "weights" / "tiny")
+    export_folder(model, tmp_path / "export", name="tiny", facts=facts, examples=fitted_to)
+    loaded = load_model_folder(tmp_path / "export")
     again = run.train_image(
         [pictures],
         out=tmp_path / "again",

@@ -241,16 +241,13 @@ def bench_training(
 @click.command()
 @click.argument("checkpoint", type=FILE)
 @click.option(
-    "--name",
-    help="Name of the model in the manifest (default: base, or base-frames for predicted frames).",
+    "-o",
+    "--output",
+    type=FOLDER_OUT,
+    help="Folder of the model (default: export, beside the checkpoint).",
 )
-@click.option(
-    "--weights",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("weights"),
-    show_default=True,
-    help="Folder of the manifest.",
-)
+@click.option("-f", "--force", is_flag=True, help="Overwrite an existing model; its floors stay.")
+@click.option("--name", help="Name of the model (default: that of the checkpoint's folder).")
 @click.option(
     "--data", multiple=True, help="Training pictures, or clips, that the tables are fitted to."
 )
@@ -265,8 +262,9 @@ def bench_training(
 @click.option("--summary", default="", help="A line about the training for `ncodec models`.")
 def export(
     checkpoint: Path,
+    output: Path | None,
+    force: bool,
     name: str | None,
-    weights: Path,
     data: tuple[str, ...],
     exclude: tuple[str, ...],
     intra: Path | None,
@@ -274,22 +272,34 @@ def export(
 ) -> None:
     """Turn a training checkpoint into a model that encodes and decodes without PyTorch.
 
-    Its folder and its entry in the manifest go into --weights; a model of that name is overwritten.
-    Tables are fitted to --data, or stay as they were trained.
+    Its folder works where it lies: ncodec encode --model FOLDER. Tables are fitted to --data, or
+    stay as they were trained.
     """
     require_modules(*_NEEDED, extra="train")
-    from ncodec.networks.image import ImageModel
+    from ncodec.inference.entry import check_name
+    from ncodec.inference.store import check_replaceable
     from ncodec.training.checkpoint import load_checkpoint
-    from ncodec.training.export.onnx import export_model, write_manifest
+    from ncodec.training.export.onnx import export_folder
 
+    folder = output or checkpoint.parent / "export"
+    chosen = name or checkpoint.resolve().parent.name
+    check_name(chosen)
+    check_replaceable(folder, overwrite=force)
     model, facts = load_checkpoint(checkpoint)
-    chosen = name or ("base" if isinstance(model, ImageModel) else "base-frames")
     examples = _examples(model, data, exclude, intra) if data else None
-    entry = export_model(
-        model, weights / chosen, name=chosen, facts={**facts, "summary": summary}, examples=examples
+    entry = export_folder(
+        model,
+        folder,
+        name=chosen,
+        facts={**facts, "summary": summary},
+        examples=examples,
+        overwrite=force,
     )
-    write_manifest(entry, weights)
-    click.echo(f"{weights / chosen}: {sum(entry['bytes'].values()) / 1e6:.1f} MB")
+    megabytes = sum(entry["bytes"].values()) / 1e6
+    click.echo(
+        f"{folder}: model {chosen} ({entry['id']}), {megabytes:.1f} MB; `ncodec encode --model "
+        f"{folder}` takes it"
+    )
 
 
 def _examples(

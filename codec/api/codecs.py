@@ -1,11 +1,12 @@
 """Opened models, kept for the next call."""
 
+import os
 from functools import lru_cache
 
 from ncodec.container.records import NO_MODEL, StreamHeader
 from ncodec.errors import InputError, ModelError
 from ncodec.image.codec import ImageCodec
-from ncodec.inference.model import FRAME, PICTURE
+from ncodec.inference.model import FRAME, PICTURE, Model
 from ncodec.inference.zoo import load_model
 from ncodec.quality import check_effort
 from ncodec.video.frame_state import FrameCodecs
@@ -16,18 +17,17 @@ TUNES: dict[str, str | None] = {"psnr": None, "ssim": "ssim"}
 
 @lru_cache(maxsize=8)
 def _open_codec(
-    model_id: int, kind: str, backend: str, threads: int | None, precision: str, device: str | None
+    loaded: Model, backend: str, threads: int | None, precision: str, device: str | None
 ) -> ImageCodec:
     from ncodec.inference.backend import open_backend
 
-    loaded = load_model(model_id, kind=kind)
     return ImageCodec(
         loaded, open_backend(loaded, backend, threads=threads, precision=precision, device=device)
     )
 
 
 def open_codec(
-    model: str | int | None = None,
+    model: str | int | os.PathLike[str] | None = None,
     *,
     kind: str = PICTURE,
     backend: str = "onnx",
@@ -38,17 +38,19 @@ def open_codec(
     """Codec of a model on a backend; the last 8 are kept, so that a call with equal arguments opens
     nothing.
 
-    `model` is a name or id, None for the default one of `kind`, "picture" or "frame". `backend` is
-    "onnx" or "torch", `threads` 1 to 256, or None for the library's choice; `precision`, "float32"
-    or "bfloat16", and `device`, None for a GPU if there is one, can be changed for "torch" alone.
-    Raises ModelError or BackendError.
+    `model` is a name, an id or the path of a model's folder or single file, None for the default
+    one of `kind`, "picture" or "frame". `backend` is "onnx" or "torch", `threads` 1 to 256, or None
+    for the library's choice; `precision`, "float32" or "bfloat16", and `device`, None for a GPU if
+    there is one, can be changed for "torch" alone. Raises ModelError or BackendError.
     """
-    return _open_codec(load_model(model, kind=kind).id, kind, backend, threads, precision, device)
+    return _open_codec(load_model(model, kind=kind), backend, threads, precision, device)
 
 
-def tuned_model(tune: str, *, model: str | None, effort: int | None) -> str | None:
-    """Name of the model of pictures that are tuned for `tune`: `model`, None for the default one,
-    for "psnr", and "ssim" for "ssim".
+def tuned_model(
+    tune: str, *, model: str | os.PathLike[str] | None, effort: int | None
+) -> str | os.PathLike[str] | None:
+    """Name or path of the model of pictures that are tuned for `tune`: `model`, None for the
+    default one, for "psnr", and "ssim" for "ssim".
 
     Raises InputError for another `tune`, for an effort that is no integer of 0 to 9 (None is
     allowed), and, with "ssim", for any `model` or an effort above 0.
@@ -97,9 +99,7 @@ def open_frame_codecs(
         if frame_model is not None:
             raise
         return FrameCodecs(pictures, None)
-    return FrameCodecs(
-        pictures, open_codec(loaded.id, kind=FRAME, backend=backend, threads=threads)
-    )
+    return FrameCodecs(pictures, _open_codec(loaded, backend, threads, "float32", None))
 
 
 def codecs_of_stream(header: StreamHeader, *, backend: str, threads: int | None) -> FrameCodecs:

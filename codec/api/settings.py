@@ -4,6 +4,7 @@ All are frozen dataclasses with keyword arguments; values that conflict or are o
 InputError at once.
 """
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from math import inf
@@ -54,8 +55,8 @@ class EncodeSettings(DecodeSettings):
     """0 to 9, passes of RDOQ; None for 2, or 0 beyond 33 megapixels"""
     tune: str = "psnr"
     """"psnr", or "ssim" for the model that is best by MS-SSIM, which has no effort"""
-    model: str | None = None
-    """name or id of a model; None for the default one"""
+    model: str | os.PathLike[str] | None = None
+    """name, id, or path of a model's folder or .ncmodel file; None for the default one"""
     strip: str | None = None
     """"thumbnail" leaves the thumbnail in EXIF out, "metadata" all but the ICC profile and the
     orientation"""
@@ -78,9 +79,9 @@ class EncodeSettings(DecodeSettings):
         return Target(quality=quality, bpp=self.bpp, size=self.size, psnr=self.psnr)
 
     @property
-    def model_name(self) -> str | None:
-        """The model's name or id, None for the default one; raises InputError where `tune` names
-        another."""
+    def model_name(self) -> str | os.PathLike[str] | None:
+        """The model's name, id or path, None for the default one; raises InputError where `tune`
+        names another."""
         return tuned_model(self.tune, model=self.model, effort=self.effort)
 
 
@@ -158,7 +159,7 @@ class EncodeOptions(DecodeOptions, total=False):
     psnr: float | None
     effort: int | None
     tune: str
-    model: str | None
+    model: str | os.PathLike[str] | None
     strip: str | None
     page: int | None
 

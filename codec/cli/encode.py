@@ -68,7 +68,13 @@ COMMON = ("allow_large", "strict", "backend", "threads")
     help="What pictures are best by: errors (the default), or structure as of MS-SSIM.",
 )
 @clip_options
-@click.option("--model", help="Model name or id (default: the first that `ncodec models` lists).")
+@click.option(
+    "--model",
+    help=(
+        "Model: name, id, or path of its folder or .ncmodel file (default: the first that `ncodec "
+        "models` lists)."
+    ),
+)
 @click.option(
     "--strip",
     type=click.Choice(["thumbnail", "metadata"]),

@@ -9,17 +9,34 @@ import numpy as np
 
 from ncodec.entropy.tables import Tables
 from ncodec.errors import ModelError
+from ncodec.inference.archive import read_arrays
 
+WEIGHTS_FILE = "image.safetensors"
 TABLES_FILE = "tables.npz"
+LARGEST_TABLES = 2**22
+"""bytes of the file of the tables"""
+_LARGEST_ARRAYS = 2**25
+_TABLE_TYPES = {
+    "counts": "<u4",
+    "sizes": "<i8",
+    "weight": "<i1",
+    "bias": "<i4",
+    "z_rows": "<u1",
+    "shift": "<i8",
+    "after": "<u4",
+    "still": "<i8",
+    "z_adapted": "<u1",
+    "r_adapted": "<u1",
+}
 RD_GRADIENT_FILE = "slopes.onnx"
 """graph of RDOQ's gradient; only models of pictures for least squared error have one"""
 PICTURE, FRAME = "picture", "frame"
 """kinds of models: of pictures, and of frames that are predicted from the one before"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
-    """One entry of the manifest whose files were found and match their hashes."""
+    """A model whose files were found and match their hashes."""
 
     id: int
     """id that files name the model by"""
@@ -54,22 +71,28 @@ class Model:
         Raises ModelError where the file is missing or its tables are not valid.
         """
         try:
-            with np.load(self.path(TABLES_FILE), allow_pickle=False) as stored:
-                ends = np.cumsum(stored["sizes"])[:-1]
-                tables = Tables(
-                    counts=tuple(np.split(stored["counts"], ends)),
-                    weight=stored["weight"],
-                    bias=stored["bias"],
-                    z_rows=stored["z_rows"],
-                    shift=int(stored["shift"]),
-                    after=tuple(np.atleast_2d(stored["after"])) if "after" in stored else (),
-                    still=int(stored["still"]) if "still" in stored else 0,
-                    adapted=(stored["z_adapted"], stored["r_adapted"])
-                    if "z_adapted" in stored
-                    else None,
-                )
-            tables.validate()
-        except (OSError, KeyError, ValueError) as error:
+            return read_tables(self.path(TABLES_FILE))
+        except (OSError, ValueError) as error:
             msg = f"the tables of model {self.name} cannot be used: {error}"
             raise ModelError(msg) from error
-        return tables
+
+
+def read_tables(path: Path) -> Tables:
+    """Integer tables of a `tables.npz`; raises ValueError for anything else, and OSError."""
+    stored = read_arrays(path, _TABLE_TYPES, largest=_LARGEST_ARRAYS)
+    try:
+        tables = Tables(
+            counts=tuple(np.split(stored["counts"], np.cumsum(stored["sizes"])[:-1])),
+            weight=stored["weight"],
+            bias=stored["bias"],
+            z_rows=stored["z_rows"],
+            shift=int(stored["shift"]),
+            after=tuple(np.atleast_2d(stored["after"])) if "after" in stored else (),
+            still=int(stored["still"]) if "still" in stored else 0,
+            adapted=(stored["z_adapted"], stored["r_adapted"]) if "z_adapted" in stored else None,
+        )
+        tables.validate()
+    except (KeyError, IndexError, TypeError) as error:
+        msg = f"expected tables that fit each other, got others: {error}"
+        raise ValueError(msg) from error
+    return tables

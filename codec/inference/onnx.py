@@ -9,15 +9,19 @@ import onnxruntime
 from ncodec.arrays import BoolArray, FloatArray, Pixels, Samples
 from ncodec.entropy.latents import Symbols
 from ncodec.errors import BackendError
+from ncodec.grid import HYPER_CELL, PATCH
 from ncodec.inference.model import FRAME, RD_GRADIENT_FILE, Model
 from ncodec.inference.protocol import InitialSymbols, RdGradient, exact_cells
 
+_INT8, _INT16, _FLOAT32 = (np.dtype(kind) for kind in ("int8", "int16", "float32"))
+_Expected = tuple[np.dtype[Any], tuple[int, ...]]
 LARGE = 3 * 2**21
 """values of a tile (about two megapixels) from which memory is given back after each run"""
 
 
 def _run_options(*, large: bool) -> onnxruntime.RunOptions:
     options = onnxruntime.RunOptions()
+    options.log_severity_level = 4
     options.only_execute_path_to_fetches = True
     if large:
         options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
@@ -35,7 +39,7 @@ class OnnxBackend:
     def _session(self, graph: str) -> onnxruntime.InferenceSession:
         if graph not in self._sessions:
             options = onnxruntime.SessionOptions()
-            options.log_severity_level = 3
+            options.log_severity_level = 4  # errors are raised
             optimization = onnxruntime.GraphOptimizationLevel
             # The highest level costs more at load than it gains on a picture, or on a large one's
             # tiles.
@@ -57,16 +61,45 @@ class OnnxBackend:
         return self._sessions[graph]
 
     def _run(
-        self, graph: str, outputs: list[str], inputs: dict[str, object], *, large: bool
+        self, graph: str, outputs: dict[str, _Expected], inputs: dict[str, object], *, large: bool
     ) -> list[npt.NDArray[Any]]:
         try:
             made: list[npt.NDArray[Any]] = self._session(graph).run(
-                outputs, inputs, _run_options(large=large)
+                list(outputs), inputs, _run_options(large=large)
             )
         except Exception as error:  # onnxruntime raises classes of its own extension module
             msg = f"ONNX Runtime could not run {graph} of model {self.model.name}: {error}"
             raise BackendError(msg) from error
+        for array, (name, expected) in zip(made, outputs.items(), strict=True):
+            if (array.dtype, array.shape) != expected:
+                msg = f"expected {name} of type and shape {expected} from {graph} of model "
+                msg += f"{self.model.name}, got {(array.dtype, array.shape)}"
+                raise BackendError(msg)
         return made
+
+    def _expected(self, height: int, width: int) -> dict[str, _Expected]:
+        """Types and shapes of outputs for a latent of height × width."""
+        tables = self.model.tables
+        cells = -(-height // HYPER_CELL), -(-width // HYPER_CELL)
+        latent = (tables.bias.shape[1], height, width)
+        return {
+            "z_hat": (_INT8, (tables.z_rows.shape[1], *cells)),
+            "residual": (_INT16, latent),
+            "latent": (_FLOAT32, latent),
+            "levels": (_FLOAT32, (PATCH * height, PATCH * width, 3)),
+            "settled": (_INT16, latent),
+            "slope": (_FLOAT32, latent),
+            "curvature": (_FLOAT32, latent[:1]),
+            "cost": (_FLOAT32, (height, width)),
+        }
+
+    def _run_on_pixels(
+        self, graph: str, outputs: tuple[str, ...], inputs: dict[str, object], pixels: Pixels
+    ) -> list[npt.NDArray[Any]]:
+        height, width, _ = pixels.shape
+        known = self._expected(height // PATCH, width // PATCH)
+        wanted = {name: known[name] for name in outputs}
+        return self._run(graph, wanted, inputs, large=pixels.size > LARGE)
 
     def analyze(
         self,
@@ -83,9 +116,7 @@ class OnnxBackend:
         Raises BackendError where ONNX Runtime fails.
         """
         inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, predicted)}
-        return Symbols(
-            *self._run("encoder.onnx", ["z_hat", "residual"], inputs, large=pixels.size > LARGE)
-        )
+        return Symbols(*self._run_on_pixels("encoder.onnx", ("z_hat", "residual"), inputs, pixels))
 
     def code(
         self,
@@ -103,10 +134,8 @@ class OnnxBackend:
         (⌈H/64⌉, ⌈W/64⌉), None for no such cells. Raises BackendError where ONNX Runtime fails.
         """
         inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, predicted)}
-        wanted = ["z_hat", "residual", "levels"]
-        z_hat, residual, samples = self._run(
-            "encoder.onnx", wanted, inputs, large=pixels.size > LARGE
-        )
+        wanted = ("z_hat", "residual", "levels")
+        z_hat, residual, samples = self._run_on_pixels("encoder.onnx", wanted, inputs, pixels)
         return Symbols(z_hat, residual), samples
 
     def synthesize(self, symbols: Symbols, *, qp: int, predicted: Pixels | None = None) -> Samples:
@@ -118,7 +147,9 @@ class OnnxBackend:
         fails.
         """
         inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, **_known(qp, predicted)}
-        return self._run("decoder.onnx", ["levels"], inputs, large=symbols.residual.size > LARGE)[0]
+        _, height, width = symbols.residual.shape
+        wanted = {"levels": self._expected(height, width)["levels"]}
+        return self._run("decoder.onnx", wanted, inputs, large=symbols.residual.size > LARGE)[0]
 
     def quantize(
         self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None
@@ -130,10 +161,10 @@ class OnnxBackend:
         ⌈W/64⌉), None for no such cells. For models of pictures alone. Raises BackendError where
         ONNX Runtime fails.
         """
-        wanted = ["z_hat", "residual", "latent", "levels"]
+        wanted = ("z_hat", "residual", "latent", "levels")
         inputs = {"pixels": pixels, "exact": exact_cells(pixels, exact), **_known(qp, None)}
-        z_hat, residual, latent, samples = self._run(
-            "encoder.onnx", wanted, inputs, large=pixels.size > LARGE
+        z_hat, residual, latent, samples = self._run_on_pixels(
+            "encoder.onnx", wanted, inputs, pixels
         )
         return InitialSymbols(Symbols(z_hat, residual), latent), samples
 
@@ -156,11 +187,11 @@ class OnnxBackend:
         h, w), is false. For models of pictures alone. Raises BackendError where ONNX Runtime fails
         or the model has no gradient graph.
         """
-        wanted = ["settled", "slope", "curvature", "cost"]
+        wanted = ("settled", "slope", "curvature", "cost")
         inputs = _gradient_inputs(
             pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=requantize
         )
-        return RdGradient(*self._run(RD_GRADIENT_FILE, wanted, inputs, large=pixels.size > LARGE))
+        return RdGradient(*self._run_on_pixels(RD_GRADIENT_FILE, wanted, inputs, pixels))
 
     def cost(
         self,
@@ -179,7 +210,7 @@ class OnnxBackend:
         inputs = _gradient_inputs(
             pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=False
         )
-        return self._run(RD_GRADIENT_FILE, ["cost"], inputs, large=pixels.size > LARGE)[0]
+        return self._run_on_pixels(RD_GRADIENT_FILE, ("cost",), inputs, pixels)[0]
 
 
 def _gradient_inputs(

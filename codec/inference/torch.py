@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ncodec.arrays import BoolArray, FloatArray, Pixels, Samples
 from ncodec.entropy.latents import Symbols
-from ncodec.errors import BackendError
-from ncodec.inference.model import FRAME, Model
+from ncodec.errors import BackendError, ModelError
+from ncodec.inference.model import FRAME, WEIGHTS_FILE, Model
 from ncodec.inference.protocol import InitialSymbols, RdGradient, exact_cells
 from ncodec.networks.blocks import use_bfloat16
 from ncodec.networks.config import ImageConfig
@@ -40,6 +41,19 @@ def _usable(name: str) -> torch.device:
         raise BackendError(msg) from error
 
 
+def _loaded(model: Model) -> FrameModel | ImageModel:
+    """The networks with their weights; raises ModelError where these do not fit each other."""
+    try:
+        network = _network(model)
+        weights = load_file(model.path(WEIGHTS_FILE))
+        network.load_state_dict({name: value.float() for name, value in weights.items()})
+    except (OSError, RuntimeError, SafetensorError, TypeError, ValueError) as error:
+        first = str(error).splitlines()[0]
+        msg = f"expected weights of its architecture in model {model.name}, got others: {first}"
+        raise ModelError(msg) from error
+    return network
+
+
 def _network(model: Model) -> FrameModel | ImageModel:
     if model.kind == FRAME:
         return FrameModel(frame_config(model.architecture))
@@ -64,9 +78,7 @@ class TorchBackend:
         # TF32 keeps 10 bits of mantissa: too few for pixels within one level.
         torch.backends.cudnn.allow_tf32 = False
         self.device = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        network = _network(model)
-        weights = load_file(model.path("image.safetensors"))
-        network.load_state_dict({name: value.float() for name, value in weights.items()})
+        network = _loaded(model)
         network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         use_bfloat16(network, precision == "bfloat16")
         self.picture = picture_codec(network).requires_grad_(False)

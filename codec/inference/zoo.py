@@ -1,18 +1,45 @@
-"""weights/manifest.json → loaded models, hashes checked."""
+"""Models by name, id or place → loaded models, checked."""
 
-import hashlib
-import json
-from functools import lru_cache
+import atexit
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 from ncodec.errors import ModelError
-from ncodec.inference.model import PICTURE, Model
+from ncodec.inference.checks import check_content, check_files
+from ncodec.inference.entry import GET_AGAIN, MODEL_FILE, REINSTALL, read_entry
+from ncodec.inference.model import FRAME, PICTURE, Model
+from ncodec.inference.store import SUFFIX, VARIABLE, models_in, other_folders, unpack
 
-MANIFEST = "manifest.json"
-ENTRY = frozenset({"id", "name", "folder", "sha256", "bytes", "architecture", "halo", "facts"})
-"""keys of every model in it"""
+DEFAULTS = {PICTURE: "base", FRAME: "base-frames"}
+"""kind → name of the package's model that is taken where none is named"""
+COMPATIBILITY = "before 1.0 models are replaced, and a file then needs the release that wrote it"
+
+Key = str | int | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A model's folder, and what its `model.json` says."""
+
+    folder: Path
+    entry: dict[str, Any]
+    packaged: bool
+    """whether it is the package's own"""
+
+    def fits(self, key: str | int, kind: str | None = None) -> bool:
+        """Whether `key` is its name or its id, as int its id, and `kind`, if any, its kind."""
+        if kind not in (None, self.entry["kind"]):
+            return False
+        if isinstance(key, int):
+            return bool(self.entry["id"] == f"{key:08x}")
+        return key in (self.entry["name"], self.entry["id"])
 
 
 def weights_folder() -> Path:
@@ -21,42 +48,44 @@ def weights_folder() -> Path:
 
 
 @lru_cache(maxsize=1)
-def _manifest() -> dict[str, Any]:
-    try:
-        manifest = json.loads((weights_folder() / MANIFEST).read_text("utf-8"))
-        if not all(set(entry) >= ENTRY for entry in manifest["models"]):
-            msg = f"expected {', '.join(sorted(ENTRY))} of every model"
-            raise ValueError(msg)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        msg = f"the manifest of the installed models cannot be read: {error}; reinstall ncodec"
-        raise ModelError(msg) from error
-    return manifest  # type: ignore[no-any-return]
+def _packaged() -> tuple[Found, ...]:
+    """The package's models: pictures before frames, the default first."""
+    found = [
+        Found(folder, read_entry(folder, advice=REINSTALL), packaged=True)
+        for folder in models_in(weights_folder())
+    ]
+    return tuple(
+        sorted(
+            found,
+            key=lambda f: (f.entry["kind"] == FRAME, f.entry["name"] not in DEFAULTS.values()),
+        )
+    )
 
 
-def _verify(folder: Path, hashes: dict[str, str], name: str) -> None:
-    for file, expected in hashes.items():
+def find_models() -> Iterator[Found | ModelError]:
+    """Every model that is installed, in the order of search, and a ModelError for each folder whose
+    `model.json` cannot be used."""
+    yield from _packaged()
+    for folder in other_folders():
         try:
-            with (folder / file).open("rb") as stream:
-                got = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            msg = f"model {name} is incomplete: {error}; reinstall ncodec"
-            raise ModelError(msg) from error
-        if got != expected:
-            msg = (
-                f"expected SHA-256 {expected[:16]}… of {file} of model {name}, got {got[:16]}…; "
-                f"reinstall ncodec"
-            )
-            raise ModelError(msg)
+            yield Found(folder, read_entry(folder), packaged=False)
+        except ModelError as error:
+            yield error
 
 
-def _kind(entry: dict[str, Any]) -> str:
-    return str(entry.get("kind", PICTURE))
+def list_models() -> list[dict[str, Any]]:
+    """What is known of the package's models, the default first; "id" is eight hex digits."""
+    return [found.entry for found in _packaged()]
 
 
-def load_model_folder(entry: dict[str, Any], folder: Path) -> Model:
-    """A manifest entry and the folder its files lie in → a model; raises ModelError when they do
-    not match."""
-    _verify(folder, entry["sha256"], entry["name"])
+def load_model_folder(folder: Path, *, packaged: bool = False) -> Model:
+    """Load the model of a folder, with all checks unless it is the package's; raises ModelError
+    where one fails."""
+    advice = REINSTALL if packaged else GET_AGAIN
+    entry = read_entry(folder, advice=advice)
+    check_files(entry, folder, advice=advice)
+    if not packaged:
+        check_content(entry, folder, advice=advice)
     return Model(
         id=int(entry["id"], 16),
         name=entry["name"],
@@ -64,39 +93,120 @@ def load_model_folder(entry: dict[str, Any], folder: Path) -> Model:
         architecture=entry["architecture"],
         halo=entry["halo"],
         facts=entry["facts"],
-        kind=_kind(entry),
+        kind=entry["kind"],
         floors=tuple((int(qp), float(decibels)) for qp, decibels in entry.get("floors", ())),
     )
 
 
-def list_models() -> list[dict[str, Any]]:
-    """The manifest's entries, the default first; "id" is eight hex digits."""
-    entries: list[dict[str, Any]] = _manifest()["models"]
-    return entries
+@lru_cache(maxsize=8)
+def _load(folder: Path, changed_ns: int, packaged: bool) -> Model:
+    return load_model_folder(folder, packaged=packaged)
 
 
-@lru_cache(maxsize=4)
-def _load_entry(position: int) -> Model:
-    entry = list_models()[position]
-    return load_model_folder(entry, weights_folder() / entry["folder"])
+def _loaded(found: Found) -> Model:
+    """The model of a folder, kept for later calls unless it was changed."""
+    try:
+        changed_ns = (found.folder / MODEL_FILE).stat().st_mtime_ns
+    except OSError:
+        changed_ns = 0
+    return _load(found.folder, changed_ns, found.packaged)
 
 
-def load_model(key: str | int | None = None, *, kind: str = PICTURE) -> Model:
-    """Load the default model of a kind, "picture" or "frame", or the one with a name or id.
+_by_place: dict[int, Path] = {}
+"""id → folder of each model that was loaded and is not the package's"""
 
-    `key` is a name, an id of eight lower-case hex digits, an id as int, or None for the default.
-    Raises ModelError where no such model is installed, the manifest cannot be read, or a file is
-    missing or has another hash. Models are kept for later calls.
+
+def _is_path(key: str) -> bool:
+    """Whether a key is a path: a name has no separator."""
+    return key.endswith(SUFFIX) or any(sign in key for sign in filter(None, (os.sep, os.altsep)))
+
+
+def _found_at(place: Path) -> Found:
+    """The model of a folder or of a single file."""
+    try:
+        folder = place.resolve()
+        if folder.is_file():
+            status = folder.stat()
+            folder = _unpacked(folder, status.st_mtime_ns, status.st_size)
+        elif not folder.is_dir():
+            msg = f"{place}: expected a model's folder or a {SUFFIX} file, got neither"
+            raise ModelError(msg)
+    except (OSError, ValueError) as error:
+        msg = f"{place}: cannot be read: {error}"
+        raise ModelError(msg) from error
+    return Found(folder, read_entry(folder), packaged=False)
+
+
+@cache
+def _unpacked(packed: Path, changed_ns: int, size: int) -> Path:
+    """Folder of a model that is a single file, until the process ends."""
+    folder = Path(mkdtemp(prefix="ncodec-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    unpack(packed, folder)
+    return folder
+
+
+def find_model(key: Key, *, kind: str | None = None) -> Found:
+    """The model of a place, or of a name or id: the package's, else one that was loaded by its
+    place, else one in NCODEC_MODELS or in the user's folder.
+
+    Raises ModelError where there is none, and where a name is that of several models.
     """
-    entries = list_models()
+    if isinstance(key, os.PathLike) or (isinstance(key, str) and _is_path(key)):
+        return _found_at(Path(key))
+    for found in _packaged():
+        if found.fits(key, kind):
+            return found
+    if isinstance(key, int) and (_by_place.get(key, Path()) / MODEL_FILE).is_file():
+        return _found_at(_by_place[key])
+    seen = list(find_models())
+    fitting = [found for found in seen if isinstance(found, Found) and found.fits(key, kind)]
+    if not fitting:
+        raise ModelError(_not_found(key, seen, kind))
+    first = fitting[0]
+    other = next((f for f in fitting if f.entry["sha256"] != first.entry["sha256"]), None)
+    if other is not None and not isinstance(key, int):  # decoders are equal by their id
+        msg = (
+            f"expected one model {key}, got {first.entry['id']} in {first.folder} and "
+            f"{other.entry['id']} in {other.folder}: name a folder, or remove one"
+        )
+        raise ModelError(msg)
+    return first
+
+
+def _not_found(key: str | int, seen: list[Found | ModelError], kind: str | None) -> str:
     wanted = f"{key:08x}" if isinstance(key, int) else key
-    for position, entry in enumerate(entries):
-        if _kind(entry) == kind and (wanted is None or wanted in (entry["name"], entry["id"])):
-            return _load_entry(position)
     installed = ", ".join(
-        f"{entry['name']} ({entry['id']})" for entry in entries if _kind(entry) == kind
+        f"{found.entry['name']} ({found.entry['id']})"
+        for found in seen
+        if isinstance(found, Found) and kind in (None, found.entry["kind"])
     )
-    msg = f"this needs model {wanted}, which is not installed; installed: {installed}"
-    if isinstance(key, int) and "compatibility" in _manifest():
-        msg += f"; {_manifest()['compatibility']}"
-    raise ModelError(msg)
+    parts = [f"this needs model {wanted}, which is not installed", f"installed: {installed}"]
+    if isinstance(key, str) and Path(key).exists():
+        parts.append(f"{Path(os.curdir, key).name!r} here is ./{key} as a path")
+    parts.append(
+        f"`ncodec models add FILE|FOLDER|URL` adds one, and {VARIABLE} names folders of others"
+    )
+    parts += [str(found) for found in seen if isinstance(found, ModelError)]
+    return "; ".join([*parts, COMPATIBILITY] if isinstance(key, int) else parts)
+
+
+def load_model(key: Key | None = None, *, kind: str = PICTURE) -> Model:
+    """Load the default model of a kind, "picture" or "frame", or the one of a name, an id or a
+    place.
+
+    `key` is a name, an id of eight lower-case hex digits, an id as int, the path of a model's
+    folder or single file, or None for the package's default. A string is a path if it has a
+    separator or the suffix .ncmodel. Raises ModelError where there is no such model, where it is of
+    another kind, and where its files are not whole or hold what models do not. Models are kept for
+    later calls, and found by their ids then.
+    """
+    wanted = DEFAULTS[kind] if key is None else key
+    found = find_model(wanted, kind=kind)
+    model = _loaded(found)
+    if model.kind != kind:
+        msg = f"expected a model of kind {kind}, got {model.name}, of kind {model.kind}"
+        raise ModelError(msg)
+    if not found.packaged:
+        _by_place[model.id] = found.folder
+    return model

@@ -10,14 +10,12 @@ from ncodec.eval.commands.console import FOLDER, NewFile, force_option, percent,
 from ncodec.optional import require_modules
 
 
-def _record(weights: Path, curve: dict[str, object]) -> None:
-    """Note a measured curve among the facts of the default model."""
-    from ncodec.api.models import MANIFEST
+def _record(folder: Path, curve: dict[str, object]) -> None:
+    """Note a measured curve among the facts of a model's folder."""
+    from ncodec.api.models import read_entry, write_entry
 
-    path = weights / MANIFEST
-    manifest = json.loads(path.read_text("utf-8"))
-    manifest["models"][0]["facts"]["rate_distortion"] = curve
-    path.write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    entry = read_entry(folder)
+    write_entry({**entry, "facts": {**entry["facts"], "rate_distortion": curve}}, folder)
 
 
 @click.command()
@@ -25,7 +23,7 @@ def _record(weights: Path, curve: dict[str, object]) -> None:
 @click.option("--save", type=NewFile(".json"), help="Also write the curves as JSON.")
 @force_option
 @click.option(
-    "--record", type=FOLDER, help="Also note ncodec's curve in the manifest of this weights folder."
+    "--record", type=FOLDER, help="Also note ncodec's curve in the folder of the default model."
 )
 @click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
 def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -> None:

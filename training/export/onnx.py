@@ -1,9 +1,7 @@
-"""Checkpoint → weights/: ONNX graphs over one file of fp16 weights, integer tables, a manifest
-entry."""
+"""Checkpoint → the folder of a model: ONNX graphs over one file of fp16 weights, integer tables,
+`model.json`."""
 
 import hashlib
-import json
-import struct
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -17,10 +15,12 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from ncodec.entropy.tables import Tables
-from ncodec.errors import ModelError
 from ncodec.grid import PATCH
-from ncodec.inference.model import FRAME, PICTURE, RD_GRADIENT_FILE, TABLES_FILE
-from ncodec.inference.zoo import MANIFEST
+from ncodec.inference.checks import Places, model_id, tensor_places
+from ncodec.inference.entry import FORMAT, MODEL_FILE, read_entry, write_entry
+from ncodec.inference.graph_check import OPSET
+from ncodec.inference.model import FRAME, PICTURE, RD_GRADIENT_FILE, TABLES_FILE, WEIGHTS_FILE
+from ncodec.inference.store import staged
 from ncodec.networks.complexity import decode_kmac, encode_kmac
 from ncodec.networks.frame import FrameModel, halo_of_frame, picture_codec
 from ncodec.networks.graphs import (
@@ -35,11 +35,8 @@ from ncodec.training.checkpoint import save_weights
 from ncodec.training.export.calibrate import Examples, calibrate
 from ncodec.training.export.freeze import freeze_tables
 
-WEIGHTS_FILE = "image.safetensors"
-OPSET = 17
 MSE = "mse"
 """the distortion of which an encoder knows the slopes"""
-DECODER_PARTS = ("means.", "log_inverse_gain.", "synthesis.", "context.")
 
 
 def _round_to_half(model: nn.Module) -> None:
@@ -68,19 +65,6 @@ def save_tables(tables: Tables, path: Path) -> None:
     )
 
 
-def _safetensors_offsets(path: Path) -> dict[str, tuple[int, int]]:
-    """Tensor name → (offset in the file, length), from the format's JSON header."""
-    with path.open("rb") as stream:
-        (length,) = struct.unpack("<Q", stream.read(8))
-        header = json.loads(stream.read(length))
-    base = 8 + length
-    header.pop("__metadata__", None)
-    return {
-        name: (base + e["data_offsets"][0], e["data_offsets"][1] - e["data_offsets"][0])
-        for name, e in header.items()
-    }
-
-
 def _export_graph(
     graph: nn.Module,
     inputs: dict[str, torch.Tensor],
@@ -104,7 +88,7 @@ def _export_graph(
         return onnx.load(path)
 
 
-def _share_weights(proto: onnx.ModelProto, offsets: dict[str, tuple[int, int]], file: str) -> None:
+def _share_weights(proto: onnx.ModelProto, offsets: Places) -> None:
     """Point the graph's weights into the safetensors file, as fp16 that is cast when the graph is
     loaded."""
     casts = []
@@ -118,33 +102,16 @@ def _share_weights(proto: onnx.ModelProto, offsets: dict[str, tuple[int, int]], 
         tensor.data_type = TensorProto.FLOAT16
         tensor.data_location = TensorProto.EXTERNAL
         del tensor.external_data[:]
-        for key, value in (("location", file), ("offset", str(offset)), ("length", str(length))):
+        for key, value in (
+            ("location", WEIGHTS_FILE),
+            ("offset", str(offset)),
+            ("length", str(length)),
+        ):
             tensor.external_data.add(key=key, value=value)
         casts.append(helper.make_node("Cast", [tensor.name], [final], to=TensorProto.FLOAT))
     nodes = [*casts, *proto.graph.node]
     del proto.graph.node[:]
     proto.graph.node.extend(nodes)
-
-
-def model_id(tables: Tables, state: dict[str, torch.Tensor]) -> str:
-    """Eight hex digits of the SHA-256 over what decides a decoded picture: integer tables and
-    decoder weights."""
-    digest = hashlib.sha256()
-    for array in (
-        *tables.counts,
-        tables.weight,
-        tables.bias,
-        tables.z_rows,
-        *tables.after,
-        *(tables.adapted or ()),
-    ):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    digest.update(bytes([tables.still] if tables.after else []))
-    for name in sorted(
-        name for name in state if name.removeprefix("codec.").startswith(DECODER_PARTS)
-    ):
-        digest.update(state[name].numpy().tobytes())
-    return digest.hexdigest()[:8]
 
 
 def export_model(
@@ -155,9 +122,10 @@ def export_model(
     facts: dict[str, Any],
     examples: Examples | None = None,
 ) -> dict[str, Any]:
-    """Write a model's graphs, weights and tables into `folder`, and return its manifest entry.
+    """Write a model's graphs, weights, tables and `model.json` into `folder`, and return what that
+    says.
 
-    Weights are rounded to float16 in the model too. `facts` go into the entry beside the model's
+    Weights are rounded to float16 in the model too. `facts` go into it beside the model's
     thousand multiply–accumulates a pixel. `examples` are what tables are fitted to (`calibrate`);
     without, they stay Gaussian. Raises ValueError for tables that cannot be decoded.
     """
@@ -166,22 +134,21 @@ def export_model(
     _round_to_half(model)
     if examples is not None:
         tables = calibrate(model, tables, examples)
-    state = {key: value.half().contiguous() for key, value in model.state_dict().items()}
     save_weights(model, folder / WEIGHTS_FILE)
     save_tables(tables, folder / TABLES_FILE)
-    offsets = _safetensors_offsets(folder / WEIGHTS_FILE)
+    offsets = tensor_places(folder / WEIGHTS_FILE)
     graphs = _export_graphs(model)
     if isinstance(model, ImageModel) and facts.get("distortion", MSE) == MSE:
         graphs[RD_GRADIENT_FILE] = _export_rd_gradient(model)
     for file, proto in graphs.items():
-        _share_weights(proto, offsets, WEIGHTS_FILE)
+        _share_weights(proto, offsets)
         (folder / file).write_bytes(proto.SerializeToString())
     files = sorted([*graphs, WEIGHTS_FILE, TABLES_FILE])
-    return {
-        "id": model_id(tables, state),
+    entry = {
+        "format": FORMAT,
+        "id": model_id(tables, folder / WEIGHTS_FILE),
         "name": name,
         "kind": FRAME if isinstance(model, FrameModel) else PICTURE,
-        "folder": folder.name,
         "sha256": {
             file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files
         },
@@ -196,6 +163,8 @@ def export_model(
             **facts,
         },
     }
+    write_entry(entry, folder)
+    return entry
 
 
 def _export_rd_gradient(model: ImageModel) -> onnx.ModelProto:
@@ -255,20 +224,26 @@ def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]
     }
 
 
-def write_manifest(entry: dict[str, Any], weights: Path) -> None:
-    """Put an entry into `weights`/manifest.json, first of its kind, in place of one with its name.
+def export_folder(
+    model: ImageModel | FrameModel,
+    folder: Path,
+    *,
+    name: str,
+    facts: dict[str, Any],
+    examples: Examples | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Make `folder` that of a model, whole or not at all, and return what its `model.json` says.
 
-    Pictures come before frames; a manifest is made where there is none. Raises ModelError where the
-    entry's folder is that of another model.
+    Arguments are those of `export_model`. With `overwrite` a model that is there is replaced, and
+    the new one takes over its floors, which are measured and not trained. Raises OutputError where
+    one is there without `overwrite` or the folder cannot be written, ModelError for a model there
+    that cannot be read, and ValueError for tables that cannot be decoded.
     """
-    path = weights / MANIFEST
-    manifest = json.loads(path.read_text("utf-8")) if path.exists() else {"models": []}
-    entries = manifest["models"]
-    if any(e["folder"] == entry["folder"] and e["name"] != entry["name"] for e in entries):
-        msg = f"folder {entry['folder']} belongs to another model"
-        raise ModelError(msg)
-    others = [e for e in entries if e["name"] != entry["name"]]
-    entries = sorted([entry, *others], key=lambda e: bool(e.get("kind", PICTURE) != PICTURE))
-    path.write_text(
-        json.dumps({**manifest, "models": entries}, indent=1, ensure_ascii=False) + "\n", "utf-8"
-    )
+    before = read_entry(folder) if (folder / MODEL_FILE).exists() else {}
+    with staged(folder, overwrite=overwrite) as made:
+        entry = export_model(model, made, name=name, facts=facts, examples=examples)
+        if "floors" in before:
+            entry = {**entry, "floors": before["floors"]}
+            write_entry(entry, made)
+    return entry

@@ -1,0 +1,197 @@
+"""`model.json`: what the folder of a model says of it.
+
+A model's folder holds it beside graphs, weights and tables, and works where it lies.
+"""
+
+import json
+import math
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+from ncodec.errors import ModelError
+from ncodec.grid import CELL
+from ncodec.inference.model import (
+    FRAME,
+    LARGEST_TABLES,
+    PICTURE,
+    RD_GRADIENT_FILE,
+    TABLES_FILE,
+    WEIGHTS_FILE,
+)
+from ncodec.quality import QP_COUNT
+
+MODEL_FILE = "model.json"
+FORMAT = 1
+"""of `model.json` and of what it names"""
+GRAPHS = frozenset({"decoder.onnx", "encoder.onnx", RD_GRADIENT_FILE})
+FILES = GRAPHS | {WEIGHTS_FILE, TABLES_FILE}
+"""files of a model beside `model.json`; it may lack the rate–distortion gradient alone"""
+LARGEST_MODEL = 2**30
+"""bytes of all files of a model"""
+LARGEST_ENTRY = 2**20
+LARGEST_GRAPH = 2**22
+_LARGEST = dict.fromkeys(GRAPHS, LARGEST_GRAPH) | {
+    WEIGHTS_FILE: LARGEST_MODEL,
+    TABLES_FILE: LARGEST_TABLES,
+}
+_LARGEST_HALO = 2**12
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_ID = re.compile(r"[0-9a-f]{8}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+GET_AGAIN = "get or export the model again"
+REINSTALL = "reinstall ncodec"
+
+
+def read_entry(folder: Path, *, advice: str = GET_AGAIN) -> dict[str, Any]:
+    """What `model.json` of a folder says of its model: id, name, kind, files, hashes, facts.
+
+    Raises ModelError, with `advice`, where it cannot be read, is of a newer format or lacks
+    something.
+    """
+    path = folder / MODEL_FILE
+    try:
+        if not stat.S_ISREG(path.lstat().st_mode):
+            msg = f"expected a regular file as {MODEL_FILE}"
+            raise ValueError(msg)
+        with path.open("rb") as stream:
+            text = stream.read(LARGEST_ENTRY + 1)
+        return parse_entry(text)
+    except FileNotFoundError as error:
+        msg = f"{folder}: expected the folder of a model, got one without {MODEL_FILE}; {advice}"
+        raise ModelError(msg) from error
+    except ModelError as error:
+        msg = f"{folder}: {error}"
+        raise ModelError(msg) from error
+    except (OSError, ValueError) as error:
+        msg = f"{path}: cannot be used: {error}; {advice}"
+        raise ModelError(msg) from error
+
+
+def parse_entry(text: bytes) -> dict[str, Any]:
+    """Content of a `model.json`; raises ValueError for anything else, ModelError for a newer
+    format."""
+    if len(text) > LARGEST_ENTRY:
+        msg = f"expected at most {LARGEST_ENTRY:,} bytes of {MODEL_FILE}, got more"
+        raise ValueError(msg)
+    try:
+        entry = json.loads(text)
+    except RecursionError as error:
+        msg = f"expected {MODEL_FILE} without deep nesting, got another"
+        raise ValueError(msg) from error
+    if not isinstance(entry, dict):
+        msg = f"expected an object in {MODEL_FILE}, got {type(entry).__name__}"
+        raise ValueError(msg)
+    form = entry.get("format")
+    if _is_whole(form, FORMAT + 1, 2**31):
+        msg = f"the model is of format {form}, this release reads {FORMAT}: update ncodec"
+        raise ModelError(msg)
+    for field, fits in _EXPECTED.items():
+        if not fits(entry.get(field, [] if field == "floors" else None)):
+            msg = f"expected {field} of a model in {MODEL_FILE}, got {entry.get(field)!r:.60}"
+            raise ValueError(msg)
+    if entry["bytes"].keys() != entry["sha256"].keys():
+        msg = f"expected bytes and sha256 of the same files in {MODEL_FILE}, got others"
+        raise ValueError(msg)
+    return entry
+
+
+def write_entry(entry: dict[str, Any], folder: Path) -> None:
+    """Write a folder's `model.json`."""
+    text = json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
+    (folder / MODEL_FILE).write_text(text, "utf-8", newline="\n")
+
+
+def check_name(name: str) -> None:
+    """Raise ModelError for what cannot be a model's name."""
+    if not _NAME.fullmatch(name):
+        msg = f"expected a name of letters, digits, '-', '_' and '.', at most 64, got {name!r:.80}"
+        raise ModelError(msg)
+
+
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _are_files(value: object) -> bool:
+    return isinstance(value, dict) and FILES - {RD_GRADIENT_FILE} <= value.keys() <= FILES
+
+
+def _are_sizes(value: Any) -> bool:
+    return (
+        _are_files(value)
+        and all(_is_whole(size, 1, _LARGEST[file]) for file, size in value.items())
+        and sum(value.values()) <= LARGEST_MODEL
+    )
+
+
+def _is_architecture(value: Any) -> bool:
+    """Widths, depths and λ of networks that fit into memory, of frames with those of their codec
+    inside."""
+    if not isinstance(value, dict):
+        return False
+    codec = value.get("codec", value)
+    if not isinstance(codec, dict) or codec.get("qp_count") != QP_COUNT:
+        return False
+    fields = [*codec.items(), *(item for item in value.items() if item[0] != "codec")]
+    widths = [(key, item) for key, item in fields if not key.startswith("lambda_")]
+    if not all(_is_whole(item, 1, 64 if "depth" in key else 1024) for key, item in widths):
+        return False
+    least, most = (codec.get(f"lambda_{end}", math.nan) for end in ("min", "max"))
+    if not _is_number(least) or not _is_number(most):
+        return False
+    return {"latent", "hyper"} <= codec.keys() and bool(0 < least < most)
+
+
+def _are_floors(value: Any) -> bool:
+    if not isinstance(value, list) or not all(isinstance(p, list) and len(p) == 2 for p in value):
+        return False
+    qps = [qp for qp, _ in value]
+    return (
+        all(_is_whole(qp, 0, QP_COUNT - 1) and _is_number(psnr) for qp, psnr in value)
+        and sorted(set(qps)) == qps
+    )
+
+
+def _are_facts(value: Any) -> bool:
+    """kMAC/px, and what people read, without control characters of a terminal."""
+    if not isinstance(value, dict):
+        return False
+    curve = value.get("rate_distortion", {"pictures": "", "bpp_psnr": [[1, 1]]})
+    points = curve.get("bpp_psnr") if isinstance(curve, dict) else None
+    return (
+        all(_is_number(value.get(f"{work}_kmac_per_pixel")) for work in ("encode", "decode"))
+        and _is_line(value.get("summary", ""))
+        and _is_line(curve.get("pictures") if isinstance(curve, dict) else None)
+        and isinstance(points, list)
+        and len(points) > 0
+        and all(isinstance(p, list) and len(p) == 2 and all(map(_is_number, p)) for p in points)
+    )
+
+
+def _is_line(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable()
+
+
+def _is_text(pattern: re.Pattern[str]) -> Any:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value)
+
+
+_EXPECTED: dict[str, Any] = {
+    "format": lambda value: _is_whole(value, FORMAT, FORMAT),
+    "id": _is_text(_ID),
+    "name": _is_text(_NAME),
+    "kind": lambda value: value in (PICTURE, FRAME),
+    "sha256": lambda value: _are_files(value) and all(map(_is_text(_HASH), value.values())),
+    "bytes": _are_sizes,
+    "architecture": _is_architecture,
+    "halo": lambda value: _is_whole(value, 0, _LARGEST_HALO) and value % CELL == 0,
+    "facts": _are_facts,
+    "floors": _are_floors,
+}
+"""field of a `model.json` → whether a value can be its own"""
