@@ -102,7 +102,7 @@ def tensor_places(path: Path) -> Places:
     except (AttributeError, KeyError, RecursionError, TypeError) as error:
         msg = f"expected tensors in the header of the weights, got something else: {error}"
         raise ValueError(msg) from error
-    if sum(length for _, length in found.values()) > size:
+    if sum(bytes_held for _, bytes_held in found.values()) > size - 8 - length:
         msg = "expected tensors that do not overlap in the weights, got others"
         raise ValueError(msg)
     return found
