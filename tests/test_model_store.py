@@ -18,7 +18,7 @@ from test_cli import call, fails
 import ncodec
 import ncodec.pillow_plugin
 from ncodec.errors import ModelError, NcodecError
-from ncodec.inference import store, zoo
+from ncodec.inference import places, store, zoo
 from ncodec.inference.zoo import find_model, load_model, weights_folder
 
 Photo = npt.NDArray[np.uint8]
@@ -280,7 +280,7 @@ def test_a_hash_is_of_a_file(mine: Path) -> None:
     refuses(["models", "add", "it.ncmodel", "--sha256", "00" * 32], "expected SHA-256 0000")
     refuses(["models", "add", str(mine), "--sha256", "00" * 32], "got a folder")
     refuses(["models", "add", "missing"], "missing: expected a model's folder or a .ncmodel file")
-    assert not list(store.other_folders())
+    assert not list(places.other_folders())
 
 
 def test_a_model_comes_from_a_url(mine: Path, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:

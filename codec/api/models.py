@@ -9,17 +9,14 @@ from typing import Any
 
 from ncodec.errors import InputError, ModelError, OutputError
 from ncodec.inference.entry import MODEL_FILE, read_entry, write_entry
+from ncodec.inference.places import SUFFIX, VARIABLE, models_in, user_folder
 from ncodec.inference.store import (
-    SUFFIX,
-    VARIABLE,
     copy_model,
     download,
     entry_of,
-    models_in,
     pack,
     remove_folder,
     staged,
-    user_folder,
 )
 from ncodec.inference.zoo import (
     Found,

@@ -7,7 +7,6 @@ nothing is allocated that the files do not hold.
 import hashlib
 import json
 import math
-import stat
 import struct
 from pathlib import Path
 from typing import Any
@@ -28,28 +27,6 @@ _DECODER_PARTS = ("means.", "log_inverse_gain.", "synthesis.", "context.")
 
 Places = dict[str, tuple[int, int]]
 """tensor of a weights file → its offset and its length in bytes"""
-
-
-def check_files(entry: dict[str, Any], folder: Path, *, advice: str = GET_AGAIN) -> None:
-    """Raise ModelError, with `advice`, unless a folder has the files of its entry, of their sizes
-    and hashes."""
-    for file, expected in entry["sha256"].items():
-        path = folder / file
-        try:
-            status = path.lstat()
-            if not stat.S_ISREG(status.st_mode) or status.st_size != entry["bytes"][file]:
-                msg = f"expected {file} of model {entry['name']} to be a file of "
-                msg += f"{entry['bytes'][file]:,} bytes, got another in {folder}; {advice}"
-                raise ModelError(msg)
-            with path.open("rb") as stream:
-                got = hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            msg = f"model {entry['name']} is incomplete: {error}; {advice}"
-            raise ModelError(msg) from error
-        if got != expected:
-            msg = f"expected SHA-256 {expected[:16]}… of {file} of model {entry['name']}, "
-            msg += f"got {got[:16]}… in {folder}; {advice}"
-            raise ModelError(msg)
 
 
 def check_content(entry: dict[str, Any], folder: Path, *, advice: str = GET_AGAIN) -> None:

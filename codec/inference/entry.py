@@ -1,8 +1,9 @@
-"""`model.json`: what the folder of a model says of it.
+"""`model.json`: what the folder of a model says of it, and whether its files are those.
 
 A model's folder holds it beside graphs, weights and tables, and works where it lies.
 """
 
+import hashlib
 import json
 import math
 import re
@@ -95,6 +96,28 @@ def parse_entry(text: bytes) -> dict[str, Any]:
         msg = f"expected bytes and sha256 of the same files in {MODEL_FILE}, got others"
         raise ValueError(msg)
     return entry
+
+
+def check_files(entry: dict[str, Any], folder: Path, *, advice: str = GET_AGAIN) -> None:
+    """Raise ModelError, with `advice`, unless a folder has the files of its entry, of their sizes
+    and hashes."""
+    for file, expected in entry["sha256"].items():
+        path = folder / file
+        try:
+            status = path.lstat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size != entry["bytes"][file]:
+                msg = f"expected {file} of model {entry['name']} to be a file of "
+                msg += f"{entry['bytes'][file]:,} bytes, got another in {folder}; {advice}"
+                raise ModelError(msg)
+            with path.open("rb") as stream:
+                got = hashlib.file_digest(stream, "sha256").hexdigest()
+        except OSError as error:
+            msg = f"model {entry['name']} is incomplete: {error}; {advice}"
+            raise ModelError(msg) from error
+        if got != expected:
+            msg = f"expected SHA-256 {expected[:16]}… of {file} of model {entry['name']}, "
+            msg += f"got {got[:16]}… in {folder}; {advice}"
+            raise ModelError(msg)
 
 
 def write_entry(entry: dict[str, Any], folder: Path) -> None:

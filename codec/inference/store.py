@@ -1,4 +1,4 @@
-"""Where models lie beside the package, and models as single files."""
+"""Folders of models, made and removed at once, and models as single files."""
 
 import errno
 import os
@@ -12,52 +12,20 @@ from zipfile import ZipFile, ZipInfo
 
 from ncodec.errors import ModelError, NcodecError, OutputError
 from ncodec.inference.archive import open_archive
-from ncodec.inference.checks import check_content, check_files
+from ncodec.inference.checks import check_content
 from ncodec.inference.entry import (
     FILES,
     LARGEST_ENTRY,
     LARGEST_MODEL,
     MODEL_FILE,
+    check_files,
     parse_entry,
     read_entry,
 )
 
-VARIABLE = "NCODEC_MODELS"
-"""environment variable of folders that are models or hold them, separated as in PATH"""
-SUFFIX = ".ncmodel"
-"""of a model as a single file"""
 _HIDDEN = ".ncodec-"
 """start of names of folders that are not complete"""
 _BLOCK = 2**20
-
-
-def user_folder() -> Path | None:
-    """Where `ncodec models add` puts models; None where the user has no folder for data."""
-    import platformdirs
-
-    folder = platformdirs.user_data_path("ncodec", appauthor=False) / "models"
-    # Without a home, its name stays a "~".
-    return folder if folder.is_absolute() else None
-
-
-def models_in(folder: Path) -> list[Path]:
-    """The folder itself if it is a model's, else the models in it, sorted by name."""
-    try:
-        if (folder / MODEL_FILE).is_file():
-            return [folder]
-        inner = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        return [path for path in inner if (path / MODEL_FILE).is_file()]
-    except OSError:
-        return []
-
-
-def other_folders() -> Iterator[Path]:
-    """Folders of models beside the package's: those that NCODEC_MODELS names, then the user's."""
-    for name in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
-        yield from models_in(Path(name))
-    own = user_folder()
-    if own is not None:
-        yield from models_in(own)
 
 
 @contextmanager

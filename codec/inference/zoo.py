@@ -12,10 +12,9 @@ from tempfile import mkdtemp
 from typing import Any
 
 from ncodec.errors import ModelError
-from ncodec.inference.checks import check_content, check_files
-from ncodec.inference.entry import GET_AGAIN, MODEL_FILE, REINSTALL, read_entry
+from ncodec.inference.entry import GET_AGAIN, MODEL_FILE, REINSTALL, check_files, read_entry
 from ncodec.inference.model import FRAME, PICTURE, Model
-from ncodec.inference.store import SUFFIX, VARIABLE, models_in, other_folders, unpack
+from ncodec.inference.places import SUFFIX, VARIABLE, models_in, other_folders
 
 DEFAULTS = {PICTURE: "base", FRAME: "base-frames"}
 """kind → name of the package's model that is taken where none is named"""
@@ -85,6 +84,8 @@ def load_model_folder(folder: Path, *, packaged: bool = False) -> Model:
     entry = read_entry(folder, advice=advice)
     check_files(entry, folder, advice=advice)
     if not packaged:
+        from ncodec.inference.checks import check_content
+
         check_content(entry, folder, advice=advice)
     return Model(
         id=int(entry["id"], 16),
@@ -140,6 +141,8 @@ def _found_at(place: Path) -> Found:
 @cache
 def _unpacked(packed: Path, changed_ns: int, size: int) -> Path:
     """Folder of a model that is a single file, until the process ends."""
+    from ncodec.inference.store import unpack
+
     folder = Path(mkdtemp(prefix="ncodec-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     unpack(packed, folder)
