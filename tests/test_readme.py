@@ -49,6 +49,7 @@ def with_photo(folder: Path) -> Path:
         [pixels[:96, 4 * i : 4 * i + 128].copy() for i in range(16)],
         sound=True,
     )
+    shutil.copytree(ROOT / "weights" / "ssim", folder / "runs" / "mine" / "export")
     return folder
 
 

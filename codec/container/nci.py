@@ -69,7 +69,7 @@ class Header:
     """The fixed part of a file."""
 
     model_id: int
-    """id of the model that decodes the file, in the manifest of installed models"""
+    """id of the model that decodes the file"""
     width: int
     height: int
     qp: int
