@@ -282,6 +282,7 @@ def pickled() -> bytes:
         ("../counts.npy", b"", "got '../counts.npy'"),
         ("sizes.npy", npy(described("<i8", "()"), bytes(8)), "expected"),
         ("bias.npy", npy(described("<i4"), bytes(4)), "expected tables that fit each other"),
+        ("counts.npy", npy(described(shape="(64, 1)"), bytes(256)), "tables of one axis"),
         ("shift.npy", npy(described("<i8", "(2,)"), bytes(16)), "expected tables that fit"),
     ],
 )
@@ -313,6 +314,8 @@ def test_hostile_tables_are_a_sentence(
         ({"facts": {"summary": "\x1b[2J"}}, "facts"),
         ({"facts": {}}, "facts"),
         ({"floors": [[0, "high"]]}, "floors"),
+        ({"floors": [[0, 10**400]]}, "floors"),
+        ({"facts": {"encode_kmac_per_pixel": float("nan")}}, "facts"),
         ({"floors": [[9, 30.0], [3, 31.0]]}, "floors"),
     ],
 )

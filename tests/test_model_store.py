@@ -90,7 +90,7 @@ def test_a_name_never_is_a_folder_here(mine: Path, tmp_path: Path) -> None:
     assert load_model("base").id == load_model().id
     assert load_model("./base").name == "mine"
     shutil.copytree(mine, tmp_path / "export")
-    with pytest.raises(ModelError, match=r"'export' here is \./export as a path"):
+    with pytest.raises(ModelError, match=r"the folder here is called \./export"):
         load_model("export")
 
 

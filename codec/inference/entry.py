@@ -5,11 +5,10 @@ A model's folder holds it beside graphs, weights and tables, and works where it 
 
 import hashlib
 import json
-import math
 import re
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ncodec.errors import ModelError
 from ncodec.grid import CELL
@@ -38,6 +37,7 @@ _LARGEST = dict.fromkeys(GRAPHS, LARGEST_GRAPH) | {
     TABLES_FILE: LARGEST_TABLES,
 }
 _LARGEST_HALO = 2**12
+_LARGEST_NUMBER = 2**40
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _ID = re.compile(r"[0-9a-f]{8}")
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -137,8 +137,8 @@ def _is_whole(value: object, least: int, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and -_LARGEST_NUMBER < value < _LARGEST_NUMBER
 
 
 def _are_files(value: object) -> bool:
@@ -165,10 +165,10 @@ def _is_architecture(value: Any) -> bool:
     widths = [(key, item) for key, item in fields if not key.startswith("lambda_")]
     if not all(_is_whole(item, 1, 64 if "depth" in key else 1024) for key, item in widths):
         return False
-    least, most = (codec.get(f"lambda_{end}", math.nan) for end in ("min", "max"))
+    least, most = (codec.get(f"lambda_{end}") for end in ("min", "max"))
     if not _is_number(least) or not _is_number(most):
         return False
-    return {"latent", "hyper"} <= codec.keys() and bool(0 < least < most)
+    return {"latent", "hyper"} <= codec.keys() and 1 / _LARGEST_NUMBER < least < most
 
 
 def _are_floors(value: Any) -> bool:

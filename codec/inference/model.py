@@ -91,6 +91,9 @@ def read_tables(path: Path) -> Tables:
             still=int(stored["still"]) if "still" in stored else 0,
             adapted=(stored["z_adapted"], stored["r_adapted"]) if "z_adapted" in stored else None,
         )
+        if any(counts.ndim != 1 for counts in (*tables.counts, *tables.after)):
+            msg = "expected tables of one axis, got more"
+            raise ValueError(msg)
         tables.validate()
     except (KeyError, IndexError, TypeError) as error:
         msg = f"expected tables that fit each other, got others: {error}"

@@ -185,8 +185,8 @@ def _not_found(key: str | int, seen: list[Found | ModelError], kind: str | None)
         if isinstance(found, Found) and kind in (None, found.entry["kind"])
     )
     parts = [f"this needs model {wanted}, which is not installed", f"installed: {installed}"]
-    if isinstance(key, str) and Path(key).exists():
-        parts.append(f"{Path(os.curdir, key).name!r} here is ./{key} as a path")
+    if isinstance(key, str) and key and (Path(key) / MODEL_FILE).exists():
+        parts.append(f"the folder here is called ./{key}")
     parts.append(
         f"`ncodec models add FILE|FOLDER|URL` adds one, and {VARIABLE} names folders of others"
     )
