@@ -29,7 +29,7 @@ def checkpoint(folder: Path, photo: npt.NDArray[np.uint8]) -> Path:
     torch.manual_seed(0)
     config = ImageConfig(96, 8, 16, 1, 16, 16, 16, 1, 8, 1)
     network = ImageModel(config)
-    network.start_from(patch_statistics([photo], config, crops=50))
+    network.start_from(patch_statistics([photo.copy()], config, crops=50))
     state = {f"model.{name}": value for name, value in network.state_dict().items()}
     path = folder / "runs" / "tiny" / "last.ckpt"
     path.parent.mkdir(parents=True)
