@@ -18,7 +18,6 @@ from ncodec.inference.places import SUFFIX, VARIABLE, models_in, other_folders
 
 DEFAULTS = {PICTURE: "base", FRAME: "base-frames"}
 """kind → name of the package's model that is taken where none is named"""
-COMPATIBILITY = "before 1.0 models are replaced, and a file then needs the release that wrote it"
 
 Key = str | int | os.PathLike[str]
 
@@ -191,7 +190,7 @@ def _not_found(key: str | int, seen: list[Found | ModelError], kind: str | None)
         f"`ncodec models add FILE|FOLDER|URL` adds one, and {VARIABLE} names folders of others"
     )
     parts += [str(found) for found in seen if isinstance(found, ModelError)]
-    return "; ".join([*parts, COMPATIBILITY] if isinstance(key, int) else parts)
+    return "; ".join(parts)
 
 
 def load_model(key: Key | None = None, *, kind: str = PICTURE) -> Model:
