@@ -292,6 +292,16 @@ def test_animations_become_clips_with_their_times(folder: Path, format_name: str
     assert stats.duration == pytest.approx(4.75, abs=0.02)
 
 
+def test_huge_animations_are_refused_unless_allowed(folder: Path) -> None:
+    frame = bytearray(file_bytes(Image.new("P", (8, 8)), "GIF"))
+    frame[6:10] = struct.pack("<HH", 65535, 65535)
+    Path("bomb.gif").write_bytes(frame)
+    for allow_large in (False, True):
+        with pytest.raises(InputError):
+            ncodec.encode_video("bomb.gif", "bomb.ncv", allow_large=allow_large)
+    assert not Path("bomb.ncv").exists()
+
+
 def test_transparent_pixels_of_an_animation_are_put_on_white(folder: Path) -> None:
     frames = [Image.new("RGBA", (32, 32), (200, 0, 0, alpha)) for alpha in (255, 0)]
     Path("a.webp").write_bytes(

@@ -58,9 +58,9 @@ ClipSource = Source | Iterable[Item]
 SIZE_MARGIN = 0.98
 """share of a size that is aimed at: the control of the rate misses by a percent or two"""
 SIZE_ATTEMPTS = 3
-LEAST_RATED_S, LARGEST_MISS = 2.0, 0.1
-"""seconds of a clip whose bit rate is looked at, and the share by which it may be missed without a
-word"""
+LEAST_RATED_S, LARGEST_MISS, LARGEST_MISS_OF_SHORT = 2.0, 0.1, 0.5
+"""seconds of a clip from which its bit rate can be met, and the shares by which longer and shorter
+ones may miss it without a word"""
 FIXED_OVERHEAD = 100
 """bytes of a stream beside its records, but for the index"""
 MEDIA_OVERHEAD = 16
@@ -163,11 +163,8 @@ def _check_sequence(source: ClipSource, path: Name) -> None:
 def _with_missed_rate(stats: ClipStats, wanted: float | None) -> ClipStats:
     """The stats, with a notice where the frames took a bit rate far from the wanted one."""
     got = stats.bitrate or 0.0
-    if (
-        wanted is None
-        or stats.duration < LEAST_RATED_S
-        or abs(got - wanted) <= LARGEST_MISS * wanted
-    ):
+    miss = LARGEST_MISS if stats.duration >= LEAST_RATED_S else LARGEST_MISS_OF_SHORT
+    if wanted is None or abs(got - wanted) <= miss * wanted:
         return stats
     missed = (
         f"the frames took {got / 1e3:.1f} kbit/s instead of {wanted / 1e3:.1f}: no quality suits "
@@ -212,9 +209,10 @@ def _fit(
             if stats.size is None or not stats.video_size:
                 break
             wanted *= SIZE_MARGIN * (size - (stats.size - stats.video_size)) / stats.video_size
+    least = beside + 2 * FRAME_OVERHEAD * clip.frames
     msg = (
-        f"{name}: expected a size that {clip.frames} frames and their sound fit into, got {size} "
-        f"bytes"
+        f"{name}: expected a size that {clip.frames} frames and their sound fit into, at least "
+        f"about {least} bytes, got {size} bytes"
     )
     raise InputError(msg)
 

@@ -4,7 +4,7 @@ An encoder and a decoder belong to one thread each; any number of them can work 
 """
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from numbers import Integral
 from typing import Unpack
@@ -41,7 +41,7 @@ class Packet:
     """A coded frame: header, packets and trailer, joined, are a .ncv file."""
 
     frame: Frame
-    data: bytes
+    data: bytes = field(repr=False)
 
     @property
     def pts(self) -> int:

@@ -146,12 +146,12 @@ class Frame:
     pts: int
     """time stamp, in units of the header's time base"""
     qp: int = 0
-    payload: bytes = b""
+    payload: bytes = field(default=b"", repr=False)
     """coded symbols"""
     number: int = field(default=0, compare=False)
     """place in the stream, modulo 256, which the writer gives it: a reader sees by it that frames
     are missing"""
-    exact: bytes = b""
+    exact: bytes = field(default=b"", repr=False)
     """exact and still cells, as of `ncodec.video.frame_cells`; none of most frames"""
 
 
@@ -167,7 +167,7 @@ class Tracks:
     """one of `TEMPLATE_FORMATS`"""
     time_bases: tuple[Fraction, ...]
     """seconds of one unit of the time stamps of each track's packets"""
-    template: bytes
+    template: bytes = field(repr=False)
     """a file of that format with these tracks, and with the first packet of most of them"""
 
 
@@ -184,7 +184,7 @@ class Media:
     dts: int
     duration: int
     key: bool
-    data: bytes
+    data: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from ncodec.arrays import Pixels
 from ncodec.container.records import Companion, LastDuration
@@ -116,7 +116,7 @@ def open_animation(
     try:
         image = Image.open(file, formats=_FORMATS)
         several = getattr(image, "n_frames", 1) > 1
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError):
+    except Exception:  # whatever a damaged or a huge file makes Pillow raise; FFmpeg may read it
         several = False
     if several:
         return AnimationReader(image, name=name, rate=rate)

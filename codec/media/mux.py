@@ -19,7 +19,7 @@ from ncodec.container.records import (
     Media,
     Tracks,
 )
-from ncodec.errors import InputError, OutputError, sentence_of
+from ncodec.errors import InputError, NcodecError, OutputError, sentence_of
 from ncodec.media.clip_properties import disposition_of
 from ncodec.media.colour import HD_HEIGHT, MATRICES, SCALING
 from ncodec.media.mux_trial import TrialTrack, can_hold, describe_clip, lost_metadata
@@ -222,6 +222,8 @@ class ClipWriter:
             yield
             if self._sink.error is not None:
                 raise self._sink.error
+        except NcodecError:
+            raise
         except (av.FFmpegError, OSError, ValueError, OverflowError) as error:
             msg = (
                 f"the clip cannot be written as {self.form.suffix}: "
