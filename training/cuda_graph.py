@@ -21,7 +21,9 @@ from ncodec.errors import TrainingError
 from ncodec.networks.blocks import use_shifts
 from ncodec.training import LAST
 from ncodec.training.data import Batch, StreamData
-from ncodec.training.image import LARGEST_FAILURES, LOG_LOSS, ImageTraining
+from ncodec.training.failures import FailureCount
+from ncodec.training.image import LOG_LOSS, ImageTraining
+from ncodec.training.optim.parameters import rated_parameters
 from ncodec.training.optim.stacked_soap import StackedSoap
 
 WARM_UP = 20
@@ -42,11 +44,10 @@ class GraphStep:
         self.module = module
         self.parameters = list(module.model.parameters())
         device = self.parameters[0].device
-        self.soap = StackedSoap(module.rated_parameters())
+        self.soap = StackedSoap(rated_parameters(module.model))
         self.averages = [p.detach().clone() for p in self.parameters]
         self.rate, self.skipped, self.loss = (torch.zeros((), device=device) for _ in range(3))
-        self.failures, self.longest = (torch.zeros((), device=device) for _ in range(2))
-        """steps without a finite gradient in a row, now and at most"""
+        self.failures = FailureCount().to(device)
         self.taken = 0
         """steps of the budget"""
         self._average = torch.tensor(1 - average, device=device)
@@ -84,8 +85,7 @@ class GraphStep:
             by_parameter = dict(zip(self.parameters, gradients, strict=True))
             self.soap.update(by_parameter, rate=self.rate, scale=scale, keep=keep)
             self.skipped += 1 - keep
-            self.failures.copy_((self.failures + 1) * (1 - keep))
-            self.longest.copy_(torch.maximum(self.longest, self.failures))
+            self.failures.add(1 - keep)
             self.loss += torch.where(finite, loss.detach(), 0.0)
             difference = torch._foreach_sub([p.data for p in self.parameters], self.averages)
             torch._foreach_mul_(difference, self._average)
@@ -110,7 +110,8 @@ class GraphStep:
         self.soap.begin()
         for parameter, kept in zip(self.parameters, self.averages, strict=True):
             kept.copy_(parameter.detach())
-        for figure in (self.skipped, self.loss, self.failures, self.longest):
+        self.failures.clear()
+        for figure in (self.skipped, self.loss):
             figure.zero_()
 
     @torch.no_grad()
@@ -176,8 +177,8 @@ def _run(
         module.spent_s = time.monotonic() - begun
         progress = options.progress(steps=step.taken, seconds=module.spent_s)
         if step.taken % AHEAD == 0 or progress >= 1:
-            if step.longest >= LARGEST_FAILURES:  # waits for the device
-                msg = f"expected finite gradients, got none in {int(step.longest)} steps in a row"
+            if step.failures.too_many:
+                msg = step.failures.sentence()
                 raise TrainingError(msg)
             log.at(step.taken, module.spent_s, last=progress >= 1)
         if progress >= 1:

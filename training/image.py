@@ -1,7 +1,7 @@
 """The Lightning module of the image codec."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
@@ -13,11 +13,12 @@ from torch import Tensor
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
 
-from ncodec.errors import InputError, TrainingError
+from ncodec.errors import TrainingError
 from ncodec.networks.frame import FrameModel
 from ncodec.networks.image import ImageModel, Prediction
 from ncodec.training.compressai_models import CompressAIModel
 from ncodec.training.data import step_seed, to_unit
+from ncodec.training.failures import FailureCount
 from ncodec.training.losses import (
     RateDistortion,
     balanced,
@@ -26,32 +27,18 @@ from ncodec.training.losses import (
     rate_distortion,
 )
 from ncodec.training.optim.options import OptimizerOptions
-from ncodec.training.optim.soap import MAX_SIDE, spread_soap
+from ncodec.training.optim.parameters import clipped_parameters, open_optimizer
 
 VALIDATION_QPS = (8, 20, 32, 44, 56)
 LOG_LOSS = "val/log_loss"
 SHOWN_PICTURES = 4
 """held-out crops that are drawn into the log beside their originals"""
-LARGEST_FAILURES = 20
-"""steps in a row without a finite gradient after which training stops"""
 CHECK_EVERY = 50
 """steps between looks at values that live on the device"""
 Distortion = Literal["mse", "ms-ssim"]
 CLOCK_EVERY = 10
 """steps between agreements of the processes on the time that is spent"""
 FAILED_BATCH = "nonfinite.pt"
-
-RATE_FACTORS = {
-    "synthesis.linear": 0.03,
-    "analysis.linear": 0.03,
-    "table_index.weight": 4.0,
-    "table_index.bias": 20.0,
-    "z_index": 20.0,
-    "quantiles": 10.0,
-}
-"""Learning rates of parts whose natural unit is not one: a basis vector's 768 weights are near 0.04
-and see pixels of one sign, so Adam's equal steps add up to a hundred levels; a table step is an
-eighth of the logarithm of σ."""
 
 
 class ImageTraining(pl.LightningModule):
@@ -77,8 +64,7 @@ class ImageTraining(pl.LightningModule):
         self.spent_s = 0.0
         self._shared_s = 0.0
         self._tick = 0.0
-        self._failures = torch.zeros(())
-        self._longest = torch.zeros(())
+        self.failures = FailureCount()
         self._pivot = float(model.config.lambda_of(torch.tensor(model.config.qp_count / 2)))
 
     def price(self, crops: Tensor, qp: Tensor) -> tuple[RateDistortion, Prediction]:
@@ -187,15 +173,12 @@ class ImageTraining(pl.LightningModule):
         On XLA and with sharded weights the optimizer instead takes a gradient of zero. Steps in a
         row that were skipped are counted; `on_train_batch_end` raises the error.
         """
-        # Quantiles have gradients of hundreds, which would leave the networks with none.
-        clipped = [p for name, p in self.model.named_parameters() if not name.endswith("quantiles")]
-        norm = torch.nn.utils.clip_grad_norm_(clipped, self.options.clip)
+        norm = torch.nn.utils.clip_grad_norm_(clipped_parameters(self.model), self.options.clip)
         norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
         self.log("train/grad_norm", norm)
         skipped = (~norm.isfinite()).float()
         self._skip(optimizer, skipped)
-        self._failures = (self._failures.to(norm.device) + 1) * skipped
-        self._longest = torch.maximum(self._longest.to(norm.device), self._failures)
+        self.failures.add(skipped)
 
     def _skip(self, optimizer: torch.optim.Optimizer, skipped: Tensor) -> None:
         """Make the optimizer leave everything as it is where `skipped` is 1."""
@@ -221,48 +204,19 @@ class ImageTraining(pl.LightningModule):
         Raises TrainingError, after the current batch and the weights were saved as nonfinite.pt in
         the run's folder.
         """
-        if self.global_step % CHECK_EVERY or self._longest < LARGEST_FAILURES:
+        if self.global_step % CHECK_EVERY or not self.failures.too_many:
             return
         path = Path(self.trainer.default_root_dir) / FAILED_BATCH
         if self.trainer.is_global_zero:
             torch.save({"crops": batch[0], "qp": batch[1], "model": self.model.state_dict()}, path)
-        msg = (
-            f"expected finite gradients, got none in {int(self._longest)} steps in a row; the last "
-            f"batch is in {path}"
-        )
+        msg = f"{self.failures.sentence()}; the last batch is in {path}"
         raise TrainingError(msg)
 
-    def rated_parameters(self) -> Iterator[tuple[torch.nn.Parameter, float, bool]]:
-        """Every parameter, the factor of its rate, and whether it is a matrix for SOAP."""
-        for name, parameter in self.model.named_parameters():
-            factor = next((f for part, f in RATE_FACTORS.items() if part in name), 1.0)
-            yield parameter, factor, name.endswith(".weight")
-
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimizer of all parameters, the parts of `RATE_FACTORS` at their own rates."""
-        groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
-        for parameter, factor, matrix in self.rated_parameters():
-            groups.setdefault((factor, matrix), []).append(parameter)
-        if self.options.name == "soap":
-            if not self._fused:
-                msg = (
-                    "SOAP runs on whole matrices, on a GPU or CPU: take --optimizer.name adamw for "
-                    "fsdp or a TPU"
-                )
-                raise InputError(msg)
-            return spread_soap(
-                [
-                    {"params": parameters, "factor": factor, "max_side": MAX_SIDE if matrix else 0}
-                    for (factor, matrix), parameters in groups.items()
-                ]
-            )
-        parts = [
-            {"params": parameters, "factor": factor} for (factor, _), parameters in groups.items()
-        ]
-        # On an XLA device the count of steps has to live there too, or each step is another
-        # program.
-        kind = {"fused": True} if self._fused else {"capturable": self.device.type == "xla"}
-        return torch.optim.AdamW(parts, lr=0.0, weight_decay=0.0, betas=(0.9, 0.99), **kind)
+        """The optimizer of all parameters."""
+        return open_optimizer(
+            self.model, self.options.name, fused=self._fused, xla=self.device.type == "xla"
+        )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the clock of the budget, and what the model's shape depends on."""
