@@ -213,6 +213,17 @@ def test_large_frames_are_taken_if_asked(clip: Path, monkeypatch: pytest.MonkeyP
     assert call("encode", "clip.mp4", "--allow-large").exit_code == 0
 
 
+def test_large_frames_and_pictures_are_verified_if_asked(
+    folder: Path, stream: bytes, coded: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    for name, data in (("clip.ncv", stream), ("picture.nci", coded)):
+        Path(name).write_bytes(data)
+        assert call("info", name).exit_code == 0
+        fails(call("info", name, "--verify"), "--allow-large (allow_large=True) takes them")
+        assert call("info", name, "--verify", "--allow-large").exit_code == 0
+
+
 def test_animations_are_clips_when_a_stream_is_wanted(folder: Path, frames: list[Photo]) -> None:
     first, *others = (Image.fromarray(pixels) for pixels in frames)
     first.save("a.gif", save_all=True, append_images=others, duration=40)

@@ -10,6 +10,7 @@ from ncodec.container.records import NO_MODEL, End, Frame, LastDuration, Media, 
 from ncodec.errors import FormatError, ModelError
 from ncodec.inference.model import FRAME, PICTURE
 from ncodec.inference.zoo import load_model
+from ncodec.media.pictures import check_pixels
 from ncodec.media.streams import Source, open_source
 from ncodec.video.frame_decoder import FrameDecoder
 
@@ -43,19 +44,21 @@ class VideoInfo:
     """tags, chapters, and how tracks and frames are shown"""
 
 
-def video_info(source: Source, *, verify: bool = False) -> VideoInfo:
+def video_info(source: Source, *, verify: bool = False, allow_large: bool = False) -> VideoInfo:
     """Size, rate, models, and counts of frames and bytes of a .ncv file, which is read to its end
     with every checksum verified.
 
     `source` is a path, "-", bytes or an open file. `verify` decodes every symbol too; neither runs
-    a network. Raises InputError where the source cannot be opened, FormatError for damage,
-    TruncatedError for a cut file, and, if `verify`, ModelError for a model that is not installed.
+    a network. Raises InputError where the source cannot be opened, FormatError for damage, and
+    TruncatedError for a cut file. If `verify`, raises ModelError for a model that is not installed
+    and, without `allow_large`, InputError for frames of more than twice Pillow's limit of pixels.
     """
     with open_source(source) as stream:
         reader = StreamReader(stream)
         header = reader.header
         coder = None
         if verify:
+            check_pixels(header.width, header.height, allow_large=allow_large)
             codecs = codecs_of_stream(header, backend="onnx", threads=None)
             coder = FrameDecoder(codecs, height=header.height, width=header.width)
         return _survey(reader, coder)

@@ -185,11 +185,11 @@ def _decode(
     )
 
 
-def show_clip_info(source: str, *, verify: bool, as_json: bool) -> None:
+def show_clip_info(source: str, *, verify: bool, allow_large: bool, as_json: bool) -> None:
     """Say what a stream says of itself."""
     from ncodec.api.clip_info import video_info
 
-    found = video_info(source, verify=verify)
+    found = video_info(source, verify=verify, allow_large=allow_large)
     fields = {"input": source, **asdict(found), "verified": verify}
     rate = f"{found.rate:.4g} fps"
     line = (

@@ -19,27 +19,32 @@ if TYPE_CHECKING:
 @click.option(
     "--verify", is_flag=True, help="Also decode every symbol, which proves that the file is whole."
 )
+@click.option(
+    "--allow-large",
+    is_flag=True,
+    help="Verify pictures and frames beyond Pillow's limit against decompression bombs.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
-def info(inputs: tuple[str, ...], verify: bool, as_json: bool) -> None:
+def info(inputs: tuple[str, ...], verify: bool, allow_large: bool, as_json: bool) -> None:
     """Print what .nci and .ncv files say of themselves; checksums are always verified."""
     names = expand_inputs(inputs)
 
     def work(source: str, _: str) -> None:
         if is_coded_clip(source):
-            show_clip_info(source, verify=verify, as_json=as_json)
+            show_clip_info(source, verify=verify, allow_large=allow_large, as_json=as_json)
         else:
-            _show_picture_info(source, verify=verify, as_json=as_json)
+            _show_picture_info(source, verify=verify, allow_large=allow_large, as_json=as_json)
 
     work_through([(name, name) for name in names], "read", work, as_json=as_json)
 
 
-def _show_picture_info(source: str, *, verify: bool, as_json: bool) -> None:
+def _show_picture_info(source: str, *, verify: bool, allow_large: bool, as_json: bool) -> None:
     from ncodec.api import pictures as api
 
     data = api.load_bytes(source)
     found = api.info(data)
     if verify:
-        api.verify(data, allow_large=True)
+        api.verify(data, allow_large=allow_large)
     fields = {"input": source, **asdict(found), "verified": verify}
     line = f"{source}  {_line(found)}" + ("  verified" if verify else "")
     say(fields, line, as_json=as_json, to_stderr=False)
