@@ -422,7 +422,7 @@ def test_metadata_are_packed_and_unpacked(metadata: ClipMetadata) -> None:
         b"", b"[]", b"{", b"\xff", b'{"tags":3}', b'{"tags":[["a"]]}', b'{"tags":[["a",1]]}',
         b'{"chapters":[[1.5,2,"x"]]}', b'{"chapters":[[-1,2,"x"]]}', b'{"chapters":[[true,2,"x"]]}',
         b'{"field_order":"xx"}', b'{"mastering":[1]}', b'{"light":{"a":1}}', b"[" * 100_000,
-        b'{"light":[1e400,1]}', b'{"dispositions":[1]}',
+        b'{"light":[1e400,1]}', b'{"dispositions":[1]}', b'{"tags":[["a","\\ud800"]]}',
     ],
 )  # fmt: skip
 def test_metadata_of_other_content_are_refused(text: bytes) -> None:

@@ -113,6 +113,7 @@ def _checked(value: Any, is_right: Callable[[Any], bool], what: str) -> Any:
 
 def _text(value: object) -> str:
     checked: str = _checked(value, lambda text: isinstance(text, str), "text")
+    checked.encode()  # a lone surrogate, which JSON can hold, could be neither printed nor written
     return checked
 
 
