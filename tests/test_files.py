@@ -10,7 +10,11 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
+import ncodec
+from ncodec.api.pictures import decode_container, read_container
+from ncodec.container.nci import PNG_SIGNATURE, Tag
 from ncodec.errors import InputError, OutputError
+from ncodec.image import file
 from ncodec.media.picture_files import write_picture
 from ncodec.media.pictures import from_pil, read_picture, to_pil
 from ncodec.media.streams import write_bytes
@@ -163,6 +167,21 @@ def test_a_decompression_bomb_is_named_and_can_be_allowed() -> None:
     before = Image.MAX_IMAGE_PIXELS
     assert read_picture(data, allow_large=True).width == 16000
     assert before == Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("limit", [1000, 20_000])
+def test_alpha_of_a_large_picture_is_read_if_the_picture_may_be(
+    photo: Photo, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alpha = np.broadcast_to(np.arange(200, dtype=np.uint8), (152, 200))
+    monkeypatch.setattr(file, "LARGEST_WEBP", 2 * limit)
+    coded = ncodec.encode(np.dstack([photo, alpha]), quality=1)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    container = read_container(coded, allow_large=True)
+    is_png = container.extras[Tag.ALPHA].startswith(PNG_SIGNATURE)
+    assert is_png == (alpha.size > 2 * limit)
+    np.testing.assert_array_equal(decode_container(container).alpha, alpha)
 
 
 def test_threads_read_at_once_and_each_has_its_own_limit(

@@ -18,6 +18,10 @@ from ncodec.image.depth import deep_samples, is_deep, pack_depth, split_bytes
 from ncodec.inference.model import Model
 from ncodec.picture import DEEP_UNIT, Picture, channel_mean, nearest_levels
 
+LARGEST_WEBP = 2**26
+"""pixels of an alpha plane beyond which Pillow may refuse to read WebP, whatever its caller allows
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class Encoded:
@@ -175,7 +179,7 @@ def pack_alpha(alpha: Pixels) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(alpha).save(stream, "PNG", optimize=True)
     png = stream.getvalue()
-    if max(alpha.shape) > MAX_SIDE:
+    if max(alpha.shape) > MAX_SIDE or alpha.size > LARGEST_WEBP:
         return png
     return min(pack_vp8l(alpha), png, key=len)
 
