@@ -11,7 +11,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, TiffImagePlugin, TiffTags
 
 import ncodec
 import ncodec.pillow_plugin
@@ -173,6 +173,16 @@ def test_impossible_colours_are_a_notice(chunk: bytes, content: bytes) -> None:
     assert "not possible" in picture.notices[0]
 
 
+@pytest.mark.filterwarnings("error")
+def test_impossible_primaries_of_a_tiff_are_a_notice() -> None:
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags.tagtype[319] = TiffTags.DOUBLE
+    tags[319] = (0.64, 0.33, 0.3, 1e-300, 0.15, 1e-300)
+    picture = read_picture(file_bytes(Image.new("RGB", (4, 4)), "TIFF", tiffinfo=tags))
+    assert picture.icc is None
+    assert "not possible" in picture.notices[0]
+
+
 @pytest.mark.parametrize("primaries", sorted(H273_PRIMARIES))
 @pytest.mark.parametrize("grey", [False, True])
 def test_profiles_keep_grey_neutral_and_white_white(primaries: int, grey: bool) -> None:
@@ -194,11 +204,9 @@ def test_the_profile_of_srgb_is_srgb(photo: Photo) -> None:
 
 
 def test_primaries_of_a_tiff_get_a_profile() -> None:
-    from PIL.TiffImagePlugin import IFDRational, ImageFileDirectory_v2
-
-    tags = ImageFileDirectory_v2()
-    tags[318] = tuple(IFDRational(round(1e4 * x), 10_000) for x in P3[:2])
-    tags[319] = tuple(IFDRational(round(1e4 * x), 10_000) for x in P3[2:])
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, places in ((318, P3[:2]), (319, P3[2:])):
+        tags[tag] = tuple(TiffImagePlugin.IFDRational(round(1e4 * x), 10_000) for x in places)
     data = file_bytes(Image.new("RGB", (4, 4), (200, 60, 100)), "TIFF", tiffinfo=tags)
     assert read_picture(data).icc is not None
 

@@ -18,6 +18,8 @@ SRGB_CURVE: Curve = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 BT709_CURVE: Curve = (1 / 0.45, 1 / 1.099, 0.099 / 1.099, 1 / 4.5, 0.081)
 TOLERANCE = 0.005
 """distance of two chromaticities, and of two exponents by their ratio, that count as equal"""
+_LEAST_Y, _LARGEST = 1e-5, 2
+"""of chromaticities that are taken for possible; y divides, and PNG's smallest is 1e-5"""
 SRGB_GAMMA = 2.2
 """exponent of a power function that PNG files state for sRGB"""
 H273_PRIMARIES: dict[int, tuple[Chromaticity, Chromaticity, Chromaticity, Chromaticity]] = {
@@ -105,7 +107,9 @@ def icc_profile(colorimetry: Colorimetry, *, grey: bool) -> bytes | None:
 def _matrices(colorimetry: Colorimetry) -> tuple[Matrix | None, Matrix | None]:
     """RGB → XYZ under D50, and the adaptation from the white point to D50."""
     places = np.array([colorimetry.white, *colorimetry.primaries])
-    if not np.isfinite(places).all() or np.any(places[:, 1] <= 0) or np.abs(places).max() > 2:
+    if not np.isfinite(places).all() or np.abs(places).max() > _LARGEST:
+        return None, None
+    if np.any(places[:, 1] < _LEAST_Y):
         return None, None
     white, *primaries = (np.array([x / y, 1.0, (1 - x - y) / y]) for x, y in places)
     columns = np.stack(primaries, axis=1)
