@@ -1,0 +1,35 @@
+"""One target under libFuzzer: `python -m fuzz.fuzzer TARGET [option of libFuzzer…] [corpus…]`."""
+
+import sys
+from random import Random
+
+import atheris
+
+with atheris.instrument_imports(include=["ncodec"]):
+    from fuzz.containers import mutated, sealed
+    from fuzz.rule import hold
+    from fuzz.targets import TARGETS
+
+GROWTH = 64
+"""bytes that libFuzzer may add to a part at a time"""
+
+
+def main() -> None:
+    """Fuzz the target that the first argument names."""
+    target = TARGETS[sys.argv.pop(1)]
+
+    def mutate(data: bytes, most: int, seed: int) -> bytes:
+        def change(part: bytes) -> bytes:
+            return bytes(atheris.Mutate(part, len(part) + GROWTH))
+
+        return mutated(bytes(data), Random(seed), change)[:most]
+
+    def run(data: bytes) -> None:
+        hold(target, sealed(data))
+
+    atheris.Setup(sys.argv, run, custom_mutator=mutate)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
