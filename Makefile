@@ -4,7 +4,7 @@ BIN := .venv/bin
 # PyTorch's default build for Linux brings CUDA; tests do not need it, so a CPU build is taken where one is found.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo figures test lint docs types check browser xla clean help
+.PHONY: demo figures test fuzz lint docs types check browser xla clean help
 .DEFAULT_GOAL := demo
 
 .venv/runtime: pyproject.toml
@@ -30,6 +30,10 @@ demo: .venv/runtime ## encode and decode a photograph, show it beside JPEG
 
 test: .venv/dev ## every test
 	$(BIN)/python -m pytest
+
+MINUTES ?= 5
+fuzz: .venv/dev ## decoders by Atheris for MINUTES=5 in all; findings in build/fuzz
+	PYTHONPATH=tests $(BIN)/python -m fuzz.run --minutes $(MINUTES)
 
 lint: .venv/dev types ## ruff, its format, and mypy --strict
 	$(BIN)/ruff check .
