@@ -54,7 +54,7 @@ def test_what_once_broke_the_rule_keeps_it(name: str, path: Path) -> None:
 def test_mutations_keep_the_rule(name: str) -> None:
     random = Random(name)
     seeds = [path.read_bytes() for target, path in SEEDS + REGRESSIONS if target == name]
-    golden = sorted((ROOT / "tests" / "golden").glob(GOLDEN[name])) if name in GOLDEN else []
+    golden = sorted((ROOT / "tests" / "golden").rglob(GOLDEN[name])) if name in GOLDEN else []
     seeds += [path.read_bytes() for path in golden]
     for number in range(MUTATIONS[name]):
         data = mutated(random.choice(seeds), random, lambda part: changed(part, random))

@@ -32,7 +32,7 @@ from ncodec.inference.zoo import load_model
 from ncodec.media.colorimetry import Colorimetry, icc_profile
 
 CORPUS = Path(__file__).parent / "corpus"
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = Path(__file__).parent.parent / "golden" / ncodec.__version__
 QP = 20
 METADATA = ClipMetadata(
     tags=(("title", "A clip"), ("artist", "Ä")),
