@@ -6,6 +6,8 @@ from collections.abc import Iterator
 _BOX = struct.Struct(">I4s")
 _FULL_BOX = 4
 """bytes of version and flags"""
+_AV1_DEPTH = 2
+"""byte of an AV1 configuration whose bits 6 and 5 say that samples have 10 bits, or 12"""
 _NCLX = struct.Struct(">4sHHHB")
 _PATH = (b"meta", b"iprp", b"ipco")
 """boxes around the properties"""
@@ -45,6 +47,10 @@ def code_points(properties: dict[bytes, bytes]) -> tuple[int, int] | None:
 
 
 def bits_per_sample(properties: dict[bytes, bytes]) -> int:
-    """The largest number of bits of a sample, 8 where none is stated."""
+    """The largest number of bits of a sample, by the decoder's configuration where no property
+    states it; 8 where neither does."""
     content = properties.get(b"pixi", b"")[_FULL_BOX:]
-    return max(content[1 : 1 + content[0]], default=8) if content else 8
+    if content:
+        return max(content[1 : 1 + content[0]], default=8)
+    av1 = properties.get(b"av1C", b"")[_AV1_DEPTH:][:1]
+    return 8 + 2 * (av1[0] >> 6 & 1) + 2 * (av1[0] >> 5 & 1) if av1 else 8

@@ -25,12 +25,16 @@ ENCODER_OPTIONS: dict[str, dict[str, object]] = {
     "AVIF": {"quality": 95, "subsampling": "4:4:4"},
     "HEIF": {"quality": 95, "chroma": 444},
     "JXL": {"lossless": True},
+    "QOI": {"colorspace": "sRGB"},
 }
-"""options of encoders whose defaults would lose decibels"""
+"""options of encoders whose defaults would lose decibels, or say that samples are linear"""
 _EXACT_FORMATS = frozenset({"PNG", "TIFF", "WEBP", "BMP", "DIB", "PPM", "TGA", "JPEG2000"})
 _NEAR_PSNR = 40.0
 """dB from which errors of another coder are not spoken of"""
 _TRIAL_SIDE = 8
+_INCH = 2
+_INCHES = {_INCH: 1.0, 3: 1 / 2.54}
+"""EXIF's units of resolution in inches"""
 _TRIAL_XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"/>'
 
 
@@ -90,12 +94,14 @@ def _saved(picture: Picture, image: Image.Image, format_name: str) -> memoryview
 
 
 def _resolution(exif: bytes | None) -> tuple[float, float] | None:
-    """Pixels an inch by EXIF."""
+    """Pixels an inch by EXIF, None where it states none, or no more than the aspect of pixels."""
     found = Image.Exif()
     try:
         found.load(exif or b"")
+        inches = _INCHES[found.get(ExifTags.Base.ResolutionUnit, _INCH)]
         across, down = (
-            float(found[tag]) for tag in (ExifTags.Base.XResolution, ExifTags.Base.YResolution)
+            float(found[tag]) / inches
+            for tag in (ExifTags.Base.XResolution, ExifTags.Base.YResolution)
         )
     except Exception:  # no block, or whatever a damaged one makes a reader raise
         return None

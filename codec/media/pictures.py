@@ -9,11 +9,13 @@ from typing import BinaryIO
 
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.PsdImagePlugin import PsdImageFile
 
 from ncodec.arrays import Pixels
 from ncodec.errors import InputError
 from ncodec.grid import MAX_SIDE
 from ncodec.media.deep_pictures import deep_samples_of
+from ncodec.media.file_parts import left_out_parts
 from ncodec.media.leftovers import leftovers, resolution_exif
 from ncodec.media.samples import is_wide, sixteen_bits
 from ncodec.media.stated_colours import head_of, stated_bits, stated_profile
@@ -27,6 +29,9 @@ PICTURE_SUFFIXES = frozenset(
 """suffixes of pictures in folders"""
 
 _DESCRIPTIVE_TAGS = {
+    ExifTags.Base.DocumentName,
+    ExifTags.Base.PageName,
+    ExifTags.Base.HostComputer,
     ExifTags.Base.ImageDescription,
     ExifTags.Base.Make,
     ExifTags.Base.Model,
@@ -138,7 +143,7 @@ def from_pil(image: Image.Image, *, page: int | None = None, first_only: bool = 
     if max(image.size) > MAX_SIDE or min(image.size) < 1:
         msg = f"expected sides of 1 to {MAX_SIDE} pixels, got {image.width}×{image.height}"
         raise InputError(msg)
-    head = head_of(image)
+    head, parts = head_of(image), left_out_parts(image)
     colour, conversions = _samples_of(image)
     notices += conversions
     if (bits := stated_bits(image, head)) > 8:
@@ -152,7 +157,7 @@ def from_pil(image: Image.Image, *, page: int | None = None, first_only: bool = 
         icc=icc,
         exif=_exif_of(image),
         xmp=_xmp_of(image),
-        notices=(*notices, *leftovers(image)),
+        notices=(*notices, *leftovers(image), *parts),
     )
 
 
@@ -186,13 +191,23 @@ def _page_of(image: Image.Image) -> int:
 def _turn_to(image: Image.Image, page: int | None, *, first_only: bool) -> tuple[str, ...]:
     """Go to a page of the file, and say which ones are left out."""
     pages = getattr(image, "n_frames", 1)
+    is_layered = image.format == "PSD" and pages > 0
+    pages = max(pages, 1)
     if page is not None:
         if not 1 <= page <= pages:
             msg = f"expected a page of 1 to {pages}, got {page}"
             raise InputError(msg)
-        if pages > 1:
+        if isinstance(image, PsdImageFile) and is_layered:
+            image.frame = 0  # Pillow takes all layers together for the first one
+            image.seek(page)
+        elif pages > 1:
             image.seek(page - 1)
         return ()
+    if is_layered and not first_only:
+        return (
+            f"the layers of the PSD file were taken together; --page (page=) chooses one of "
+            f"{pages}",
+        )
     if pages == 1 or first_only:
         return ()
     if image.format in MOTION_FORMATS:

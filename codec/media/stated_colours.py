@@ -14,7 +14,12 @@ from ncodec.media.colorimetry import (
     h273_colorimetry,
     icc_profile,
 )
-from ncodec.media.heif_boxes import bits_per_sample, code_points, picture_properties
+from ncodec.media.heif_boxes import (
+    bits_per_sample,
+    boxes,
+    code_points,
+    picture_properties,
+)
 
 HEAD_BYTES = 2**16
 """bytes from the start of a file in which its properties are looked for"""
@@ -23,6 +28,10 @@ _WHITE_POINT, _PRIMARIES = 318, 319
 """TIFF tags"""
 _TIFF_GAMMA = 2.2
 _BMP_V4_BYTES, _BMP_HEADER, _BMP_SPACE, _BMP_ENDPOINTS = 108, 14, 70, slice(74, 110)
+_CODESTREAM, _COMPONENTS = b"\xff\x4f\xff\x51", 40
+"""start of a JPEG 2000 codestream, and bytes from it to the number of components"""
+_JP2_COLOUR_BYTES, _JP2_PROFILES = 3, (b"\2", b"\3")
+"""bytes before the profile in a colour box, and methods by which it is stated"""
 _HEIF_FORMATS = frozenset({"AVIF", "HEIF"})
 
 
@@ -44,9 +53,12 @@ def stated_profile(
     """ICC profile of the colorimetry that a picture without one states, and notices.
 
     The profile is None where the file states nothing or sRGB. Read are PNG's cICP, sRGB, cHRM and
-    gAMA, the nclx of AVIF and HEIC, and the primaries of TIFF. A notice names a colorimetry that no
+    gAMA, the nclx of AVIF and HEIC, the profile of JPEG 2000, and the primaries of
+    TIFF. A notice names a colorimetry that no
     profile can hold. `head` is the start of the file, as of `head_of`.
     """
+    if profile := _profile_of_jpeg2000(image, head, grey=grey):
+        return profile, ()
     colorimetry, notices = _colorimetry(image, head)
     if colorimetry is None or colorimetry.is_srgb:
         return None, notices
@@ -56,9 +68,34 @@ def stated_profile(
     return profile, (f"the colours that the {image.format} states became an ICC profile",)
 
 
+def _profile_of_jpeg2000(image: Image.Image, head: bytes, *, grey: bool) -> bytes | None:
+    """ICC profile in the header box of a JPEG 2000 file, if it is for its samples."""
+    if image.format != "JPEG2000":
+        return None
+    header = next((content for kind, content in boxes(head) if kind == b"jp2h"), b"")
+    for kind, content in boxes(header):
+        profile = content[_JP2_COLOUR_BYTES:]
+        if kind == b"colr" and content[:1] in _JP2_PROFILES:
+            is_whole = len(profile) > 20 and int.from_bytes(profile[:4]) == len(profile)
+            return profile if is_whole and profile[16:20] == (b"RGB ", b"GRAY")[grey] else None
+    return None
+
+
 def stated_bits(image: Image.Image, head: bytes) -> int:
-    """Bits of a sample that an AVIF or HEIC file states, 8 for other files."""
-    return bits_per_sample(picture_properties(head)) if image.format in _HEIF_FORMATS else 8
+    """Bits of a sample of colours that Pillow reduces to 8: of AVIF, HEIC, JPEG 2000, Netpbm and
+    SGI; 8 for other files."""
+    if image.format in _HEIF_FORMATS:
+        return bits_per_sample(picture_properties(head))
+    if len(image.getbands()) == 1:
+        return 8
+    if image.format == "JPEG2000" and (start := head.find(_CODESTREAM)) >= 0:
+        count = int.from_bytes(head[start + _COMPONENTS : start + _COMPONENTS + 2])
+        first = start + _COMPONENTS + 2
+        return max(((bits & 127) + 1 for bits in head[first : first + 3 * count : 3]), default=8)
+    if image.format == "PPM":
+        arguments = next((tile[3] for tile in getattr(image, "tile", ())), "")
+        return arguments[1].bit_length() if isinstance(arguments, tuple) else 8
+    return 8 * head[3] if image.format == "SGI" and len(head) > 3 else 8
 
 
 def _colorimetry(image: Image.Image, head: bytes) -> tuple[Colorimetry | None, tuple[str, ...]]:
