@@ -17,6 +17,7 @@ from ncodec.grid import MAX_SIDE
 from ncodec.media.deep_pictures import deep_samples_of
 from ncodec.media.file_parts import left_out_parts
 from ncodec.media.leftovers import leftovers, resolution_exif
+from ncodec.media.mends import with_true_transparency
 from ncodec.media.samples import is_wide, sixteen_bits
 from ncodec.media.stated_colours import head_of, stated_bits, stated_profile
 from ncodec.media.streams import STDIO, Bytes, Source, name_of, open_source, read_bytes, readable
@@ -225,6 +226,7 @@ def _turn_to(image: Image.Image, page: int | None, *, first_only: bool) -> tuple
 def _to_direct_mode(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """The image in one of L, LA, RGB, RGBA, and what the conversion lost."""
     if "transparency" in image.info:
+        image = with_true_transparency(image)
         mode = "LA" if image.mode in ("1", "L") else "RGBA"
         notice = (_CONVERSIONS[image.mode][1],) if image.mode in _CONVERSIONS else ()
         return image.convert("RGBA").convert(mode), notice

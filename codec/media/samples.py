@@ -7,11 +7,14 @@ import numpy.typing as npt
 from PIL import Image
 
 from ncodec.arrays import DeepPixels
+from ncodec.media.mends import true_samples
 from ncodec.picture import DEEP_PEAK
 
 _WIDE_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
 _BITS_PER_SAMPLE = 258
 """the TIFF tag"""
+_SIXTEEN_BITS = frozenset({"PPM"})
+"""formats whose integers of more than 8 bits Pillow scales to 16"""
 _DEPTHS = (8, 16, 32)
 """bits that integer samples are taken to have where the file does not say"""
 
@@ -32,7 +35,7 @@ def sixteen_bits(image: Image.Image) -> tuple[DeepPixels, tuple[str, ...]]:
     all values for mode I. Floating-point values are scaled from 0…1 where they lie within, else
     from 0…255, and clipped; what is not a number becomes 0.
     """
-    values = np.asarray(image)
+    values = true_samples(image)
     scaled, notices = _from_floats(values) if image.mode == "F" else _from_integers(image, values)
     return np.clip(np.rint(scaled), 0, DEEP_PEAK).astype(np.uint16), notices
 
@@ -63,8 +66,10 @@ def _from_integers(image: Image.Image, values: Values) -> tuple[Values, tuple[st
 
 
 def _stated_bits(image: Image.Image) -> int | None:
-    """Bits of a sample by a TIFF's tag, None for other files; 32 bits are often only partly used,
-    and so not taken."""
+    """Bits of a sample by a TIFF's tag, and by Pillow's scaling of Netpbm; None for other
+    files; 32 bits are often only partly used, and so not taken."""
+    if image.format in _SIXTEEN_BITS:
+        return 16
     stated = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE)
     bits = stated[0] if isinstance(stated, tuple) and stated else stated
     return bits if isinstance(bits, int) and 8 < bits <= 16 else None
