@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,8 @@ class ClipMetadata:
 
     tags: tuple[tuple[str, str], ...] = ()
     """names and values, such as title and artist"""
+    video_tags: tuple[tuple[str, str], ...] = ()
+    """language and title of the frames"""
     chapters: tuple[Chapter, ...] = ()
     dispositions: tuple[tuple[str, ...], ...] = ()
     """of each track of sound or subtitles: flags for players, such as default and forced; empty
@@ -51,7 +53,8 @@ class ClipMetadata:
     @property
     def size(self) -> int:
         """Characters of all tags and titles."""
-        named = sum(len(name) + len(value) for name, value in self.tags)
+        tags = (*self.tags, *self.video_tags)
+        named = sum(len(name) + len(value) for name, value in tags)
         return named + sum(len(chapter.title) for chapter in self.chapters)
 
 
@@ -62,6 +65,7 @@ def pack_clip_metadata(metadata: ClipMetadata) -> bytes:
     """Metadata → a JSON object in zlib, without members that are empty."""
     members = {
         "tags": [list(tag) for tag in metadata.tags],
+        "video_tags": [list(tag) for tag in metadata.video_tags],
         "dispositions": [list(names) for names in metadata.dispositions],
         "chapters": [[part.start, part.end, part.title] for part in metadata.chapters],
         "field_order": metadata.field_order,
@@ -87,7 +91,8 @@ def unpack_clip_metadata(packed: bytes) -> ClipMetadata:
         members = json.loads(text)
         _checked(members, lambda found: isinstance(found, dict), "an object")
         return ClipMetadata(
-            tags=tuple((_text(name), _text(value)) for name, value in members.get("tags", ())),
+            tags=_tags(members.get("tags", ())),
+            video_tags=_tags(members.get("video_tags", ())),
             chapters=tuple(
                 Chapter(_number(start), _number(end), _text(title))
                 for start, end, title in members.get("chapters", ())
@@ -115,6 +120,10 @@ def _text(value: object) -> str:
     checked: str = _checked(value, lambda text: isinstance(text, str), "text")
     checked.encode()  # a lone surrogate, which JSON can hold, could be neither printed nor written
     return checked
+
+
+def _tags(pairs: Iterable[tuple[object, object]]) -> tuple[tuple[str, str], ...]:
+    return tuple((_text(name), _text(value)) for name, value in pairs)
 
 
 def _number(value: object) -> int:

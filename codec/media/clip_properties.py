@@ -1,6 +1,7 @@
 """Tags, chapters and dispositions of an opened file of video, and properties of its frames."""
 
 import struct
+import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
@@ -12,14 +13,23 @@ from av.stream import Disposition, Stream
 
 from ncodec.container.clip_metadata import MAX_TEXT, Chapter, ClipMetadata
 from ncodec.media.display_matrix import Matrix, unpack_matrix
+from ncodec.media.tracks import KEPT_METADATA, kept_tags
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.video.stream import VideoStream
 
 TECHNICAL_TAGS = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "duration"}
 )
 """tags that are about the file, and not about what it shows"""
+_TECHNICAL_TRACK_TAGS = frozenset(
+    {"creation_time", "duration", "encoder", "filename", "handler_name", "major_brand", "mimetype"}
+    | {"number_of_bytes", "number_of_frames", "rotate", "variant_bitrate", "vendor_id"}
+    | {"alpha_mode", "bps", "id3v2_priv", "source_id", "stereo_mode"}
+)
+_STATISTICS = ("_statistics_", "bps-", "duration-", "number_of_")
+"""starts of tags that Matroska's writers count packets in"""
 _MUXER = "Lavf"
 """start of the name that FFmpeg writes as the file's maker"""
 _FIELD_ORDERS = {2: "tt", 3: "bb", 4: "bb", 5: "tt"}
@@ -31,41 +41,47 @@ _EXIF = 31
 """FFmpeg's number of a type of side data"""
 _LIGHT = struct.Struct("=2I")
 _LOST_SIDE_DATA = {
-    "A53_CC": "closed captions inside the frames were left out",
-    "AFD": "the active format description was left out",
-    "AMBIENT_VIEWING_ENVIRONMENT": "the ambient viewing environment was left out",
-    "DYNAMIC_HDR_PLUS": "dynamic HDR metadata (HDR10+) were left out",
-    "DYNAMIC_HDR_VIVID": "dynamic HDR metadata (HDR Vivid) were left out",
-    "DOVI_METADATA": "Dolby Vision metadata were left out",
-    "DOVI_RPU_BUFFER": "Dolby Vision metadata were left out",
-    "GOP_TIMECODE": "time codes were left out",
-    "S12M_TIMECODE": "time codes were left out",
-    "ICC_PROFILE": "the ICC profile of the frames was left out",
-    "SPHERICAL": "that the frames are spherical was left out",
-    "STEREO3D": "that the frames are stereoscopic was left out",
+    Type.A53_CC: "closed captions inside the frames were left out",
+    Type.AFD: "the active format description was left out",
+    Type.AMBIENT_VIEWING_ENVIRONMENT: "the ambient viewing environment was left out",
+    Type.DYNAMIC_HDR_PLUS: "dynamic HDR metadata (HDR10+) were left out",
+    Type.DYNAMIC_HDR_VIVID: "dynamic HDR metadata (HDR Vivid) were left out",
+    Type.DOVI_METADATA: "Dolby Vision metadata were left out",
+    Type.DOVI_RPU_BUFFER: "Dolby Vision metadata were left out",
+    Type.ICC_PROFILE: "the ICC profile of the frames was left out",
+    Type.SPHERICAL: "that the frames are spherical was left out",
+    Type.STEREO3D: "that the frames are stereoscopic was left out",
 }
-"""PyAV's names of side data of frames that are not kept → notices"""
+"""side data of frames that are not kept → notices"""
+_GOP_FLAGS = 1 << 24 | 1 << 12
+"""bits of an MPEG time code that say nothing of time: dropped frames, and a marker"""
 
 
 def clip_metadata(
-    container: "InputContainer", frame: av.VideoFrame, *, field_order: int, tracks: Sequence[Stream]
+    container: "InputContainer",
+    video: "VideoStream",
+    frame: av.VideoFrame,
+    tracks: Sequence[Stream],
 ) -> tuple[ClipMetadata, tuple[str, ...]]:
     """Metadata of a clip by its file and its first frame, and notices of what is left out.
 
-    `field_order` is FFmpeg's; `tracks` are those that are kept, whose dispositions are taken.
+    `tracks` are those that are kept, whose dispositions are taken.
     """
-    notices = tuple(_lost_side_data(frame))
+    field_order = video.codec_context.field_order
+    notices: tuple[str, ...] = ("time codes were left out",) if _has_time_code(frame) else ()
     interlaced = field_order in _FIELD_ORDERS or frame.interlaced_frame
     if interlaced:
         notices += ("interlaced frames were coded as whole frames",)
     found = ClipMetadata(
         tags=tuple(_tags(container.metadata)),
+        video_tags=tuple(kept_tags(video).items()),
         chapters=tuple(_chapters(container.chapters())),
         dispositions=_dispositions(tracks),
         field_order=_FIELD_ORDERS.get(field_order, "tt") if interlaced else "",
         mastering=_mastering(frame),
         light=_light(frame),
     )
+    notices += tuple(_lost_tags_of_chapters(container.chapters()))
     if found.size > MAX_TEXT:
         notices += ("tags and chapters were left out: they are too long",)
         found = ClipMetadata(
@@ -79,11 +95,14 @@ def clip_metadata(
 
 def side_data(frame: av.VideoFrame, name: str) -> bytes:
     """Side data of a frame by PyAV's name of its type, no bytes where there are none."""
+    return bytes(_side_data_of(frame).get(Type[name]) or b"")
+
+
+def _side_data_of(frame: av.VideoFrame) -> Any:
     try:
-        found: Any = frame.side_data
+        return frame.side_data
     except ValueError:  # PyAV has no name for the EXIF block of a JPEG or PNG
-        found = _without_exif(frame).side_data
-    return bytes(found.get(Type[name]) or b"")
+        return _without_exif(frame).side_data
 
 
 def _without_exif(frame: av.VideoFrame) -> av.VideoFrame:
@@ -138,10 +157,34 @@ def _chapters(chapters: Sequence[Any]) -> Iterator[Chapter]:
         yield Chapter(start, max(start, end), chapter["metadata"].get("title", ""))
 
 
-def _lost_side_data(frame: av.VideoFrame) -> Iterator[str]:
-    yield from dict.fromkeys(
-        text for name, text in _LOST_SIDE_DATA.items() if side_data(frame, name)
+def _lost_tags_of_chapters(chapters: Sequence[Any]) -> Iterator[str]:
+    names = dict.fromkeys(
+        name.lower() for chapter in chapters for name in chapter["metadata"] if name != "title"
     )
+    if names:
+        yield f"tags of chapters were left out: {', '.join(names)}"
+
+
+def lost_tags(stream: Stream) -> str:
+    """Names of tags of a stream that are not kept, without those that follow from the file."""
+    names = (name.lower() for name in stream.metadata if name not in KEPT_METADATA)
+    return ", ".join(
+        name
+        for name in dict.fromkeys(names)
+        if name not in _TECHNICAL_TRACK_TAGS and not name.startswith(_STATISTICS)
+    )
+
+
+def lost_side_data(frame: av.VideoFrame) -> tuple[str, ...]:
+    """Notices of what a frame holds beside its pixels and is not kept, but for time codes."""
+    types = {data.type for data in _side_data_of(frame)}
+    return tuple(dict.fromkeys(text for kind, text in _LOST_SIDE_DATA.items() if kind in types))
+
+
+def _has_time_code(frame: av.VideoFrame) -> bool:
+    """Whether the first frame has a time code other than zero, which later ones count from."""
+    group = int.from_bytes(side_data(frame, "GOP_TIMECODE"), sys.byteorder)
+    return bool(group & ~_GOP_FLAGS or side_data(frame, "S12M_TIMECODE"))
 
 
 def _mastering(frame: av.VideoFrame) -> tuple[int, ...]:

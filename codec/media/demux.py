@@ -15,7 +15,12 @@ from ncodec.container.clip_metadata import NO_METADATA, ClipMetadata
 from ncodec.container.records import Companion, LastDuration, Media
 from ncodec.errors import InputError, sentence_of
 from ncodec.grid import MAX_SIDE
-from ncodec.media.clip_properties import clip_metadata, matrix_of
+from ncodec.media.clip_properties import (
+    clip_metadata,
+    lost_side_data,
+    lost_tags,
+    matrix_of,
+)
 from ncodec.media.colour import to_rgb
 from ncodec.media.display_matrix import PLAIN, is_turned, upright
 from ncodec.media.opened_video import OpenedVideo
@@ -98,6 +103,7 @@ class ClipReader(OpenedVideo):
             yield tracks
         self._places = {track.index: i for i, track in enumerate(described)}
         self._notice_left_out()
+        self._notice_tags()
         decoded = self._decoded(chain(held, packets))
         before: list[Media] = []
         for record in decoded:
@@ -143,12 +149,7 @@ class ClipReader(OpenedVideo):
         """The metadata, where there are any, and what the first frame decides."""
         self._size = (frame.width, frame.height)
         self._matrix = matrix_of(frame)
-        found, notices = clip_metadata(
-            self._container,
-            frame,
-            field_order=self._video.codec_context.field_order,
-            tracks=tracks,
-        )
+        found, notices = clip_metadata(self._container, self._video, frame, tracks)
         for notice in notices:
             self._notice(notice)
         if found != NO_METADATA:
@@ -172,6 +173,13 @@ class ClipReader(OpenedVideo):
             self._notice(
                 f"the {kind} stream {stream.index}{f' ({name})' * bool(name)} was left out"
             )
+
+    def _notice_tags(self) -> None:
+        """Say which tags of streams are not kept."""
+        for stream in self._container.streams:
+            is_kept = stream is self._video or stream.index in self._places
+            if is_kept and (names := lost_tags(stream)):
+                self._notice(f"tags of stream {stream.index} were left out: {names}")
 
     def _look_for_damage(self) -> None:
         """Say what could not be decoded, and where frames end long before the file says so."""
@@ -242,8 +250,10 @@ class ClipReader(OpenedVideo):
             raise InputError(msg)
         if any(component.bits > 8 for component in frame.format.components):
             self._notice("samples of more than 8 bits were reduced to 8")
-        if any(component.is_alpha for component in frame.format.components):
+        if self._has_hidden_alpha or any(part.is_alpha for part in frame.format.components):
             self._notice("transparency was left out")
+        for notice in lost_side_data(frame):
+            self._notice(notice)
         if frame.is_corrupt:
             self._damaged("the file is damaged: frames of it are not as they were")
         if self._is_row:
@@ -252,7 +262,11 @@ class ClipReader(OpenedVideo):
             self._notice("frames that differ in size from the first one were scaled to its size")
         self._missing -= 1
         self._duration = self._duration_of(frame)
-        pixels = to_rgb(frame, size=self._size)
+        try:
+            pixels = to_rgb(frame, size=self._size)
+        except InputError as error:
+            msg = f"{self.name}: {error}"
+            raise InputError(msg) from error
         turned = upright(pixels, matrix_of(frame) if self._is_row else self._matrix)
         if turned is None:
             self._notice(f"a rotation of {frame.rotation}° was not applied")

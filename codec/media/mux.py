@@ -39,6 +39,8 @@ SEEKING_SUFFIXES = frozenset({".mp4", ".m4v", ".mov"})
 CRF = "12"
 """constant rate factor of x264: high, so that ncodec's errors show, not x264's"""
 _BT709, _BT601 = 1, 6
+_USUAL_COLOURS = frozenset({1, 2, 5, 6, 13})
+"""code points of what is taken for granted: BT.709, BT.601, sRGB, and unknown"""
 _FIELD_ROWS = 4
 """rows of interlaced frames are a multiple of this for x264"""
 _FIELD_ORDERS = {"tt": 2, "bb": 3}
@@ -260,6 +262,7 @@ class ClipWriter:
         stream.width, stream.height, stream.pix_fmt = form.width, form.height, coding.layout
         stream.sample_aspect_ratio = form.pixel_aspect
         stream.disposition = Disposition.default
+        stream.metadata.update(dict(self.metadata.video_tags))
         if form.pixel_aspect != 1 and not coding.codec.startswith(
             "libx264"
         ):  # which has it in its own stream
@@ -276,10 +279,15 @@ class ClipWriter:
             self._notice("the HDR metadata (mastering display, light levels) were left out")
         if not self._constant_rate:
             stream.time_base = stream.codec_context.time_base = form.time_base
+        context, colour = stream.codec_context, form.colour
+        context.color_primaries, context.color_trc = colour.primaries, colour.transfer
         if not form.lossless:
-            context = stream.codec_context
             context.colorspace, context.color_range = self._matrix, 1
-            context.color_primaries, context.color_trc = form.colour.primaries, form.colour.transfer
+        if self._constant_rate and not {colour.primaries, colour.transfer} <= _USUAL_COLOURS:
+            self._notice(
+                f"the file does not say that colours are of primaries {colour.primaries} and "
+                f"transfer {colour.transfer} (ITU-T H.273)"
+            )
         return stream
 
     def _add_tracks(self, tracks: Tracks, muxer: str) -> dict[int, tuple[Stream, Fraction]]:

@@ -137,6 +137,11 @@ class OpenedVideo:
             context.colorspace, context.color_primaries, context.color_trc, context.color_range == 2
         )
 
+    @property
+    def _has_hidden_alpha(self) -> bool:
+        """Whether the frames have alpha that their decoder does not give, as in WebM."""
+        return self._video.metadata.get("alpha_mode") == "1"
+
     def _said_end(self) -> float | None:
         """Seconds at which the video ends, as its stream says, or in Matroska a tag of it."""
         if self._video.duration is not None:

@@ -19,6 +19,8 @@ Packet: TypeAlias = "av.Packet[Stream]"
 
 KEPT_METADATA = {"language": "language", "title": "title", "name": "title"}
 """tag of a track → its name in a description; MP4 and QuickTime call a title so"""
+_NO_LANGUAGE = "und"
+"""what MP4 states for a language that is not known"""
 
 
 def describe(
@@ -50,7 +52,7 @@ def _write(form: str, tracks: Sequence[Stream], packets: Sequence[Packet]) -> by
         with av.open(stream, "w", format=form) as container:
             copies = [(track, container.add_stream_from_template(track)) for track in tracks]
             for track, copy in copies:
-                copy.metadata.update(_kept_metadata(track))
+                copy.metadata.update(kept_tags(track))
             container.start_encoding()
             indices = {track.index for track in tracks}
             if not any(packet.stream.index in indices for packet in packets):
@@ -72,9 +74,10 @@ def _write(form: str, tracks: Sequence[Stream], packets: Sequence[Packet]) -> by
     return stream.getvalue() if same else None
 
 
-def _kept_metadata(track: Stream) -> dict[str, str]:
-    kept = KEPT_METADATA.items()
-    return {ours: track.metadata[name] for name, ours in kept if name in track.metadata}
+def kept_tags(stream: Stream) -> dict[str, str]:
+    """Language and title of a stream, as far as it has them."""
+    found = ((ours, stream.metadata.get(name)) for name, ours in KEPT_METADATA.items())
+    return {ours: value for ours, value in found if value and value != _NO_LANGUAGE}
 
 
 def _stub(stream: Stream) -> Packet:
