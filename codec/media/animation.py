@@ -6,15 +6,18 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ncodec.arrays import Pixels
 from ncodec.container.records import Companion, LastDuration
 from ncodec.errors import InputError
 from ncodec.media.arrays import ArrayReader
 from ncodec.media.demux import ClipSize
+from ncodec.media.file_parts import left_out_parts
+from ncodec.media.leftovers import leftovers
 from ncodec.media.numbered import frame_rate
-from ncodec.media.pictures import MOTION_FORMATS
+from ncodec.media.pictures import MOTION_FORMATS, from_pil, to_pil
+from ncodec.media.stated_colours import has_wide_tiles, head_of, stated_bits
 from ncodec.media.streams import readable
 from ncodec.picture import TimedFrame
 
@@ -45,6 +48,8 @@ class AnimationReader(ArrayReader):
         if timed and rate is not None:
             msg = f"{name}: expected no rate for an animation, which has its own times, got {rate}"
             raise InputError(msg)
+        parts = left_out_parts(image)
+        is_deep = stated_bits(image, head_of(image)) > 8 or has_wide_tiles(image)
         with readable(name):
             super().__init__(self._timed_frames() if timed else self._pages(), rate=rate)
         self.name = name
@@ -52,7 +57,13 @@ class AnimationReader(ArrayReader):
         if timed:
             self.rate = frame_rate(1 / self._lengths[0])
         if timed and image.info.get("loop") is not None:
-            self.notices.append("that the animation is repeated was left out")
+            self._notice("that the animation is repeated was left out")
+        if timed:
+            self._notice_metadata(*(image.info.get(key) for key in ("icc_profile", "exif", "xmp")))
+            for notice in (*leftovers(image), *parts):
+                self._notice(notice)
+        if timed and is_deep:
+            self._notice("samples of more than 8 bits were reduced to 8")
 
     def __enter__(self) -> Self:
         return self
@@ -89,20 +100,40 @@ class AnimationReader(ArrayReader):
     def _pages(self) -> Iterator[Pixels]:
         for number in range(getattr(self._image, "n_frames", 1)):
             self._image.seek(number)
-            yield self._flat(self._image)
+            yield self._flat(self._frame())
+
+    def _frame(self) -> Image.Image:
+        """The current frame, upright."""
+        if self._image.format in MOTION_FORMATS:
+            return ImageOps.exif_transpose(self._image)
+        picture = from_pil(self._image, first_only=True)
+        for notice in picture.notices:
+            self._notice(notice)
+        self._notice_metadata(picture.icc, picture.exif, picture.xmp)
+        return to_pil(picture)
+
+    def _notice_metadata(self, icc: object, exif: object, xmp: object) -> None:
+        """Say what clips do not hold."""
+        if icc:
+            self._notice("the ICC profile was left out, and colours were taken for sRGB")
+        if exif:
+            self._notice("EXIF was left out")
+        if xmp:
+            self._notice("XMP was left out")
+
+    def _notice(self, sentence: str) -> None:
+        if sentence not in self.notices:
+            self.notices.append(sentence)
 
     def _flat(self, image: Image.Image) -> Pixels:
-        """Pixels of the current frame, on white where they are transparent."""
+        """Pixels of a frame, on white where they are transparent."""
         if not image.has_transparency_data:
             return np.asarray(image.convert("RGB"))
         shown = image.convert("RGBA")
-        if shown.getchannel("A").getextrema() != (255, 255) and _FLATTENED not in self.notices:
-            self.notices.append(_FLATTENED)
+        if shown.getchannel("A").getextrema() != (255, 255):
+            self._notice("transparent pixels were put on white")
         ground = Image.new("RGBA", shown.size, (*_BACKGROUND, 255))
         return np.asarray(Image.alpha_composite(ground, shown).convert("RGB"))
-
-
-_FLATTENED = "transparent pixels were put on white"
 
 
 def open_animation(

@@ -19,7 +19,7 @@ from ncodec.media.file_parts import left_out_parts
 from ncodec.media.leftovers import leftovers, resolution_exif
 from ncodec.media.mends import with_true_transparency
 from ncodec.media.samples import is_wide, sixteen_bits
-from ncodec.media.stated_colours import head_of, stated_bits, stated_profile
+from ncodec.media.stated_colours import has_wide_tiles, head_of, stated_bits, stated_profile
 from ncodec.media.streams import STDIO, Bytes, Source, name_of, open_source, read_bytes, readable
 from ncodec.picture import STRIP, Picture, from_array
 
@@ -172,7 +172,7 @@ def _samples_of(image: Image.Image) -> tuple[Picture, tuple[str, ...]]:
             shown = np.where(np.asarray(image) == hidden, 0, 255).astype(np.uint8)
             picture = replace(picture, alpha=shown)
         return picture, notices
-    has_wide_samples = any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+    has_wide_samples = has_wide_tiles(image)
     samples = deep_samples_of(image) if has_wide_samples and not _page_of(image) else None
     if samples is not None and "transparency" not in image.info:
         picture = from_array(samples)

@@ -98,6 +98,11 @@ def stated_bits(image: Image.Image, head: bytes) -> int:
     return 8 * head[3] if image.format == "SGI" and len(head) > 3 else 8
 
 
+def has_wide_tiles(image: Image.Image) -> bool:
+    """Whether an image that is not loaded yet holds samples of 16 bits."""
+    return any(";16" in str(tile[3]) for tile in getattr(image, "tile", ()))
+
+
 def _colorimetry(image: Image.Image, head: bytes) -> tuple[Colorimetry | None, tuple[str, ...]]:
     if image.format == "PNG":
         return _of_png(image.info, head)
