@@ -1,5 +1,6 @@
 """What files of video hold comes back, or a notice names it."""
 
+import gc
 import io
 import struct
 import warnings
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from av.stream import Disposition
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 import ncodec
 from ncodec.container.clip_metadata import (
@@ -283,6 +284,17 @@ def test_orientations_of_numbered_pictures_are_followed(folder: Path, orientatio
     with Image.open("p1.jpg") as stored:
         wanted = np.asarray(ImageOps.exif_transpose(stored))
     assert psnr(found, wanted) > 35
+
+
+def test_profiles_of_numbered_pictures_are_named(folder: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for number, pixels in enumerate(shades(4)):
+        Image.fromarray(pixels).save(f"p{number}.png", icc_profile=profile)
+    for _ in range(10):  # memory that is freed twice does not end every process
+        with ClipReader("p%d.png") as reader:
+            assert sum(isinstance(r, TimedFrame) for r in reader.records()) == 4
+            assert "the ICC profile of the pictures was left out" in reader.notices
+        gc.collect()
 
 
 def packets_of(path: str) -> list[tuple[int, int]]:
