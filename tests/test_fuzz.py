@@ -19,6 +19,7 @@ GOLDEN = {"pictures": "*.nci", "streams": "*.ncv"}
 MUTATIONS = {
     "pictures": 150,
     "streams": 40,
+    "frames": 300,
     "cells": 2000,
     "records": 5000,
     "exif": 1000,

@@ -17,7 +17,9 @@ _PNG, _BIG_ENDIAN = b"\x89PNG\r\n\x1a\n", struct.Struct(">I")
 _FIXED = {nci.MAGIC: (11, 2), records.MAGIC: (records.HEADER_BYTES, records.HEADER_NUMBERS)}
 """bytes of the fixed part of a header, and varints behind it"""
 _EXACT_TAGS = frozenset({records.Tag.EXACT_INTRA, records.Tag.EXACT_PREDICTED})
+_CODED_TAGS = _EXACT_TAGS | {records.Tag.INTRA, records.Tag.PREDICTED}
 _MOST_INFLATED = 2**16
+_MOST_ESCAPES = 256
 _ZLIB = b"\x78"
 _STREAM = re.compile(rb"[\x78\x2f]")
 """first bytes of zlib and VP8L"""
@@ -140,24 +142,39 @@ def mutated(data: bytes, random: Random, change: Change) -> bytes:
 
 
 def _changed_payload(header: bytes, chunk: Chunk, random: Random, change: Change) -> bytes:
-    if not header.startswith(records.MAGIC) or chunk.tag not in _EXACT_TAGS:
-        return _inside(chunk.payload, random, change)
     payload = chunk.payload
+    if header.startswith(nci.MAGIC):
+        is_coded = chunk.tag == nci.Tag.SYMBOLS
+        return (_changed_symbols if is_coded else _inside)(payload, random, change)
+    if chunk.tag not in _CODED_TAGS:
+        return _inside(payload, random, change)
     try:
         _, place = _varint(payload, 1)
-        size, start = _varint(payload, place + 1)
+        before, coded = payload[: place + 1], payload[place + 1 :]
+        size, start = _varint(coded, 0) if chunk.tag in _EXACT_TAGS else (0, 0)
     except IndexError:
         return change(payload)
-    before, exact, symbols = (
-        payload[: place + 1],
-        payload[start : start + size],
-        payload[start + size :],
-    )
+    if not start:
+        return before + _changed_symbols(coded, random, change)
+    exact, symbols = coded[start : start + size], coded[start + size :]
     if random.random() < 0.6:
         exact = _inside(exact, random, change)
     else:
-        symbols = _inside(symbols, random, change)
+        symbols = _changed_symbols(symbols, random, change)
     return before + pack_varint(len(exact)) + exact + symbols
+
+
+def _changed_symbols(payload: bytes, random: Random, change: Change) -> bytes:
+    """Coded symbols with a mutation, half of them with enough escapes for whatever they become."""
+    try:
+        code, start = _varint(payload, 0)
+    except IndexError:
+        return change(payload)
+    stop = start + (code >> 1)
+    if random.random() < 0.5:
+        return _inside(payload, random, change)
+    escapes = payload[start:stop] + random.randbytes(random.randrange(_MOST_ESCAPES))
+    return pack_varint(2 * len(escapes) + code % 2) + escapes + change(payload[stop:])
 
 
 def _inside(data: bytes, random: Random, change: Change) -> bytes:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from ncodec.container.records import (
     Tracks,
     pack_record,
 )
+from ncodec.container.varint import pack_varint
 from ncodec.entropy.latents import Symbols, pack_symbols, zero_certain
 from ncodec.exact.layers import code_layers, pack_layers
 from ncodec.inference.zoo import load_model
@@ -155,6 +157,29 @@ def streams() -> dict[str, bytes]:
     }
 
 
+def frames() -> dict[str, bytes]:
+    """Frames whose symbols are bytes: still, moving, with golden blocks, with exact cells."""
+    random = Random(1)
+
+    def frame(tag: int, symbols: Sequence[int] | None = (), exact: bytes = b"") -> bytes:
+        coded = bytes(symbol % 256 for symbol in symbols or ())
+        payload = b"" if symbols is None else pack_varint(2 * len(coded)) + coded
+        return bytes([tag, QP, len(exact), len(payload)]) + exact + payload
+
+    def any_symbols() -> list[int]:
+        return [1, *(random.choice((-3, -2, -2, -1, 0, 0, 1, 2)) for _ in range(100))]
+
+    moving, still = [1, 3, -2, *[-2] * 9, 0], [0, 0]
+    colour, differences = b"\1\0\3abc", b"\0\x82\0\3abc"
+    return {
+        "still": bytes([2, 4]) + frame(0) + frame(1, still) + frame(1, still) + frame(2),
+        "moving": bytes([2, 2]) + frame(0) + frame(1, moving) + frame(1, [*moving, 1, *[0, 1] * 9]),
+        "any": bytes([3, 3]) + frame(0, any_symbols()) + 3 * frame(1, any_symbols()),
+        "exact": bytes([0, 5]) + frame(0, None, colour) + frame(1, still, differences),
+        "scrolled": bytes([1, 1]) + frame(0, any_symbols()) + frame(1, still, b"\2\5\6\0"),
+    }
+
+
 def cells() -> dict[str, bytes]:
     """Layers of pictures and of frames, with two sides before them."""
     page = np.asarray(Image.open(GOLDEN / "screen.png").convert("RGB"))[:150]
@@ -233,6 +258,7 @@ def main() -> None:
     made = {
         "pictures": pictures(),
         "streams": streams(),
+        "frames": frames(),
         "cells": cells(),
         "records": records(),
         "exif": {"thumbnail": exif_block()},

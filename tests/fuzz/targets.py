@@ -2,6 +2,7 @@
 
 from fuzz.cells import decode_cells
 from fuzz.colours import read_colours
+from fuzz.frames import decode_frames
 from fuzz.metadata import decode_exif, decode_record
 from fuzz.pictures import decode_picture
 from fuzz.rule import Target
@@ -10,6 +11,7 @@ from fuzz.streams import decode_stream
 TARGETS: dict[str, Target] = {
     "pictures": decode_picture,
     "streams": decode_stream,
+    "frames": decode_frames,
     "cells": decode_cells,
     "records": decode_record,
     "exif": decode_exif,
