@@ -3,8 +3,10 @@
 import argparse
 import os
 import re
+import resource
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 from fuzz.targets import TARGETS
@@ -17,11 +19,21 @@ LIMITS = ("-timeout=20", "-rss_limit_mb=2048", "-max_len=8192")
 _EXECUTIONS = re.compile(rb"stat::number_of_executed_units: (\d+)")
 
 
-def fuzz(name: str, *, seconds: int) -> tuple[int, list[Path]]:
-    """Fuzz a target, which ends with its first finding; its executions and its findings."""
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a target."""
+
+    executions: int
+    seconds: float
+    """of the processor"""
+    findings: list[Path]
+
+
+def fuzz(name: str, *, seconds: int) -> Outcome:
+    """Fuzz a target for some time, up to its first finding."""
     folder = FINDINGS / name
     (folder / "inputs").mkdir(parents=True, exist_ok=True)
-    before = set(folder.glob("*-*"))
+    before, start = set(folder.glob("*-*")), _processor_seconds()
     known = [HERE / kind / name for kind in ("corpus", "regressions")]
     corpora = [folder / "inputs", *(path for path in known if path.is_dir())]
     command = [
@@ -37,7 +49,13 @@ def fuzz(name: str, *, seconds: int) -> tuple[int, list[Path]]:
             check=False,
         )
     executed = _EXECUTIONS.search((folder / "log").read_bytes())
-    return int(executed[1]) if executed else 0, sorted(set(folder.glob("*-*")) - before)
+    findings = sorted(set(folder.glob("*-*")) - before)
+    return Outcome(int(executed[1]) if executed else 0, _processor_seconds() - start, findings)
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -49,10 +67,14 @@ def main() -> None:
     names = arguments.targets or list(TARGETS)
     found: list[Path] = []
     for name in names:
-        executions, findings = fuzz(name, seconds=round(60 * arguments.minutes / len(names)))
-        found += findings
-        print(f"{name:10} {executions:9,} executions, {len(findings)} findings", flush=True)
-        if not executions:
+        outcome = fuzz(name, seconds=round(60 * arguments.minutes / len(names)))
+        found += outcome.findings
+        print(
+            f"{name:10} {outcome.executions:9,} executions, {outcome.seconds:5.0f} s of the "
+            f"processor, {len(outcome.findings)} findings",
+            flush=True,
+        )
+        if not outcome.executions:
             sys.exit(f"{name} did not run: see {FINDINGS / name / 'log'}")
     for path in found:
         print(path)
