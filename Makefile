@@ -4,7 +4,7 @@ BIN := .venv/bin
 # PyTorch's default build for Linux brings CUDA; tests do not need it, so a CPU build is taken where one is found.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo figures test fuzz lint docs types check browser xla clean help
+.PHONY: demo figures test fuzz lint docs types check browser xla arm64 clean help
 .DEFAULT_GOAL := demo
 
 .venv/runtime: pyproject.toml
@@ -69,8 +69,12 @@ browser: ## Chromium and its driver, on Debian and as root
 xla: .venv-xla/installed ## training by torch_xla on a CPU
 	PJRT_DEVICE=CPU .venv-xla/bin/python -m ncodec.training.xla --data docs --data tests/golden --crops.crop=64 --crops.batch=2
 
+# On Debian and as root; elsewhere it says so. CLIPS=all adds the clips and Kodak pictures of ../shared.
+arm64: .venv/runtime ## Linux on ARM, emulated: symbols and frames as here
+	tests/arm64/run.sh $(CLIPS)
+
 clean: ## remove environments, builds and the demo
-	rm -rf .venv .venv-xla build dist demo *.egg-info
+	rm -rf .venv .venv-xla .arm64 build dist demo *.egg-info
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
