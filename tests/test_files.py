@@ -245,6 +245,24 @@ def test_writing_replaces_only_when_told(folder: Path) -> None:
     assert os.listdir() == ["a"], "no temporary file stays"
 
 
+def test_a_file_is_on_the_disk_before_it_takes_its_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync, seen = os.fsync, []
+
+    def watch(number: int) -> None:
+        kind = stat.S_IFMT(os.fstat(number).st_mode)
+        seen.append((kind, os.fstat(number).st_size if kind == stat.S_IFREG else 0, os.listdir()))
+        sync(number)
+
+    monkeypatch.setattr(os, "fsync", watch)
+    write_bytes(b"x" * 10, "a")
+    (of_file, size, names), *rest = seen
+    assert (of_file, size, "a" in names) == (stat.S_IFREG, 10, False)
+    if os.name == "posix":
+        assert rest == [(stat.S_IFDIR, 0, ["a"])]
+
+
 def test_written_files_have_ordinary_permissions(folder: Path) -> None:
     mask = os.umask(0o022)
     try:

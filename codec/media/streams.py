@@ -196,11 +196,25 @@ def silence_stdout() -> None:
 
 @contextmanager
 def _open_atomic(path: Path) -> Iterator[BinaryIO]:
+    with new_file(path) as temporary, temporary.open("xb") as stream:
+        yield stream
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Context manager of a name beside `path`, `.ncodec-*.tmp`, for a file that takes the name
+    `path`, and the place of an earlier file, once the block has ended without an exception.
+
+    It is on the disk before it is renamed, so that `path` has one content or the other even after
+    a crash. Errors of the block and of the disk pass through. A process that is killed leaves the
+    file under its temporary name.
+    """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".ncodec-{secrets.token_hex(8)}")
+    # PyTorch refuses names whose only dot is the first letter.
+    temporary = target.with_name(f".ncodec-{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as stream:
-            yield stream
+        yield temporary
+        _sync(temporary, os.O_RDWR)
         if target.exists():
             temporary.chmod(target.stat().st_mode & 0o777)
         temporary.replace(target)
@@ -208,3 +222,13 @@ def _open_atomic(path: Path) -> Iterator[BinaryIO]:
         with suppress(OSError):
             temporary.unlink()
         raise
+    with suppress(OSError):  # not every platform opens folders
+        _sync(target.parent, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    number = os.open(path, flags)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
