@@ -1,5 +1,7 @@
 """A tiny model learns for a few steps, resumes, exports and decodes real pixels."""
 
+import io
+import shutil
 import subprocess
 import sys
 import time
@@ -29,7 +31,7 @@ from ncodec.networks.image import Prediction
 from ncodec.picture import from_array
 from ncodec.training import options as run_options
 from ncodec.training import run
-from ncodec.training.checkpoint import load_checkpoint
+from ncodec.training.checkpoint import load_checkpoint, write_checkpoint
 from ncodec.training.cli import train
 from ncodec.training.data import PictureData, patch_statistics, picture_batches, spread_qps
 from ncodec.training.export.calibrate import (
@@ -134,6 +136,45 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(pictures: Path, tmp_path:
     assert state["global_step"] == state["PictureData"]["first"] == reached + 20
     losses = log_losses(out)
     assert losses[-1] < losses[0] + 0.02, "what was learned is still there"
+
+
+def test_a_checkpoint_that_is_not_completed_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = run.make_trainer(run_options.read_options(TINY), out=tmp_path)
+    last = tmp_path / "new" / run.LAST
+
+    def fail(content: object, place: Path | io.BytesIO) -> None:
+        if isinstance(place, Path):
+            place.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    for save in (trainer.strategy.save_checkpoint, write_checkpoint):
+        save({"step": 1}, last)
+        assert torch.load(last, weights_only=True) == {"step": 1}
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "save", fail)
+            with pytest.raises(OSError, match="No space left"):
+                save({"step": 2}, last)
+        assert torch.load(last, weights_only=True) == {"step": 1}
+        assert list(last.parent.iterdir()) == [last]
+
+
+def test_checkpoints_are_written_beside_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = run.make_trainer(run_options.read_options(TINY), out=tmp_path)
+    last, places = tmp_path / run.LAST, []
+
+    def move(source: str, target: str) -> None:
+        places.append(Path(target))
+        Path(source).replace(target)
+
+    monkeypatch.setattr(shutil, "move", move)
+    trainer.strategy.save_checkpoint({"step": 1}, last)
+    assert places
+    assert all(place.parent == tmp_path and place != last for place in places)
+    assert torch.load(last, weights_only=True) == {"step": 1}
 
 
 def test_the_profile_of_a_step_measures_every_part(pictures: Path) -> None:

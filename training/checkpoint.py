@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pytorch_lightning.plugins.io.wrapper import _WrappingCheckpointIO
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
 from ncodec.errors import ModelError
+from ncodec.media.streams import new_file
 from ncodec.networks.config import ImageConfig
 from ncodec.networks.frame import FrameConfig, FrameModel, frame_config
 from ncodec.networks.image import ImageModel
@@ -18,6 +20,28 @@ from ncodec.training.compressai_models import CompressAIConfig, CompressAIModel
 
 ARCHITECTURE = "architecture"
 """key of the architecture in a file of weights"""
+
+
+class WholeCheckpoints(_WrappingCheckpointIO):
+    """Lightning's plug-in that writes a checkpoint as the strategy does, but whole or not at all.
+
+    Lightning's own copies the new file over the earlier one where the folder of temporary files is
+    on another disk, and on TPUs writes into the earlier one.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None
+    ) -> None:
+        """Write a checkpoint, and its folder where that is missing."""
+        with new_file(Path(path)) as temporary:
+            super().save_checkpoint(checkpoint, temporary, storage_options)
+
+
+def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:
+    """Write what `torch.load` reads, whole or not at all: until it is complete, an earlier file of
+    that name stays."""
+    with new_file(path) as temporary:
+        torch.save(checkpoint, temporary)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 from ncodec.errors import TrainingError
 from ncodec.networks.blocks import use_shifts
 from ncodec.training import LAST
+from ncodec.training.checkpoint import write_checkpoint
 from ncodec.training.data import Batch, StreamData
 from ncodec.training.failures import FailureCount
 from ncodec.training.image import LOG_LOSS, ImageTraining
@@ -164,7 +165,7 @@ def train_with_cuda_graph(
             "global_step": step.taken,
             "spent_s": module.spent_s,
         }
-        torch.save({"state_dict": weights, **facts}, path)
+        write_checkpoint({"state_dict": weights, **facts}, path)
     return path
 
 

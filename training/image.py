@@ -16,6 +16,7 @@ from torch.distributed.tensor import DTensor
 from ncodec.errors import TrainingError
 from ncodec.networks.frame import FrameModel
 from ncodec.networks.image import ImageModel, Prediction
+from ncodec.training.checkpoint import write_checkpoint
 from ncodec.training.compressai_models import CompressAIModel
 from ncodec.training.data import step_seed, to_unit
 from ncodec.training.failures import FailureCount
@@ -208,7 +209,8 @@ class ImageTraining(pl.LightningModule):
             return
         path = Path(self.trainer.default_root_dir) / FAILED_BATCH
         if self.trainer.is_global_zero:
-            torch.save({"crops": batch[0], "qp": batch[1], "model": self.model.state_dict()}, path)
+            model = self.model.state_dict()
+            write_checkpoint({"crops": batch[0], "qp": batch[1], "model": model}, path)
         msg = f"{self.failures.sentence()}; the last batch is in {path}"
         raise TrainingError(msg)
 

@@ -19,7 +19,12 @@ from ncodec.networks.blocks import use_bfloat16
 from ncodec.networks.frame import FrameModel
 from ncodec.networks.image import ImageModel
 from ncodec.training import LAST
-from ncodec.training.checkpoint import check_resumable, load_picture_model, load_weights
+from ncodec.training.checkpoint import (
+    WholeCheckpoints,
+    check_resumable,
+    load_picture_model,
+    load_weights,
+)
 from ncodec.training.compressai_models import CompressAIConfig, CompressAIModel
 from ncodec.training.cuda_graph import train_with_cuda_graph
 from ncodec.training.data import PictureData, StreamData, patch_statistics
@@ -143,6 +148,7 @@ def _trainer(options: TrainerOptions, out: Path, callbacks: Sequence[pl.Callback
         callbacks=[*_averaging(options), TQDMProgressBar(refresh_rate=20), *callbacks],
         default_root_dir=out,
         logger=_loggers(out),
+        plugins=[WholeCheckpoints()],
     )
 
 
