@@ -1,5 +1,6 @@
-"""Options, progress and numbers that the commands of evaluation share."""
+"""Options, progress, numbers and files that the commands of evaluation share."""
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -95,3 +96,11 @@ def open_picture(picture: Path) -> "Image.Image":
     from ncodec.api.pictures import load_picture
 
     return PIL.Image.fromarray(load_picture(picture).pixels)
+
+
+def write_json(document: object, path: Path) -> None:
+    """Write a document as UTF-8, whole or not at all, in the place of an earlier file."""
+    from ncodec.media.streams import write_bytes
+
+    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    write_bytes(text.encode(), path, overwrite=True)

@@ -1,13 +1,12 @@
 """`ncodec bench promises`: floors, monotony and sizes over pictures."""
 
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
 
 import click
 
-from ncodec.eval.commands.console import FOLDER, NewFile, force_option, stages
+from ncodec.eval.commands.console import FOLDER, NewFile, force_option, stages, write_json
 from ncodec.quality import MAX_EFFORT
 
 
@@ -54,6 +53,6 @@ def promises(folder: Path, efforts: tuple[int, ...], save: Path | None, jobs: in
         rows = sorted(
             (asdict(each) for each in checked), key=lambda row: (row["effort"], row["name"])
         )
-        save.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+        write_json(rows, save)
     if broken:
         raise SystemExit(1)

@@ -1,12 +1,11 @@
 """`ncodec bench rd`: rate–distortion over pictures."""
 
-import json
 import os
 from pathlib import Path
 
 import click
 
-from ncodec.eval.commands.console import FOLDER, NewFile, force_option, percent, stages
+from ncodec.eval.commands.console import FOLDER, NewFile, force_option, percent, stages, write_json
 from ncodec.optional import require_modules
 
 
@@ -76,9 +75,7 @@ def rd(folder: Path, save: Path | None, record: Path | None, jobs: int | None) -
         rates = (percent(rate_difference(anchor, curve, "psnr")) for curve in ours)
         click.echo(f"{anchor.name:26}" + "".join(f"{rate:>17}" for rate in rates))
     if save:
-        save.write_text(
-            json.dumps({"pictures": len(sources), "curves": curves}, indent=1) + "\n", "utf-8"
-        )
+        write_json({"pictures": len(sources), "curves": curves}, save)
     if record:
         points = [[round(value, 4) for value in point] for point in curves[NCODEC.name]]
         _record(record, {"pictures": folder.name, "bpp_psnr": points})

@@ -1,12 +1,11 @@
 """`ncodec bench video`: rate–distortion over clips."""
 
-import json
 import os
 from pathlib import Path
 
 import click
 
-from ncodec.eval.commands.console import FILE_IN, NewFile, force_option, percent, stages
+from ncodec.eval.commands.console import FILE_IN, NewFile, force_option, percent, stages, write_json
 from ncodec.optional import require_modules
 
 
@@ -62,4 +61,4 @@ def video(clips: tuple[Path, ...], frames: int, save: Path | None, jobs: int | N
             curve.name: curve.curve(CLIPS.main_metric) for curve in (ours, *anchors)
         }
     if save:
-        save.write_text(json.dumps({"frames": frames, "curves": table}, indent=1) + "\n", "utf-8")
+        write_json({"frames": frames, "curves": table}, save)
