@@ -69,6 +69,12 @@ def test_json_says_the_same(clip: Path) -> None:
     assert info["verified"]
 
 
+def test_equal_clips_become_equal_streams(clip: Path) -> None:
+    for name in ("a.ncv", "b.ncv"):
+        assert call("encode", "clip.mp4", "-o", name).exit_code == 0
+    assert Path("a.ncv").read_bytes() == Path("b.ncv").read_bytes()
+
+
 def test_a_size_is_kept(clip: Path) -> None:
     assert call("encode", "clip.mp4", "--size", "30k").exit_code == 0
     assert Path("clip.ncv").stat().st_size <= 30000

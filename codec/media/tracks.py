@@ -21,6 +21,8 @@ KEPT_METADATA = {"language": "language", "title": "title", "name": "title"}
 """tag of a track → its name in a description; MP4 and QuickTime call a title so"""
 _NO_LANGUAGE = "und"
 """what MP4 states for a language that is not known"""
+_EXACT = {"fflags": "+bitexact"}
+"""option of a muxer: no random numbers and no version, so that equal clips become equal streams"""
 
 
 def describe(
@@ -49,7 +51,7 @@ def _write(form: str, tracks: Sequence[Stream], packets: Sequence[Packet]) -> by
     they are."""
     stream = io.BytesIO()
     try:
-        with av.open(stream, "w", format=form) as container:
+        with av.open(stream, "w", format=form, options=_EXACT) as container:
             copies = [(track, container.add_stream_from_template(track)) for track in tracks]
             for track, copy in copies:
                 copy.metadata.update(kept_tags(track))
