@@ -1,9 +1,15 @@
 """ONNX Runtime on the CPU: the default backend."""
 
+import ctypes
+import os
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 import numpy.typing as npt
+
+# From 1.29 on it sends reports to its maker, by a thread that begins at the import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
 from ncodec.arrays import BoolArray, FloatArray, Pixels, Samples
@@ -17,6 +23,10 @@ _INT8, _INT16, _FLOAT32 = (np.dtype(kind) for kind in ("int8", "int16", "float32
 _Expected = tuple[np.dtype[Any], tuple[int, ...]]
 LARGE = 3 * 2**21
 """values of a tile (about two megapixels) from which memory is given back after each run"""
+_FATAL = 4
+"""severity from which ONNX Runtime prints to standard error; what is below is raised too"""
+_NO_MEMORY = ("bad_alloc", "Failed to allocate memory")
+"""parts of ONNX Runtime's messages about a lack of memory"""
 
 
 def _run_options(*, large: bool) -> onnxruntime.RunOptions:
@@ -35,11 +45,25 @@ class OnnxBackend:
         self.model = model
         self.threads = threads
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+        _BACKENDS.add(self)
+
+    def leave_sessions(self) -> None:
+        """Forget the loaded graphs without freeing them, in a process that was forked.
+
+        Their threads stayed in the process before, and freeing a session waits for its threads.
+        """
+        for session in self._sessions.values():
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(session))
+        self._sessions = {}
 
     def _session(self, graph: str) -> onnxruntime.InferenceSession:
         if graph not in self._sessions:
             options = onnxruntime.SessionOptions()
+<<<<<<< HEAD
             options.log_severity_level = 4  # errors are raised
+=======
+            options.log_severity_level = _FATAL
+>>>>>>> cff3b4f (inference: forks, lack of memory, no reports)
             optimization = onnxruntime.GraphOptimizationLevel
             # The highest level costs more at load than it gains on a picture, or on a large one's
             # tiles.
@@ -68,7 +92,10 @@ class OnnxBackend:
                 list(outputs), inputs, _run_options(large=large)
             )
         except Exception as error:  # onnxruntime raises classes of its own extension module
-            msg = f"ONNX Runtime could not run {graph} of model {self.model.name}: {error}"
+            task = f"run {graph} of model {self.model.name}"
+            msg = f"ONNX Runtime could not {task}: {error}"
+            if any(sign in str(error) for sign in _NO_MEMORY):
+                msg = f"not enough memory to {task}"
             raise BackendError(msg) from error
         for array, (name, expected) in zip(made, outputs.items(), strict=True):
             if (array.dtype, array.shape) != expected:
@@ -211,6 +238,18 @@ class OnnxBackend:
             pixels, initial, coded, qp=qp, error_weights=error_weights, requantize=False
         )
         return self._run_on_pixels(RD_GRADIENT_FILE, ("cost",), inputs, pixels)[0]
+
+
+_BACKENDS: WeakSet[OnnxBackend] = WeakSet()
+
+
+def _leave_all_sessions() -> None:
+    for backend in _BACKENDS:
+        backend.leave_sessions()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_all_sessions)
 
 
 def _gradient_inputs(

@@ -1,5 +1,6 @@
 """PyTorch, on the CPU or a GPU, in float32 or bfloat16: for those who have it."""
 
+import os
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from ncodec.networks.graphs import (
 from ncodec.networks.image import ImageModel
 
 PRECISIONS = ("float32", "bfloat16")
+_PROCESS = os.getpid()
 
 
 def _usable(name: str) -> torch.device:
@@ -75,6 +77,7 @@ class TorchBackend:
             msg = f"expected a precision among {', '.join(PRECISIONS)}, got {precision!r}"
             raise BackendError(msg)
         self.threads = threads
+        self._set_threads()
         # TF32 keeps 10 bits of mantissa: too few for pixels within one level.
         torch.backends.cudnn.allow_tf32 = False
         self.device = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -92,14 +95,18 @@ class TorchBackend:
             FrameDecoderGraph(network) if isinstance(network, FrameModel) else DecoderGraph(network)
         )
 
+    def _set_threads(self) -> None:
+        """Set the threads of the process, which another backend may have changed; to one in a
+        forked process, which would wait for ever for threads that stayed in the process before."""
+        threads = self.threads if os.getpid() == _PROCESS else 1
+        if threads is not None:
+            torch.set_num_threads(threads)
+
     def _qp(self, qp: int) -> torch.Tensor:
-        if (
-            self.threads is not None
-        ):  # a setting of the process, which another backend may have changed
-            torch.set_num_threads(self.threads)
         return torch.tensor([float(qp)], device=self.device)
 
     def _to_device(self, *arrays: npt.NDArray[Any] | None) -> list[torch.Tensor]:
+        self._set_threads()
         return [
             torch.tensor(np.ascontiguousarray(array), device=self.device)
             for array in arrays

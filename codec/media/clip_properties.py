@@ -4,7 +4,6 @@ import struct
 import sys
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 import av
@@ -38,8 +37,8 @@ _FIELD_ORDERS = {2: "tt", 3: "bb", 4: "bb", 5: "tt"}
 _PRIMARIES_UNIT, _LUMINANCE_UNIT = 50_000, 10_000
 _MASTERING = struct.Struct("=22i")
 """AVMasteringDisplayMetadata: ten rationals, R, G, B, white, least and largest luminance; flags"""
-_UNHELD = (15, 31)
-"""FFmpeg's numbers of side data that PyAV cannot hold: ICC profiles and EXIF"""
+_EXIF = 31
+"""FFmpeg's number of a type of side data"""
 _LIGHT = struct.Struct("=2I")
 _LOST_SIDE_DATA = {
     Type.A53_CC: "closed captions inside the frames were left out",
@@ -49,6 +48,7 @@ _LOST_SIDE_DATA = {
     Type.DYNAMIC_HDR_VIVID: "dynamic HDR metadata (HDR Vivid) were left out",
     Type.DOVI_METADATA: "Dolby Vision metadata were left out",
     Type.DOVI_RPU_BUFFER: "Dolby Vision metadata were left out",
+    Type.ICC_PROFILE: "the ICC profile of the frames was left out",
     Type.SPHERICAL: "that the frames are spherical was left out",
     Type.STEREO3D: "that the frames are stereoscopic was left out",
 }
@@ -99,26 +99,26 @@ def side_data(frame: av.VideoFrame, name: str) -> bytes:
 
 
 def _side_data_of(frame: av.VideoFrame) -> Any:
-    """Side data of a frame without those that PyAV cannot hold.
+    try:
+        return frame.side_data
+    except ValueError:  # PyAV has no name for the EXIF block of a JPEG or PNG
+        return _without_exif(frame).side_data
 
-    It has no name for EXIF, and it frees ICC profiles twice.
-    """
+
+def _without_exif(frame: av.VideoFrame) -> av.VideoFrame:
     graph = Graph()
-    nodes = [
-        graph.add_buffer(
-            width=frame.width,
-            height=frame.height,
-            format=frame.format,
-            time_base=frame.time_base or Fraction(1, 25),
-        ),
-        *(graph.add("sidedata", f"mode=delete:type={number}") for number in _UNHELD),
-        graph.add("buffersink"),
-    ]
-    for node, following in pairwise(nodes):
-        node.link_to(following)
+    source = graph.add_buffer(
+        width=frame.width,
+        height=frame.height,
+        format=frame.format,
+        time_base=frame.time_base or Fraction(1, 25),
+    )
+    bare, sink = graph.add("sidedata", f"mode=delete:type={_EXIF}"), graph.add("buffersink")
+    source.link_to(bare)
+    bare.link_to(sink)
     graph.configure()
     graph.push(frame)
-    return cast("av.VideoFrame", graph.pull()).side_data
+    return cast("av.VideoFrame", graph.pull())
 
 
 def matrix_of(frame: av.VideoFrame) -> Matrix:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -11,7 +10,6 @@ from typing import BinaryIO
 import av
 import numpy as np
 from av.stream import Discard, Disposition, Stream
-from PIL import Image
 
 from ncodec.container.clip_metadata import NO_METADATA, ClipMetadata
 from ncodec.container.records import Companion, LastDuration, Media
@@ -151,19 +149,11 @@ class ClipReader(OpenedVideo):
         """The metadata, where there are any, and what the first frame decides."""
         self._size = (frame.width, frame.height)
         self._matrix = matrix_of(frame)
-        if self._is_row and self._has_profile():
-            self._notice("the ICC profile of the pictures was left out")
         found, notices = clip_metadata(self._container, self._video, frame, tracks)
         for notice in notices:
             self._notice(notice)
         if found != NO_METADATA:
             yield found
-
-    def _has_profile(self) -> bool:
-        """Whether the first numbered picture has an ICC profile."""
-        with suppress(Exception), Image.open(self._first_picture) as image:  # of what Pillow reads
-            return bool(image.info.get("icc_profile"))
-        return False
 
     def _last_duration(self) -> Iterator[LastDuration]:
         usual = 1 / (self.rate * self.time_base)

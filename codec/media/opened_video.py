@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from ncodec.container.records import Colour
 from ncodec.errors import InputError, sentence_of
-from ncodec.media.numbered import frame_rate, is_numbered, numbered_name, numbers_in_row, row_url
+from ncodec.media.numbered import frame_rate, is_numbered, numbers_in_row, row_url
 from ncodec.media.timestamps import FINEST_TIME_BASE, MPEG_TIME_BASE
 
 if TYPE_CHECKING:
@@ -53,7 +53,6 @@ class OpenedVideo:
             raise InputError(msg)
         numbers = numbers_in_row(self.name) if is_row else []
         self._is_row = is_row
-        self._first_picture = numbered_name(self.name, numbers[0]) if is_row else ""
         self._missing = len(numbers)
         """numbered pictures that were not read yet"""
         row = (
