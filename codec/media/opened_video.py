@@ -144,18 +144,16 @@ class OpenedVideo:
 
     def _said_end(self) -> float | None:
         """Seconds at which the video ends, as its stream says, or in Matroska a tag of it."""
-        if self._video.duration is not None:
-            return float(
-                ((self._video.start_time or 0) + self._video.duration) * self._own_time_base
-            )
         tag = re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", self._video.metadata.get("DURATION", ""))
-        return (
-            None
-            if tag is None
-            else sum(
-                float(part) * unit for part, unit in zip(tag.groups(), (3600, 60, 1), strict=True)
-            )
-        )
+        if tag is not None:
+            hours, minutes, seconds = map(float, tag.groups())
+            return 3600 * hours + 60 * minutes + seconds
+        # FFmpeg takes the length of a Matroska file, with its sound, for that of every stream.
+        is_shared = "matroska" in self._container.format.name and len(self._container.streams) > 1
+        if self._video.duration is None or is_shared:
+            return None
+        start = self._video.start_time or 0
+        return float((start + self._video.duration) * self._own_time_base)
 
     def _best_video(self) -> VideoStream | None:
         """The first default stream of pictures that is no cover, else the first one."""
