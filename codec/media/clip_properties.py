@@ -37,8 +37,9 @@ _FIELD_ORDERS = {2: "tt", 3: "bb", 4: "bb", 5: "tt"}
 _PRIMARIES_UNIT, _LUMINANCE_UNIT = 50_000, 10_000
 _MASTERING = struct.Struct("=22i")
 """AVMasteringDisplayMetadata: ten rationals, R, G, B, white, least and largest luminance; flags"""
-_EXIF = 31
-"""FFmpeg's number of a type of side data"""
+_EXIF, _ICC_PROFILE = 31, Type.ICC_PROFILE.value
+"""FFmpeg's numbers of types of side data"""
+_CARRIER_SIDE = 16
 _LIGHT = struct.Struct("=2I")
 _LOST_SIDE_DATA = {
     Type.A53_CC: "closed captions inside the frames were left out",
@@ -102,10 +103,24 @@ def _side_data_of(frame: av.VideoFrame) -> Any:
     try:
         return frame.side_data
     except ValueError:  # PyAV has no name for the EXIF block of a JPEG or PNG
-        return _without_exif(frame).side_data
+        return filtered(frame, f"mode=delete:type={_EXIF}").side_data
 
 
-def _without_exif(frame: av.VideoFrame) -> av.VideoFrame:
+def without_profile(frame: av.VideoFrame) -> tuple[av.VideoFrame, bool]:
+    """A frame of a PNG without its ICC profile, and whether it had one.
+
+    PyAV frees the name of a profile twice, and the process crashes later.
+    """
+    try:
+        filtered(frame, f"mode=select:type={_ICC_PROFILE}")
+    except (av.error.BlockingIOError, av.error.EOFError):
+        return frame, False
+    return filtered(frame, f"mode=delete:type={_ICC_PROFILE}"), True
+
+
+def filtered(frame: av.VideoFrame, options: str) -> av.VideoFrame:
+    """A frame behind FFmpeg's filter "sidedata"; raises BlockingIOError or EOFError where it lets
+    none pass."""
     graph = Graph()
     source = graph.add_buffer(
         width=frame.width,
@@ -113,9 +128,9 @@ def _without_exif(frame: av.VideoFrame) -> av.VideoFrame:
         format=frame.format,
         time_base=frame.time_base or Fraction(1, 25),
     )
-    bare, sink = graph.add("sidedata", f"mode=delete:type={_EXIF}"), graph.add("buffersink")
-    source.link_to(bare)
-    bare.link_to(sink)
+    sidedata, sink = graph.add("sidedata", options), graph.add("buffersink")
+    source.link_to(sidedata)
+    sidedata.link_to(sink)
     graph.configure()
     graph.push(frame)
     return cast("av.VideoFrame", graph.pull())
@@ -176,8 +191,13 @@ def lost_tags(stream: Stream) -> str:
 
 
 def lost_side_data(frame: av.VideoFrame) -> tuple[str, ...]:
-    """Notices of what a frame holds beside its pixels and is not kept, but for time codes."""
-    types = {data.type for data in _side_data_of(frame)}
+    """Notices of what a frame holds beside its pixels and is not kept, but for time codes.
+
+    PyAV ties a frame to its side data, so that both wait for the garbage collector: a small copy of
+    the frame carries them.
+    """
+    carrier = frame.reformat(width=_CARRIER_SIDE, height=_CARRIER_SIDE)
+    types = {data.type for data in _side_data_of(carrier)}
     return tuple(dict.fromkeys(text for kind, text in _LOST_SIDE_DATA.items() if kind in types))
 
 

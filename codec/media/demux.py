@@ -20,6 +20,7 @@ from ncodec.media.clip_properties import (
     lost_side_data,
     lost_tags,
     matrix_of,
+    without_profile,
 )
 from ncodec.media.colour import to_rgb
 from ncodec.media.display_matrix import PLAIN, is_turned, upright
@@ -31,6 +32,10 @@ from ncodec.picture import TimedFrame
 KEPT_TYPES = ("audio", "subtitle")
 MAX_HELD = 3000
 """packets that are held back, the video's included, until every track of sound has one"""
+_LOOK_S = 1.0
+"""seconds between frames whose side data are looked at"""
+_NAMED_PROFILES = frozenset({"apng", "png"})
+"""decoders that give ICC profiles names"""
 _MISSING_S = 0.5
 """seconds that a clip may be shorter than it says"""
 
@@ -74,6 +79,8 @@ class ClipReader(OpenedVideo):
         self._matrix = PLAIN
         self._duration: int | None = None
         """units of `time_base` that the frame lasts that was read last"""
+        self._looked_s: float | None = None
+        """seconds of the frame whose side data were looked at last"""
         self._packets_of_video = 0
         self._errors: list[str] = []
         self._first_error_s = 0.0
@@ -134,7 +141,7 @@ class ClipReader(OpenedVideo):
         """Frames of a packet, or of those that the decoder holds back for None."""
         decode = self._video.codec_context.decode
         try:
-            return decode(packet)
+            return [self._safe(frame) for frame in decode(packet)]
         except av.error.EOFError:
             return []
         except (av.FFmpegError, OSError) as error:
@@ -144,6 +151,15 @@ class ClipReader(OpenedVideo):
             if isinstance(error, BlockingIOError):  # it refuses packets until it is emptied
                 self._video.codec_context.flush_buffers()
             return []
+
+    def _safe(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The frame without what makes PyAV crash."""
+        if self._video.codec_context.name not in _NAMED_PROFILES:
+            return frame
+        bare, had_profile = without_profile(frame)
+        if had_profile:
+            self._notice("the ICC profile of the frames was left out")
+        return bare
 
     def _metadata(self, frame: av.VideoFrame, tracks: Sequence[Stream]) -> Iterator[ClipMetadata]:
         """The metadata, where there are any, and what the first frame decides."""
@@ -252,8 +268,6 @@ class ClipReader(OpenedVideo):
             self._notice("samples of more than 8 bits were reduced to 8")
         if self._has_hidden_alpha or any(part.is_alpha for part in frame.format.components):
             self._notice("transparency was left out")
-        for notice in lost_side_data(frame):
-            self._notice(notice)
         if frame.is_corrupt:
             self._damaged("the file is damaged: frames of it are not as they were")
         if self._is_row:
@@ -267,11 +281,20 @@ class ClipReader(OpenedVideo):
         except InputError as error:
             msg = f"{self.name}: {error}"
             raise InputError(msg) from error
+        self._look_at_side_data(frame)
         turned = upright(pixels, matrix_of(frame) if self._is_row else self._matrix)
         if turned is None:
             self._notice(f"a rotation of {frame.rotation}° was not applied")
             turned = pixels
         return TimedFrame(self._stamp(frame), np.ascontiguousarray(turned))
+
+    def _look_at_side_data(self, frame: av.VideoFrame) -> None:
+        """Say what is left out of a frame, once a second."""
+        now = float((frame.pts or 0) * self._own_time_base)
+        if self._looked_s is None or abs(now - self._looked_s) >= _LOOK_S:
+            self._looked_s = now
+            for notice in lost_side_data(frame):
+                self._notice(notice)
 
     def _duration_of(self, frame: av.VideoFrame) -> int | None:
         units = round((frame.duration or 0) * self._own_time_base / self.time_base)
