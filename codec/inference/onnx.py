@@ -59,11 +59,7 @@ class OnnxBackend:
     def _session(self, graph: str) -> onnxruntime.InferenceSession:
         if graph not in self._sessions:
             options = onnxruntime.SessionOptions()
-<<<<<<< HEAD
-            options.log_severity_level = 4  # errors are raised
-=======
             options.log_severity_level = _FATAL
->>>>>>> cff3b4f (inference: forks, lack of memory, no reports)
             optimization = onnxruntime.GraphOptimizationLevel
             # The highest level costs more at load than it gains on a picture, or on a large one's
             # tiles.
