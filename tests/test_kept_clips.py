@@ -293,7 +293,7 @@ def test_profiles_of_numbered_pictures_are_named(folder: Path) -> None:
     for _ in range(10):  # memory that is freed twice does not end every process
         with ClipReader("p%d.png") as reader:
             assert sum(isinstance(r, TimedFrame) for r in reader.records()) == 4
-            assert "the ICC profile of the pictures was left out" in reader.notices
+            assert "the ICC profile of the frames was left out" in reader.notices
         gc.collect()
 
 
