@@ -109,6 +109,8 @@ class AnimationReader(ArrayReader):
         picture = from_pil(self._image, first_only=True)
         for notice in picture.notices:
             self._notice(notice)
+        if picture.deep is not None:
+            self._notice("samples of more than 8 bits were reduced to 8")
         self._notice_metadata(picture.icc, picture.exif, picture.xmp)
         return to_pil(picture)
 

@@ -13,6 +13,8 @@ _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 _LARGEST = 65535
 _LEVELS = {"L;2": 85, "L;4": 17}
 """raw modes of PNG → what Pillow multiplies samples by, but not the transparent one"""
+_DEEP_COLOURS = "RGB;16B"
+"""raw mode of PNG whose samples Pillow reduces to 8 bits, but not the transparent ones"""
 
 
 def true_samples(image: Image.Image) -> npt.NDArray[Any]:
@@ -53,11 +55,16 @@ def _number(text: str | None, otherwise: float) -> float:
 
 
 def with_true_transparency(image: Image.Image) -> Image.Image:
-    """The image with its transparent level as large as its samples."""
+    """The image with its transparent level, or colour, as large as its samples."""
     level, tiles = image.info["transparency"], getattr(image, "tile", ())
     factor = next((_LEVELS.get(str(tile[3]), 1) for tile in tiles), 1)
-    if factor == 1 or not isinstance(level, int):
+    is_deep = any(str(tile[3]) == _DEEP_COLOURS for tile in tiles)
+    if isinstance(level, tuple) and is_deep:
+        true: Any = tuple(number >> 8 for number in level)
+    elif isinstance(level, int) and factor > 1:
+        true = min(factor * level, 255)
+    else:
         return image
     scaled = image.copy()
-    scaled.info["transparency"] = min(factor * level, 255)
+    scaled.info["transparency"] = true
     return scaled

@@ -145,9 +145,10 @@ def from_pil(image: Image.Image, *, page: int | None = None, first_only: bool = 
         msg = f"expected sides of 1 to {MAX_SIDE} pixels, got {image.width}×{image.height}"
         raise InputError(msg)
     head, parts = head_of(image), left_out_parts(image)
+    bits = stated_bits(image, head)
     colour, conversions = _samples_of(image)
     notices += conversions
-    if (bits := stated_bits(image, head)) > 8:
+    if bits > 8:
         notices += (f"samples of {bits} bits were reduced to 8",)
     icc = None if image.mode in _FOREIGN_PROFILE_MODES else image.info.get("icc_profile")
     if icc is None:
