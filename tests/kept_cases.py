@@ -30,6 +30,8 @@ class PictureCase:
     holds: Callable[[Picture], object] = lambda made: True
     """whether the decoded picture has the metadata"""
     page: int | None = None
+    deep: Any = None
+    """(H, W) or (H, W, channels) samples of 16 bits; None where pixels of 8 bits are enough"""
 
 
 PICTURES: dict[str, list[Callable[[], PictureCase]]] = {}

@@ -51,7 +51,8 @@ def behind(kind: bytes, content: bytes) -> bytes:
 def grey(bits: int, *, clear: bool) -> PictureCase:
     samples = ramp(1, levels=2**bits)
     if not clear:
-        return PictureCase(png(samples, bits=bits, colour=0), levels(samples, bits))
+        deep = samples[:, :, 0] if bits == 16 else None
+        return PictureCase(png(samples, bits=bits, colour=0), levels(samples, bits), deep=deep)
     level = int(samples[3, 5, 0])
     chunk = {b"tRNS": struct.pack(">H", level)}
     alpha = np.where(samples == level, 0, 255).astype(np.uint8)
@@ -72,18 +73,19 @@ def palette(bits: int, *, clear: bool) -> PictureCase:
 def plain(colour: int, channels: int, bits: int) -> PictureCase:
     samples = ramp(channels, levels=2**bits)
     shown = levels(samples, bits)
-    if (colour, bits) == (4, 16):  # Pillow makes RGBA of it
-        shown = shown[:, :, [0, 0, 0, 1]]
-    least = float("inf") if bits == 8 else 50
-    return PictureCase(png(samples, bits=bits, colour=colour), shown, least)
+    least, deep = (float("inf"), None) if bits == 8 else (50, samples)
+    return PictureCase(
+        png(samples, bits=bits, colour=colour), shown, least, deep=deep if colour == 2 else None
+    )
 
 
-def one_clear_colour() -> PictureCase:
-    samples = ramp()
+def one_clear_colour(bits: int = 8) -> PictureCase:
+    samples = ramp(levels=2**bits)
     clear = samples[3, 4]
-    data = png(samples, bits=8, colour=2, chunks={b"tRNS": struct.pack(">3H", *clear)})
+    data = png(samples, bits=bits, colour=2, chunks={b"tRNS": struct.pack(">3H", *clear)})
     alpha = np.where((samples == clear).all(axis=2), 0, 255).astype(np.uint8)
-    return PictureCase(data, np.dstack([RGB, alpha]))
+    least = float("inf") if bits == 8 else 50
+    return PictureCase(data, np.dstack([levels(samples, bits), alpha]), least)
 
 
 def interlaced() -> bytes:
@@ -118,7 +120,10 @@ pictures(
 pictures("PNG: RGB, RGBA, grey with alpha", (plain(*kind, 8) for kind in ((2, 3), (4, 2), (6, 4))))
 pictures("PNG: RGB, RGBA, grey with alpha", (one_clear_colour(), kept(interlaced())))
 pictures("PNG: grey of 16 bits", (grey(16, clear=False),))
-pictures("PNG: RGB and alpha of 16 bits", (plain(*kind, 16) for kind in ((2, 3), (4, 2), (6, 4))))
+pictures("PNG: RGB of 16 bits", (plain(2, 3, 16),))
+pictures("PNG: alpha of 16 bits", (plain(*kind, 16) for kind in ((4, 2), (6, 4))))
+pictures("PNG: grey of 16 bits with a transparent level", (grey(16, clear=True),))
+pictures("PNG: RGB of 16 bits with a transparent colour", (one_clear_colour(16),))
 pictures("PNG: ICC profile", (kept(plain_with(iCCP=b"x\0\0" + zlib.compress(ICC)), holds=has_icc),))
 pictures(
     "PNG: gamma, primaries and code points",

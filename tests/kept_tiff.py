@@ -53,7 +53,10 @@ def grey(bits: int, photometric: int) -> PictureCase:
         packed = samples.astype("<u2").tobytes()
     shown = levels(samples, bits)
     data = tiff(packed, bits=(bits,), photometric=photometric)
-    return PictureCase(data, shown if photometric else 255 - shown)
+    deep = None
+    if bits == 16:
+        deep = samples if photometric else 65535 - samples
+    return PictureCase(data, shown if photometric else 255 - shown, deep=deep)
 
 
 def numbers(code: str, values: Any, shown: Pixels | None) -> PictureCase:
@@ -129,7 +132,8 @@ pictures(
 )  # fmt: skip
 pictures("TIFF: RGB and alpha", (channels(3, 8, ()), channels(4, 8, (2,))))
 pictures("TIFF: RGB and alpha", (channels(2, 8, (2,), photometric=1),))
-pictures("TIFF: RGB and alpha of 16 bits", (channels(3, 16, ()), channels(4, 16, (2,))))
+pictures("TIFF: RGB of 16 bits", (channels(3, 16, ()),))
+pictures("TIFF: alpha of 16 bits", (channels(4, 16, (2,)),))
 pictures("TIFF: premultiplied alpha", (channels(4, 8, (1,)), channels(2, 8, (1,), photometric=1)))
 pictures("TIFF: a further channel", (channels(4, 8, (0,)), channels(5, 8, (2, 0))))
 pictures("TIFF: a further channel", (channels(2, 8, (0,), photometric=1),))
