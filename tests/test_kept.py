@@ -328,6 +328,12 @@ def rotated(photo: Photo) -> Picture:
     return Picture(photo, exif=exif.tobytes().removeprefix(b"Exif\0\0"))
 
 
+@pytest.mark.parametrize("size", [2**63, 2**64 - 1])
+def test_a_box_of_jpeg_2000_without_bounds_is_no_error(size: int) -> None:
+    data = file_bytes(Image.new("RGB", (4, 4)), "JPEG2000") + struct.pack(">I4sQ", 1, b"xml ", size)
+    assert read_picture(data).width == 4
+
+
 @pytest.mark.parametrize("suffix", [".bmp", ".ppm", ".gif", ".tga", ".jp2"])
 def test_where_exif_has_no_place_pictures_are_upright(photo: Photo, suffix: str) -> None:
     data, notices = write_picture(rotated(photo), suffix)

@@ -84,7 +84,7 @@ def left_out_parts(image: Image.Image) -> tuple[str, ...]:
     place = stream.tell()
     try:
         names = list(dict.fromkeys(reader(image, stream)))
-    except (struct.error, IndexError, ValueError):  # damaged files have no more parts
+    except (struct.error, IndexError, OverflowError, ValueError):  # of damaged files
         names = []
     finally:
         stream.seek(place)

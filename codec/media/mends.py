@@ -11,6 +11,8 @@ from ncodec.media.file_parts import fits_cards
 _PHOTOMETRIC, _WHITE_IS_ZERO = 262, 0
 """TIFF's tag of how samples mean colours, and one of its values"""
 _LARGEST = 65535
+_LARGEST_DEEP = 2**32 - 1
+"""largest sample of 32 bits, of which a header's scale could make any number"""
 _LEVELS = {"L;2": 85, "L;4": 17}
 """raw modes of PNG → what Pillow multiplies samples by, but not the transparent one"""
 _DEEP_COLOURS = "RGB;16B"
@@ -42,8 +44,11 @@ def _true_fits(image: Image.Image) -> npt.NDArray[Any]:
     if (zero, scale) == (0, 1):
         return values
     scaled = values * np.float64(scale) + zero
-    is_whole = image.mode != "F" and zero == round(zero) and scale == round(scale)
-    return scaled.astype(np.int64) if is_whole else scaled
+    if image.mode == "F":
+        return scaled
+    bounded = np.clip(scaled, -_LARGEST_DEEP, _LARGEST_DEEP)
+    is_whole = zero == round(zero) and scale == round(scale)
+    return bounded.astype(np.int64) if is_whole else bounded
 
 
 def _number(text: str | None, otherwise: float) -> float:

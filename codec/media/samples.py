@@ -50,7 +50,7 @@ def _from_floats(values: Values) -> tuple[Values, tuple[str, ...]]:
         notice = "floating-point samples of 0…1 were scaled to 16 bits"
         return numbers * DEEP_PEAK, (notice,)
     notice = f"floating-point samples of {least:.4g}…{most:.4g} were taken for levels of 0…255"
-    return numbers * (DEEP_PEAK / 255), (notice,)
+    return np.clip(numbers, 0, 255) * (DEEP_PEAK / 255), (notice,)
 
 
 def _from_integers(image: Image.Image, values: Values) -> tuple[Values, tuple[str, ...]]:
