@@ -151,6 +151,31 @@ def test_damaged_depth_is_refused() -> None:
             ncodec.decode_array(pack(container))
 
 
+@pytest.mark.parametrize("depth", [b"\x0c", b"\x10\1\0\3a"])
+def test_damaged_depth_beside_a_network_is_found_by_verify(depth: bytes) -> None:
+    container = unpack(ncodec.encode(smooth((70, 90, 3)), quality=20, effort=0))
+    assert container.header.model_id
+    container.extras[Tag.DEPTH] = depth
+    with pytest.raises(FormatError):
+        ncodec.api.pictures.verify(pack(container))  # type: ignore[attr-defined]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("zero", ["1e29", "-1e29", "9e18", "nan"])
+def test_a_scale_of_fits_without_bounds_is_clipped(zero: str) -> None:
+    cards = ("SIMPLE  =  T", "BITPIX  =  16", "NAXIS   =  2", "NAXIS1  =  4", "NAXIS2  =  3")
+    header = "".join(card.ljust(80) for card in (*cards, f"BZERO   =  {zero}", "END"))
+    picture = read_picture(header.ljust(2880).encode() + bytes(2880))
+    assert picture.pixels.shape == (3, 4, 3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_largest_numbers_of_floating_point_are_white() -> None:
+    stream = io.BytesIO()
+    Image.fromarray(np.full((2, 3), 3e38, dtype=np.float32)).save(stream, "TIFF")
+    assert (read_picture(stream.getvalue()).pixels == 255).all()
+
+
 def test_psnr_targets_are_of_sixteen_bits() -> None:
     deep = smooth((64, 64, 3))
     data = ncodec.encode(deep, psnr=44, effort=0)

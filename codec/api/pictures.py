@@ -22,7 +22,7 @@ from ncodec.container.nci import MAGIC, NO_MODEL, Container, Flag, Tag, unpack
 from ncodec.errors import InputError, ModelError
 from ncodec.exact.layers import covered, paint
 from ncodec.hidden import visible_psnr
-from ncodec.image.depth import DEEP_BITS, is_deep
+from ncodec.image.depth import DEEP_BITS, is_deep, low_layers
 from ncodec.image.file import Encoded, decode_exact, read_alpha, read_layers, read_symbols
 from ncodec.image.rate_target import encode_to
 from ncodec.image.rdoq import Progress, no_progress
@@ -330,8 +330,8 @@ def read_container(source: Source, *, allow_large: bool = False) -> Container:
 
 
 def verify(source: Source, *, allow_large: bool = False) -> None:
-    """Decode every symbol, the exact cells and the alpha plane of a .nci file, without a network,
-    and return nothing; raises FormatError for damage.
+    """Decode every symbol, all layers and the alpha plane of a .nci file, without a network, and
+    return nothing; raises FormatError for damage.
 
     Raises InputError where the source cannot be read or, without `allow_large`, has more than twice
     Pillow's limit of pixels, and ModelError for a model that is not installed.
@@ -342,7 +342,10 @@ def verify(source: Source, *, allow_large: bool = False) -> None:
         decode_exact(container)
         return
     read_symbols(container, load_model(header.model_id))
-    paint(np.empty((header.height, header.width, 3), dtype=np.uint8), read_layers(container))
+    pixels = np.empty((header.height, header.width, 3), dtype=np.uint8)
+    paint(pixels, read_layers(container))
+    if is_deep(container):
+        paint(pixels, low_layers(container))
     read_alpha(container)
 
 
