@@ -1,27 +1,34 @@
-"""What picture and video files state of colours and of how they are shown: PNG, TIFF, BMP, HEIF,
-display matrices."""
+"""What picture and video files state of colours and of how they are shown: parts of files,
+HEIF boxes, display matrices."""
 
 import io
+import traceback
 from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
+import PIL
 from fuzz.containers import sealed
 from PIL import Image
 
+from ncodec.errors import NcodecError
 from ncodec.media.display_matrix import unpack_matrix, upright
 from ncodec.media.pictures import from_pil
 from ncodec.media.stated_colours import stated_bits, stated_profile
-from ncodec.media.streams import readable
 
+FORMATS = (
+    *("BMP", "DDS", "FITS", "GIF", "JPEG", "JPEG2000", "PNG"),
+    *("PPM", "PSD", "QOI", "SGI", "TGA", "TIFF", "WEBP"),
+)
+Image.init()  # which `Image.open` does after it looked for a format in vain
 _MATRIX, _HEIF, _FILE = range(3)
 LARGEST = 2**16
 """pixels, beyond which the size alone may cost time"""
 
 
 def read_colours(data: bytes) -> None:
-    """Read what follows a kind of one byte: a display matrix, the boxes of a HEIF file, or a PNG,
-    TIFF or BMP file."""
+    """Read what follows a kind of one byte: a display matrix, the boxes of a HEIF file, or a file
+    of another format."""
     if not data:
         return
     kind, content = data[0] % 3, data[1:]
@@ -37,12 +44,12 @@ def read_colours(data: bytes) -> None:
 
 def _read_file(content: bytes) -> None:
     try:
-        image = Image.open(io.BytesIO(content), formats=["PNG", "TIFF", "BMP"])
-        if image.width * image.height > LARGEST:
-            return
-        image.load()
-    except Exception:  # Pillow's, which `read_picture` turns into one sentence
-        return
-    stated_profile(image, content, grey=False)
-    with readable("picture"):  # Pillow raises while it looks for further pages, too
-        from_pil(image, page=1)
+        image = Image.open(io.BytesIO(content), formats=FORMATS)
+        if image.width * image.height <= LARGEST:
+            from_pil(image, page=1)
+    except NcodecError:
+        raise
+    except Exception as error:
+        # Pillow's own are turned into one sentence by `read_picture`.
+        if PIL.__path__[0] not in traceback.extract_tb(error.__traceback__)[-1].filename:
+            raise

@@ -14,6 +14,8 @@ from fuzz.containers import split
 from PIL import ExifTags, Image
 
 import ncodec
+from ncodec.api.pictures import encode_picture
+from ncodec.api.settings import EncodeSettings
 from ncodec.arrays import Pixels
 from ncodec.container.clip_metadata import Chapter, ClipMetadata
 from ncodec.container.icc_profile import pack_profile
@@ -32,6 +34,7 @@ from ncodec.entropy.latents import Symbols, pack_symbols, zero_certain
 from ncodec.exact.layers import code_layers, pack_layers
 from ncodec.inference.zoo import load_model
 from ncodec.media.colorimetry import Colorimetry, icc_profile
+from ncodec.picture import Picture, from_array
 
 CORPUS = Path(__file__).parent / "corpus"
 GOLDEN = Path(__file__).parent.parent / "golden" / ncodec.__version__
@@ -63,6 +66,12 @@ def picture() -> Image.Image:
         xmp=b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>",
     )
     return small
+
+
+def deep_picture() -> Picture:
+    """20 × 12 pixels with samples of 16 bits."""
+    ramp = np.arange(20 * 12, dtype=np.uint16).reshape(12, 20) * 271
+    return from_array(np.stack([ramp, ramp[::-1], ramp[:, ::-1]], axis=2))
 
 
 def exif_block() -> bytes:
@@ -113,6 +122,8 @@ def pictures() -> dict[str, bytes]:
         "grey": ncodec.encode(np.asarray(small.convert("L")), quality=50),
         "exact-cells": ncodec.encode(np.asarray(page), quality=50),
         "exact-alone": (GOLDEN / "exact-alone.nci").read_bytes(),
+        "deep": encode_picture(deep_picture(), EncodeSettings(quality=40)).data,
+        "deep-exact": encode_picture(deep_picture(), EncodeSettings(quality="lossless")).data,
         "plain": ncodec.encode(np.full((70, 130), 7, dtype=np.uint8)),
         "copies": copies(),
     }
@@ -236,10 +247,16 @@ def colours() -> dict[str, bytes]:
         "TIFF": {"tiffinfo": tags},
         "BMP": {},
     }
+    options |= {name: {} for name in ("GIF", "JPEG", "JPEG2000", "PPM", "SGI", "TGA", "WEBP")}
     for name in options:
         stream = io.BytesIO()
         small.save(stream, name, **options[name])
         made[name.lower()] = b"\2" + stream.getvalue()
+    cards = ("SIMPLE  =  T", "BITPIX  =  16", "NAXIS   =  2", "NAXIS1  =  4", "NAXIS2  =  3")
+    header = "".join(
+        card.ljust(80) for card in (*cards, "BZERO   =  32768", "BSCALE  =  1.0", "END")
+    )
+    made["fits"] = b"\2" + header.ljust(2880).encode() + bytes(range(24)).ljust(2880)
     png = made["png"]
     chunks = b"".join(
         struct.pack(">I", len(data)) + kind + data + bytes(4)
