@@ -12,4 +12,5 @@ exec unshare --mount --propagation private bash -c '
     mount --bind /dev/null root/dev/null
     mount --bind /dev/urandom root/dev/urandom
     mount --bind checked root/checked
-    exec chroot root /qemu -cpu "$1" /usr/bin/python3 "${@:2}"' - "$@"
+    exec env --ignore-environment PATH=/usr/local/bin:/usr/bin:/usr/sbin HOME=/tmp LANG=C.UTF-8 \
+        chroot root /qemu -cpu "$1" /usr/bin/python3 "${@:2}"' - "$@"
