@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 from PIL import Image
 
@@ -34,6 +33,8 @@ def deep_samples_of(image: Image.Image) -> DeepPixels | None:
     stream, form = getattr(image, "fp", None), _DEMUXERS.get(image.format or "")
     if stream is None or form is None:
         return None
+    import av  # takes longer to import than most pictures take to read
+
     place = stream.tell()
     stream.seek(0)
     data = stream.read()
