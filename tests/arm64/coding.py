@@ -1,5 +1,5 @@
-"""Code or decode every sample on the machine where this runs: `coding.py encode|decode FOLDER
-MACHINE`."""
+"""Code or decode every sample on the machine where this runs: `coding.py FOLDER MACHINE QUALITY`
+codes, `coding.py FOLDER MACHINE` decodes."""
 
 import json
 import sys
@@ -19,26 +19,23 @@ from ncodec.image.file import read_symbols
 from ncodec.inference.zoo import load_model
 from ncodec.video.frame_decoder import FrameDecoder
 
-QUALITIES = (25, 70)
 RATE = 25
 
 Numbers = npt.NDArray[np.int16]
 Values = npt.NDArray[np.uint8]
 
 
-def encode(folder: Path, machine: str) -> None:
-    """Code each sample at each quality: pictures (.png) and frames of clips (.npy)."""
+def encode(folder: Path, machine: str, quality: int) -> None:
+    """Code each sample at a quality: pictures (.png) and frames of clips (.npy)."""
     for source in sorted((folder / "samples").iterdir()):
-        for quality in QUALITIES:
-            start = time.perf_counter()
-            name = folder / "coded" / f"{source.stem}-q{quality}-{machine}"
-            if source.suffix == ".png":
-                ncodec.encode(source, name.with_suffix(".nci"), quality=quality)
-            else:
-                ncodec.encode_video(
-                    list(np.load(source)), name.with_suffix(".ncv"), quality=quality, rate=RATE
-                )
-            report(name.name, start)
+        start = time.perf_counter()
+        name = folder / "coded" / f"{source.stem}-q{quality}-{machine}"
+        if source.suffix == ".png":
+            ncodec.encode(source, name.with_suffix(".nci"), quality=quality)
+        else:
+            frames = list(np.load(source))
+            ncodec.encode_video(frames, name.with_suffix(".ncv"), quality=quality, rate=RATE)
+        report(name.name, start)
 
 
 def decode(folder: Path, machine: str) -> None:
@@ -98,4 +95,8 @@ def report(name: str, start: float) -> None:
 
 
 if __name__ == "__main__":
-    {"encode": encode, "decode": decode}[sys.argv[1]](Path(sys.argv[2]), sys.argv[3])
+    place, here = Path(sys.argv[1]), sys.argv[2]
+    if len(sys.argv) > 3:
+        encode(place, here, int(sys.argv[3]))
+    else:
+        decode(place, here)

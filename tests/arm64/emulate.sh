@@ -6,6 +6,7 @@ cd "$(dirname "$0")/../../.arm64"
 mkdir -p checked
 # shellcheck disable=SC2016  # of the inner shell
 exec unshare --mount --propagation private bash -c '
+    set -e
     mount --rbind /proc root/proc
     mount --bind processors root/proc/cpuinfo
     mount --rbind /sys root/sys

@@ -18,7 +18,7 @@ find_tools() {
     for tool in apt-get dpkg unshare; do
         command -v "$tool" >/dev/null || skip "it needs $tool (Debian and its util-linux)"
     done
-    unshare --mount true 2>/dev/null || skip "it needs mounts of its own, which are not allowed here"
+    unshare --mount true 2>/dev/null || skip "it needs mounts of its own, which are forbidden here"
     command -v qemu-aarch64-static >/dev/null && return
     { apt-get update -qq && apt-get install -y -qq --no-install-recommends qemu-user-static; } \
         >/dev/null || skip "the package qemu-user-static could not be installed"
@@ -59,8 +59,8 @@ make_root() {
     configure_apt
     (
         export APT_CONFIG=$PWD/$PLACE/apt/apt.conf
-        apt-get update -qq
-        apt-get install -y -qq --download-only python3 libstdc++6 >/dev/null
+        apt-get update -qq &&
+            apt-get install -y -qq --download-only python3 libstdc++6 >/dev/null
     ) || skip "Debian's packages for ARM could not be fetched"
     mkdir -p $ROOT/{tmp,proc,sys,dev,wheels,checked}
     for package in $PLACE/apt/cache/archives/*.deb; do dpkg -x "$package" $ROOT; done
