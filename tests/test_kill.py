@@ -130,21 +130,26 @@ def test_a_killed_run_of_training_always_has_a_whole_checkpoint(
     command = [sys.executable, "-m", "ncodec", "train", "image", "--data", str(pictures)]
     command += ["--out", str(out), *options]
     chance, reached, seen = random.Random(1), 0, Counter[str]()
-    for _ in range(KILLS // 10):
+    for turn in range(KILLS // 10):
         resume = ["--resume", str(last)] if last.exists() else []
-        before = last.stat().st_mtime_ns if resume else 0
+        while_writing = bool(resume) and turn % 2 == 1
+        before, left = last.stat().st_mtime_ns if resume else 0, temporaries(out)
         with subprocess.Popen(
             [*command, *resume], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             deadline = time.monotonic() + 120
-            while not last.exists() or last.stat().st_mtime_ns == before:
+            while (
+                temporaries(out) == left
+                if while_writing
+                else not last.exists() or last.stat().st_mtime_ns == before
+            ):
                 assert process.poll() is None, "it goes on from the checkpoint"
                 assert time.monotonic() < deadline
-                time.sleep(0.01)
-            time.sleep(chance.uniform(0, 1))
+                time.sleep(0.0005)
+            time.sleep(0 if while_writing else chance.uniform(0, 1))
             process.kill()
         state = torch.load(last, weights_only=True)
-        assert state["global_step"] > reached
+        assert state["global_step"] >= reached + (not while_writing)
         reached = state["global_step"]
         seen["killed"] += 1
     seen["steps"], seen["temporary files left"] = reached, len(temporaries(out))
