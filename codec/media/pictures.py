@@ -17,10 +17,10 @@ from ncodec.grid import MAX_SIDE
 from ncodec.media.deep_pictures import deep_samples_of
 from ncodec.media.file_parts import left_out_parts
 from ncodec.media.leftovers import leftovers, resolution_exif
-from ncodec.media.mends import with_true_transparency
 from ncodec.media.samples import is_wide, sixteen_bits
 from ncodec.media.stated_colours import has_wide_tiles, head_of, stated_bits, stated_profile
 from ncodec.media.streams import STDIO, Bytes, Source, name_of, open_source, read_bytes, readable
+from ncodec.media.true_samples import with_true_transparency
 from ncodec.picture import STRIP, Picture, from_array
 
 EXIF_PREFIX = b"Exif\0\0"

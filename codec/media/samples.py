@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ncodec.arrays import DeepPixels
-from ncodec.media.mends import true_samples
+from ncodec.media.true_samples import true_samples
 from ncodec.picture import DEEP_PEAK
 
 _WIDE_MODES = frozenset({"I", "I;16", "I;16B", "I;16L", "I;16N"})
