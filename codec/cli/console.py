@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +19,8 @@ from ncodec.media.numbered import is_numbered
 STDIO = "-"
 NO_THREAD = "can't start new thread"
 """Python's message for a lack of memory or of threads"""
+_CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
+"""C0, C1 and Unicode's marks of direction"""
 INTERRUPTED = 130
 """exit code of what Ctrl-C ended"""
 
@@ -83,6 +86,12 @@ def _stem_of(name: str) -> str:
     return "stdin" if name == STDIO else name.removesuffix(Path(name).suffix)
 
 
+def printable(text: str) -> str:
+    """Text whose characters that control a terminal, or turn the direction of writing, are escaped:
+    names in files are anybody's."""
+    return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
 def say(fields: dict[str, Any], line: str, *, as_json: bool, to_stderr: bool) -> None:
     """Print what was done: the line for people, or the fields as one JSON object.
 
@@ -91,7 +100,7 @@ def say(fields: dict[str, Any], line: str, *, as_json: bool, to_stderr: bool) ->
     if as_json:
         line = json.dumps(fields, ensure_ascii=False)
     try:
-        click.echo(line, err=to_stderr)
+        click.echo(printable(line), err=to_stderr)
     except OSError as error:
         msg = f"the report cannot be printed: {sentence_of(error)}"
         raise ReportError(msg) from error
@@ -100,7 +109,7 @@ def say(fields: dict[str, Any], line: str, *, as_json: bool, to_stderr: bool) ->
 def say_notices(source: str, notices: Iterable[str]) -> None:
     """Print notices of losses and conversions to standard error, a line for each."""
     for notice in notices:
-        click.echo(f"ncodec: {source}: {notice}", err=True)
+        click.echo(printable(f"ncodec: {source}: {notice}"), err=True)
 
 
 def shows_progress() -> bool:
@@ -200,7 +209,7 @@ def _report(error: Exception, source: str, target: str, *, as_json: bool) -> Non
     sentence = str(error) if isinstance(error, NcodecError | OSError) else "not enough memory"
     if not sentence.startswith((f"{source}:", f"{target}:")):
         sentence = f"{'standard input' if source == STDIO else source}: {sentence}"
-    click.echo(f"ncodec: {sentence}", err=True)
+    click.echo(printable(f"ncodec: {sentence}"), err=True)
     if as_json:
         say({"input": source, "error": sentence}, "", as_json=True, to_stderr=target == STDIO)
 
