@@ -61,7 +61,7 @@ def bmp_of_runs() -> PictureCase:
 
 
 def new_bmp(size: int, space: int, tail: bytes = b"") -> PictureCase:
-    """Of the fourth version on, with masks, a colour space and what defines it."""
+    """A BMP of the fourth or a later version, with masks, a colour space and its definition."""
     masks = struct.pack("<5I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, space)
     rows = BGRA[::-1].tobytes()
     return PictureCase(bmp(rows, bits=32, size=size, compression=3, more=masks + tail), RGBA)

@@ -45,7 +45,7 @@ def rgb_with(**tags: tuple[int, Any]) -> bytes:
 
 
 def grey(bits: int, photometric: int) -> PictureCase:
-    """Of whole numbers without a sign; photometric 0 says that zero is white."""
+    """A TIFF of whole numbers without a sign; photometric 0 says that zero is white."""
     samples = ramp(1, levels=2**bits)[:, :, 0]
     planes = (samples[:, :, None] >> np.arange(bits)[::-1]) & 1
     packed = np.packbits(planes.reshape(HIGH, -1).astype(np.uint8), axis=1).tobytes()

@@ -158,7 +158,7 @@ def test_payloads_with_escapes_are_the_same(spread: float) -> None:
 
 
 def outcome(payload: bytes, height: int, width: int) -> str | tuple[bytes, bytes]:
-    """What a payload decodes to: symbols, or the message of FormatError."""
+    """Symbols of a payload, or the message of FormatError."""
     try:
         symbols = unpack_symbols(payload, TABLES, qp=11, height=height, width=width)
     except FormatError as error:

@@ -76,7 +76,7 @@ class FrameSource(Protocol):
 
     @property
     def damage(self) -> str | None:
-        """How the source is damaged or cut, in a sentence, known once all is read."""
+        """Sentence about damage or a cut of the source, known once all is read."""
 
     def records(self) -> Iterator[TimedFrame | Companion]:
         """Tracks and metadata, where there are any, then frames and packets as they come."""

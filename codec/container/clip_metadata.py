@@ -1,4 +1,4 @@
-"""What a clip holds beside frames, sound and subtitles ↔ bytes: tags, chapters, how it is shown."""
+"""Tags, chapters and flags of a clip, and properties of its frames ↔ bytes."""
 
 import json
 import zlib

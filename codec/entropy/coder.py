@@ -15,7 +15,7 @@ except ImportError:  # It has no wheels for Linux on ARM.
 
 
 class Coder(Protocol):
-    """What a coder does; StackCoder says how. A table is of the form that `coder_table` makes."""
+    """Operations of a stack coder, as of `StackCoder`. Tables are those of `coder_table`."""
 
     def encode_reverse(self, positions: Int32Array, table: Any) -> None:
         """Push symbols of one table, the last one first."""

@@ -46,7 +46,7 @@ REINSTALL = "reinstall ncodec"
 
 
 def read_entry(folder: Path, *, advice: str = GET_AGAIN) -> dict[str, Any]:
-    """What `model.json` of a folder says of its model: id, name, kind, files, hashes, facts.
+    """Content of a folder's `model.json`: id, name, kind, files, hashes and facts of its model.
 
     Raises ModelError, with `advice`, where it cannot be read, is of a newer format or lacks
     something.

@@ -100,7 +100,7 @@ def remove_folder(folder: Path) -> None:
 
 
 def entry_of(source: Path) -> dict[str, Any]:
-    """What a model, a folder or a single file, says of itself; raises ModelError."""
+    """Entry of a model that is a folder or a single file; raises ModelError."""
     if source.is_dir():
         return read_entry(source)
     with _opened(source) as archive:

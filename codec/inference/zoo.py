@@ -72,7 +72,7 @@ def find_models() -> Iterator[Found | ModelError]:
 
 
 def list_models() -> list[dict[str, Any]]:
-    """What is known of the package's models, the default first; "id" is eight hex digits."""
+    """Entries of the package's models, the default first; "id" is eight hex digits."""
     return [found.entry for found in _packaged()]
 
 

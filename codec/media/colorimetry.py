@@ -55,7 +55,7 @@ _VERSION = b"\x04\x40\0\0"
 
 @dataclass(frozen=True)
 class Colorimetry:
-    """How RGB samples of 0 to 1 mean colours."""
+    """Meaning of RGB samples of 0 to 1 as colours."""
 
     white: Chromaticity = D65
     primaries: tuple[Chromaticity, Chromaticity, Chromaticity] = SRGB_PRIMARIES

@@ -1,4 +1,4 @@
-"""What picture files hold beside pixels and metadata, and ncodec does not keep."""
+"""Contents of picture files beside pixels and metadata that ncodec does not keep."""
 
 from collections.abc import Iterator
 from typing import Any

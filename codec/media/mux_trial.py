@@ -1,4 +1,4 @@
-"""What files of video can hold, by writing a small one and reading it back."""
+"""Trials of files of video: a small one is written and read back, to see what its format holds."""
 
 import io
 from collections.abc import Iterator, Sequence

@@ -156,7 +156,7 @@ def _of_code_points(primaries: int, transfer: int) -> tuple[Colorimetry | None, 
 
 
 def _of_chromaticities(white: object, primaries: object) -> Colorimetry | None:
-    """Of TIFF's tags, whose transfer function is a power of 2.2."""
+    """Colorimetry by tags of a TIFF, whose transfer function is a power of 2.2."""
     if not isinstance(primaries, tuple) or len(primaries) != 6:
         return None
     given = white if isinstance(white, tuple) and len(white) == 2 else D65
@@ -167,7 +167,7 @@ def _of_chromaticities(white: object, primaries: object) -> Colorimetry | None:
 
 
 def _notices_of_bmp(head: bytes) -> tuple[str, ...]:
-    """What the fourth and fifth versions of its header state."""
+    """Notices of colours that the fourth and fifth versions of a BMP's header state."""
     if len(head) < _BMP_V4_BYTES + _BMP_HEADER:
         return ()
     size, space = struct.unpack_from("<I", head, _BMP_HEADER)[0], head[_BMP_SPACE:][:4]

@@ -21,7 +21,7 @@ _EXECUTIONS = re.compile(rb"stat::number_of_executed_units: (\d+)")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a target."""
+    """Result of fuzzing a target."""
 
     executions: int
     seconds: float
