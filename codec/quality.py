@@ -4,6 +4,7 @@ picture."""
 from numbers import Integral
 
 from ncodec.errors import InputError
+from ncodec.ranges import is_between, name_value
 
 QP_COUNT = 64
 MAX_QUALITY = 100
@@ -15,11 +16,16 @@ LOSSLESS = "lossless"
 """the quality of a file that gives every pixel back"""
 
 
+def check_quality(quality: object) -> None:
+    """Raise InputError unless the quality is a number of 0 to 100."""
+    if not is_between(quality, 0, MAX_QUALITY):
+        msg = f"expected a quality of 0 to {MAX_QUALITY}, got {name_value(quality)}"
+        raise InputError(msg)
+
+
 def quality_to_qp(quality: float) -> int:
     """Quality, 0 to 100, → the nearest QP, 0 to 63; raises InputError for another quality."""
-    if not 0 <= quality <= MAX_QUALITY:
-        msg = f"expected a quality of 0 to 100, got {quality}"
-        raise InputError(msg)
+    check_quality(quality)
     return round(quality / MAX_QUALITY * (QP_COUNT - 1))
 
 
@@ -31,5 +37,5 @@ def qp_to_quality(qp: int) -> float:
 def check_effort(effort: int) -> None:
     """Raise InputError unless the effort is an integer of 0 to 9."""
     if not isinstance(effort, Integral) or effort not in range(MAX_EFFORT + 1):
-        msg = f"expected an effort of 0 to {MAX_EFFORT}, got {effort}"
+        msg = f"expected an effort of 0 to {MAX_EFFORT}, got {name_value(effort)}"
         raise InputError(msg)

@@ -1,4 +1,5 @@
 import io
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -113,6 +114,48 @@ def test_targets_are_options(photo: Photo) -> None:
 def test_arrays_of_other_shapes_and_types_are_refused(array: npt.NDArray[np.generic]) -> None:
     with pytest.raises(ncodec.InputError, match=r"expected .* got"):
         ncodec.encode(array)  # type: ignore[arg-type]
+
+
+class Numbers:
+    """Pixels of a library that knows numpy's protocol alone."""
+
+    def __init__(self, values: npt.NDArray[Any]) -> None:
+        self.values = values
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        return self.values
+
+
+def test_what_numpy_reads_is_read(photo: Photo) -> None:
+    assert ncodec.encode(Numbers(photo), effort=0) == ncodec.encode(photo, effort=0)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [[[0] * 999] * 999, Numbers(np.zeros((3, 99, 99), np.float32)), io.BytesIO(bytes(9999)), None],
+    ids=["list", "floats", "no picture", "none"],
+)
+def test_errors_name_types_and_print_no_values(source: Any) -> None:
+    for work in (ncodec.encode, ncodec.decode, ncodec.info):
+        with pytest.raises(ncodec.NcodecError) as refused:
+            work(source)
+        assert len(str(refused.value)) < 120
+
+
+@pytest.mark.parametrize("name", ["quality", "size", "bpp", "psnr", "effort"])
+@pytest.mark.parametrize("value", ["50", float("nan"), -1, [50]])
+def test_numbers_of_other_types_and_ranges_are_refused(name: str, value: Any) -> None:
+    text = str(value) if isinstance(value, int | float) else repr(value)
+    with pytest.raises(ncodec.InputError, match=rf"expected an? .*{name}.* got {re.escape(text)}$"):
+        ncodec.EncodeSettings(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["quality", "bitrate", "gop", "rate"])
+@pytest.mark.parametrize("value", ["50", float("nan"), -1, [50]])
+def test_numbers_of_clips_are_checked_alike(name: str, value: Any) -> None:
+    text = str(value) if isinstance(value, int | float) else repr(value)
+    with pytest.raises(ncodec.InputError, match=rf"got {re.escape(text)}"):
+        ncodec.EncodeVideoSettings(**{name: value})
 
 
 def test_all_errors_share_a_base_and_join_a_builtin() -> None:

@@ -17,7 +17,8 @@ from ncodec.inference.backend import check_backend, check_threads
 from ncodec.media.exif import check_strip
 from ncodec.media.numbered import frame_rate
 from ncodec.media.pictures import check_page
-from ncodec.quality import DEFAULT_QUALITY, check_effort
+from ncodec.quality import DEFAULT_QUALITY, check_effort, check_quality
+from ncodec.ranges import LARGEST, is_between, name_value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,17 +122,18 @@ class EncodeVideoSettings(DecodeSettings):
         if sum(value is not None for value in (self.quality, self.bitrate, self.size)) > 1:
             msg = "expected one of quality, bitrate and size, got several"
             raise InputError(msg)
-        if self.quality is not None and not 0 <= self.quality <= 100:
-            msg = f"expected a quality of 0 to 100, got {self.quality}"
-            raise InputError(msg)
+        if self.quality is not None:
+            check_quality(self.quality)
         if self.intra_only and self.gop not in (None, 1):
             msg = f"expected groups of 1 frame for intra frames alone, got {self.gop}"
             raise InputError(msg)
-        if self.gop is not None and self.gop < 1:
-            msg = f"expected groups of at least 1 frame, got {self.gop}"
+        if self.gop is not None and not is_between(self.gop, 1, inf):
+            msg = f"expected groups of at least 1 frame, got {name_value(self.gop)}"
             raise InputError(msg)
-        if self.bitrate is not None and not 0 < self.bitrate < inf:
-            msg = f"expected a positive number of bits a second, got {self.bitrate}"
+        if self.bitrate is not None and (
+            self.bitrate == 0 or not is_between(self.bitrate, 0, LARGEST)
+        ):
+            msg = f"expected a positive number of bits a second, got {name_value(self.bitrate)}"
             raise InputError(msg)
         frame_rate(self.rate)
 

@@ -19,7 +19,8 @@ from ncodec.image.codec import ImageCodec
 from ncodec.image.file import Encoded, as_delivered, encode_lossless
 from ncodec.image.rdoq import Progress, no_progress
 from ncodec.picture import EXACT_PSNR, Picture, psnr
-from ncodec.quality import LOSSLESS, MAX_EFFORT, QP_COUNT, quality_to_qp
+from ncodec.quality import LOSSLESS, MAX_EFFORT, QP_COUNT, check_quality, quality_to_qp
+from ncodec.ranges import LARGEST, is_between, name_value
 
 MAX_BPP = 1000
 """beyond any file"""
@@ -59,9 +60,10 @@ class Target:
         value = getattr(self, given[0])
         if self.quality == LOSSLESS:
             return
-        low, high = (0, 100) if self.quality is not None else (0, math.inf)
-        if isinstance(value, str) or not (low <= value <= high) or not math.isfinite(value):
-            msg = f"expected a {given[0]} of {low} to {high}, got {value}"
+        if self.quality is not None:
+            check_quality(self.quality)
+        elif not is_between(value, 0, LARGEST):
+            msg = f"expected a positive {given[0]}, got {name_value(value)}"
             raise InputError(msg)
 
 

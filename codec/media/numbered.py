@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ncodec.errors import InputError, sentence_of
+from ncodec.ranges import is_between, name_value
 
 CLIP_SUFFIXES = frozenset(
     {
@@ -43,9 +44,9 @@ def frame_rate(rate: float | Fraction | None) -> Fraction:
     23.976, 29.97, 59.94 and other roundings of NTSC rates become multiples of 1000/1001. Raises
     InputError for a rate below 1/1001 or above 1000000.
     """
-    if rate is not None and not 1 / LARGEST_DENOMINATOR <= rate <= LARGEST_RATE:
+    if rate is not None and not is_between(rate, 1 / LARGEST_DENOMINATOR, LARGEST_RATE):
         msg = f"expected a rate of 1/{LARGEST_DENOMINATOR} to {LARGEST_RATE} frames a second, got "
-        msg += f"{rate}"
+        msg += name_value(rate)
         raise InputError(msg)
     if rate is None:
         return Fraction(DEFAULT_RATE)
