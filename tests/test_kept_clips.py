@@ -18,15 +18,11 @@ from PIL import ExifTags, Image, ImageCms, ImageOps
 
 import ncodec
 from ncodec.container.clip_metadata import (
-    NO_METADATA,
     Chapter,
-    ClipMetadata,
-    pack_clip_metadata,
-    unpack_clip_metadata,
 )
 from ncodec.container.ncv import StreamReader
-from ncodec.container.records import End, LastDuration
-from ncodec.errors import FormatError, InputError, LossError, NcodecWarning
+from ncodec.container.records import LastDuration
+from ncodec.errors import InputError, NcodecWarning
 from ncodec.media.demux import ClipReader
 from ncodec.media.display_matrix import unpack_matrix, upright
 from ncodec.picture import TimedFrame, psnr
@@ -297,81 +293,6 @@ def test_profiles_of_numbered_pictures_are_named(folder: Path) -> None:
         gc.collect()
 
 
-def packets_of(path: str) -> list[tuple[int, int]]:
-    """Place and size of each packet of video in a file."""
-    with av.open(path) as container:
-        return [(p.pos or 0, p.size) for p in container.demux(video=0) if p.size]
-
-
-@pytest.mark.parametrize("damage", ["zero", "noise", "ones"])
-def test_one_bad_packet_costs_no_more_than_its_frame(folder: Path, damage: str) -> None:
-    write_clip("whole.mkv", codec="mjpeg", layout="yuvj420p", options={}, frames=6)
-    data = bytearray(Path("whole.mkv").read_bytes())
-    place, size = packets_of("whole.mkv")[3]
-    start = data.index(b"\xff\xd8", place)
-    rng = np.random.default_rng(1)
-    data[start : start + size] = {
-        "zero": bytes(size),
-        "noise": rng.integers(0, 256, size, dtype=np.uint8).tobytes(),
-        "ones": b"\xff" * size,
-    }[damage]
-    Path("bad.mkv").write_bytes(data)
-    stats = ncodec.encode_video("bad.mkv", "bad.ncv")
-    assert stats.frames == 5
-    assert stats.damage is not None
-    assert "1 of 6 packets of video cannot be decoded, the first at 0.30 s" in stats.damage
-    assert stats.damage in stats.notices
-    with pytest.raises(LossError, match="1 of 6 packets"):
-        ncodec.encode_video("bad.mkv", "strict.ncv", strict=True)
-    assert not Path("strict.ncv").exists()
-
-
-def test_a_clip_of_damage_alone_is_refused(folder: Path) -> None:
-    write_clip("whole.mkv", codec="mjpeg", layout="yuvj420p", options={}, frames=4)
-    data = bytearray(Path("whole.mkv").read_bytes())
-    for place, size in packets_of("whole.mkv"):
-        start = data.index(b"\xff\xd8", place)
-        data[start : start + size] = bytes(size)
-    Path("bad.mkv").write_bytes(data)
-    with pytest.raises(InputError, match=r"cannot be decoded|expected frames, got none"):
-        ncodec.encode_video("bad.mkv", "bad.ncv")
-    assert not Path("bad.ncv").exists()
-
-
-def test_a_cut_clip_gives_all_its_frames_and_says_so(folder: Path) -> None:
-    write_clip("whole.mp4", options={"crf": "1", "movflags": "faststart"}, frames=6)
-    with (
-        av.open("cut.mp4", "w", container_options={"movflags": "faststart"}) as container,
-        av.open("whole.mp4") as source,
-    ):
-        stream = container.add_stream_from_template(source.streams.video[0])
-        for packet in source.demux(video=0):
-            if packet.size:
-                packet.stream = stream
-                container.mux(packet)
-    data = Path("cut.mp4").read_bytes()
-    Path("cut.mp4").write_bytes(data[:-40])
-    stats = ncodec.encode_video("cut.mp4", "cut.ncv")
-    assert stats.frames == 5
-    assert stats.damage is not None
-
-
-def test_bytes_after_the_end_of_a_stream_are_refused(folder: Path) -> None:
-    write_clip("a.mp4", frames=2)
-    ncodec.encode_video("a.mp4", "a.ncv")
-    whole = Path("a.ncv").read_bytes()
-    records = list(StreamReader(io.BytesIO(whole)).records())
-    assert isinstance(records[-1], End)
-    for more in (b"\0", bytes(50), whole):
-        with pytest.raises(FormatError, match="expected the end of the file"):
-            ncodec.video_info(whole + more)
-        with pytest.raises(FormatError, match="expected the end of the file"):
-            ncodec.decode_video(whole + more, "b.mkv", overwrite=True)
-    with ncodec.open_video(whole + whole, conceal=True) as decoder:
-        assert sum(isinstance(r, TimedFrame) for r in decoder.records()) == 2
-        assert "nothing more was decoded" in decoder.notices[0]
-
-
 def test_frames_of_another_size_are_scaled(folder: Path) -> None:
     with av.open("sizes.mkv", "w") as container:
         video = container.add_stream("mjpeg", rate=10)
@@ -408,51 +329,6 @@ def test_the_default_of_several_streams_is_taken(folder: Path) -> None:
         frame = next(r for r in reader.records() if isinstance(r, TimedFrame))
         assert "the video stream 0 was left out" in reader.notices
     assert frame.pixels.mean() > 150
-
-
-@pytest.mark.parametrize(
-    "metadata",
-    [
-        NO_METADATA,
-        ClipMetadata(
-            tags=(("title", "ß"), ("empty", "")),
-            chapters=(Chapter(0, 2**50, "x"),),
-            dispositions=(("default", "forced"), ()),
-            field_order="bb",
-            mastering=tuple(range(10)),
-            light=(1, 2),
-        ),
-    ],
-)
-def test_metadata_are_packed_and_unpacked(metadata: ClipMetadata) -> None:
-    assert unpack_clip_metadata(pack_clip_metadata(metadata)) == metadata
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        b"", b"[]", b"{", b"\xff", b'{"tags":3}', b'{"tags":[["a"]]}', b'{"tags":[["a",1]]}',
-        b'{"chapters":[[1.5,2,"x"]]}', b'{"chapters":[[-1,2,"x"]]}', b'{"chapters":[[true,2,"x"]]}',
-        b'{"field_order":"xx"}', b'{"mastering":[1]}', b'{"light":{"a":1}}', b"[" * 100_000,
-        b'{"light":[1e400,1]}', b'{"dispositions":[1]}', b'{"tags":[["a","\\ud800"]]}',
-    ],
-)  # fmt: skip
-def test_metadata_of_other_content_are_refused(text: bytes) -> None:
-    import zlib
-
-    with pytest.raises(FormatError, match="expected metadata of a clip"):
-        unpack_clip_metadata(zlib.compress(text))
-
-
-def test_metadata_are_bounded() -> None:
-    import zlib
-
-    with pytest.raises(FormatError, match="at most 1048576 bytes"):
-        unpack_clip_metadata(zlib.compress(b" " * 2**22))
-    with pytest.raises(FormatError, match="expected metadata of a clip"):
-        unpack_clip_metadata(b"no zlib")
-    known = zlib.compress(b'{"new":{"a":[1,2]},"light":[1,2]}')
-    assert unpack_clip_metadata(known) == ClipMetadata(light=(1, 2))
 
 
 def test_streams_say_how_long_the_last_frame_is_shown(folder: Path) -> None:
