@@ -1,5 +1,6 @@
 """Charts as Vega-Lite, for the page and for papers."""
 
+import io
 import itertools
 from typing import Any
 
@@ -124,3 +125,14 @@ def static_chart(report: Report, metric: Metric[Any]) -> alt.LayerChart:
     return curve_chart(
         alt.InlineData(values=rows), label=metric.label, names=[c.name for c in report.curves]
     )
+
+
+def draw(chart: Any, suffix: str) -> bytes:
+    """A chart of Altair as a file of a suffix: .svg, .png (two pixels a unit) or .html."""
+    if suffix == ".png":
+        pixels = io.BytesIO()
+        chart.save(pixels, format="png", scale_factor=2)
+        return pixels.getvalue()
+    text = io.StringIO()
+    chart.save(text, format=suffix[1:])
+    return text.getvalue().encode()

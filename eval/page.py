@@ -17,6 +17,7 @@ from ncodec.eval.report import Report
 from ncodec.media.streams import check_output, write_bytes
 
 TEMPLATES = "templates"
+TABLES = "points.csv", "bd-rate.md", "bd-rate-of-ncodec.md"
 
 
 def render(report: Report) -> str:
@@ -114,30 +115,26 @@ def _rates_markdown(report: Report, heading: str, tables: list[dict[str, float |
     return "\n".join(lines) + "\n"
 
 
-def write_figures(
-    report: Report, folder: Path, *, anchor: str, overwrite: bool = False
-) -> list[Path]:
-    """Curves as SVG and PNG, points as CSV and rates as Markdown; the files that were written.
+def check_figures(folder: Path, *, overwrite: bool = False) -> None:
+    """Raise OutputError where the folder holds figures of a report, without `overwrite`."""
+    for name in (*TABLES, "curves-*.*"):
+        for path in folder.glob(name):
+            check_output(path, overwrite=overwrite)
 
-    Raises OutputError, before any is written, where one exists without `overwrite`.
-    """
+
+def write_figures(report: Report, folder: Path, *, anchor: str) -> list[Path]:
+    """Curves as SVG and PNG, points as CSV and rates as Markdown; the files that were written."""
     folder.mkdir(parents=True, exist_ok=True)
-    tables = {
-        folder / "points.csv": points_csv(report),
-        folder / "bd-rate.md": rates_markdown(report, anchor),
-        folder / "bd-rate-of-ncodec.md": our_rates_markdown(report),
-    }
+    texts = points_csv(report), rates_markdown(report, anchor), our_rates_markdown(report)
+    tables = {folder / name: text for name, text in zip(TABLES, texts, strict=True)}
     plots = {
         folder / f"curves-{metric.key}.{suffix}": metric
         for metric in report.metrics
         for suffix in ("svg", "png")
     }
-    written = [*tables, *plots]
-    for path in written:
-        check_output(path, overwrite=overwrite)
     for path, text in tables.items():
-        write_bytes(text.encode(), path, overwrite=overwrite)
+        write_bytes(text.encode(), path, overwrite=True)
     for path, metric in plots.items():
-        chart = charts.static_chart(report, metric)
-        chart.save(path, scale_factor=2 if path.suffix == ".png" else 1)
-    return written
+        drawn = charts.draw(charts.static_chart(report, metric), path.suffix)
+        write_bytes(drawn, path, overwrite=True)
+    return [*tables, *plots]

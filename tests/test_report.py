@@ -89,9 +89,11 @@ def test_a_report_is_one_page_with_everything_inside(pictures: Path) -> None:
         "the second run takes no time again"
     )
     assert json.loads(again.stdout)["bd_rate_psnr"]["ncodec"] < 0
-    refused = call("pictures", "-o", "page.html", *OPTIONS)
-    assert refused.exit_code == 1
-    assert "exists" in str(refused.exception)
+    for taken in (["page.html"], ["third.html", "--figures", "figures"]):
+        refused = call("pictures", "-o", *taken, *OPTIONS)
+        assert refused.exit_code == 1
+        assert "exists" in str(refused.exception)
+    assert not (pictures / "third.html").exists()
 
 
 @pytest.mark.parametrize("name", sorted(CODECS))

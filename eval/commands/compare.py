@@ -1,5 +1,6 @@
 """`ncodec bench compare`: one picture beside JPEG."""
 
+import io
 from pathlib import Path
 
 import click
@@ -17,6 +18,7 @@ def compare(picture: Path, quality: float, output: Path | None) -> None:
     import numpy as np
 
     from ncodec.eval import compare as comparison
+    from ncodec.media.streams import write_bytes
 
     image = open_picture(picture)
     results = comparison.compare(image, quality=quality)
@@ -27,5 +29,7 @@ def compare(picture: Path, quality: float, output: Path | None) -> None:
             f"encode {result.encode_s * 1e3:.0f} ms  decode {result.decode_s * 1e3:.0f} ms"
         )
     if output:
-        comparison.side_by_side(np.asarray(image), results).save(output)
+        drawn = io.BytesIO()
+        comparison.side_by_side(np.asarray(image), results).save(drawn, "PNG")
+        write_bytes(drawn.getvalue(), output, overwrite=True)
         click.echo(f"side by side: {output}")

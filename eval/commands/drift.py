@@ -28,7 +28,9 @@ def drift(clips: tuple[Path, ...], qualities: tuple[float, ...], figure: Path | 
     """Drift of quality over 113 frames after one intra frame: a clip's first frames, played to and
     fro."""
     require_modules("scipy", "skimage", "altair", "vl_convert", extra="eval")
+    from ncodec.eval.charts import draw
     from ncodec.eval.drift import drift_chart, measure_drift
+    from ncodec.media.streams import write_bytes
 
     with stages() as progress:
         found = measure_drift(
@@ -37,4 +39,4 @@ def drift(clips: tuple[Path, ...], qualities: tuple[float, ...], figure: Path | 
     for each in found:
         click.echo(f"{each.clip:30} quality {each.quality:3g}  {each.change:+.2f} dB")
     if figure:
-        drift_chart(found).save(figure)
+        write_bytes(draw(drift_chart(found), figure.suffix), figure, overwrite=True)

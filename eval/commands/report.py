@@ -66,12 +66,14 @@ def report(
         "scipy", "skimage", "altair", "vl_convert", "jinja2", "platformdirs", extra="eval"
     )
     from ncodec.eval.measure import find_files
-    from ncodec.eval.page import render, write_figures
+    from ncodec.eval.page import check_figures, render, write_figures
     from ncodec.eval.report import Run, choose_codecs, make_report
     from ncodec.eval.store import Store
     from ncodec.media.streams import check_output, write_bytes
 
     check_output(output, overwrite=force)
+    if figures is not None:
+        check_figures(figures, overwrite=force)
     medium, paths = find_files(_input_paths(inputs, data))
     kind = "Image" if medium.name == "pictures" else "Video"
     with stages() as progress:
@@ -87,7 +89,7 @@ def report(
     names = [curve.name for curve in made.curves]
     anchor = next((name for name in names if name.startswith(("JPEG", "x264"))), names[0])
     if figures is not None:
-        write_figures(made, figures, anchor=anchor, overwrite=force)
+        write_figures(made, figures, anchor=anchor)
     _print_rates(made, output, anchor, as_json=as_json)
 
 
