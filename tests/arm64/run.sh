@@ -26,10 +26,13 @@ find_tools() {
 
 # A state of its own keeps apt's settings for this machine, and its foreign architectures, as is.
 configure_apt() {
-    local keys=/usr/share/keyrings/debian-archive-keyring.gpg
+    local debian
+    debian=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' \
+        'Created-By: Packages' 'Component: main' 'Codename: bookworm' | head -n 1)
+    [ -n "$debian" ] || skip "it needs the packages of Debian 12 among the sources of apt"
     mkdir -p $PLACE/apt/lists/partial $PLACE/apt/cache/archives/partial
     : >$PLACE/apt/status
-    echo "deb [signed-by=$keys] http://deb.debian.org/debian bookworm main" >$PLACE/apt/sources.list
+    echo "deb $debian" >$PLACE/apt/sources.list
     cat >$PLACE/apt/apt.conf <<END
 Dir::State "$PWD/$PLACE/apt";
 Dir::State::status "$PWD/$PLACE/apt/status";
