@@ -18,6 +18,8 @@ from ncodec.errors import BackendError, InputError, ModelError
 from ncodec.image.codec import ImageCodec
 from ncodec.image.effort import search_of
 from ncodec.image.rate_target import Target, encode_to
+from ncodec.image.rdoq import MOST_SEARCHED, SEARCHED_HALO
+from ncodec.image.tiles import tiles
 from ncodec.inference.backend import open_backend
 from ncodec.picture import from_array, psnr
 from ncodec.quality import DEFAULT_EFFORT, MAX_EFFORT
@@ -70,29 +72,31 @@ def test_the_same_picture_gives_the_same_file(codec: ImageCodec, crop: Photo) ->
 def test_tiles_are_searched_one_by_one_and_fit_together(
     codec: ImageCodec, photo: Photo, monkeypatch: pytest.MonkeyPatch, qp: int
 ) -> None:
-    pixels = np.ascontiguousarray(np.tile(photo, (1, 2, 1))[:140, :330])
+    pixels = np.ascontiguousarray(np.tile(photo, (3, 3, 1))[:440, :590])
     whole = codec.encode(from_array(pixels), qp=qp, effort=2).data
-    monkeypatch.setattr("ncodec.image.rdoq.SEARCHED_TILE", 128)
+    monkeypatch.setattr("ncodec.image.rdoq.MOST_SEARCHED", 384**2)
+    parts = list(tiles(448, 592, SEARCHED_HALO, most=384**2))
+    assert min(len({p.rows for p in parts}), len({p.columns for p in parts})) > 1
     told: list[tuple[int, int]] = []
     tiled = codec.encode(
         from_array(pixels), qp=qp, effort=2, progress=lambda *steps: told.append(steps)
     )
-    steps = 6 * search_of(2, qp=qp).passes
+    steps = len(parts) * search_of(2, qp=qp).passes
     assert told == [(done, steps) for done in range(1, steps + 1)]
     assert tiled.data == whole
 
 
 @pytest.mark.parametrize("colour", [(200, 120, 30), (10, 60, 200), (128, 128, 128)])
 @pytest.mark.parametrize("qp", [6, 19, 32])
-@pytest.mark.parametrize("tile", [128, 768])
+@pytest.mark.parametrize("most", [256**2, MOST_SEARCHED])
 def test_a_plain_picture_is_never_worse(
     codec: ImageCodec,
     monkeypatch: pytest.MonkeyPatch,
     colour: tuple[int, int, int],
     qp: int,
-    tile: int,
+    most: int,
 ) -> None:
-    monkeypatch.setattr("ncodec.image.rdoq.SEARCHED_TILE", tile)
+    monkeypatch.setattr("ncodec.image.rdoq.MOST_SEARCHED", most)
     pixels = np.full((320, 384, 3), colour, dtype=np.uint8)
     plain, searched = (
         codec.encode(from_array(pixels), qp=qp, effort=effort).data for effort in (0, 2)

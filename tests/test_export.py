@@ -13,14 +13,17 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("pytorch_lightning")
 pytest.importorskip("onnx")
 
+import onnx
+
 import ncodec
 from ncodec.errors import ModelError, NcodecError, OutputError
-from ncodec.inference.entry import write_entry
-from ncodec.inference.zoo import weights_folder
+from ncodec.inference.entry import read_entry, write_entry
+from ncodec.inference.zoo import load_model, weights_folder
 from ncodec.networks.config import ImageConfig
 from ncodec.networks.image import ImageModel
 from ncodec.training.cli import export
 from ncodec.training.data import patch_statistics
+from ncodec.training.export.shapes import axes_of, shapes_at
 
 
 @pytest.fixture
@@ -63,6 +66,38 @@ def test_an_export_codes_and_decodes_where_it_is(
     assert np.asarray(ncodec.decode(data)).shape == photo.shape
     assert content(weights_folder()) == before
     assert sorted(path.name for path in checkpoint.parent.iterdir()) == ["export", "last.ckpt"]
+
+
+def test_a_model_gets_graphs_of_this_release_and_stays_itself(checkpoint: Path) -> None:
+    assert call(checkpoint, "-o", "mine").exit_code == 0
+    before, entry = content(Path("mine")), read_entry(Path("mine"))
+    old = {field: value for field, value in entry.items() if field != "decode_halo"}
+    write_entry({**old, "floors": [[0, 20.5]]}, Path("mine"))
+    refuses(call("mine"), OutputError, "mine: exists; -f")
+    assert call("mine", "-f", "--name", "other").exit_code == 2
+    assert "runs" not in call("mine", "-o", "new").output
+    assert read_entry(Path("new")) == {**entry, "floors": [[0, 20.5]]}
+    for path, data in before.items():
+        assert path.endswith("model.json") or Path("new", Path(path).name).read_bytes() == data
+    assert call("mine", "-f").exit_code == 0
+    assert content(Path("mine")).keys() == before.keys()
+
+
+@pytest.mark.parametrize("kind", ["picture", "frame"])
+def test_graphs_state_the_shapes_that_arrays_have(kind: str) -> None:
+    model = load_model(kind=kind)
+    size = axes_of(6, 11)
+    for path in sorted(model.folder.glob("*.onnx")):
+        proto = onnx.load(path)
+        shapes = shapes_at(proto, size)
+        stated = [value for value in proto.graph.value_info if value.name in shapes]
+        assert len(stated) > 100
+        for value in stated:
+            dims = value.type.tensor_type.shape.dim
+            kind_, shape = shapes[value.name]
+            assert value.type.tensor_type.elem_type == kind_
+            for dim, length in zip(dims, shape, strict=True):
+                assert size.get(dim.dim_param, dim.dim_value or length) == length, value.name
 
 
 def test_an_export_replaces_another_on_demand_and_keeps_its_floors(checkpoint: Path) -> None:

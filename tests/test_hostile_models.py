@@ -307,6 +307,7 @@ def test_hostile_tables_are_a_sentence(
         ({"kind": "other"}, "kind"),
         ({"halo": 2**30}, "halo"),
         ({"halo": 100}, "halo"),
+        ({"decode_halo": 100}, "decode_halo"),
         ({"bytes": {}}, "bytes"),
         ({"sha256": {"../x": "0" * 64}}, "sha256"),
         ({"architecture": {"latent": 2**40}}, "architecture"),

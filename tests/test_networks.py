@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch")
 
 from ncodec.networks.complexity import decode_kmac, encode_kmac
 from ncodec.networks.config import ImageConfig
-from ncodec.networks.image import ImageModel, Statistics, halo_of
+from ncodec.networks.image import ImageModel, Statistics, decode_halo_of, halo_of
 from ncodec.networks.likelihood import noisy_bits, scale_of_index
 
 SMALL = ImageConfig(
@@ -47,12 +47,12 @@ def test_the_default_model_is_within_its_budget() -> None:
 def test_nothing_looks_further_than_the_halo(model: ImageModel) -> None:
     qp = torch.tensor([40.0])
     side = 2 * halo_of(SMALL) + 128
-    pixels = torch.rand(1, 3, side, side)
-    changed = pixels.clone()
-    changed[..., :64] = 1 - changed[..., :64]
+    levels = 255 * torch.rand(1, 3, side, side) - 127.5
+    changed = levels.clone()
+    changed[..., :64] *= -1
     edge = (64 + halo_of(SMALL)) // 16
     for before, after, unit in zip(
-        model.encode(pixels, qp), model.encode(changed, qp), (4, 1), strict=True
+        model.encode(levels, qp), model.encode(changed, qp), (4, 1), strict=True
     ):
         start = -(-edge // unit)
         assert not torch.equal(before, after), "the change must be seen at all"
@@ -60,18 +60,54 @@ def test_nothing_looks_further_than_the_halo(model: ImageModel) -> None:
 
 
 @torch.no_grad()
+def test_no_pixel_depends_on_more_than_the_halo_of_decoding(model: ImageModel) -> None:
+    qp, cells = torch.tensor([40.0]), 2 + decode_halo_of(SMALL) // 64
+    z_hat = torch.randint(-3, 4, (1, 8, cells, cells)).float()
+    residual = torch.randint(-3, 4, (1, 16, 4 * cells, 4 * cells)).float()
+    before = model.decode(z_hat, residual, qp)
+    z_hat[..., :1] += 1
+    residual[..., :4] += 1
+    after, edge = model.decode(z_hat, residual, qp), 64 + decode_halo_of(SMALL)
+    assert not torch.equal(before[:, :, : edge - 64], after[:, :, : edge - 64])
+    assert torch.equal(before[:, :, edge:], after[:, :, edge:])
+
+
+@torch.no_grad()
+def test_the_exported_form_of_the_synthesis_is_that_which_is_trained(model: ImageModel) -> None:
+    qp, y_hat = torch.tensor([40.0]), 9 * torch.randn(1, 16, 5, 7)
+    samples = model.samples(y_hat, qp)
+    trained = model.train().render(y_hat, qp)
+    torch.testing.assert_close(samples, 255 * trained.permute(0, 2, 3, 1), atol=1e-3, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_the_exported_form_of_the_encoder_is_that_which_is_trained(model: ImageModel) -> None:
+    qp, levels = torch.tensor([40.0]), 255 * torch.rand(1, 3, 80, 112) - 127.5
+    y = model.scaled_latent(levels, qp)
+    z_hat = model.hyper_analysis(y).round()
+    known = y, model.means.features(z_hat, qp, y), model.table_index(z_hat, qp, y)
+    model.train()
+    trained = (
+        model.scaled_latent(levels, qp),
+        model.means.features(z_hat, qp, y),
+        model.table_index(z_hat, qp, y),
+    )
+    torch.testing.assert_close(known, trained, atol=1e-4, rtol=1e-5)
+
+
+@torch.no_grad()
 def test_decoding_mirrors_encoding(model: ImageModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """The decoder's ŷ is what the encoder meant: its latent, within half a step."""
     qp = torch.tensor([20.0])
-    pixels = torch.rand(1, 3, 80, 112)
-    z_hat, residual = model.encode(pixels, qp)
+    levels = 255 * torch.rand(1, 3, 80, 112) - 127.5
+    z_hat, residual = model.encode(levels, qp)
     assert z_hat.shape == (1, 8, 2, 2)
     assert residual.shape == (1, 16, 5, 7)
     assert torch.equal(residual, residual.round())
     seen = []
-    monkeypatch.setattr(model, "render", lambda y_hat, *_: seen.append(y_hat))
+    monkeypatch.setattr(model, "samples", lambda y_hat, *_: seen.append(y_hat))
     model.decode(z_hat, residual, qp)
-    assert (seen[0] - model.scaled_latent(pixels, qp)).abs().max() <= 0.5 + 1e-4
+    assert (seen[0] - model.scaled_latent(levels, qp)).abs().max() <= 0.5 + 1e-4
 
 
 def test_training_starts_as_a_transform_codec() -> None:

@@ -39,10 +39,18 @@ def model() -> FrameModel:
 
 
 @pytest.fixture(scope="module")
-def pair() -> tuple[torch.Tensor, torch.Tensor]:
+def units() -> tuple[torch.Tensor, torch.Tensor]:
+    """A frame and its prediction in 0…1."""
     generator = torch.Generator().manual_seed(2)
     frame = torch.rand(1, 3, 64, 128, generator=generator)
     return frame, (frame + 0.05 * torch.randn(frame.shape, generator=generator)).clamp(0, 1)
+
+
+@pytest.fixture(scope="module")
+def pair(units: tuple[torch.Tensor, torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """A frame and its prediction in 8-bit levels about 0."""
+    frame, predicted = (255 * unit - 127.5 for unit in units)
+    return frame, predicted
 
 
 @torch.no_grad()
@@ -52,7 +60,7 @@ def test_with_silent_hints_it_codes_the_difference_as_a_picture(
     picture = ImageModel(SMALL).eval()
     picture.load_state_dict(model.codec.state_dict())
     frame, predicted = pair
-    expected = picture.encode(frame - predicted + 0.5, QP)
+    expected = picture.encode(frame - predicted, QP)
     for ours, theirs in zip(model.encode(frame, predicted, QP), expected, strict=True):
         assert torch.equal(ours, theirs)
     torch.testing.assert_close(
@@ -60,8 +68,8 @@ def test_with_silent_hints_it_codes_the_difference_as_a_picture(
     )
 
 
-def test_every_hint_learns(model: FrameModel, pair: tuple[torch.Tensor, torch.Tensor]) -> None:
-    seen = model(*pair, QP)
+def test_every_hint_learns(model: FrameModel, units: tuple[torch.Tensor, torch.Tensor]) -> None:
+    seen = model(*units, QP)
     (seen.pixels.square().mean() * 1e4 + seen.y_bits.sum() + seen.z_bits.sum()).backward()
     for name in ("to_encoder", "to_means", "to_body", "to_render"):
         weight = getattr(model.context, name).weight
@@ -76,7 +84,8 @@ def test_a_decoder_needs_the_prediction(
     frame, predicted = pair
     symbols = model.encode(frame, predicted, QP)
     again, elsewhere = (
-        known + model.decode(*symbols, known, QP) for known in (predicted, predicted.flip(3))
+        known + model.decode(*symbols, known, QP).permute(0, 3, 1, 2)
+        for known in (predicted, predicted.flip(3))
     )
     assert (again - frame).abs().mean() < (elsewhere - frame).abs().mean()
 
@@ -100,7 +109,7 @@ def test_training_sees_where_residuals_are_none(
     model: FrameModel, pair: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
     frame, predicted = pair
-    seen = model.codec(frame - predicted + 0.5, QP, model.context(predicted, QP))
+    seen = model.codec((frame - predicted) / 255 + 0.5, QP, model.context(predicted, QP))
     _, residual = model.encode(frame, predicted, QP)
     assert seen.zero_bins is not None
     assert torch.equal(seen.zero_bins, ~residual.any(dim=1, keepdim=True))

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -239,12 +239,12 @@ def bench_training(
 
 
 @click.command()
-@click.argument("checkpoint", type=FILE)
+@click.argument("checkpoint", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "-o",
     "--output",
     type=FOLDER_OUT,
-    help="Folder of the model (default: export, beside the checkpoint).",
+    help="Folder of the model (default: export, beside the checkpoint; or the model's own).",
 )
 @click.option("-f", "--force", is_flag=True, help="Overwrite an existing model; its floors stay.")
 @click.option("--name", help="Name of the model (default: that of the checkpoint's folder).")
@@ -273,9 +273,18 @@ def export(
     """Turn a training checkpoint into a model that encodes and decodes without PyTorch.
 
     Its folder works where it lies: ncodec encode --model FOLDER. Tables are fitted to --data, or
-    stay as they were trained.
+    stay as they were trained. In place of a checkpoint, the folder of a model gets graphs as this
+    release exports them; its weights, tables, name and id stay.
     """
     require_modules(*_NEEDED, extra="train")
+    if checkpoint.is_dir():
+        if name or data or exclude or intra or summary:
+            msg = (
+                "a folder of a model keeps its name, tables and summary: expected no option of them"
+            )
+            raise click.UsageError(msg)
+        _renew(checkpoint, output or checkpoint, force=force)
+        return
     from ncodec.inference.entry import check_name
     from ncodec.inference.store import check_replaceable
     from ncodec.training.checkpoint import load_checkpoint
@@ -295,10 +304,22 @@ def export(
         examples=examples,
         overwrite=force,
     )
+    _say_model(folder, entry)
+
+
+def _renew(source: Path, folder: Path, *, force: bool) -> None:
+    from ncodec.inference.store import check_replaceable
+    from ncodec.training.export.onnx import renew_folder
+
+    check_replaceable(folder, overwrite=force)
+    _say_model(folder, renew_folder(source, folder, overwrite=force))
+
+
+def _say_model(folder: Path, entry: dict[str, Any]) -> None:
     megabytes = sum(entry["bytes"].values()) / 1e6
     click.echo(
-        f"{folder}: model {chosen} ({entry['id']}), {megabytes:.1f} MB; `ncodec encode --model "
-        f"{folder}` takes it"
+        f"{folder}: model {entry['name']} ({entry['id']}), {megabytes:.1f} MB; `ncodec encode "
+        f"--model {folder}` takes it"
     )
 
 

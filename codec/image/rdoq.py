@@ -25,8 +25,8 @@ FIRST_GAIN, SECOND_GAIN = 3.0, 2.0
 updates gain less together, and the means of the second half depend on the first"""
 
 
-SEARCHED_TILE, SEARCHED_HALO = 768, 128
-"""largest side of an RDOQ tile and its halo, in pixels: RDOQ takes more memory than coding"""
+MOST_SEARCHED, SEARCHED_HALO = 5 * 2**18, 128
+"""most pixels of an RDOQ tile with its halo, and the halo: RDOQ takes more memory than coding"""
 
 Progress = Callable[[int, int], None]
 """told how many steps of how many are done"""
@@ -56,7 +56,7 @@ def refine(
     Where cells of the initial symbols repeat each other, these are returned if the cost did not
     fall. Raises BackendError where ONNX Runtime fails or has no gradient graph.
     """
-    parts = list(tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, side=SEARCHED_TILE))
+    parts = list(tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, most=MOST_SEARCHED))
     steps = count(1)
     # Where places are all alike they all move at once, and what each of them promised is not kept.
     alike = (
@@ -105,7 +105,7 @@ def _picture_cost(
 ) -> float:
     """λ·D + R of a picture, in bits, from its tiles."""
     cost = 0.0
-    for tile in tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, side=SEARCHED_TILE):
+    for tile in tiles(pixels.shape[0], pixels.shape[1], SEARCHED_HALO, most=MOST_SEARCHED):
         seen, rows = _seen(known, tile, tables, qp=qp)
         of_errors = backend.cost(
             pixels[tile.seen(1)], seen, rows > 0, qp=qp, error_weights=error_weights

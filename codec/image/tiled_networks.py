@@ -9,7 +9,7 @@ from ncodec.arrays import BoolArray, Pixels, Samples
 from ncodec.entropy.latents import Symbols, zero_certain
 from ncodec.grid import CELL, PATCH, Place
 from ncodec.image.plan import RenderedSymbols
-from ncodec.image.tiles import Tile, largest_tile, pad_to_patches, tiles
+from ncodec.image.tiles import Tile, pad_to_patches, tiles
 from ncodec.inference.model import Model
 from ncodec.inference.protocol import Backend
 from ncodec.picture import to_pixels
@@ -117,7 +117,8 @@ class TiledNetworks:
         apply `zero_certain`, and where that changes symbols `render` them anew. Raises BackendError
         where ONNX Runtime fails.
         """
-        if max(predicted.shape[:2]) <= largest_tile(*predicted.shape[:2]):
+        height, width, _ = predicted.shape
+        if len(list(tiles(height, width, self.model.halo))) == 1:
             symbols, samples = self.backend.code(pixels, qp=qp, predicted=predicted, exact=exact)
             return replace(symbols, exact=exact), samples
         symbols = self.analyze(pixels, qp=qp, predicted=predicted, exact=exact)
@@ -162,7 +163,7 @@ class TiledNetworks:
     ) -> Iterator[tuple[Place, Samples]]:
         """Each tile's place and levels, of the smallest box around all cells that are not exact."""
         high, wide = (PATCH * side for side in symbols.residual.shape[1:])
-        for tile in tiles(high, wide, self.model.halo, needed=_others(symbols.exact)):
+        for tile in tiles(high, wide, self.model.decode_halo, needed=_others(symbols.exact)):
             seen = Symbols(
                 symbols.z_hat[:, *tile.seen(CELL)], symbols.residual[:, *tile.seen(PATCH)]
             )

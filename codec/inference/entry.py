@@ -8,7 +8,7 @@ import json
 import re
 import stat
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 from ncodec.errors import ModelError
 from ncodec.grid import CELL
@@ -201,6 +201,10 @@ def _is_line(value: object) -> bool:
     return isinstance(value, str) and value.isprintable()
 
 
+def _is_halo(value: object) -> bool:
+    return _is_whole(value, 0, _LARGEST_HALO) and cast("int", value) % CELL == 0
+
+
 def _is_text(pattern: re.Pattern[str]) -> Any:
     return lambda value: isinstance(value, str) and pattern.fullmatch(value)
 
@@ -213,7 +217,8 @@ _EXPECTED: dict[str, Any] = {
     "sha256": lambda value: _are_files(value) and all(map(_is_text(_HASH), value.values())),
     "bytes": _are_sizes,
     "architecture": _is_architecture,
-    "halo": lambda value: _is_whole(value, 0, _LARGEST_HALO) and value % CELL == 0,
+    "halo": _is_halo,
+    "decode_halo": lambda value: value is None or _is_halo(value),
     "facts": _are_facts,
     "floors": _are_floors,
 }

@@ -16,7 +16,7 @@ from ncodec.arrays import BoolArray, FloatArray, Pixels, Samples
 from ncodec.entropy.latents import Symbols
 from ncodec.errors import BackendError
 from ncodec.grid import HYPER_CELL, PATCH
-from ncodec.inference.model import FRAME, RD_GRADIENT_FILE, Model
+from ncodec.inference.model import RD_GRADIENT_FILE, Model
 from ncodec.inference.protocol import InitialSymbols, RdGradient, exact_cells
 
 _INT8, _INT16, _FLOAT32 = (np.dtype(kind) for kind in ("int8", "int16", "float32"))
@@ -60,18 +60,15 @@ class OnnxBackend:
         if graph not in self._sessions:
             options = onnxruntime.SessionOptions()
             options.log_severity_level = _FATAL
-            optimization = onnxruntime.GraphOptimizationLevel
-            # The highest level costs more at load than it gains on a picture, or on a large one's
-            # tiles.
-            frames = self.model.kind == FRAME
-            options.graph_optimization_level = (
-                optimization.ORT_ENABLE_ALL if frames else optimization.ORT_ENABLE_BASIC
-            )
             # Threads that spin between two runs keep a core from what decodes symbols and
             # compensates motion.
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
             if self.threads is not None:
                 options.intra_op_num_threads = self.threads
+            # A plan of memory is kept beside what the first run took, twice the whole; arrays that
+            # are large and soon used are made as late as possible.
+            options.enable_mem_pattern = False
+            options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
             # Growing by powers of two would hold twice the memory that a large picture's tiles
             # need.
             provider = ("CPUExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})

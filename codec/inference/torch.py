@@ -43,8 +43,9 @@ def _usable(name: str) -> torch.device:
         raise BackendError(msg) from error
 
 
-def _loaded(model: Model) -> FrameModel | ImageModel:
-    """The networks with their weights; raises ModelError where these do not fit each other."""
+def load_network(model: Model) -> FrameModel | ImageModel:
+    """The networks of a model with their weights; raises ModelError where these do not fit each
+    other."""
     try:
         network = _network(model)
         weights = load_file(model.path(WEIGHTS_FILE))
@@ -81,7 +82,7 @@ class TorchBackend:
         # TF32 keeps 10 bits of mantissa: too few for pixels within one level.
         torch.backends.cudnn.allow_tf32 = False
         self.device = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        network = _loaded(model)
+        network = load_network(model)
         network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         use_bfloat16(network, precision == "bfloat16")
         self.picture = picture_codec(network).requires_grad_(False)

@@ -92,6 +92,7 @@ def load_model_folder(folder: Path, *, packaged: bool = False) -> Model:
         folder=folder,
         architecture=entry["architecture"],
         halo=entry["halo"],
+        decode_halo=entry.get("decode_halo") or entry["halo"],
         facts=entry["facts"],
         kind=entry["kind"],
         floors=tuple((int(qp), float(decibels)) for qp, decibels in entry.get("floors", ())),

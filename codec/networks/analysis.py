@@ -35,16 +35,16 @@ class Analysis(nn.Module):
         self.head = Pointwise(width, config.latent, gain=0.0)
         self.step_of = config.step_of
 
-    def forward(self, pixels: Tensor, qp: Tensor, hint: Tensor | None = None) -> Tensor:
-        """(B, 3, H, W) in 0…1 and qp (B,) → y in 8-bit levels, (B, latent, H/16, W/16); H and W are
-        multiples of 16.
+    def forward(self, levels: Tensor, qp: Tensor, hint: Tensor | None = None) -> Tensor:
+        """Pixels in 8-bit levels about 0, (B, 3, H, W) in −127.5…127.5, and qp (B,) → y in levels,
+        (B, latent, H/16, W/16); H and W are multiples of 16.
 
         `hint`, (B, encoder_width, H/16, W/16), is added before the trunk, which changes a latent by
         at most 150 levels plus 3.5 quantizer steps.
         """
-        centred = pixels - 0.5
-        y = self.linear(centred * 255)
-        features = self.trunk(plus(self.embed(centred) * self.quality(qp), hint))
+        y = self.linear(levels)
+        embedded = self.quality.scale(self.embed(levels, unit=1 / 255), qp, like=y)
+        features = self.trunk(plus(embedded, hint))
         limit = TRUNK_LIMIT + TRUNK_STEPS * self.step_of(qp)[:, None, None, None]
         added = 8 * self.head(features)
         return y + torch.minimum(torch.maximum(added, -limit), limit)  # type: ignore[no-any-return]

@@ -73,6 +73,13 @@ class Pointwise(nn.Conv2d):
         return first, second
 
 
+def bias_of(convolution: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
+    """(C',), zeros where a convolution has no bias."""
+    if convolution.bias is None:
+        return convolution.weight.new_zeros(convolution.out_channels)
+    return convolution.bias
+
+
 class PatchConv(Pointwise):
     """1×1 convolution over patches of 4×4 or 16×16 RGB pixels, their values in the order of
     `patchify`."""
@@ -83,16 +90,38 @@ class PatchConv(Pointwise):
         super().__init__(3 * side * side, out_channels, gain=gain, bias=bias)
         self.side = side
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, H, W) → (B, C', H/side, W/side)."""
+    def forward(self, x: Tensor, *, unit: float = 1.0) -> Tensor:
+        """(B, 3, H, W), in 1/`unit` of the values meant → (B, C', H/side, W/side)."""
         if self.training:
-            return super().forward(patchify(x, self.side))
+            return super().forward(patchify(x, self.side) * unit)
         # One convolution over pixels: moving them takes ONNX Runtime longer than the products.
         cells = self.weight.view(
             -1, 3, RENDER_PATCH, RENDER_PATCH, self.side // RENDER_PATCH, self.side // RENDER_PATCH
         )
         kernel = cells.permute(0, 1, 4, 2, 5, 3).reshape(-1, 3, self.side, self.side)
-        return F.conv2d(x, kernel, self.bias, stride=self.side)
+        return F.conv2d(x, kernel * unit, self.bias, stride=self.side)
+
+
+def shuffle(x: Tensor, weight: Tensor, bias: Tensor | None, *, side: int, like: Tensor) -> Tensor:
+    """1×1 convolution whose channels become side × side positions of C' channels each: (B, C, h, w)
+    → (B, side·h, side·w, C'), channels last.
+
+    `weight` is (side², C', C) and `bias` (side², C') or None, row by row of positions. `like` is
+    any tensor of x's height and width.
+    """
+    cells, channels, _ = weight.shape
+    high, wide = like.shape[2:]
+    biases = None if bias is None else bias.reshape(cells * channels)
+    flat = F.conv2d(x, weight.reshape(cells * channels, -1, 1, 1), biases)
+    rows = flat.permute(0, 2, 3, 1).reshape(-1, high, wide, side, side * channels)
+    # Rows of whole positions move, not single values, which takes a fifth of the time.
+    return rows.transpose(2, 3).reshape(-1, side * high, side * wide, channels)
+
+
+def keep_layout(x: Tensor, channels: int) -> Tensor:
+    """(B, C, h, w) as it is, but as a convolution's result, whose layout ONNX Runtime keeps through
+    sums and products."""
+    return F.conv2d(x, x.new_ones((channels, 1, 1, 1)), groups=channels)
 
 
 class GatedFfn(nn.Module):
@@ -202,6 +231,26 @@ class QpVector(nn.Module):
 
     def forward(self, qp: Tensor) -> Tensor:
         """(B,) float qp → (B, C, 1, 1)."""
+        return (self._weights(qp) @ self.knots.float())[:, :, None, None]
+
+    def scale(self, x: Tensor, qp: Tensor, *, like: Tensor) -> Tensor:
+        """(B, C, h, w) and (B,) float qp → (B, C, h, w), each channel times its value.
+
+        `like` is any tensor of x's height and width.
+        """
+        factors: Tensor
+        if self.training:
+            factors = self(qp)
+            return x * factors
+        # Both factors are results of convolutions of one shape: ONNX Runtime leaves its blocks of
+        # channels for the product with a vector, and for sums after it.
+        ones = like.new_ones((1, 1, *like.shape[2:]))
+        weights = self._weights(qp)[:, :, None, None] * ones
+        factors = F.conv2d(weights, self.knots.t()[:, :, None, None])
+        return x * factors
+
+    def _weights(self, qp: Tensor) -> Tensor:
+        """(B,) float qp → (B, K), the weight of each knot."""
         positions = torch.arange(self.knots.shape[0], device=qp.device, dtype=torch.float32)
-        weights = (1 - (qp.float()[:, None] / self.step - positions).abs()).clamp(min=0)  # (B, K)
-        return (weights @ self.knots.float())[:, :, None, None]
+        away: Tensor = (qp.float()[:, None] / self.step - positions).abs()
+        return (1 - away).clamp(min=0)

@@ -21,7 +21,13 @@ from ncodec.grid import HYPER_CELL, PATCH
 from ncodec.networks.blocks import RENDER_PATCH, Block, PatchConv, Pointwise, QpVector, Trunk
 from ncodec.networks.config import ImageConfig
 from ncodec.networks.hints import Hints
-from ncodec.networks.image import ImageModel, Prediction, halo_of
+from ncodec.networks.image import (
+    ImageModel,
+    Prediction,
+    decode_halo_of,
+    halo_of,
+    rendered_latents,
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,13 @@ def halo_of_frame(config: FrameConfig) -> int:
     return halo_of(config.codec) + math.ceil(config.context_depth / HYPER_CELL) * HYPER_CELL * PATCH
 
 
+def decode_halo_of_frame(config: FrameConfig) -> int:
+    """`halo_of_frame` of decoding alone: what a frame's pixels depend on around a tile of whole
+    hyper-latents."""
+    seen = rendered_latents(config.codec) + config.context_depth
+    return max(decode_halo_of(config.codec), math.ceil(seen / HYPER_CELL) * HYPER_CELL * PATCH)
+
+
 class Context(nn.Module):
     """Prediction → hints for every part of the image codec; all of them silent at first."""
 
@@ -71,14 +84,15 @@ class Context(nn.Module):
         self.to_render = PatchConv(RENDER_PATCH, codec.render_width, gain=0.0)
 
     def forward(self, predicted: Tensor, qp: Tensor) -> Hints:
-        """(B, 3, H, W) in 0…1, H and W multiples of 16 → hints."""
-        centred = predicted - 0.5
-        features = self.trunk(self.embed(centred) * self.quality(qp))  # (B, width, H/16, W/16)
+        """(B, 3, H, W) in 8-bit levels about 0, H and W multiples of 16 → hints."""
+        embedded = self.embed(predicted, unit=1 / 255)  # (B, width, H/16, W/16)
+        like = predicted[:, :, ::PATCH, ::PATCH]
+        features = self.trunk(self.quality.scale(embedded, qp, like=like))
         return Hints(
             self.to_encoder(features),
             self.to_means(features),
             self.to_body(features),
-            self.to_render(centred),
+            self.to_render(predicted, unit=1 / 255),
         )
 
 
@@ -93,34 +107,36 @@ class FrameModel(nn.Module):
         self.context = Context(config)
 
     def encode(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> tuple[Tensor, Tensor]:
-        """Frame and prediction, (B, 3, H, W) in 0…1, and qp (B,) → ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and r
-        (B, latent, h, w), whole numbers as float32.
+        """Frame and prediction in 8-bit levels about 0, (B, 3, H, W), and qp (B,) → ẑ (B, hyper,
+        ⌈h/4⌉, ⌈w/4⌉) and r (B, latent, h, w), whole numbers as float32.
 
         H and W are multiples of 16, h = H/16, w = W/16.
         """
-        return self.codec.encode(pixels - predicted + 0.5, qp, self.context(predicted, qp))
+        return self.codec.encode(pixels - predicted, qp, self.context(predicted, qp))
 
     def code(
         self, pixels: Tensor, predicted: Tensor, qp: Tensor, exact: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Frame and prediction, (B, 3, H, W) in 0…1, and qp (B,) → ẑ and r of `encode`, and what
-        `decode` makes of them, but for rounding errors.
+        """Frame and prediction in 8-bit levels about 0, (B, 3, H, W), and qp (B,) → ẑ and r of
+        `encode`, and what `decode` makes of them, but for rounding errors.
 
         `exact`, (B, 1, ⌈h/4⌉, ⌈w/4⌉) float32, is 1 in exact cells, where ẑ and r become 0, and 0
         elsewhere; None stands for no exact cells.
         """
         hints = self.context(predicted, qp)
-        z_hat, residual, y_hat = self.codec.quantize(pixels - predicted + 0.5, qp, hints, exact)
-        return z_hat, residual, self.codec.render(y_hat, qp, hints)
+        z_hat, residual, y_hat = self.codec.quantize(pixels - predicted, qp, hints, exact)
+        return z_hat, residual, self.codec.samples(y_hat, qp, hints)
 
     def decode(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:
-        """ẑ, r and prediction → frame less prediction, (B, 3, H, W), unclipped."""
+        """ẑ, r and prediction, (B, 3, H, W) in 8-bit levels about 0 → frame less prediction, (B, H,
+        W, 3) in levels, unclipped."""
         return self.codec.decode(z_hat, residual, qp, self.context(predicted, qp))
 
     def forward(self, pixels: Tensor, predicted: Tensor, qp: Tensor) -> Prediction:
         """Training pass over frames and predictions, (B, 3, H, W) in 0…1 with H and W multiples of
         64."""
-        seen: Prediction = self.codec(pixels - predicted + 0.5, qp, self.context(predicted, qp))
+        hints = self.context((predicted - 0.5) * 255, qp)
+        seen: Prediction = self.codec(pixels - predicted + 0.5, qp, hints)
         made = seen.pixels - 0.5 + predicted
         if seen.zero_bins is not None:
             made = keep_nearer(made, pixels, predicted, seen.zero_bins)

@@ -28,7 +28,7 @@ class EncoderGraph(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Pixels uint8, exact cells bool and qp → ẑ int8, r int16, y and samples float32; shapes
         are those of the class."""
-        y = self.model.scaled_latent(to_unit(pixels), qp)
+        y = self.model.scaled_latent(_to_levels(pixels), qp)
         z = self.model.hyper_analysis(y)
         z_hat, residual, y_hat = self.model.quantize_latents(
             y, z, qp, exact=exact[None, None].float()
@@ -36,7 +36,7 @@ class EncoderGraph(nn.Module):
         return (
             *_as_symbols(z_hat, residual),
             y[0],
-            _to_samples(self.model.render(y_hat, qp)) + 127.5,
+            self.model.samples(y_hat, qp)[0] + 127.5,
         )
 
 
@@ -50,9 +50,7 @@ class DecoderGraph(nn.Module):
     def forward(self, z_hat: Tensor, residual: Tensor, qp: Tensor) -> Tensor:
         """ẑ int8, r int16 and qp (1,) → samples, (16·h, 16·w, 3) float32 in 8-bit levels,
         unclipped."""
-        return (
-            _to_samples(self.model.decode(z_hat[None].float(), residual[None].float(), qp)) + 127.5
-        )
+        return self.model.decode(z_hat[None].float(), residual[None].float(), qp)[0] + 127.5
 
 
 class RdGradientGraph(nn.Module):
@@ -119,8 +117,10 @@ class FrameEncoderGraph(nn.Module):
         """Pixels and prediction (H, W, 3) uint8, exact cells bool and qp (1,) → ẑ int8, r int16,
         and float32 samples of the decoded frame less its prediction, (H, W, 3) in 8-bit levels."""
         known = exact[None, None].float()
-        z_hat, residual, unit = self.model.code(to_unit(pixels), to_unit(predicted), qp, known)
-        return *_as_symbols(z_hat, residual), _to_samples(unit)
+        z_hat, residual, samples = self.model.code(
+            _to_levels(pixels), _to_levels(predicted), qp, known
+        )
+        return *_as_symbols(z_hat, residual), samples[0]
 
 
 class FrameDecoderGraph(nn.Module):
@@ -137,9 +137,13 @@ class FrameDecoderGraph(nn.Module):
     def forward(self, z_hat: Tensor, residual: Tensor, predicted: Tensor, qp: Tensor) -> Tensor:
         """ẑ int8, r int16, prediction (16·h, 16·w, 3) uint8 and qp (1,) → samples of the frame less
         its prediction, (16·h, 16·w, 3) float32 in 8-bit levels, unclipped."""
-        return _to_samples(
-            self.model.decode(z_hat[None].float(), residual[None].float(), to_unit(predicted), qp)
-        )
+        symbols = z_hat[None].float(), residual[None].float()
+        return self.model.decode(*symbols, _to_levels(predicted), qp)[0]
+
+
+def _to_levels(pixels: Tensor) -> Tensor:
+    """(H, W, 3) uint8 → (1, 3, H, W) in 8-bit levels about 0."""
+    return pixels.permute(2, 0, 1)[None].float() - 127.5
 
 
 def to_unit(pixels: Tensor) -> Tensor:
@@ -150,7 +154,3 @@ def to_unit(pixels: Tensor) -> Tensor:
 def _as_symbols(z_hat: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
     """ẑ and r of one picture, float32, → int8 and int16."""
     return z_hat[0].to(torch.int8), residual[0].to(torch.int16)
-
-
-def _to_samples(unit: Tensor) -> Tensor:
-    return unit[0].permute(1, 2, 0) * 255

@@ -24,9 +24,7 @@ from torch.nn import functional as F
 from ncodec.entropy.tables import RESIDUAL_LIMIT, SCALE_MIN, Z_LIMIT
 from ncodec.grid import HYPER_CELL, PATCH
 from ncodec.networks.analysis import Analysis, HyperAnalysis
-from ncodec.networks.blocks import (
-    QpVector,
-)
+from ncodec.networks.blocks import RENDER_PATCH, QpVector
 from ncodec.networks.config import ImageConfig
 from ncodec.networks.hints import NO_HINTS, Hints
 from ncodec.networks.likelihood import SCALE_STEP, noisy_bits, scale_of_index
@@ -118,9 +116,10 @@ class ImageModel(nn.Module):
         channels = torch.arange(like.shape[1], device=like.device)[:, None, None]
         return ((rows + columns) % 2 == channels % 2).to(like.dtype)  # (latent, h, w)
 
-    def scaled_latent(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
-        """(B, 3, H, W) → y in units of its quantization step, (B, latent, H/16, W/16)."""
-        y: Tensor = self.analysis(pixels, qp, hints.encoder)
+    def scaled_latent(self, levels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
+        """Pixels in 8-bit levels about 0, (B, 3, H, W) in −127.5…127.5 → y in units of its
+        quantization step, (B, latent, H/16, W/16)."""
+        y: Tensor = self.analysis(levels, qp, hints.encoder)
         gain: Tensor = self.log_gain(qp).exp()
         return y * gain
 
@@ -130,26 +129,32 @@ class ImageModel(nn.Module):
         pixels: Tensor = self.synthesis(y_hat, levels, qp, hints)
         return pixels
 
-    def encode(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> tuple[Tensor, Tensor]:
-        """(B, 3, H, W) in 0…1, H and W multiples of 16, and qp (B,) → ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉)
-        and r (B, latent, h, w), whole numbers as float32.
+    def samples(self, y_hat: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
+        """`render` as ONNX Runtime is fast at it: ŷ in units of its step → (B, H, W, 3), unclipped,
+        in 8-bit levels about 0."""
+        levels = y_hat * self.log_inverse_gain(qp).exp()
+        return self.synthesis.samples(y_hat, levels, qp, hints)
+
+    def encode(self, levels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> tuple[Tensor, Tensor]:
+        """Pixels in 8-bit levels about 0, (B, 3, H, W), H and W multiples of 16, and qp (B,) → ẑ
+        (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and r (B, latent, h, w), whole numbers as float32.
 
         Both are zero wherever their table is the certain one, so that encoder and decoder predict
         from equal ŷ.
         """
-        z_hat, residual, _ = self.quantize(pixels, qp, hints)
+        z_hat, residual, _ = self.quantize(levels, qp, hints)
         return z_hat, residual
 
     def quantize(
-        self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS, exact: Tensor | None = None
+        self, levels: Tensor, qp: Tensor, hints: Hints = NO_HINTS, exact: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, H, W) in 0…1 and qp (B,) → ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉), r and ŷ, both (B, latent,
-        h, w), ŷ as `decode` finds it.
+        """Pixels in 8-bit levels about 0, (B, 3, H, W), and qp (B,) → ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉), r
+        and ŷ, both (B, latent, h, w), ŷ as `decode` finds it.
 
         `exact`, (B, 1, ⌈h/4⌉, ⌈w/4⌉) float32, is 1 in exact cells, where ẑ and r become 0, and 0
         elsewhere; None stands for no exact cells.
         """
-        y = self.scaled_latent(pixels, qp, hints)
+        y = self.scaled_latent(levels, qp, hints)
         return self.quantize_latents(y, self.hyper_analysis(y), qp, hints, exact)
 
     def quantize_latents(
@@ -209,12 +214,12 @@ class ImageModel(nn.Module):
     def decode(
         self, z_hat: Tensor, residual: Tensor, qp: Tensor, hints: Hints = NO_HINTS
     ) -> Tensor:
-        """ẑ and r → (B, 3, H, W), unclipped, −½…½."""
+        """ẑ and r → (B, H, W, 3), unclipped, in 8-bit levels about 0."""
         half = self.first_half(residual)
         features = self.means.features(z_hat, qp, residual, hints.means)
         known = (residual + self.means.pass_one(features)) * half
         mu_second = self.means.pass_two(features, known)
-        return self.render(known + (residual + mu_second) * (1 - half), qp, hints)
+        return self.samples(torch.where(half > 0, known, residual + mu_second), qp, hints)
 
     def forward(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Prediction:
         """Training pass: noise prices r and ẑ, everything downstream sees them rounded, straight
@@ -222,7 +227,7 @@ class ImageModel(nn.Module):
 
         Shapes: pixels (B, 3, H, W) in 0…1 with H and W multiples of 64, qp (B,) float.
         """
-        y = self.scaled_latent(pixels, qp, hints)
+        y = self.scaled_latent((pixels - 0.5) * 255, qp, hints)
         z = self.hyper_analysis(y)
         z_hat = round_through(z)
         features = self.means.features(z_hat, qp, y, hints.means)
@@ -249,12 +254,20 @@ def halo_of(config: ImageConfig) -> int:
     of 64 pixels.
 
     Encoding: the analysis blocks, one fine block each in the hyper-encoder, the hyper-decoder and
-    the context, one coarse block on either side of ẑ. Decoding: one coarse block, the two fine
-    ones, the body, and the renderer's blocks at a quarter of a latent each. One cell more for the
-    alignment of the 4×4 latents.
+    the context, one coarse block on either side of ẑ. One cell more for the alignment of the 4×4
+    latents.
     """
-    encode = 2 + math.ceil((config.encoder_depth + 3) / HYPER_CELL)
-    decode = 1 + math.ceil(
-        (2 + config.body_depth + math.ceil(config.render_depth / 4)) / HYPER_CELL
-    )
-    return (1 + max(encode, decode)) * HYPER_CELL * PATCH
+    encode = 3 + math.ceil((config.encoder_depth + 3) / HYPER_CELL)
+    return max(encode * HYPER_CELL * PATCH, decode_halo_of(config))
+
+
+def decode_halo_of(config: ImageConfig) -> int:
+    """Pixels around a tile of whole hyper-latents, of 64 pixels, that its pixels depend on, rounded
+    up to hyper-latents: those of the two fine blocks of the means, of the body and of the renderer,
+    at a quarter of a latent each, and one coarse block."""
+    return (1 + math.ceil(rendered_latents(config) / HYPER_CELL)) * HYPER_CELL * PATCH
+
+
+def rendered_latents(config: ImageConfig) -> int:
+    """Latents on every side that a decoded pixel depends on beside its own, coarse blocks aside."""
+    return 2 + config.body_depth + math.ceil(config.render_depth / RENDER_PATCH)

@@ -6,7 +6,15 @@ from torch.nn import functional as F
 
 from ncodec.entropy.tables import SHIFT
 from ncodec.grid import HYPER_CELL
-from ncodec.networks.blocks import Block, Pointwise, QpVector, compress_range
+from ncodec.networks.blocks import (
+    Block,
+    Pointwise,
+    QpVector,
+    bias_of,
+    compress_range,
+    keep_layout,
+    shuffle,
+)
 from ncodec.networks.config import ImageConfig
 from ncodec.networks.hints import plus
 
@@ -35,8 +43,18 @@ class Means(nn.Module):
     ) -> Tensor:
         """ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and qp (B,) → features of both passes, (B, entropy_width, h,
         w), h and w those of `like`; `hint` of this shape is added."""
-        up = self.up(self.coarse(self.enter(z_hat)))[:, :, : like.shape[2], : like.shape[3]]
-        return self.fine(plus(up * self.quality(qp), hint))  # type: ignore[no-any-return]
+        up = self._upsample(self.coarse(self.enter(z_hat)), z_hat, like)
+        return self.fine(plus(self.quality.scale(up, qp, like=like), hint))  # type: ignore[no-any-return]
+
+    def _upsample(self, coarse: Tensor, z_hat: Tensor, like: Tensor) -> Tensor:
+        """(B, hyper_width, ⌈h/4⌉, ⌈w/4⌉) → (B, entropy_width, h, w)."""
+        high, wide = like.shape[2:]
+        if self.training:
+            return self.up(coarse)[:, :, :high, :wide]  # type: ignore[no-any-return]
+        weight, channels = self.up.weight.permute(2, 3, 1, 0).flatten(0, 1), self.up.out_channels
+        bias = torch.cat(HYPER_CELL**2 * [bias_of(self.up)])
+        up = shuffle(coarse, weight, bias, side=HYPER_CELL, like=z_hat)
+        return keep_layout(up[:, :high, :wide].permute(0, 3, 1, 2), channels)
 
     def pass_one(self, features: Tensor) -> Tensor:
         """μ of the first half, (B, latent, h, w)."""
@@ -71,6 +89,12 @@ class TableIndex(nn.Module):
     def forward(self, z_hat: Tensor, qp: Tensor, like: Tensor) -> Tensor:
         """ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and qp (B,) → table index of each latent, (B, latent, h, w),
         real, unclipped, 1 a row; h and w are those of `like`."""
-        index = F.pixel_shuffle(F.conv2d(z_hat, self.limited_weight()), HYPER_CELL)
         bias: Tensor = self.bias(qp)
-        return index[:, :, : like.shape[2], : like.shape[3]] + bias
+        high, wide = like.shape[2:]
+        weight = self.limited_weight()
+        if self.training:
+            index = F.pixel_shuffle(F.conv2d(z_hat, weight), HYPER_CELL)
+            return index[:, :, :high, :wide] + bias
+        cells = weight.view(self.latent, HYPER_CELL**2, -1).transpose(0, 1)
+        index = shuffle(z_hat, cells, None, side=HYPER_CELL, like=z_hat)
+        return index[:, :high, :wide].permute(0, 3, 1, 2) + bias

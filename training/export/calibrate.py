@@ -87,7 +87,8 @@ def code_examples(model: ImageModel | FrameModel, examples: Examples) -> list[li
         for sequence in examples(step):
             coded = []
             for units in sequence:
-                z_hat, residual = (t[0].numpy() for t in encode(*units, step))
+                levels = [(unit - 0.5) * 255 for unit in units]
+                z_hat, residual = (t[0].numpy() for t in encode(*levels, step))
                 coded.append(Coded(Symbols(z_hat.astype(np.int8), residual.astype(np.int16)), qp))
             sequences.append(coded)
     return sequences

@@ -21,8 +21,15 @@ from ncodec.inference.entry import FORMAT, MODEL_FILE, read_entry, write_entry
 from ncodec.inference.graph_check import OPSET
 from ncodec.inference.model import FRAME, PICTURE, RD_GRADIENT_FILE, TABLES_FILE, WEIGHTS_FILE
 from ncodec.inference.store import staged
+from ncodec.inference.torch import load_network
+from ncodec.inference.zoo import load_model_folder
 from ncodec.networks.complexity import decode_kmac, encode_kmac
-from ncodec.networks.frame import FrameModel, halo_of_frame, picture_codec
+from ncodec.networks.frame import (
+    FrameModel,
+    decode_halo_of_frame,
+    halo_of_frame,
+    picture_codec,
+)
 from ncodec.networks.graphs import (
     DecoderGraph,
     EncoderGraph,
@@ -30,10 +37,11 @@ from ncodec.networks.graphs import (
     FrameEncoderGraph,
     RdGradientGraph,
 )
-from ncodec.networks.image import ImageModel, halo_of
+from ncodec.networks.image import ImageModel, decode_halo_of, halo_of
 from ncodec.training.checkpoint import save_weights
 from ncodec.training.export.calibrate import Examples, calibrate
 from ncodec.training.export.freeze import freeze_tables
+from ncodec.training.export.shapes import add_shapes
 
 MSE = "mse"
 """the distortion of which an encoder knows the slopes"""
@@ -85,7 +93,9 @@ def _export_graph(
             output_names=list(outputs),
             dynamic_axes={**axes, **outputs},
         )
-        return onnx.load(path)
+        proto = onnx.load(path)
+    add_shapes(proto)
+    return proto
 
 
 def _share_weights(proto: onnx.ModelProto, offsets: Places) -> None:
@@ -136,27 +146,16 @@ def export_model(
         tables = calibrate(model, tables, examples)
     save_weights(model, folder / WEIGHTS_FILE)
     save_tables(tables, folder / TABLES_FILE)
-    offsets = tensor_places(folder / WEIGHTS_FILE)
-    graphs = _export_graphs(model)
-    if isinstance(model, ImageModel) and facts.get("distortion", MSE) == MSE:
-        graphs[RD_GRADIENT_FILE] = _export_rd_gradient(model)
-    for file, proto in graphs.items():
-        _share_weights(proto, offsets)
-        (folder / file).write_bytes(proto.SerializeToString())
-    files = sorted([*graphs, WEIGHTS_FILE, TABLES_FILE])
+    with_gradient = isinstance(model, ImageModel) and facts.get("distortion", MSE) == MSE
+    graphs = _write_graphs(model, folder, with_gradient=with_gradient)
     entry = {
         "format": FORMAT,
         "id": model_id(tables, folder / WEIGHTS_FILE),
         "name": name,
         "kind": FRAME if isinstance(model, FrameModel) else PICTURE,
-        "sha256": {
-            file: hashlib.sha256((folder / file).read_bytes()).hexdigest() for file in files
-        },
-        "bytes": {file: (folder / file).stat().st_size for file in files},
+        **_files_of(folder, [*graphs, WEIGHTS_FILE, TABLES_FILE]),
         "architecture": asdict(model.config),
-        "halo": halo_of_frame(model.config)
-        if isinstance(model, FrameModel)
-        else halo_of(model.config),
+        **_halos_of(model),
         "facts": {
             "encode_kmac_per_pixel": round(encode_kmac(model), 2),
             "decode_kmac_per_pixel": round(decode_kmac(model), 2),
@@ -164,6 +163,57 @@ def export_model(
         },
     }
     write_entry(entry, folder)
+    return entry
+
+
+def _halos_of(model: ImageModel | FrameModel) -> dict[str, int]:
+    if isinstance(model, FrameModel):
+        halos = halo_of_frame(model.config), decode_halo_of_frame(model.config)
+    else:
+        halos = halo_of(model.config), decode_halo_of(model.config)
+    return dict(zip(("halo", "decode_halo"), halos, strict=True))
+
+
+def _files_of(folder: Path, files: list[str]) -> dict[str, dict[str, Any]]:
+    """Hashes and sizes of the files of a model, as in `model.json`."""
+    contents = {file: (folder / file).read_bytes() for file in sorted(files)}
+    return {
+        "sha256": {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()},
+        "bytes": {file: len(data) for file, data in contents.items()},
+    }
+
+
+def _write_graphs(
+    model: ImageModel | FrameModel, folder: Path, *, with_gradient: bool
+) -> list[str]:
+    """Write the graphs of a model beside its weights, and return the names of their files."""
+    offsets = tensor_places(folder / WEIGHTS_FILE)
+    graphs = _export_graphs(model)
+    if with_gradient:
+        graphs[RD_GRADIENT_FILE] = _export_rd_gradient(picture_codec(model))
+    for file, proto in graphs.items():
+        _share_weights(proto, offsets)
+        (folder / file).write_bytes(proto.SerializeToString())
+    return list(graphs)
+
+
+def renew_folder(source: Path, folder: Path, *, overwrite: bool = False) -> dict[str, Any]:
+    """Make `folder` the model of the folder `source` with graphs as this release exports them, and
+    return what its `model.json` says.
+
+    Weights, tables and id stay. `source` may be `folder`, with `overwrite`. Raises ModelError for a
+    model that cannot be read, and OutputError as `export_folder` does.
+    """
+    before = load_model_folder(source)
+    model = load_network(before).eval()
+    entry = read_entry(source)
+    with staged(folder, overwrite=overwrite) as made:
+        kept = [WEIGHTS_FILE, TABLES_FILE]
+        for file in kept:
+            (made / file).write_bytes(before.path(file).read_bytes())
+        graphs = _write_graphs(model, made, with_gradient=RD_GRADIENT_FILE in entry["sha256"])
+        entry = {**entry, **_files_of(made, [*graphs, *kept]), **_halos_of(model)}
+        write_entry(entry, made)
     return entry
 
 
