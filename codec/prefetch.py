@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from threading import Thread, current_thread
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -21,7 +22,8 @@ def prefetch(items: Iterator[Item]) -> Generator[Item, None, None]:
     (`contextlib.closing`) before what the items are made from: closing waits for the item in the
     making, after a KeyboardInterrupt two seconds at most.
     """
-    worker = ThreadPoolExecutor(1)
+    own_thread: list[Thread] = []
+    worker = ThreadPoolExecutor(1, initializer=lambda: own_thread.append(current_thread()))
     ahead: deque[Future[Any]] = deque(worker.submit(next, items, _END) for _ in range(DEPTH))
     interrupted = False
     try:
@@ -41,4 +43,6 @@ def prefetch(items: Iterator[Item]) -> Generator[Item, None, None]:
             future.cancel()
         if interrupted:
             wait(ahead, PATIENCE_S)
-        worker.shutdown(wait=not interrupted)
+        # A generator that nobody closed may be collected in its own thread, which cannot end first.
+        is_own = current_thread() in own_thread
+        worker.shutdown(wait=not interrupted and not is_own)

@@ -57,3 +57,20 @@ def test_an_interrupt_of_the_caller_does_not_wait_for_a_pipe(
         raise KeyboardInterrupt
     assert not finished
     more.set()
+
+
+def test_it_may_be_closed_in_its_own_thread() -> None:
+    held, is_held, is_closed = [], threading.Event(), threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 0
+        is_held.wait(10)
+        held.pop().close()  # as a collection of garbage does that begins in this thread
+        is_closed.set()
+
+    read = prefetch(items())
+    assert next(read) == 0
+    held.append(read)
+    del read
+    is_held.set()
+    assert is_closed.wait(10)
