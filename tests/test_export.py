@@ -61,6 +61,9 @@ def test_an_export_codes_and_decodes_where_it_is(
     result = call(checkpoint.relative_to(Path.cwd()))
     assert result.exit_code == 0, result.output
     assert "`ncodec encode --model runs/tiny/export` takes it" in result.stdout
+    assert "`ncodec models add runs/tiny/export` lets this machine decode" in result.stdout
+    modes = {path.stat().st_mode for path in Path("runs/tiny/export").iterdir()}
+    assert len(modes) == 1, "files of one model are readable alike"
     data = ncodec.encode(photo, quality=10, model="runs/tiny/export")
     assert ncodec.info(data).model == "tiny"
     assert np.asarray(ncodec.decode(data)).shape == photo.shape

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io.wrapper import _WrappingCheckpointIO
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from ncodec.errors import ModelError
 from ncodec.media.streams import new_file
@@ -105,7 +105,8 @@ def check_resumable(path: Path, config: ImageConfig | FrameConfig | CompressAICo
 def save_weights(model: ImageModel | FrameModel, path: Path) -> None:
     """Write a model's weights in float16, and its architecture, as `image.safetensors`."""
     state = {name: value.half().contiguous() for name, value in model.state_dict().items()}
-    save_file(state, path, metadata={ARCHITECTURE: json.dumps(asdict(model.config))})
+    # By Path, which gives the file the usual permissions; safetensors writes for its owner alone.
+    path.write_bytes(save(state, metadata={ARCHITECTURE: json.dumps(asdict(model.config))}))
 
 
 def load_picture_model(path: Path) -> ImageModel:

@@ -295,6 +295,8 @@ def export(
     check_name(chosen)
     check_replaceable(folder, overwrite=force)
     model, facts = load_checkpoint(checkpoint)
+    if data:
+        click.echo("tables are fitted to what the model codes, which takes minutes", err=True)
     examples = _examples(model, data, exclude, intra) if data else None
     entry = export_folder(
         model,
@@ -319,7 +321,7 @@ def _say_model(folder: Path, entry: dict[str, Any]) -> None:
     megabytes = sum(entry["bytes"].values()) / 1e6
     click.echo(
         f"{folder}: model {entry['name']} ({entry['id']}), {megabytes:.1f} MB; `ncodec encode "
-        f"--model {folder}` takes it"
+        f"--model {folder}` takes it, and `ncodec models add {folder}` lets this machine decode"
     )
 
 
