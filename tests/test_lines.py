@@ -76,6 +76,9 @@ def test_names_out_of_files_steer_no_terminal(folder: Path, photo: Photo) -> Non
     with_author(photo, "\x1b[31mred\x07")
     said = call("encode", "named.png").stderr
     assert said == "ncodec: named.png: texts were left out: \\x1b[31mred\\x07\n"
+    with_author(photo, "Aut\x85hor")
+    fields = json.loads(call("encode", "named.png", "-f", "--json").stdout)
+    assert fields["notices"] == ["texts were left out: Aut\x85hor"]
     assert printable("a\u202eb\x9b") == "a\\u202eb\\x9b"
     assert printable("Übung → 😀 x") == "Übung → 😀 x"
 

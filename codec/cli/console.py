@@ -19,8 +19,10 @@ from ncodec.media.numbered import is_numbered
 STDIO = "-"
 NO_THREAD = "can't start new thread"
 """Python's message for a lack of memory or of threads"""
-_CONTROLS = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
-"""C0, C1 and Unicode's marks of direction"""
+_CONTROLS = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]"
+)
+"""C0, C1, Unicode's marks of direction and its ends of lines"""
 INTERRUPTED = 130
 """exit code of what Ctrl-C ended"""
 
@@ -92,6 +94,10 @@ def printable(text: str) -> str:
     return _CONTROLS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def _json_escape(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"
+
+
 def say(fields: dict[str, Any], line: str, *, as_json: bool, to_stderr: bool) -> None:
     """Print what was done: the line for people, or the fields as one JSON object.
 
@@ -99,8 +105,9 @@ def say(fields: dict[str, Any], line: str, *, as_json: bool, to_stderr: bool) ->
     """
     if as_json:
         line = json.dumps(fields, ensure_ascii=False)
+    escaped = _CONTROLS.sub(_json_escape, line) if as_json else printable(line)
     try:
-        click.echo(printable(line), err=to_stderr)
+        click.echo(escaped, err=to_stderr)
     except OSError as error:
         msg = f"the report cannot be printed: {sentence_of(error)}"
         raise ReportError(msg) from error

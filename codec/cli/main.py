@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ncodec
+from ncodec.cli.console import printable
 from ncodec.cli.decode import decode
 from ncodec.cli.encode import encode
 from ncodec.cli.info import info
@@ -79,7 +80,7 @@ def main() -> None:
     try:
         cli()
     except (NcodecError, OSError) as error:
-        click.echo(f"ncodec: {error}", err=True)
+        click.echo(printable(f"ncodec: {error}"), err=True)
         if isinstance(error, OSError) and sys.stdout is not None:
             from ncodec.media.streams import silence_stdout
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ncodec.cli.console import printable
 from ncodec.cli.options import EPILOG
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def models(ctx: click.Context, as_json: bool) -> None:
         if isinstance(found, Found):
             installed.append(found)
         else:
-            click.echo(f"ncodec: {found}", err=True)
+            click.echo(printable(f"ncodec: {found}"), err=True)
     if as_json:
         fields = [{**found.entry, "place": _place(found)} for found in installed]
         click.echo(json.dumps(fields, indent=2))
@@ -74,7 +75,7 @@ def verify() -> None:
             click.echo(f"{_title(found)}  whole  {_place(found)}")
         else:
             failed += 1
-            click.echo(f"ncodec: {found}", err=True)
+            click.echo(printable(f"ncodec: {found}"), err=True)
     if failed:
         sys.exit(1)
 
