@@ -9,7 +9,7 @@ LARGEST = sys.float_info.max
 
 def is_between(value: object, low: float, high: float) -> bool:
     """Whether a value is a number of `low` to `high`; never for NaN or another type."""
-    return isinstance(value, Real) and low <= float(value) <= high
+    return isinstance(value, Real) and bool(low <= value <= high)  # type: ignore[operator]
 
 
 def name_value(value: object) -> str:

@@ -153,7 +153,7 @@ def test_the_rest_goes_on_after_a_failure(files: Path) -> None:
         (["encode", "a.png", "./a.jpg"], "both be written to ./a.nci"),
         (["encode", "a.png", "-o", "nowhere/"], "there is no folder nowhere/"),
         (["encode", "-", "a.png"], "- beside other inputs"),
-        (["encode", "a.png", "--bpp", "inf"], "expected a positive bpp, got inf"),
+        (["encode", "a.png", "--bpp", "inf"], "expected a finite bpp of 0 or more, got inf"),
         (["encode", "a.png", "-q", "nan"], "expected a quality"),
         (["encode", "a.png", "--tune", "vmaf"], "is not one of"),
         (

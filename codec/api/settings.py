@@ -7,7 +7,7 @@ InputError at once.
 import os
 from dataclasses import dataclass
 from fractions import Fraction
-from math import inf
+from numbers import Integral
 from typing import TypedDict
 
 from ncodec.api.codecs import tuned_model
@@ -127,11 +127,11 @@ class EncodeVideoSettings(DecodeSettings):
         if self.intra_only and self.gop not in (None, 1):
             msg = f"expected groups of 1 frame for intra frames alone, got {self.gop}"
             raise InputError(msg)
-        if self.gop is not None and not is_between(self.gop, 1, inf):
+        if self.gop is not None and not (isinstance(self.gop, Integral) and self.gop >= 1):
             msg = f"expected groups of at least 1 frame, got {name_value(self.gop)}"
             raise InputError(msg)
-        if self.bitrate is not None and (
-            self.bitrate == 0 or not is_between(self.bitrate, 0, LARGEST)
+        if self.bitrate is not None and not (
+            is_between(self.bitrate, 0, LARGEST) and self.bitrate > 0
         ):
             msg = f"expected a positive number of bits a second, got {name_value(self.bitrate)}"
             raise InputError(msg)

@@ -63,7 +63,7 @@ class Target:
         if self.quality is not None:
             check_quality(self.quality)
         elif not is_between(value, 0, LARGEST):
-            msg = f"expected a positive {given[0]}, got {name_value(value)}"
+            msg = f"expected a finite {given[0]} of 0 or more, got {name_value(value)}"
             raise InputError(msg)
 
 
