@@ -8,6 +8,7 @@ with that error after its whole frames. The exit code is 1 where one decodes wit
 exception, or takes more than 1 s of the processor or 256 MB.
 """
 
+import argparse
 import random
 import sys
 from collections import Counter
@@ -32,12 +33,16 @@ def decode(data: bytes, suffix: str) -> None:
 
 
 def main() -> int:
-    wanted = int(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("changes", type=int)
+    wanted = parser.parse_args().changes
     files = sorted(path for path in GOLDEN.rglob("*.nc[iv]") if path.stat().st_size)
     chance, found = random.Random(1), Counter[str]()
     for path in files:
         decode(path.read_bytes(), path.suffix)  # loads the graphs, and must succeed
     for number in range(wanted):
+        if number % 10_000 == 0:
+            print(number, dict(found), flush=True)
         path = files[number % len(files)]
         whole = path.read_bytes()
         data = changed(whole, chance)
@@ -53,8 +58,6 @@ def main() -> int:
         found["accepted" if accepted else "refused"] += 1
         if accepted:
             print(f"{path.name}, number {number}: decoded")
-        if number % 10_000 == 9_999:
-            print(number + 1, dict(found), flush=True)
     print(f"{wanted:,} changes of {len(files)} files: {dict(found)}")
     return int(found["accepted"] > 0 or found["broken"] > 0)
 

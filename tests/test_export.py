@@ -18,11 +18,12 @@ import onnx
 import ncodec
 from ncodec.errors import ModelError, NcodecError, OutputError
 from ncodec.inference.entry import read_entry, write_entry
-from ncodec.inference.zoo import load_model, weights_folder
+from ncodec.inference.zoo import load_model, load_model_folder, weights_folder
 from ncodec.networks.config import ImageConfig
 from ncodec.networks.image import ImageModel
 from ncodec.training.cli import export
 from ncodec.training.data import patch_statistics
+from ncodec.training.export.onnx import export_folder
 from ncodec.training.export.shapes import axes_of, shapes_at
 
 
@@ -84,6 +85,12 @@ def test_a_model_gets_graphs_of_this_release_and_stays_itself(checkpoint: Path) 
         assert path.endswith("model.json") or Path("new", Path(path).name).read_bytes() == data
     assert call("mine", "-f").exit_code == 0
     assert content(Path("mine")).keys() == before.keys()
+
+
+def test_models_of_any_width_are_loaded_again(folder: Path) -> None:
+    network = ImageModel(ImageConfig(96, 8, 16, 1, 16, 16, 16, 1, render_width=72, render_depth=1))
+    export_folder(network.eval(), Path("wide"), name="wide", facts={})
+    assert load_model_folder(Path("wide")).architecture["render_width"] == 72
 
 
 @pytest.mark.parametrize("kind", ["picture", "frame"])

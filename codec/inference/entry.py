@@ -89,7 +89,7 @@ def parse_entry(text: bytes) -> dict[str, Any]:
         msg = f"the model is of format {form}, this release reads {FORMAT}: update ncodec"
         raise ModelError(msg)
     for field, fits in _EXPECTED.items():
-        if not fits(entry.get(field, [] if field == "floors" else None)):
+        if not fits(entry.get(field, _DEFAULTS.get(field))):
             msg = f"expected {field} of a model in {MODEL_FILE}, got {entry.get(field)!r:.60}"
             raise ValueError(msg)
     if entry["bytes"].keys() != entry["sha256"].keys():
@@ -218,8 +218,10 @@ _EXPECTED: dict[str, Any] = {
     "bytes": _are_sizes,
     "architecture": _is_architecture,
     "halo": _is_halo,
-    "decode_halo": lambda value: value is None or _is_halo(value),
+    "decode_halo": _is_halo,
     "facts": _are_facts,
     "floors": _are_floors,
 }
 """field of a `model.json` → whether a value can be its own"""
+_DEFAULTS: dict[str, Any] = {"floors": [], "decode_halo": 0}
+"""fields that a `model.json` may lack, and a value that is checked for them"""

@@ -45,7 +45,7 @@ class Model:
     architecture: dict[str, Any]
     """fields of `ncodec.networks.config.ImageConfig`"""
     halo: int
-    """pixels around a tile that its symbols or pixels depend on, a multiple of 64"""
+    """pixels around a tile that its symbols depend on, a multiple of 64"""
     decode_halo: int
     """pixels around a tile that its pixels depend on, given the symbols; a multiple of 64"""
     facts: dict[str, object]

@@ -91,7 +91,7 @@ class PatchConv(Pointwise):
         self.side = side
 
     def forward(self, x: Tensor, *, unit: float = 1.0) -> Tensor:
-        """(B, 3, H, W), in 1/`unit` of the values meant → (B, C', H/side, W/side)."""
+        """(B, 3, H, W) → (B, C', H/side, W/side); the input is multiplied by `unit` first."""
         if self.training:
             return super().forward(patchify(x, self.side) * unit)
         # One convolution over pixels: moving them takes ONNX Runtime longer than the products.
@@ -119,8 +119,8 @@ def shuffle(x: Tensor, weight: Tensor, bias: Tensor | None, *, side: int, like: 
 
 
 def keep_layout(x: Tensor, channels: int) -> Tensor:
-    """(B, C, h, w) as it is, but as a convolution's result, whose layout ONNX Runtime keeps through
-    sums and products."""
+    """Identity, (B, C, h, w), as a depthwise convolution by ones: ONNX Runtime keeps the layout of
+    a convolution's result through sums and products."""
     return F.conv2d(x, x.new_ones((channels, 1, 1, 1)), groups=channels)
 
 

@@ -63,8 +63,8 @@ def halo_of_frame(config: FrameConfig) -> int:
 
 
 def decode_halo_of_frame(config: FrameConfig) -> int:
-    """`halo_of_frame` of decoding alone: what a frame's pixels depend on around a tile of whole
-    hyper-latents."""
+    """Width, in pixels, of the halo that a tile of whole hyper-latents needs for its pixels, given
+    the symbols and the prediction; a multiple of 64."""
     seen = rendered_latents(config.codec) + config.context_depth
     return max(decode_halo_of(config.codec), math.ceil(seen / HYPER_CELL) * HYPER_CELL * PATCH)
 

@@ -130,8 +130,8 @@ class ImageModel(nn.Module):
         return pixels
 
     def samples(self, y_hat: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
-        """`render` as ONNX Runtime is fast at it: ŷ in units of its step → (B, H, W, 3), unclipped,
-        in 8-bit levels about 0."""
+        """Result of `render` in 8-bit levels about 0, computed in the layout that is fast in ONNX
+        Runtime: ŷ in units of its step → (B, H, W, 3), unclipped."""
         levels = y_hat * self.log_inverse_gain(qp).exp()
         return self.synthesis.samples(y_hat, levels, qp, hints)
 
@@ -250,8 +250,8 @@ class ImageModel(nn.Module):
 
 
 def halo_of(config: ImageConfig) -> int:
-    """Pixels around a tile that its symbols or pixels depend on, rounded up to whole hyper-latents
-    of 64 pixels.
+    """Width, in pixels, of the halo that a tile of whole hyper-latents needs for its symbols,
+    rounded up to hyper-latents of 64 pixels; at least `decode_halo_of`.
 
     Encoding: the analysis blocks, one fine block each in the hyper-encoder, the hyper-decoder and
     the context, one coarse block on either side of ẑ. One cell more for the alignment of the 4×4
@@ -262,12 +262,13 @@ def halo_of(config: ImageConfig) -> int:
 
 
 def decode_halo_of(config: ImageConfig) -> int:
-    """Pixels around a tile of whole hyper-latents, of 64 pixels, that its pixels depend on, rounded
-    up to hyper-latents: those of the two fine blocks of the means, of the body and of the renderer,
-    at a quarter of a latent each, and one coarse block."""
+    """Width, in pixels, of the halo that a tile of whole hyper-latents needs for its pixels, given
+    the symbols, rounded up to hyper-latents of 64 pixels: the latents of `rendered_latents`, and
+    one hyper-latent for the coarse block."""
     return (1 + math.ceil(rendered_latents(config) / HYPER_CELL)) * HYPER_CELL * PATCH
 
 
 def rendered_latents(config: ImageConfig) -> int:
-    """Latents on every side that a decoded pixel depends on beside its own, coarse blocks aside."""
+    """Latents around its own that a decoded pixel depends on: one for each of the two fine blocks
+    of the means, for each block of the body and for each four blocks of the renderer."""
     return 2 + config.body_depth + math.ceil(config.render_depth / RENDER_PATCH)

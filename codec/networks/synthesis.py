@@ -14,6 +14,7 @@ from ncodec.networks.blocks import (
     Trunk,
     bias_of,
     compress_range,
+    keep_layout,
     shuffle,
 )
 from ncodec.networks.config import ImageConfig
@@ -70,8 +71,8 @@ class Synthesis(nn.Module):
         return F.pixel_shuffle(linear + correction, 4)
 
     def samples(self, y_hat: Tensor, levels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
-        """`forward` as ONNX Runtime is fast at it: (B, latent, h, w) twice → (B, 16·h, 16·w, 3),
-        unclipped, in 8-bit levels about 0.
+        """Result of `forward` in 8-bit levels about 0, computed in the layout that is fast in ONNX
+        Runtime: ŷ in steps and in levels, (B, latent, h, w) → (B, 16·h, 16·w, 3), unclipped.
 
         Values of a pixel lie side by side from the last products at 1/16 on, so that whole cells of
         pixels move.
@@ -85,8 +86,7 @@ class Synthesis(nn.Module):
         spread_bias = bias_of(self.spread).view(render, 16).t()
         spread = shuffle(body, spread_weight, spread_bias, side=4, like=y_hat)
         look = self.look.weight.view(render, 3, 16).transpose(1, 2).reshape(render, 48, 1, 1)
-        identity = torch.eye(render, device=body.device)[:, :, None, None]
-        features = F.conv2d(spread.permute(0, 3, 1, 2), identity)
+        features = keep_layout(spread.permute(0, 3, 1, 2), render)
         features = features + F.conv2d(linear.permute(0, 3, 1, 2), look / 255, self.look.bias)
         rendered = self.render(plus(features, hints.render))
         head = self.head.weight.view(3, 16, -1).transpose(0, 1).reshape(48, -1, 1, 1)

@@ -50,7 +50,7 @@ def hold(target: Target, data: bytes) -> bool:
 
 def _peak() -> int:
     """Most memory of the process so far, in bytes."""
-    if _STATUS.exists():
-        (kilobytes,) = re.findall(r"VmHWM:\s*(\d+) kB", _STATUS.read_text())
-        return int(kilobytes) * 1024
+    found = re.search(r"VmHWM:\s*(\d+) kB", _STATUS.read_text()) if _STATUS.exists() else None
+    if found:
+        return int(found[1]) * 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _UNIT

@@ -16,7 +16,7 @@ from torch import nn
 
 from ncodec.entropy.tables import Tables
 from ncodec.grid import PATCH
-from ncodec.inference.checks import Places, model_id, tensor_places
+from ncodec.inference.checks import Places, check_content, model_id, tensor_places
 from ncodec.inference.entry import FORMAT, MODEL_FILE, read_entry, write_entry
 from ncodec.inference.graph_check import OPSET
 from ncodec.inference.model import FRAME, PICTURE, RD_GRADIENT_FILE, TABLES_FILE, WEIGHTS_FILE
@@ -156,14 +156,17 @@ def export_model(
         **_files_of(folder, [*graphs, WEIGHTS_FILE, TABLES_FILE]),
         "architecture": asdict(model.config),
         **_halos_of(model),
-        "facts": {
-            "encode_kmac_per_pixel": round(encode_kmac(model), 2),
-            "decode_kmac_per_pixel": round(decode_kmac(model), 2),
-            **facts,
-        },
+        "facts": {**_costs_of(model), **facts},
     }
     write_entry(entry, folder)
     return entry
+
+
+def _costs_of(model: ImageModel | FrameModel) -> dict[str, float]:
+    return {
+        "encode_kmac_per_pixel": round(encode_kmac(model), 2),
+        "decode_kmac_per_pixel": round(decode_kmac(model), 2),
+    }
 
 
 def _halos_of(model: ImageModel | FrameModel) -> dict[str, int]:
@@ -212,8 +215,11 @@ def renew_folder(source: Path, folder: Path, *, overwrite: bool = False) -> dict
         for file in kept:
             (made / file).write_bytes(before.path(file).read_bytes())
         graphs = _write_graphs(model, made, with_gradient=RD_GRADIENT_FILE in entry["sha256"])
-        entry = {**entry, **_files_of(made, [*graphs, *kept]), **_halos_of(model)}
+        facts = {**entry["facts"], **_costs_of(model)}
+        files = _files_of(made, [*graphs, *kept])
+        entry = {**entry, **files, **_halos_of(model), "facts": facts}
         write_entry(entry, made)
+        check_content(entry, made)
     return entry
 
 
@@ -296,4 +302,5 @@ def export_folder(
         if "floors" in before:
             entry = {**entry, "floors": before["floors"]}
             write_entry(entry, made)
+        check_content(entry, made)
     return entry

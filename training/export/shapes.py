@@ -11,7 +11,7 @@ from onnx import helper
 from ncodec.grid import HYPER_CELL, PATCH
 
 _SAMPLES = (23, 37), (10, 13), (9, 16)
-"""heights and widths of latents at which no two axes below are equal"""
+"""heights and widths of latents; no two axes below are equal at all three"""
 Shape = tuple[int, ...]
 
 
@@ -32,8 +32,8 @@ def axes_of(high: int, wide: int) -> dict[str, int]:
 
 
 def add_shapes(proto: onnx.ModelProto) -> None:
-    """State the shape of every array of a graph that varies; those of inputs are known, as in
-    `axes_of`.
+    """State the shapes of arrays whose size follows from that of the inputs, with the names of
+    axes that `axes_of` gives; arrays of other sizes are left out.
 
     ONNX Runtime keeps its layout of channels in blocks through a sum or a product only where it
     knows that both shapes are equal. Shapes are those of runs at a few sizes.
