@@ -129,6 +129,7 @@ def static_chart(report: Report, metric: Metric[Any]) -> alt.LayerChart:
 
 def draw(chart: Any, suffix: str) -> bytes:
     """A chart of Altair as a file of a suffix: .svg, .png (two pixels a unit) or .html."""
+    suffix = suffix.lower()
     if suffix == ".png":
         pixels = io.BytesIO()
         chart.save(pixels, format="png", scale_factor=2)

@@ -123,7 +123,8 @@ def check_figures(folder: Path, *, overwrite: bool = False) -> None:
 
 
 def write_figures(report: Report, folder: Path, *, anchor: str) -> list[Path]:
-    """Curves as SVG and PNG, points as CSV and rates as Markdown; the files that were written."""
+    """Write curves as SVG and PNG, points as CSV and rates as Markdown over files of these names,
+    which `check_figures` looks for; returns the files."""
     folder.mkdir(parents=True, exist_ok=True)
     texts = points_csv(report), rates_markdown(report, anchor), our_rates_markdown(report)
     tables = {folder / name: text for name, text in zip(TABLES, texts, strict=True)}
