@@ -1,4 +1,4 @@
-"""Lines of the command: what becomes of them, and what they may hold."""
+"""Lines that commands print: failures of printing, and characters that names may hold."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Tiles: that they cover a picture, see what they must, and no more than they may."""
+"""Tiles cover a picture once, each with its halo, within the limit of pixels seen at once."""
 
 import numpy as np
 import pytest

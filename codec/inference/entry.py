@@ -1,7 +1,4 @@
-"""`model.json`: what the folder of a model says of it, and whether its files are those.
-
-A model's folder holds it beside graphs, weights and tables, and works where it lies.
-"""
+"""`model.json`, the entry of a model in its folder, and the check of the files that it names."""
 
 import hashlib
 import json
