@@ -19,7 +19,7 @@ _END = struct.Struct("<4s4H2LH")
 """end of an archive: signature, disk numbers, entries here and in all, bytes of the directory, its
 place, length of a comment"""
 _END_OF_64 = b"PK\x06\x07"
-_BROKEN = (BadZipFile, EOFError, NotImplementedError, OverflowError, RuntimeError, zlib.error)
+_BROKEN = (BadZipFile, EOFError, OverflowError, RuntimeError, zlib.error)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import json
 import re
 import stat
 from pathlib import Path
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeGuard
 
 from ncodec.errors import ModelError
 from ncodec.grid import CELL
@@ -130,7 +130,7 @@ def check_name(name: str) -> None:
         raise ModelError(msg)
 
 
-def _is_whole(value: object, least: int, most: int) -> bool:
+def _is_whole(value: object, least: int, most: int) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
@@ -199,7 +199,7 @@ def _is_line(value: object) -> bool:
 
 
 def _is_halo(value: object) -> bool:
-    return _is_whole(value, 0, _LARGEST_HALO) and cast("int", value) % CELL == 0
+    return _is_whole(value, 0, _LARGEST_HALO) and value % CELL == 0
 
 
 def _is_text(pattern: re.Pattern[str]) -> Any:
