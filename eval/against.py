@@ -45,7 +45,7 @@ memory of the process in MB, 0 where it is not known"""
 
 
 @dataclass(frozen=True)
-class Beside:
+class FigurePair:
     """One figure of this ncodec and of the other one."""
 
     name: str
@@ -60,14 +60,14 @@ class Beside:
 
 def compare_with(
     python: Path, picture: Path, *, threads: int, advance: Callable[[int], None]
-) -> list[Beside]:
+) -> list[FigurePair]:
     """Medians of seconds and megabytes of every task, of this ncodec and of that which the
     interpreter `python` imports.
 
     Both decode one file, which the other one wrote. `advance` is called with 1 after each of
     `count_steps` steps. Raises BackendError where an interpreter cannot do a task.
     """
-    found: list[Beside] = []
+    found: list[FigurePair] = []
     with TemporaryDirectory() as folder:
         coded = Path(folder) / "other.nci"
         _run(python, TASKS["decode"], picture, threads, coded)
@@ -79,7 +79,7 @@ def compare_with(
                 advance(1)
             medians = (_medians(runs) for runs in (ours, theirs))
             for figure, of_ours, of_theirs in zip(FIGURES, *medians, strict=True):
-                found.append(Beside(f"{name}: {figure}", of_ours, of_theirs))
+                found.append(FigurePair(f"{name}: {figure}", of_ours, of_theirs))
     return found
 
 

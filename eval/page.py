@@ -122,9 +122,13 @@ def check_figures(folder: Path, *, overwrite: bool = False) -> None:
             check_output(path, overwrite=overwrite)
 
 
-def write_figures(report: Report, folder: Path, *, anchor: str) -> list[Path]:
-    """Write curves as SVG and PNG, points as CSV and rates as Markdown over files of these names,
-    which `check_figures` looks for; returns the files."""
+def write_figures(
+    report: Report, folder: Path, *, anchor: str, overwrite: bool = False
+) -> list[Path]:
+    """Write curves as SVG and PNG, points as CSV and rates as Markdown, and return the files.
+
+    Raises OutputError where one exists without `overwrite`; `check_figures` tells so beforehand.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     texts = points_csv(report), rates_markdown(report, anchor), our_rates_markdown(report)
     tables = {folder / name: text for name, text in zip(TABLES, texts, strict=True)}
@@ -134,8 +138,8 @@ def write_figures(report: Report, folder: Path, *, anchor: str) -> list[Path]:
         for suffix in ("svg", "png")
     }
     for path, text in tables.items():
-        write_bytes(text.encode(), path, overwrite=True)
+        write_bytes(text.encode(), path, overwrite=overwrite)
     for path, metric in plots.items():
         drawn = charts.draw(charts.static_chart(report, metric), path.suffix)
-        write_bytes(drawn, path, overwrite=True)
+        write_bytes(drawn, path, overwrite=overwrite)
     return [*tables, *plots]

@@ -151,13 +151,17 @@ def test_numbers_of_other_types_and_ranges_are_refused(name: str, value: Any) ->
 
 
 @pytest.mark.parametrize("name", ["quality", "bitrate", "gop", "rate"])
-@pytest.mark.parametrize("value", ["50", float("nan"), -1, [50], float("inf"), 10**400])
+@pytest.mark.parametrize("value", ["50", float("nan"), -1, [50], float("inf")])
 def test_numbers_of_clips_are_checked_alike(name: str, value: Any) -> None:
     text = str(value) if isinstance(value, int | float) else repr(value)
-    if name == "gop" and value == 10**400:
-        return  # no clip has as many frames as that, which is no error
     with pytest.raises(ncodec.InputError, match=rf"got {re.escape(text)}"):
         ncodec.EncodeVideoSettings(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["quality", "bitrate", "rate"])
+def test_numbers_beyond_all_floats_are_refused(name: str) -> None:
+    with pytest.raises(ncodec.InputError, match="got 1000"):
+        ncodec.EncodeVideoSettings(**{name: 10**400})  # type: ignore[arg-type]
 
 
 def test_frames_of_a_group_are_counted_in_whole_numbers() -> None:

@@ -52,3 +52,8 @@ def test_an_interpreter_without_ncodec_is_refused(photo: Photo, folder: Path) ->
     python.chmod(0o755)
     with pytest.raises(BackendError, match="cannot time ncodec: ModuleNotFoundError"):
         against.compare_with(python, Path("a.png"), threads=1, advance=lambda _: None)
+
+
+def test_a_ratio_says_how_many_times_less_ours_is() -> None:
+    assert against.FigurePair("decode", 0.25, 1.0).ratio == 4
+    assert np.isnan(against.FigurePair("memory", 0.0, 0.0).ratio)

@@ -208,7 +208,7 @@ def _fall_silent(error: ReportError) -> bool:
     silence_stdout()
     if isinstance(error.__cause__, BrokenPipeError):
         return False
-    click.echo(f"ncodec: {error}", err=True)
+    click.echo(printable(f"ncodec: {error}"), err=True)
     return True
 
 

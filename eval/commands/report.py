@@ -89,7 +89,7 @@ def report(
     names = [curve.name for curve in made.curves]
     anchor = next((name for name in names if name.startswith(("JPEG", "x264"))), names[0])
     if figures is not None:
-        write_figures(made, figures, anchor=anchor)
+        write_figures(made, figures, anchor=anchor, overwrite=force)
     _print_rates(made, output, anchor, as_json=as_json)
 
 

@@ -26,7 +26,7 @@ def speed(picture: Path, threads: int, against: Path | None) -> None:
     # Before numpy is loaded, so that its own matrix products keep to the same threads.
     os.environ.update(OMP_NUM_THREADS=str(threads), OPENBLAS_NUM_THREADS=str(threads))
     if against is not None:
-        _print_beside(picture, against, threads)
+        _print_against(picture, against, threads)
         return
     from ncodec.eval.speed import time_compressai, time_ncodec, time_processes
 
@@ -52,7 +52,7 @@ def speed(picture: Path, threads: int, against: Path | None) -> None:
         click.echo(f"{name:24} {seconds:.2f} s")
 
 
-def _print_beside(picture: Path, python: Path, threads: int) -> None:
+def _print_against(picture: Path, python: Path, threads: int) -> None:
     from ncodec.eval.against import compare_with, count_steps
 
     with stages() as progress:
