@@ -58,6 +58,11 @@ class Pointwise(nn.Conv2d):
         y = F.linear(x.permute(0, 2, 3, 1), self.weight[:, :, 0, 0], self.bias)  # (B, h, w, C')
         return y.permute(0, 3, 1, 2)
 
+    def product(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Factors of the last matrix product of `forward`: its input (B, C, h, w), its weight (C',
+        C, 1, 1) and its bias, (C',) or None."""
+        return x, self.weight, self.bias
+
     def halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, h, w) → the first and the second half of the output channels, each (B, C'/2, h,
         w)."""
@@ -73,11 +78,9 @@ class Pointwise(nn.Conv2d):
         return first, second
 
 
-def bias_of(convolution: nn.Conv2d | nn.ConvTranspose2d) -> Tensor:
-    """(C',), zeros where a convolution has no bias."""
-    if convolution.bias is None:
-        return convolution.weight.new_zeros(convolution.out_channels)
-    return convolution.bias
+def known_bias(bias: Tensor | None, like: Tensor, count: int) -> Tensor:
+    """(count,), zeros of the type of `like` where a convolution has no bias."""
+    return like.new_zeros(count) if bias is None else bias
 
 
 class PatchConv(Pointwise):
@@ -116,6 +119,27 @@ def shuffle(x: Tensor, weight: Tensor, bias: Tensor | None, *, side: int, like: 
     rows = flat.permute(0, 2, 3, 1).reshape(-1, high, wide, side, side * channels)
     # Rows of whole positions move, not single values, which takes a fifth of the time.
     return rows.transpose(2, 3).reshape(-1, side * high, side * wide, channels)
+
+
+class Lift(nn.ConvTranspose2d):
+    """Transposed convolution whose kernels, `side` × `side`, do not overlap."""
+
+    def __init__(self, in_channels: int, out_channels: int, *, side: int) -> None:
+        super().__init__(in_channels, out_channels, side, stride=side)
+        self.side = side
+
+    def forward(self, x: Tensor, *, under: Tensor, like: Tensor) -> Tensor:  # type: ignore[override]
+        """(B, C, ⌈h/side⌉, ⌈w/side⌉) → (B, C', h, w), cropped.
+
+        `under` is any tensor of x's height and width, `like` any of h and w.
+        """
+        high, wide = like.shape[2:]
+        if self.training:
+            return super().forward(x)[:, :, :high, :wide]
+        weight = self.weight.permute(2, 3, 1, 0).flatten(0, 1)
+        bias = torch.cat(self.side**2 * [known_bias(self.bias, x, self.out_channels)])
+        up = shuffle(x, weight, bias, side=self.side, like=under)
+        return keep_layout(up[:, :high, :wide].permute(0, 3, 1, 2), self.out_channels)
 
 
 def keep_layout(x: Tensor, channels: int) -> Tensor:

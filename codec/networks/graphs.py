@@ -4,6 +4,7 @@ symbol would do."""
 import torch
 from torch import Tensor, nn
 
+from ncodec.networks.decoder import Decoding
 from ncodec.networks.frame import FrameModel
 from ncodec.networks.image import ImageModel
 from ncodec.networks.rd_gradient import rd_gradient
@@ -43,7 +44,7 @@ class EncoderGraph(nn.Module):
 class DecoderGraph(nn.Module):
     """ẑ int8, r int16, qp (1,) → levels, (16·h, 16·w, 3) float32."""
 
-    def __init__(self, model: ImageModel) -> None:
+    def __init__(self, model: Decoding) -> None:
         super().__init__()
         self.model = model
 

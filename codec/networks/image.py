@@ -18,7 +18,7 @@ import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ncodec.entropy.tables import RESIDUAL_LIMIT, SCALE_MIN, Z_LIMIT
@@ -26,6 +26,7 @@ from ncodec.grid import HYPER_CELL, PATCH
 from ncodec.networks.analysis import Analysis, HyperAnalysis
 from ncodec.networks.blocks import RENDER_PATCH, QpVector
 from ncodec.networks.config import ImageConfig
+from ncodec.networks.decoder import Decoding
 from ncodec.networks.hints import NO_HINTS, Hints
 from ncodec.networks.likelihood import SCALE_STEP, noisy_bits, scale_of_index
 from ncodec.networks.means import Means, TableIndex
@@ -74,7 +75,7 @@ def round_through(x: Tensor) -> Tensor:
     return x + (x.round() - x).detach()
 
 
-class ImageModel(nn.Module):
+class ImageModel(Decoding):
     """The whole image codec in one trainable module; `ncodec.training.export.onnx` cuts it into its
     graphs."""
 
@@ -108,32 +109,12 @@ class ImageModel(nn.Module):
         index = ((deviations / SCALE_MIN).log() / SCALE_STEP).clamp(min=-2)
         self.table_index.bias.knots.copy_(index)
 
-    def first_half(self, like: Tensor) -> Tensor:
-        """Checkerboard of row, column and channel, (latent, h, w), of the type of `like`, (B,
-        latent, h, w): 1 where the first pass predicts (their sum is even), else 0."""
-        rows = torch.arange(like.shape[2], device=like.device)[:, None]
-        columns = torch.arange(like.shape[3], device=like.device)[None, :]
-        channels = torch.arange(like.shape[1], device=like.device)[:, None, None]
-        return ((rows + columns) % 2 == channels % 2).to(like.dtype)  # (latent, h, w)
-
     def scaled_latent(self, levels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
         """Pixels in 8-bit levels about 0, (B, 3, H, W) in −127.5…127.5 → y in units of its
         quantization step, (B, latent, H/16, W/16)."""
         y: Tensor = self.analysis(levels, qp, hints.encoder)
         gain: Tensor = self.log_gain(qp).exp()
         return y * gain
-
-    def render(self, y_hat: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
-        """ŷ in units of its step → (B, 3, H, W), unclipped, −½…½."""
-        levels = y_hat * self.log_inverse_gain(qp).exp()
-        pixels: Tensor = self.synthesis(y_hat, levels, qp, hints)
-        return pixels
-
-    def samples(self, y_hat: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Tensor:
-        """Result of `render` in 8-bit levels about 0, computed in the layout that is fast in ONNX
-        Runtime: ŷ in units of its step → (B, H, W, 3), unclipped."""
-        levels = y_hat * self.log_inverse_gain(qp).exp()
-        return self.synthesis.samples(y_hat, levels, qp, hints)
 
     def encode(self, levels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> tuple[Tensor, Tensor]:
         """Pixels in 8-bit levels about 0, (B, 3, H, W), H and W multiples of 16, and qp (B,) → ẑ
@@ -210,16 +191,6 @@ class ImageModel(nn.Module):
         fresh = (y - mu_second).round().clamp(-RESIDUAL_LIMIT, RESIDUAL_LIMIT) * coded
         second = residual + is_requantized * (fresh - residual)
         return residual * half + second * (1 - half), known + (second + mu_second) * (1 - half)
-
-    def decode(
-        self, z_hat: Tensor, residual: Tensor, qp: Tensor, hints: Hints = NO_HINTS
-    ) -> Tensor:
-        """ẑ and r → (B, H, W, 3), unclipped, in 8-bit levels about 0."""
-        half = self.first_half(residual)
-        features = self.means.features(z_hat, qp, residual, hints.means)
-        known = (residual + self.means.pass_one(features)) * half
-        mu_second = self.means.pass_two(features, known)
-        return self.samples(torch.where(half > 0, known, residual + mu_second), qp, hints)
 
     def forward(self, pixels: Tensor, qp: Tensor, hints: Hints = NO_HINTS) -> Prediction:
         """Training pass: noise prices r and ẑ, everything downstream sees them rounded, straight

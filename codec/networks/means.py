@@ -8,11 +8,10 @@ from ncodec.entropy.tables import SHIFT
 from ncodec.grid import HYPER_CELL
 from ncodec.networks.blocks import (
     Block,
+    Lift,
     Pointwise,
     QpVector,
-    bias_of,
     compress_range,
-    keep_layout,
     shuffle,
 )
 from ncodec.networks.config import ImageConfig
@@ -30,7 +29,7 @@ class Means(nn.Module):
         width = config.entropy_width
         self.enter = Pointwise(config.hyper, config.hyper_width)
         self.coarse = Block(config.hyper_width, kernel=3)
-        self.up = nn.ConvTranspose2d(config.hyper_width, width, HYPER_CELL, stride=HYPER_CELL)
+        self.up = Lift(config.hyper_width, width, side=HYPER_CELL)
         self.quality = QpVector(torch.ones(config.knots, width), qp_count=config.qp_count)
         self.fine = Block(width)
         self.first = Pointwise(width, config.latent, gain=0.1)
@@ -43,18 +42,8 @@ class Means(nn.Module):
     ) -> Tensor:
         """ẑ (B, hyper, ⌈h/4⌉, ⌈w/4⌉) and qp (B,) → features of both passes, (B, entropy_width, h,
         w), h and w those of `like`; `hint` of this shape is added."""
-        up = self._upsample(self.coarse(self.enter(z_hat)), z_hat, like)
+        up = self.up(self.coarse(self.enter(z_hat)), under=z_hat, like=like)
         return self.fine(plus(self.quality.scale(up, qp, like=like), hint))  # type: ignore[no-any-return]
-
-    def _upsample(self, coarse: Tensor, z_hat: Tensor, like: Tensor) -> Tensor:
-        """(B, hyper_width, ⌈h/4⌉, ⌈w/4⌉) → (B, entropy_width, h, w)."""
-        high, wide = like.shape[2:]
-        if self.training:
-            return self.up(coarse)[:, :, :high, :wide]  # type: ignore[no-any-return]
-        weight, channels = self.up.weight.permute(2, 3, 1, 0).flatten(0, 1), self.up.out_channels
-        bias = torch.cat(HYPER_CELL**2 * [bias_of(self.up)])
-        up = shuffle(coarse, weight, bias, side=HYPER_CELL, like=z_hat)
-        return keep_layout(up[:, :high, :wide].permute(0, 3, 1, 2), channels)
 
     def pass_one(self, features: Tensor) -> Tensor:
         """μ of the first half, (B, latent, h, w)."""

@@ -12,9 +12,9 @@ from ncodec.networks.blocks import (
     Pointwise,
     QpVector,
     Trunk,
-    bias_of,
     compress_range,
     keep_layout,
+    known_bias,
     shuffle,
 )
 from ncodec.networks.config import ImageConfig
@@ -45,7 +45,7 @@ class Synthesis(nn.Module):
         super().__init__()
         width, render = config.body_width, config.render_width
         knot_qps = torch.linspace(0, config.qp_count - 1, config.knots)
-        self.linear = nn.Conv2d(config.latent, PATCH_VALUES, 1, bias=False)
+        self.linear = Pointwise(config.latent, PATCH_VALUES, bias=False)
         self.enter = Pointwise(config.latent, width)
         self.quality = QpVector(torch.ones(config.knots, width), qp_count=config.qp_count)
         self.body = Trunk(*(Block(width) for _ in range(config.body_depth)))
@@ -78,19 +78,20 @@ class Synthesis(nn.Module):
         pixels move.
         """
         (high, wide), render = y_hat.shape[2:], self.look.out_channels
-        basis = self.linear.weight.view(3, 16, 16, -1).permute(2, 1, 0, 3).flatten(1, 2)
+        levels, basis, _ = self.linear.product(levels)
+        basis = basis.view(3, 16, 16, -1).permute(2, 1, 0, 3).flatten(1, 2)
         linear = shuffle(levels, basis, None, side=4, like=y_hat)  # (B, H/4, W/4, 48)
         entered = self.quality.scale(self.enter(compress_range(y_hat)), qp, like=y_hat)
-        body = self.body(plus(entered, hints.body))
-        spread_weight = self.spread.weight.view(render, 16, -1).transpose(0, 1)
-        spread_bias = bias_of(self.spread).view(render, 16).t()
+        body, weight, bias = self.spread.product(self.body(plus(entered, hints.body)))
+        spread_weight = weight.view(render, 16, -1).transpose(0, 1)
+        spread_bias = known_bias(bias, body, 16 * render).view(render, 16).t()
         spread = shuffle(body, spread_weight, spread_bias, side=4, like=y_hat)
         look = self.look.weight.view(render, 3, 16).transpose(1, 2).reshape(render, 48, 1, 1)
         features = keep_layout(spread.permute(0, 3, 1, 2), render)
         features = features + F.conv2d(linear.permute(0, 3, 1, 2), look / 255, self.look.bias)
-        rendered = self.render(plus(features, hints.render))
-        head = self.head.weight.view(3, 16, -1).transpose(0, 1).reshape(48, -1, 1, 1)
-        head_bias = bias_of(self.head).view(3, 16).t().reshape(48)
+        rendered, weight, bias = self.head.product(self.render(plus(features, hints.render)))
+        head = weight.view(3, 16, -1).transpose(0, 1).reshape(48, -1, 1, 1)
+        head_bias = known_bias(bias, rendered, 48).view(3, 16).t().reshape(48)
         correction = F.conv2d(rendered, head, head_bias).permute(0, 2, 3, 1)
         cells: Tensor = linear + correction * (self.log_size(qp).exp() * 255)
         rows = cells.reshape(-1, 4 * high, 4 * wide, 4, 12).transpose(2, 3)
