@@ -1,5 +1,5 @@
 """Quality, 0 to 100 for people; QP, 0 to 63 in files; effort, 0 to 9: a higher value is a better
-picture."""
+picture. Names of the decoders that make pixels of it."""
 
 from numbers import Integral
 
@@ -12,6 +12,9 @@ DEFAULT_QUALITY = 50.0
 MAX_EFFORT = 9
 DEFAULT_EFFORT = 2
 """effort of pictures when none is given: most of RDOQ's gain for a few tenths of a second"""
+FULL = "full"
+"""name of the decoder that a model is trained with; smaller ones of a model have names of their
+own"""
 LOSSLESS = "lossless"
 """the quality of a file that gives every pixel back"""
 

@@ -229,14 +229,14 @@ def broken(mine: Path, own: Path) -> Path:
 
 def test_a_model_of_a_newer_format_is_said_where_it_lies(broken: Path, photo: Photo) -> None:
     data = ncodec.encode(photo, quality=10, model=broken)
-    rewrite(broken, format=2)
+    rewrite(broken, format=3)
     zoo._by_place.clear()
-    with pytest.raises(ModelError, match="format 2, this release reads 1: update ncodec"):
+    with pytest.raises(ModelError, match="format 3, this release reads 2: update ncodec"):
         ncodec.decode(data)
     result = call("models")
     assert result.exit_code == 0
-    assert result.stderr.count("format 2") == 1
-    fails(call("models", "verify"), "format 2")
+    assert result.stderr.count("format 3") == 1
+    fails(call("models", "verify"), "format 3")
     assert call("models", "remove", id_of(broken)).exit_code == 0
 
 

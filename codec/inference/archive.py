@@ -4,7 +4,7 @@ import math
 import stat
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -23,9 +23,9 @@ _BROKEN = (BadZipFile, EOFError, OverflowError, RuntimeError, zlib.error)
 
 
 @contextmanager
-def open_archive(path: Path, *, names: frozenset[str], largest: int) -> Iterator[ZipFile]:
-    """Context manager of a zip archive of regular files that are among `names`, of together at most
-    `largest` bytes.
+def open_archive(path: Path, *, is_known: Callable[[str], bool], largest: int) -> Iterator[ZipFile]:
+    """Context manager of a zip archive of regular files whose names are known, each there once, of
+    together at most `largest` bytes.
 
     Raises ValueError for other archives and for damage, before it allocates what they claim, and
     OSError where the file cannot be read.
@@ -34,7 +34,7 @@ def open_archive(path: Path, *, names: frozenset[str], largest: int) -> Iterator
         with path.open("rb") as stream:
             _check_end(stream)
             with ZipFile(stream) as archive:
-                _check_entries(archive, names, largest)
+                _check_entries(archive, is_known, largest)
                 yield archive
     except _BROKEN as error:
         msg = f"expected a zip archive, got a damaged one: {error}"
@@ -61,11 +61,11 @@ def _check_end(stream: IO[bytes]) -> None:
         raise ValueError(msg)
 
 
-def _check_entries(archive: ZipFile, names: frozenset[str], largest: int) -> None:
+def _check_entries(archive: ZipFile, is_known: Callable[[str], bool], largest: int) -> None:
     seen: set[str] = set()
     for info in archive.infolist():
-        if info.filename not in names - seen:
-            msg = f"expected each of {', '.join(sorted(names))} once, got {info.filename!r}"
+        if info.filename in seen or not is_known(info.filename):
+            msg = f"expected files that belong into it, each once, got {info.filename!r:.80}"
             raise ValueError(msg)
         if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
             msg = f"expected {info.filename} to be a regular file, got a link or something else"
@@ -90,7 +90,7 @@ def read_arrays(
     """
     arrays = {}
     names = frozenset(f"{name}.npy" for name in types)
-    with open_archive(path, names=names, largest=largest) as archive:
+    with open_archive(path, is_known=names.__contains__, largest=largest) as archive:
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
             with archive.open(info) as stream:

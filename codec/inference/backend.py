@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from ncodec.errors import BackendError
 from ncodec.inference.model import Model
 from ncodec.inference.protocol import Backend
+from ncodec.quality import FULL
 
 BACKENDS = ("onnx", "torch")
 MAX_THREADS = 256
@@ -31,12 +32,14 @@ def open_backend(
     threads: int | None = None,
     precision: str = "float32",
     device: str | None = None,
+    decoder: str = FULL,
 ) -> Backend:
-    """Open a model in the named backend, "onnx" or "torch".
+    """Open a model in the named backend, "onnx" or "torch", with one of its decoders.
 
     `threads` is the number of CPU threads, 1 to 256, None for the library's choice. `precision`,
     "float32" or "bfloat16", and `device`, PyTorch's name of one, None for a GPU if there is one,
-    else the CPU, are for torch alone. Raises BackendError for another name or value, for precision
+    else the CPU, are for torch alone. `decoder` is "full" or another one that the model has, which
+    is not checked. Raises BackendError for another name or value, for precision
     or device given to onnx, for a device that is not there, and where PyTorch or safetensors is not
     installed. onnx loads each graph when it first runs.
     """
@@ -51,10 +54,10 @@ def open_backend(
             raise BackendError(msg)
         from ncodec.inference.onnx import OnnxBackend
 
-        return OnnxBackend(model, threads=threads)
+        return OnnxBackend(model, threads=threads, decoder=decoder)
     if find_spec("torch") is None or find_spec("safetensors") is None:
         msg = "the torch backend needs PyTorch and safetensors: pip install 'ncodec[torch]'"
         raise BackendError(msg)
     from ncodec.inference.torch import TorchBackend
 
-    return TorchBackend(model, threads=threads, precision=precision, device=device)
+    return TorchBackend(model, threads=threads, precision=precision, device=device, decoder=decoder)

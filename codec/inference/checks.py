@@ -15,6 +15,7 @@ import numpy as np
 
 from ncodec.entropy.tables import RESIDUAL_LIMIT, Tables
 from ncodec.errors import ModelError
+from ncodec.inference.decoders import graph_of, weights_of
 from ncodec.inference.entry import GET_AGAIN, GRAPHS, LARGEST_GRAPH
 from ncodec.inference.graph_check import MOST_AXES, check_graph
 from ncodec.inference.model import TABLES_FILE, WEIGHTS_FILE, read_tables
@@ -47,6 +48,11 @@ def check_content(entry: dict[str, Any], folder: Path, *, advice: str = GET_AGAI
         for file in sorted(GRAPHS & entry["sha256"].keys()):
             data = _read_bounded(folder / file, LARGEST_GRAPH)
             check_graph(data, frozenset(places.values()))
+        for decoder in entry.get("decoders", {}):
+            file = weights_of(decoder)
+            places = tensor_places(folder / file)
+            data = _read_bounded(folder / (file := graph_of(decoder)), LARGEST_GRAPH)
+            check_graph(data, frozenset(places.values()), weights_file=weights_of(decoder))
     except (OSError, ValueError) as error:
         msg = f"{folder / file}: cannot be used: {error}; {advice}"
         raise ModelError(msg) from error

@@ -9,6 +9,12 @@ from typing import Any, TypeGuard
 
 from ncodec.errors import ModelError
 from ncodec.grid import CELL
+from ncodec.inference.decoders import (
+    MOST_DECODERS,
+    files_of,
+    is_decoder_file,
+    is_decoder_name,
+)
 from ncodec.inference.model import (
     FRAME,
     LARGEST_TABLES,
@@ -20,11 +26,14 @@ from ncodec.inference.model import (
 from ncodec.quality import QP_COUNT
 
 MODEL_FILE = "model.json"
-FORMAT = 1
-"""of `model.json` and of what it names"""
+FORMAT = 2
+"""newest format of `model.json` and of what it names: that of models with several decoders"""
+PLAIN_FORMAT = 1
+"""format of models with their own decoder alone"""
 GRAPHS = frozenset({"decoder.onnx", "encoder.onnx", RD_GRADIENT_FILE})
 FILES = GRAPHS | {WEIGHTS_FILE, TABLES_FILE}
-"""files of a model beside `model.json`; it may lack the rate–distortion gradient alone"""
+"""files of a model beside `model.json` and those of further decoders; it may lack the
+rate–distortion gradient alone"""
 LARGEST_MODEL = 2**30
 """bytes of all files of a model"""
 LARGEST_ENTRY = 2**20
@@ -89,6 +98,11 @@ def parse_entry(text: bytes) -> dict[str, Any]:
         if not fits(entry.get(field, _DEFAULTS.get(field))):
             msg = f"expected {field} of a model in {MODEL_FILE}, got {entry.get(field)!r:.60}"
             raise ValueError(msg)
+    expected = FILES | files_of(entry.get("decoders", {}))
+    for field in ("sha256", "bytes"):
+        if not expected - {RD_GRADIENT_FILE} <= entry[field].keys() <= expected:
+            msg = f"expected {field} of a model in {MODEL_FILE}, got those of other files"
+            raise ValueError(msg)
     if entry["bytes"].keys() != entry["sha256"].keys():
         msg = f"expected bytes and sha256 of the same files in {MODEL_FILE}, got others"
         raise ValueError(msg)
@@ -138,14 +152,48 @@ def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and -_LARGEST_NUMBER < value < _LARGEST_NUMBER
 
 
+def is_model_file(file: str) -> bool:
+    """Whether a folder of a model may hold a file of this name beside `model.json`."""
+    return file in FILES or is_decoder_file(file)
+
+
+def largest_of(file: str) -> int:
+    """Most bytes of a file of a model."""
+    if is_decoder_file(file):
+        return LARGEST_GRAPH if file.endswith(".onnx") else LARGEST_MODEL
+    return _LARGEST[file]
+
+
 def _are_files(value: object) -> bool:
-    return isinstance(value, dict) and FILES - {RD_GRADIENT_FILE} <= value.keys() <= FILES
+    return isinstance(value, dict) and all(map(is_model_file, value))
+
+
+def _are_decoders(value: object) -> bool:
+    """Name of each decoder beside the model's own → its cost, what made it and what it loses."""
+    return (
+        isinstance(value, dict)
+        and len(value) <= MOST_DECODERS
+        and all(is_decoder_name(name) and _is_decoder(facts) for name, facts in value.items())
+    )
+
+
+def _is_decoder(facts: object) -> bool:
+    if not isinstance(facts, dict):
+        return False
+    made_by, lost = facts.get("made_by"), facts.get("lost_db")
+    return (
+        _is_number(facts.get("decode_kmac_per_pixel"))
+        and isinstance(made_by, list)
+        and all(map(_is_line, made_by))
+        and isinstance(lost, list)
+        and all(isinstance(p, list) and len(p) == 2 and all(map(_is_number, p)) for p in lost)
+    )
 
 
 def _are_sizes(value: Any) -> bool:
     return (
         _are_files(value)
-        and all(_is_whole(size, 1, _LARGEST[file]) for file, size in value.items())
+        and all(_is_whole(size, 1, largest_of(file)) for file, size in value.items())
         and sum(value.values()) <= LARGEST_MODEL
     )
 
@@ -207,7 +255,7 @@ def _is_text(pattern: re.Pattern[str]) -> Any:
 
 
 _EXPECTED: dict[str, Any] = {
-    "format": lambda value: _is_whole(value, FORMAT, FORMAT),
+    "format": lambda value: _is_whole(value, PLAIN_FORMAT, FORMAT),
     "id": _is_text(_ID),
     "name": _is_text(_NAME),
     "kind": lambda value: value in (PICTURE, FRAME),
@@ -218,7 +266,8 @@ _EXPECTED: dict[str, Any] = {
     "decode_halo": _is_halo,
     "facts": _are_facts,
     "floors": _are_floors,
+    "decoders": _are_decoders,
 }
 """field of a `model.json` → whether a value can be its own"""
-_DEFAULTS: dict[str, Any] = {"floors": [], "decode_halo": 0}
+_DEFAULTS: dict[str, Any] = {"floors": [], "decode_halo": 0, "decoders": {}}
 """fields that a `model.json` may lack, and a value that is checked for them"""

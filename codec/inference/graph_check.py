@@ -20,9 +20,10 @@ LARGEST_NUMBER = 2**16
 """magnitude of whole numbers: sizes, places and axes"""
 OPERATORS = frozenset(
     b"Abs Add And AveragePool Cast Clip Concat Constant ConstantOfShape Conv ConvTranspose "
-    b"DepthToSpace Div Equal Exp Gather Greater GreaterOrEqual HardSigmoid Identity LeakyRelu "
-    b"Less MatMul Max Min Mod Mul Neg Pad Pow Range Reciprocal ReduceSum Reshape Resize Round "
-    b"Shape Slice Sqrt Squeeze Sub Transpose Unsqueeze Where".split()
+    b"DepthToSpace DequantizeLinear Div Equal Exp Gather Greater GreaterOrEqual HardSigmoid "
+    b"Identity LeakyRelu Less MatMul Max Min Mod Mul Neg Pad Pow QuantizeLinear Range "
+    b"Reciprocal ReduceSum Reshape Resize Round Shape Slice Sqrt Squeeze Sub Transpose "
+    b"Unsqueeze Where".split()
 )
 ATTRIBUTES = frozenset(
     b"allowzero alpha axis blocksize ceil_mode coordinate_transformation_mode count_include_pad "
@@ -47,10 +48,12 @@ _ENTRY = {1: "key", 2: "value"}
 Message = dict[str, list[int | bytes]]
 
 
-def check_graph(data: bytes, weights: frozenset[tuple[int, int]]) -> None:
+def check_graph(
+    data: bytes, weights: frozenset[tuple[int, int]], *, weights_file: str = WEIGHTS_FILE
+) -> None:
     """Raise ValueError unless an ONNX file holds a graph as of exported models.
 
-    `weights` are (offset, length) in bytes of the tensors of the weights file: initializers must be
+    `weights` are (offset, length) in bytes of the tensors of `weights_file`: initializers must be
     such a tensor as a whole. Initializers within the graph and constants are small.
     """
     model = _message(data, _MODEL)
@@ -66,7 +69,7 @@ def check_graph(data: bytes, weights: frozenset[tuple[int, int]]) -> None:
     for node in _messages(graph, "node", _NODE):
         _check_node(node)
     for tensor in _messages(graph, "initializer", _TENSOR):
-        _check_tensor(tensor, weights)
+        _check_tensor(tensor, weights, weights_file)
 
 
 def _check_node(node: Message) -> None:
@@ -86,10 +89,10 @@ def _check_node(node: Message) -> None:
             msg = f"expected whole numbers up to {LARGEST_NUMBER}, got {max(numbers)} as {name!r}"
             raise ValueError(msg)
         for tensor in _messages(attribute, "t", _TENSOR):
-            _check_tensor(tensor, frozenset())
+            _check_tensor(tensor, frozenset(), WEIGHTS_FILE)
 
 
-def _check_tensor(tensor: Message, weights: frozenset[tuple[int, int]]) -> None:
+def _check_tensor(tensor: Message, weights: frozenset[tuple[int, int]], weights_file: str) -> None:
     """Raise ValueError unless a tensor is one of `weights`, or small and in the graph itself."""
     kind, raw = _number(tensor, "type"), _text(tensor, "raw")
     dims = _numbers(tensor, "dims")
@@ -98,9 +101,9 @@ def _check_tensor(tensor: Message, weights: frozenset[tuple[int, int]]) -> None:
         raise ValueError(msg)
     size = math.prod(dims) * TYPES[kind]
     if "external" in tensor or "location" in tensor:
-        place = _place(tensor)
+        place = _place(tensor, weights_file)
         if place not in weights or kind != FLOAT16 or size != place[1] or raw:
-            msg = f"expected a tensor of {WEIGHTS_FILE}, got {size} bytes of type {kind} at {place}"
+            msg = f"expected a tensor of {weights_file}, got {size} bytes of type {kind} at {place}"
             raise ValueError(msg)
     elif size != len(raw) or size > LARGEST_CONSTANT:
         msg = f"expected a constant of at most {LARGEST_CONSTANT} bytes, got {len(raw)} for {dims}"
@@ -112,7 +115,7 @@ def _check_tensor(tensor: Message, weights: frozenset[tuple[int, int]]) -> None:
             raise ValueError(msg)
 
 
-def _place(tensor: Message) -> tuple[int, int]:
+def _place(tensor: Message, weights_file: str) -> tuple[int, int]:
     """Offset and length of a tensor in the weights file; raises ValueError for another file."""
     entries = [(_text(e, "key"), _text(e, "value")) for e in _messages(tensor, "external", _ENTRY)]
     found = dict(entries)
@@ -120,8 +123,8 @@ def _place(tensor: Message) -> tuple[int, int]:
     if not is_whole or _number(tensor, "location") != 1:
         msg = f"expected location, offset and length of a tensor, got {entries[:4]}"
         raise ValueError(msg)
-    if found[b"location"] != WEIGHTS_FILE.encode():
-        msg = f"expected weights in {WEIGHTS_FILE} beside the graph, got {found[b'location']!r}"
+    if found[b"location"] != weights_file.encode():
+        msg = f"expected weights in {weights_file} beside the graph, got {found[b'location']!r}"
         raise ValueError(msg)
     return int(found[b"offset"][:20]), int(found[b"length"][:20])
 

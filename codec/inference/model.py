@@ -55,6 +55,9 @@ class Model:
     """(qp, dB) between which lies the PSNR that pictures have at least at each qp; none where
     nothing is promised"""
 
+    decoders: tuple[str, ...] = ()
+    """names of decoders beside the model's own"""
+
     def floor(self, qp: int) -> float:
         """The PSNR in dB that pictures have at least at a qp."""
         if not self.floors:

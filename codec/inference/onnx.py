@@ -16,8 +16,10 @@ from ncodec.arrays import BoolArray, FloatArray, Pixels, Samples
 from ncodec.entropy.latents import Symbols
 from ncodec.errors import BackendError
 from ncodec.grid import HYPER_CELL, PATCH
+from ncodec.inference.decoders import graph_of
 from ncodec.inference.model import RD_GRADIENT_FILE, Model
 from ncodec.inference.protocol import InitialSymbols, RdGradient, exact_cells
+from ncodec.quality import FULL
 
 _INT8, _INT16, _FLOAT32 = (np.dtype(kind) for kind in ("int8", "int16", "float32"))
 _Expected = tuple[np.dtype[Any], tuple[int, ...]]
@@ -41,8 +43,9 @@ def _run_options(*, large: bool) -> onnxruntime.RunOptions:
 class OnnxBackend:
     """The exported graphs; each is loaded when it is first used."""
 
-    def __init__(self, model: Model, *, threads: int | None = None) -> None:
+    def __init__(self, model: Model, *, threads: int | None = None, decoder: str = FULL) -> None:
         self.model = model
+        self.decoder = decoder
         self.threads = threads
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         _BACKENDS.add(self)
@@ -169,7 +172,8 @@ class OnnxBackend:
         inputs = {"z_hat": symbols.z_hat, "residual": symbols.residual, **_known(qp, predicted)}
         _, height, width = symbols.residual.shape
         wanted = {"levels": self._expected(height, width)["levels"]}
-        return self._run("decoder.onnx", wanted, inputs, large=symbols.residual.size > LARGE)[0]
+        graph = graph_of(self.decoder)
+        return self._run(graph, wanted, inputs, large=symbols.residual.size > LARGE)[0]
 
     def quantize(
         self, pixels: Pixels, *, qp: int, exact: BoolArray | None = None

@@ -14,11 +14,11 @@ from ncodec.errors import ModelError, NcodecError, OutputError
 from ncodec.inference.archive import open_archive
 from ncodec.inference.checks import check_content
 from ncodec.inference.entry import (
-    FILES,
     LARGEST_ENTRY,
     LARGEST_MODEL,
     MODEL_FILE,
     check_files,
+    is_model_file,
     parse_entry,
     read_entry,
 )
@@ -67,7 +67,7 @@ def check_replaceable(target: Path, *, overwrite: bool) -> None:
         msg = f"{target}: expected a folder to write, got a file"
         raise OutputError(msg)
     inner = {path.name for path in target.iterdir()}
-    if inner - FILES - {MODEL_FILE}:
+    if not all(map(_is_packed, inner)):
         msg = f"{target}: expected the folder of a model, got one with other files"
         raise OutputError(msg)
     if inner and not overwrite:
@@ -124,13 +124,17 @@ def copy_model(source: Path, folder: Path) -> None:
     check_content(entry, folder)
 
 
+def _is_packed(name: str) -> bool:
+    return name == MODEL_FILE or is_model_file(name)
+
+
 @contextmanager
 def _opened(packed: Path) -> Iterator[ZipFile]:
     """Context manager of a model that is a single file, whose `model.json` states its entries;
     raises ModelError for another file."""
     try:
         with open_archive(
-            packed, names=FILES | {MODEL_FILE}, largest=LARGEST_MODEL + LARGEST_ENTRY
+            packed, is_known=_is_packed, largest=LARGEST_MODEL + LARGEST_ENTRY
         ) as archive:
             sizes = {info.filename: info.file_size for info in archive.infolist()}
             own = sizes.get(MODEL_FILE, 0)

@@ -12,10 +12,12 @@ from safetensors.torch import load_file
 from ncodec.arrays import BoolArray, FloatArray, Pixels, Samples
 from ncodec.entropy.latents import Symbols
 from ncodec.errors import BackendError, ModelError
+from ncodec.inference.decoders import weights_of
 from ncodec.inference.model import FRAME, WEIGHTS_FILE, Model
 from ncodec.inference.protocol import InitialSymbols, RdGradient, exact_cells
 from ncodec.networks.blocks import use_bfloat16
 from ncodec.networks.config import ImageConfig
+from ncodec.networks.decoder import Decoding
 from ncodec.networks.frame import FrameModel, frame_config, picture_codec
 from ncodec.networks.graphs import (
     DecoderGraph,
@@ -25,6 +27,8 @@ from ncodec.networks.graphs import (
     RdGradientGraph,
 )
 from ncodec.networks.image import ImageModel
+from ncodec.networks.shrunk import ShrunkDecoder, decoder_from
+from ncodec.quality import FULL
 
 PRECISIONS = ("float32", "bfloat16")
 _PROCESS = os.getpid()
@@ -53,6 +57,16 @@ def load_network(model: Model) -> FrameModel | ImageModel:
     return network
 
 
+def load_decoder(model: Model, decoder: str, *, config: ImageConfig) -> ShrunkDecoder:
+    """A decoder beside the own one of a model of `config`, in evaluation mode; raises ModelError
+    where its weights are not of a decoder."""
+    try:
+        return decoder_from(load_file(model.path(weights_of(decoder))), config).eval()
+    except (OSError, RuntimeError, SafetensorError, ValueError) as error:
+        msg = f"expected weights of decoder {decoder} in model {model.name}, got others: {error}"
+        raise ModelError(msg) from error
+
+
 def _network(model: Model) -> FrameModel | ImageModel:
     if model.kind == FRAME:
         return FrameModel(frame_config(model.architecture))
@@ -69,6 +83,7 @@ class TorchBackend:
         threads: int | None = None,
         precision: str = "float32",
         device: str | None = None,
+        decoder: str = FULL,
     ) -> None:
         if precision not in PRECISIONS:
             msg = f"expected a precision among {', '.join(PRECISIONS)}, got {precision!r}"
@@ -88,9 +103,18 @@ class TorchBackend:
             FrameEncoderGraph(network) if isinstance(network, FrameModel) else EncoderGraph(network)
         )
         self.gradient_graph = RdGradientGraph(self.picture)
-        self.decoder = (
-            FrameDecoderGraph(network) if isinstance(network, FrameModel) else DecoderGraph(network)
-        )
+        self.decoder: FrameDecoderGraph | DecoderGraph
+        if isinstance(network, FrameModel):
+            self.decoder = FrameDecoderGraph(network)
+        else:
+            self.decoder = DecoderGraph(self._decoder(model, decoder, network))
+
+    def _decoder(self, model: Model, decoder: str, network: ImageModel) -> Decoding:
+        """The network of a decoder in evaluation mode, on the device."""
+        if decoder == FULL:
+            return network
+        shrunk = load_decoder(model, decoder, config=network.config)
+        return shrunk.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
 
     def _set_threads(self) -> None:
         """Set the threads of the process, which another backend may have changed; to one in a

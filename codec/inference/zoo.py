@@ -15,6 +15,7 @@ from ncodec.errors import ModelError
 from ncodec.inference.entry import GET_AGAIN, MODEL_FILE, REINSTALL, check_files, read_entry
 from ncodec.inference.model import FRAME, PICTURE, Model
 from ncodec.inference.places import SUFFIX, VARIABLE, models_in, other_folders
+from ncodec.quality import FULL
 
 DEFAULTS = {PICTURE: "base", FRAME: "base-frames"}
 """kind → name of the package's model that is taken where none is named"""
@@ -96,6 +97,7 @@ def load_model_folder(folder: Path, *, packaged: bool = False) -> Model:
         facts=entry["facts"],
         kind=entry["kind"],
         floors=tuple((int(qp), float(decibels)) for qp, decibels in entry.get("floors", ())),
+        decoders=tuple(entry.get("decoders", ())),
     )
 
 
@@ -213,3 +215,22 @@ def load_model(key: Key | None = None, *, kind: str = PICTURE) -> Model:
     if not found.packaged:
         _by_place[model.id] = found.folder
     return model
+
+
+def with_decoder(model: Model, decoder: str) -> Model:
+    """The model, or another installed one of its id that has a decoder of this name.
+
+    Raises ModelError, with the names that there are, where none has it.
+    """
+    known = [FULL, *model.decoders]
+    if decoder in known:
+        return model
+    folders = [_by_place[model.id]] if model.id in _by_place else []
+    folders += [f.folder for f in find_models() if isinstance(f, Found) and f.fits(model.id)]
+    for folder in folders:
+        other = _loaded(Found(folder, read_entry(folder), packaged=False))
+        if decoder in other.decoders:
+            return other
+        known += [name for name in other.decoders if name not in known]
+    msg = f"expected a decoder of model {model.name} among {', '.join(known)}, got {decoder!r:.40}"
+    raise ModelError(msg)
