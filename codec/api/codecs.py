@@ -7,8 +7,8 @@ from ncodec.container.records import NO_MODEL, StreamHeader
 from ncodec.errors import InputError, ModelError
 from ncodec.image.codec import ImageCodec
 from ncodec.inference.model import FRAME, PICTURE, Model
-from ncodec.inference.zoo import load_model
-from ncodec.quality import check_effort
+from ncodec.inference.zoo import load_model, with_decoder
+from ncodec.quality import FULL, check_effort
 from ncodec.video.frame_state import FrameCodecs
 
 TUNES: dict[str, str | None] = {"psnr": None, "ssim": "ssim"}
@@ -17,13 +17,19 @@ TUNES: dict[str, str | None] = {"psnr": None, "ssim": "ssim"}
 
 @lru_cache(maxsize=8)
 def _open_codec(
-    loaded: Model, backend: str, threads: int | None, precision: str, device: str | None
+    loaded: Model,
+    backend: str,
+    threads: int | None,
+    precision: str,
+    device: str | None,
+    decoder: str,
 ) -> ImageCodec:
     from ncodec.inference.backend import open_backend
 
-    return ImageCodec(
-        loaded, open_backend(loaded, backend, threads=threads, precision=precision, device=device)
+    opened = open_backend(
+        loaded, backend, threads=threads, precision=precision, device=device, decoder=decoder
     )
+    return ImageCodec(loaded, opened)
 
 
 def open_codec(
@@ -34,6 +40,7 @@ def open_codec(
     threads: int | None = None,
     precision: str = "float32",
     device: str | None = None,
+    decoder: str = FULL,
 ) -> ImageCodec:
     """Codec of a model on a backend; the last 8 are kept, so that a call with equal arguments opens
     nothing.
@@ -41,9 +48,11 @@ def open_codec(
     `model` is a name, an id or the path of a model's folder or single file, None for the default
     one of `kind`, "picture" or "frame". `backend` is "onnx" or "torch", `threads` 1 to 256, or None
     for the library's choice; `precision`, "float32" or "bfloat16", and `device`, None for a GPU if
-    there is one, can be changed for "torch" alone. Raises ModelError or BackendError.
+    there is one, can be changed for "torch" alone. `decoder` is "full" or a smaller one that the
+    model has. Raises ModelError or BackendError.
     """
-    return _open_codec(load_model(model, kind=kind), backend, threads, precision, device)
+    loaded = with_decoder(load_model(model, kind=kind), decoder)
+    return _open_codec(loaded, backend, threads, precision, device, decoder)
 
 
 def tuned_model(
@@ -99,7 +108,7 @@ def open_frame_codecs(
         if frame_model is not None:
             raise
         return FrameCodecs(pictures, None)
-    return FrameCodecs(pictures, _open_codec(loaded, backend, threads, "float32", None))
+    return FrameCodecs(pictures, _open_codec(loaded, backend, threads, "float32", None, FULL))
 
 
 def codecs_of_stream(header: StreamHeader, *, backend: str, threads: int | None) -> FrameCodecs:

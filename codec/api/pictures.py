@@ -17,6 +17,7 @@ from ncodec.api.settings import (
     DecodeSettings,
     EncodeOptions,
     EncodeSettings,
+    Settings,
 )
 from ncodec.container.nci import MAGIC, NO_MODEL, Container, Flag, Tag, unpack
 from ncodec.errors import InputError, ModelError
@@ -33,7 +34,7 @@ from ncodec.media.pictures import check_pixels, from_pil, read_picture, to_pil
 from ncodec.media.streams import Bytes, Source, check_output, path_of, read_bytes, write_bytes
 from ncodec.notices import report_notices
 from ncodec.picture import DEEP_UNIT, Picture, from_array
-from ncodec.quality import qp_to_quality
+from ncodec.quality import FULL, qp_to_quality
 
 PictureSource = Source | npt.NDArray[np.uint8] | Image.Image
 """a path, "-", bytes of a file, an open file, (H, W) or (H, W, 1 to 4) uint8 pixels (of any library
@@ -223,12 +224,13 @@ def decode(
 
     `source` is a path, "-", bytes or an open file. `numpy.asarray` of the image gives pixels.
     Samples of 16 bits become 8-bit ones, with a warning: `decode_array` keeps them. Options are
-    fields of `DecodeSettings`: `backend`, `threads`, `allow_large`, `strict`. Raises InputError,
-    FormatError, ModelError or BackendError.
+    fields of `DecodeSettings`: `backend`, `threads`, `decoder`, `allow_large`, `strict`. Raises
+    InputError, FormatError, ModelError, also for a decoder that the file's model does not have, or
+    BackendError.
     """
     settings = replace(settings, **options)
     container = read_container(source, allow_large=settings.allow_large)
-    picture = decode_container(container, settings)
+    picture = decode_container(container, settings, decoder=settings.decoder)
     if picture.deep is not None:
         report_notices((REDUCED,), strict=settings.strict)
     return to_pil(picture)
@@ -244,7 +246,7 @@ def decode_array(
     """
     settings = replace(settings, **options)
     container = read_container(source, allow_large=settings.allow_large)
-    picture = decode_container(container, settings)
+    picture = decode_container(container, settings, decoder=settings.decoder)
     colour: npt.NDArray[Any] = picture.pixels if picture.deep is None else picture.deep
     planes = [colour[:, :, :1] if picture.grey else colour]
     if picture.alpha is not None:
@@ -274,7 +276,7 @@ def decode_file(
     container = read_container(source, allow_large=settings.allow_large)
     check_output(path, overwrite=overwrite, source=path_of(source))
     header = container.header
-    picture = decode_container(container, settings)
+    picture = decode_container(container, settings, decoder=settings.decoder)
     seconds = time.perf_counter() - start
     exact = covered(read_layers(container), header.height, header.width).mean()
     lossless = bool(header.flags & Flag.LOSSLESS)
@@ -296,13 +298,18 @@ def decode_file(
     )
 
 
-def decode_container(container: Container, settings: DecodeSettings = DECODE) -> Picture:
+def decode_container(
+    container: Container, settings: Settings = DECODE, *, decoder: str = FULL
+) -> Picture:
     """Picture of an unpacked .nci file, by the model that its header names, or without one where
     all cells are exact; raises FormatError for damage, ModelError or BackendError."""
     if container.header.model_id == NO_MODEL:
         return decode_exact(container)
     codec = open_codec(
-        container.header.model_id, backend=settings.backend, threads=settings.threads
+        container.header.model_id,
+        backend=settings.backend,
+        threads=settings.threads,
+        decoder=decoder,
     )
     return codec.decode_container(container)
 

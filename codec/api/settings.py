@@ -17,13 +17,13 @@ from ncodec.inference.backend import check_backend, check_threads
 from ncodec.media.exif import check_strip
 from ncodec.media.numbered import frame_rate
 from ncodec.media.pictures import check_page
-from ncodec.quality import DEFAULT_QUALITY, check_effort, check_quality
+from ncodec.quality import DEFAULT_QUALITY, FULL, check_effort, check_quality
 from ncodec.ranges import LARGEST, is_between, name_value
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecodeSettings:
-    """Settings of decoders."""
+class Settings:
+    """Settings of encoders and decoders alike."""
 
     backend: str = "onnx"
     """library that runs the networks: "onnx" or "torch"; either reads the same symbols"""
@@ -40,7 +40,22 @@ class DecodeSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncodeSettings(DecodeSettings):
+class DecodeSettings(Settings):
+    """Settings of picture decoders."""
+
+    decoder: str = FULL
+    """network that makes pixels of symbols: "full", or a smaller one that the file's model has,
+    such as "fast" or "tiny", which takes less time and loses some PSNR"""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.decoder, str):
+            msg = f"expected the name of a decoder, got {name_value(self.decoder)}"
+            raise InputError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeSettings(Settings):
     """Settings of picture encoders: at most one of `quality`, `bpp`, `size` and `psnr`, else
     quality 50."""
 
@@ -87,7 +102,7 @@ class EncodeSettings(DecodeSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DecodeVideoSettings(DecodeSettings):
+class DecodeVideoSettings(Settings):
     """Settings of stream decoders."""
 
     conceal: bool = False
@@ -95,7 +110,7 @@ class DecodeVideoSettings(DecodeSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EncodeVideoSettings(DecodeSettings):
+class EncodeVideoSettings(Settings):
     """Settings of clip encoders: at most one of `quality`, `bitrate` and `size`, else quality 50.
 
     Raises InputError for several of them, for a quality or a rate out of range, and for
@@ -138,13 +153,13 @@ class EncodeVideoSettings(DecodeSettings):
         frame_rate(self.rate)
 
 
-DECODE, ENCODE = DecodeSettings(), EncodeSettings()
+SHARED, DECODE, ENCODE = Settings(), DecodeSettings(), EncodeSettings()
 DECODE_VIDEO, ENCODE_VIDEO = DecodeVideoSettings(), EncodeVideoSettings()
 """settings where none are given"""
 
 
-class DecodeOptions(TypedDict, total=False):
-    """Fields of `DecodeSettings` as keyword arguments."""
+class Options(TypedDict, total=False):
+    """Fields of `Settings` as keyword arguments."""
 
     backend: str
     threads: int | None
@@ -152,7 +167,13 @@ class DecodeOptions(TypedDict, total=False):
     strict: bool
 
 
-class EncodeOptions(DecodeOptions, total=False):
+class DecodeOptions(Options, total=False):
+    """Fields of `DecodeSettings` as keyword arguments."""
+
+    decoder: str
+
+
+class EncodeOptions(Options, total=False):
     """Fields of `EncodeSettings` as keyword arguments."""
 
     quality: float | str | None
@@ -166,13 +187,13 @@ class EncodeOptions(DecodeOptions, total=False):
     page: int | None
 
 
-class DecodeVideoOptions(DecodeOptions, total=False):
+class DecodeVideoOptions(Options, total=False):
     """Fields of `DecodeVideoSettings` as keyword arguments."""
 
     conceal: bool
 
 
-class EncodeVideoOptions(DecodeOptions, total=False):
+class EncodeVideoOptions(Options, total=False):
     """Fields of `EncodeVideoSettings` as keyword arguments."""
 
     quality: float | None

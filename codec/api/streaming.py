@@ -11,12 +11,12 @@ from typing import Unpack
 
 from ncodec.api.codecs import codecs_of_stream, open_frame_codecs
 from ncodec.api.settings import (
-    DECODE,
     ENCODE_VIDEO,
-    DecodeOptions,
-    DecodeSettings,
+    SHARED,
     EncodeVideoOptions,
     EncodeVideoSettings,
+    Options,
+    Settings,
 )
 from ncodec.api.transcode import gop_structure, models_in_use, rate_control
 from ncodec.arrays import Pixels
@@ -170,7 +170,7 @@ class StreamDecoder:
     """Decodes the packets of a stream, in order, from any intra frame on."""
 
     def __init__(
-        self, header: bytes, *, settings: DecodeSettings = DECODE, **options: Unpack[DecodeOptions]
+        self, header: bytes, *, settings: Settings = SHARED, **options: Unpack[Options]
     ) -> None:
         """`header` is that of `StreamEncoder`. Raises FormatError, InputError, ModelError or
         BackendError."""

@@ -21,7 +21,7 @@ from ncodec.errors import InputError, TruncatedError
 from ncodec.media.numbered import is_numbered
 
 if TYPE_CHECKING:
-    from ncodec.api.settings import DecodeSettings, DecodeVideoSettings, EncodeVideoSettings
+    from ncodec.api.settings import DecodeVideoSettings, EncodeVideoSettings
     from ncodec.api.transcode import ClipStats, Progress
 
 
@@ -125,7 +125,7 @@ def decode_clip_file(
     source: str,
     target: str,
     wanted: ClipTarget,
-    settings: "DecodeSettings",
+    settings: "DecodeVideoSettings",
     *,
     overwrite: bool,
     as_json: bool,
@@ -136,14 +136,12 @@ def decode_clip_file(
     Raises InputError, FormatError, ModelError, BackendError or OutputError as `decode_video` does,
     and TruncatedError for a cut file, after what it holds was written.
     """
-    from ncodec.api.settings import DecodeVideoSettings
     from ncodec.media.streams import check_output
 
     check_output(target, overwrite=overwrite, source=source)
-    of_stream = DecodeVideoSettings(**asdict(settings), conceal=wanted.conceal)
     start = time.perf_counter()
     with _clip_progress(source, "decode") as progress:
-        stats = _decode(source, target, wanted, of_stream, overwrite=overwrite, progress=progress)
+        stats = _decode(source, target, wanted, settings, overwrite=overwrite, progress=progress)
     _say(source, target, stats, seconds=time.perf_counter() - start, as_json=as_json)
     if stats.damage is not None:
         msg = f"{stats.damage}; what stands before that was decoded"

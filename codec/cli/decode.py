@@ -20,6 +20,7 @@ from ncodec.cli.console import (
 from ncodec.cli.options import EPILOG, backend_options, output_options, strict_option
 from ncodec.cli.parameters import Seconds
 from ncodec.cli.sniff import is_coded_clip
+from ncodec.quality import FULL
 
 if TYPE_CHECKING:
     from ncodec.api.settings import DecodeSettings
@@ -45,6 +46,16 @@ if TYPE_CHECKING:
 @click.option(
     "--conceal", is_flag=True, help="Clips: skip what is damaged, up to the next intra frame."
 )
+@click.option(
+    "--decoder",
+    default=FULL,
+    show_default=True,
+    metavar="full|fast|tiny",
+    help=(
+        "Pictures: network that makes pixels of symbols; smaller ones take less time and lose some "
+        "PSNR (`ncodec models` lists them)."
+    ),
+)
 @strict_option
 @backend_options
 @output_options
@@ -59,6 +70,7 @@ def decode(
     as_json: bool,
     allow_large: bool,
     strict: bool,
+    decoder: str,
     backend: str,
     threads: int | None,
 ) -> None:
@@ -78,21 +90,25 @@ def decode(
         else ClipTarget("", at, False, lossless, conceal)
     )
     wanted.check(pictures=len(names) - len(clips))
+    if clips and decoder != FULL:
+        msg = f"--decoder {decoder}: clips are decoded by {FULL} alone, because every frame is "
+        msg += "predicted from frames as their encoder saw them"
+        raise click.UsageError(msg)
     suffix = parse_suffix(named or STDIO, to) if len(clips) < len(names) else ""
     suffixes = [wanted.suffix if name in clips else suffix for name in names]
     pairs = list(zip(names, name_outputs(names, output, suffixes), strict=True))
 
     def work(source: str, target: str) -> None:
-        from ncodec.api.settings import DecodeSettings
+        from ncodec.api.settings import DecodeSettings, DecodeVideoSettings, Options
 
-        settings = DecodeSettings(
-            backend=backend, threads=threads, allow_large=allow_large, strict=strict
-        )
+        options = Options(backend=backend, threads=threads, allow_large=allow_large, strict=strict)
         if source in clips:
-            decode_clip_file(source, target, wanted, settings, overwrite=force, as_json=as_json)
+            of_clip = DecodeVideoSettings(**options, conceal=wanted.conceal)
+            decode_clip_file(source, target, wanted, of_clip, overwrite=force, as_json=as_json)
         else:
+            of_picture = DecodeSettings(**options, decoder=decoder)
             _decode_picture_file(
-                source, target, settings, suffix=suffix, overwrite=force, as_json=as_json
+                source, target, of_picture, suffix=suffix, overwrite=force, as_json=as_json
             )
 
     work_through(pairs, "decode", work, as_json=as_json)
@@ -120,10 +136,12 @@ def _decode_picture_file(
         "width": stats.width,
         "height": stats.height,
         "bytes": stats.size,
+        "decoder": settings.decoder,
         "notices": list(stats.notices),
         "seconds": seconds,
     }
     line = (
         f"{source} → {target}  {stats.width}×{stats.height}  {stats.size:,} bytes  {seconds:.2f} s"
+        + f"  decoder {settings.decoder}" * (settings.decoder != FULL)
     )
     say(fields, line, as_json=as_json, to_stderr=is_stream(target))

@@ -116,6 +116,17 @@ def _print_table(installed: "list[Found]") -> None:
             f" {facts['decode_kmac_per_pixel']:5.1f} kMAC/px  {megabytes:4.1f} MB  "
             f"{_measured(facts):26}  {summary:{last}}  {_place(found)}"
         )
+        for name, decoder in entry.get("decoders", {}).items():
+            click.echo(
+                f"{'':8}  {'--decoder ' + name:{wide + 14}}  "
+                f"{decoder['decode_kmac_per_pixel']:5.1f} kMAC/px  {_lost(decoder)}"
+            )
+
+
+def _lost(decoder: dict[str, Any]) -> str:
+    """What a decoder loses on the crops that were held out when it was made."""
+    decibels = [lost for _, lost in decoder["lost_db"]]
+    return f"{min(decibels):.2f} to {max(decibels):.2f} dB lost" if decibels else "-"
 
 
 def _measured(facts: dict[str, Any], *, near_bpp: float = 0.5) -> str:
