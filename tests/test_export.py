@@ -23,7 +23,7 @@ from ncodec.networks.config import ImageConfig
 from ncodec.networks.image import ImageModel
 from ncodec.training.cli import export
 from ncodec.training.data import patch_statistics
-from ncodec.training.export.onnx import export_folder
+from ncodec.training.export.folder import export_folder
 from ncodec.training.export.shapes import axes_of, shapes_at
 
 

@@ -32,7 +32,7 @@ from ncodec.training.data import PictureData, patch_statistics, picture_batches,
 from ncodec.training.export.calibrate import (
     picture_examples,
 )
-from ncodec.training.export.onnx import export_folder
+from ncodec.training.export.folder import export_folder
 from ncodec.training.image import FAILED_BATCH, ImageTraining
 from ncodec.training.losses import (
     balanced,

@@ -288,7 +288,7 @@ def export(
     from ncodec.inference.entry import check_name
     from ncodec.inference.store import check_replaceable
     from ncodec.training.checkpoint import load_checkpoint
-    from ncodec.training.export.onnx import export_folder
+    from ncodec.training.export.folder import export_folder
 
     folder = output or checkpoint.parent / "export"
     chosen = name or checkpoint.resolve().parent.name
@@ -311,7 +311,7 @@ def export(
 
 def _renew(source: Path, folder: Path, *, force: bool) -> None:
     from ncodec.inference.store import check_replaceable
-    from ncodec.training.export.onnx import renew_folder
+    from ncodec.training.export.folder import renew_folder
 
     check_replaceable(folder, overwrite=force)
     _say_model(folder, renew_folder(source, folder, overwrite=force))

@@ -3,9 +3,11 @@
 
 import hashlib
 import warnings
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,14 +18,12 @@ from torch import nn
 
 from ncodec.entropy.tables import Tables
 from ncodec.grid import PATCH
-from ncodec.inference.checks import Places, check_content, model_id, tensor_places
-from ncodec.inference.entry import FORMAT, MODEL_FILE, read_entry, write_entry
+from ncodec.inference.checks import Places, model_id, tensor_places
+from ncodec.inference.entry import MODEL_FILE, PLAIN_FORMAT, write_entry
 from ncodec.inference.graph_check import OPSET
 from ncodec.inference.model import FRAME, PICTURE, RD_GRADIENT_FILE, TABLES_FILE, WEIGHTS_FILE
-from ncodec.inference.store import staged
-from ncodec.inference.torch import load_network
-from ncodec.inference.zoo import load_model_folder
 from ncodec.networks.complexity import decode_kmac, encode_kmac
+from ncodec.networks.config import ImageConfig
 from ncodec.networks.frame import (
     FrameModel,
     decode_halo_of_frame,
@@ -47,11 +47,11 @@ MSE = "mse"
 """the distortion of which an encoder knows the slopes"""
 
 
-def _round_to_half(model: nn.Module) -> None:
+def round_to_half(model: nn.Module) -> None:
     """Round the weights to half precision, as stored, so that every backend runs equal numbers."""
     with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(parameter.half().float())
+        for values in (*model.parameters(), *model.buffers()):
+            values.copy_(values.half().float())
 
 
 def save_tables(tables: Tables, path: Path) -> None:
@@ -98,8 +98,10 @@ def _export_graph(
     return proto
 
 
-def _share_weights(proto: onnx.ModelProto, offsets: Places) -> None:
-    """Point the graph's weights into the safetensors file, as fp16 that is cast when the graph is
+def share_weights(
+    proto: onnx.ModelProto, offsets: Places, *, weights_file: str = WEIGHTS_FILE
+) -> None:
+    """Point the graph's weights into a safetensors file, as fp16 that is cast when the graph is
     loaded."""
     casts = []
     for tensor in proto.graph.initializer:
@@ -113,7 +115,7 @@ def _share_weights(proto: onnx.ModelProto, offsets: Places) -> None:
         tensor.data_location = TensorProto.EXTERNAL
         del tensor.external_data[:]
         for key, value in (
-            ("location", WEIGHTS_FILE),
+            ("location", weights_file),
             ("offset", str(offset)),
             ("length", str(length)),
         ):
@@ -141,35 +143,37 @@ def export_model(
     """
     folder.mkdir(parents=True, exist_ok=True)
     tables = freeze_tables(picture_codec(model))
-    _round_to_half(model)
+    round_to_half(model)
     if examples is not None:
         tables = calibrate(model, tables, examples)
     save_weights(model, folder / WEIGHTS_FILE)
     save_tables(tables, folder / TABLES_FILE)
     with_gradient = isinstance(model, ImageModel) and facts.get("distortion", MSE) == MSE
-    graphs = _write_graphs(model, folder, with_gradient=with_gradient)
+    write_graphs(model, folder, with_gradient=with_gradient)
     entry = {
-        "format": FORMAT,
+        "format": PLAIN_FORMAT,
         "id": model_id(tables, folder / WEIGHTS_FILE),
         "name": name,
         "kind": FRAME if isinstance(model, FrameModel) else PICTURE,
-        **_files_of(folder, [*graphs, WEIGHTS_FILE, TABLES_FILE]),
+        **describe_files(folder),
         "architecture": asdict(model.config),
-        **_halos_of(model),
-        "facts": {**_costs_of(model), **facts},
+        **halos_of(model),
+        "facts": {**costs_of(model), **facts},
     }
     write_entry(entry, folder)
     return entry
 
 
-def _costs_of(model: ImageModel | FrameModel) -> dict[str, float]:
+def costs_of(model: ImageModel | FrameModel) -> dict[str, float]:
+    """Thousand multiply–accumulates a pixel of both directions, as in `model.json`."""
     return {
         "encode_kmac_per_pixel": round(encode_kmac(model), 2),
         "decode_kmac_per_pixel": round(decode_kmac(model), 2),
     }
 
 
-def _halos_of(model: ImageModel | FrameModel) -> dict[str, int]:
+def halos_of(model: ImageModel | FrameModel) -> dict[str, int]:
+    """Halos of tiles in pixels, as in `model.json`."""
     if isinstance(model, FrameModel):
         halos = halo_of_frame(model.config), decode_halo_of_frame(model.config)
     else:
@@ -177,50 +181,25 @@ def _halos_of(model: ImageModel | FrameModel) -> dict[str, int]:
     return dict(zip(("halo", "decode_halo"), halos, strict=True))
 
 
-def _files_of(folder: Path, files: list[str]) -> dict[str, dict[str, Any]]:
-    """Hashes and sizes of the files of a model, as in `model.json`."""
-    contents = {file: (folder / file).read_bytes() for file in sorted(files)}
+def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
+    """Hashes and sizes of the files in a model's folder, as in `model.json`."""
+    files = sorted(path for path in folder.iterdir() if path.name != MODEL_FILE)
+    contents = {path.name: path.read_bytes() for path in files}
     return {
         "sha256": {file: hashlib.sha256(data).hexdigest() for file, data in contents.items()},
         "bytes": {file: len(data) for file, data in contents.items()},
     }
 
 
-def _write_graphs(
-    model: ImageModel | FrameModel, folder: Path, *, with_gradient: bool
-) -> list[str]:
-    """Write the graphs of a model beside its weights, and return the names of their files."""
+def write_graphs(model: ImageModel | FrameModel, folder: Path, *, with_gradient: bool) -> None:
+    """Write the graphs of a model beside its weights."""
     offsets = tensor_places(folder / WEIGHTS_FILE)
     graphs = _export_graphs(model)
     if with_gradient:
         graphs[RD_GRADIENT_FILE] = _export_rd_gradient(picture_codec(model))
     for file, proto in graphs.items():
-        _share_weights(proto, offsets)
+        share_weights(proto, offsets)
         (folder / file).write_bytes(proto.SerializeToString())
-    return list(graphs)
-
-
-def renew_folder(source: Path, folder: Path, *, overwrite: bool = False) -> dict[str, Any]:
-    """Make `folder` the model of the folder `source` with graphs as this release exports them, and
-    return what its `model.json` says.
-
-    Weights, tables and id stay. `source` may be `folder`, with `overwrite`. Raises ModelError for a
-    model that cannot be read, and OutputError as `export_folder` does.
-    """
-    before = load_model_folder(source)
-    model = load_network(before).eval()
-    entry = read_entry(source)
-    with staged(folder, overwrite=overwrite) as made:
-        kept = [WEIGHTS_FILE, TABLES_FILE]
-        for file in kept:
-            (made / file).write_bytes(before.path(file).read_bytes())
-        graphs = _write_graphs(model, made, with_gradient=RD_GRADIENT_FILE in entry["sha256"])
-        facts = {**entry["facts"], **_costs_of(model)}
-        files = _files_of(made, [*graphs, *kept])
-        entry = {**entry, **files, **_halos_of(model), "facts": facts}
-        write_entry(entry, made)
-        check_content(entry, made)
-    return entry
 
 
 def _export_rd_gradient(model: ImageModel) -> onnx.ModelProto:
@@ -252,8 +231,6 @@ def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]
     config = picture_codec(model).config
     qp = {"qp": torch.tensor([30.0])}
     pixels = torch.zeros(7 * 16, 11 * 16, 3, dtype=torch.uint8)
-    z_hat = torch.zeros(config.hyper, 2, 3, dtype=torch.int8)
-    residual = torch.zeros(config.latent, 7, 11, dtype=torch.int16)
     z_axes, r_axes = {1: "cells_high", 2: "cells_wide"}, {1: "high", 2: "wide"}
     rgb_axes = {0: "height", 1: "width"}
     known = {"predicted": pixels} if isinstance(model, FrameModel) else {}
@@ -271,36 +248,34 @@ def _export_graphs(model: ImageModel | FrameModel) -> dict[str, onnx.ModelProto]
             },
             {"pixels": rgb_axes, **known_axes, "exact": {0: "cells_high", 1: "cells_wide"}},
         ),
-        "decoder.onnx": _export_graph(
+        "decoder.onnx": export_decoder(
             FrameDecoderGraph(model) if isinstance(model, FrameModel) else DecoderGraph(model),
-            {"z_hat": z_hat, "residual": residual, **known, **qp},
-            {"levels": rgb_axes},
-            {"z_hat": z_axes, "residual": r_axes, **known_axes},
+            config,
+            known=known,
         ),
     }
 
 
-def export_folder(
-    model: ImageModel | FrameModel,
-    folder: Path,
+def export_decoder(
+    graph: FrameDecoderGraph | DecoderGraph,
+    config: ImageConfig,
     *,
-    name: str,
-    facts: dict[str, Any],
-    examples: Examples | None = None,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Make `folder` that of a model, whole or not at all, and return what its `model.json` says.
-
-    Arguments are those of `export_model`. With `overwrite` a model that is there is replaced, and
-    the new one takes over its floors, which are measured and not trained. Raises OutputError where
-    one is there without `overwrite` or the folder cannot be written, ModelError for a model there
-    that cannot be read, and ValueError for tables that cannot be decoded.
-    """
-    before = read_entry(folder) if (folder / MODEL_FILE).exists() else {}
-    with staged(folder, overwrite=overwrite) as made:
-        entry = export_model(model, made, name=name, facts=facts, examples=examples)
-        if "floors" in before:
-            entry = {**entry, "floors": before["floors"]}
-            write_entry(entry, made)
-        check_content(entry, made)
-    return entry
+    known: Mapping[str, torch.Tensor] = MappingProxyType({}),
+) -> onnx.ModelProto:
+    """Graph of a decoder of symbols as `config` has them; `known` is the prediction of frames."""
+    rgb_axes = {0: "height", 1: "width"}
+    return _export_graph(
+        graph,
+        {
+            "z_hat": torch.zeros(config.hyper, 2, 3, dtype=torch.int8),
+            "residual": torch.zeros(config.latent, 7, 11, dtype=torch.int16),
+            **known,
+            "qp": torch.tensor([30.0]),
+        },
+        {"levels": rgb_axes},
+        {
+            "z_hat": {1: "cells_high", 2: "cells_wide"},
+            "residual": {1: "high", 2: "wide"},
+            **dict.fromkeys(known, rgb_axes),
+        },
+    )
