@@ -1,0 +1,1 @@
+"""Smaller decoders of a model: pruned, distilled, decomposed, quantized."""
