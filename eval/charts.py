@@ -119,6 +119,23 @@ def speed_chart(data: Data, *, names: list[str]) -> alt.LayerChart:
     return chart
 
 
+def decoder_chart(rows: list[Row]) -> alt.LayerChart:
+    """dB lost over the time of a decode, of rows of `decoder`, `ms`, `lost_db`, `megabytes` and
+    `kmac`."""
+    shared = alt.Chart(alt.InlineData(values=rows)).encode(
+        x=alt.X("ms:Q", scale=alt.Scale(zero=False), title="decode, ms a megapixel, one thread"),
+        y=alt.Y("lost_db:Q", title="PSNR lost, dB, mean over qualities"),
+        color=_colour([row["decoder"] for row in rows], None),
+        tooltip=["decoder:N", "ms:Q", "lost_db:Q", "megabytes:Q", "kmac:Q"],
+    )
+    size = alt.Size("megabytes:Q", scale=alt.Scale(range=[40, 400]), title="MB")
+    labels = shared.mark_text(align="left", dx=12).encode(text="decoder:N")
+    chart: alt.LayerChart = (shared.mark_circle().encode(size=size) + labels).properties(
+        width=640, height=320
+    )
+    return chart
+
+
 def static_chart(report: Report, metric: Metric[Any]) -> alt.LayerChart:
     """The curves of one metric with their data inside, to be saved as SVG or PNG."""
     rows = curve_rows(report.curves, metric.key)

@@ -7,6 +7,7 @@ from ncodec.eval.commands.drift import drift
 from ncodec.eval.commands.effort import effort
 from ncodec.eval.commands.promises import promises
 from ncodec.eval.commands.rd import rd
+from ncodec.eval.commands.shrink import shrink
 from ncodec.eval.commands.speed import speed
 from ncodec.eval.commands.symbols import symbols
 from ncodec.eval.commands.video import video
@@ -17,5 +18,5 @@ def bench() -> None:
     """Measure rate–distortion, speed and agreement between backends."""
 
 
-for command in (compare, rd, effort, promises, video, drift, speed, symbols):
+for command in (compare, rd, effort, promises, video, drift, shrink, speed, symbols):
     bench.add_command(command)
