@@ -25,6 +25,15 @@ from ncodec.errors import (
 if TYPE_CHECKING:
     from ncodec.api.clip_info import VideoInfo, video_info
     from ncodec.api.clips import decode_video, encode_video, open_video
+    from ncodec.api.lossless import (
+        PackedInfo,
+        PackStats,
+        pack,
+        pack_file,
+        packed_info,
+        unpack,
+        unpack_file,
+    )
     from ncodec.api.pictures import (
         Info,
         PictureStats,
@@ -60,6 +69,8 @@ __all__ = [
     "NcodecError",
     "NcodecWarning",
     "OutputError",
+    "PackStats",
+    "PackedInfo",
     "Packet",
     "PictureStats",
     "StreamDecoder",
@@ -75,6 +86,11 @@ __all__ = [
     "encode_video",
     "info",
     "open_video",
+    "pack",
+    "pack_file",
+    "packed_info",
+    "unpack",
+    "unpack_file",
     "video_info",
 ]
 
@@ -87,6 +103,15 @@ _LAZY = {
         "encode",
         "encode_file",
         "info",
+    ),
+    "ncodec.api.lossless": (
+        "PackStats",
+        "PackedInfo",
+        "pack",
+        "pack_file",
+        "packed_info",
+        "unpack",
+        "unpack_file",
     ),
     "ncodec.api.clips": ("decode_video", "encode_video", "open_video"),
     "ncodec.api.clip_info": ("VideoInfo", "video_info"),

@@ -10,12 +10,15 @@ import pytest
 from places import ROOT
 
 GROUND = {"ground"}
-RUNTIME = GROUND | {"container", "entropy", "exact", "inference", "image", "video", "media", "api"}
+RUNTIME = GROUND | {
+    "container", "entropy", "exact", "inference", "image", "lossless", "video", "media", "api",
+}  # fmt: skip
 SEEN = {
     "ground": set(),
     "container": GROUND,
     "entropy": GROUND | {"container"},
     "exact": GROUND | {"container", "entropy"},
+    "lossless": GROUND | {"container"},
     "networks": GROUND | {"entropy"},
     "inference": GROUND | {"container", "entropy"},
     "image": GROUND | {"container", "entropy", "exact", "inference"},

@@ -1,4 +1,4 @@
-"""`ncodec info`: the headers of .nci and .ncv files."""
+"""`ncodec info`: the headers of .nci, .ncv and .ncz files."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ncodec.cli.clips import show_clip_info
-from ncodec.cli.console import expand_inputs, say, work_through
+from ncodec.cli.console import STDIO, expand_inputs, say, work_through
 from ncodec.cli.options import EPILOG
-from ncodec.cli.sniff import is_coded_clip
+from ncodec.cli.sniff import is_coded_clip, is_packed
+from ncodec.errors import InputError
 
 if TYPE_CHECKING:
     from ncodec.api.pictures import Info
@@ -26,16 +27,35 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
 def info(inputs: tuple[str, ...], verify: bool, allow_large: bool, as_json: bool) -> None:
-    """Print what .nci and .ncv files say of themselves; checksums are always verified."""
+    """Print what .nci, .ncv and .ncz files say of themselves; checksums are always verified."""
     names = expand_inputs(inputs)
 
     def work(source: str, _: str) -> None:
-        if is_coded_clip(source):
+        if is_packed(source):
+            _show_packed_info(source, verify=verify, as_json=as_json)
+        elif is_coded_clip(source):
             show_clip_info(source, verify=verify, allow_large=allow_large, as_json=as_json)
         else:
             _show_picture_info(source, verify=verify, allow_large=allow_large, as_json=as_json)
 
     work_through([(name, name) for name in names], "read", work, as_json=as_json)
+
+
+def _show_packed_info(source: str, *, verify: bool, as_json: bool) -> None:
+    from ncodec.api import lossless as api
+
+    if verify:
+        if source == STDIO:
+            msg = "--verify of a .ncz file reads it twice: expected a file, got standard input"
+            raise InputError(msg)
+        api.unpack_file(source, None)
+    found = api.packed_info(source)
+    fields = {"input": source, **asdict(found), "verified": verify}
+    line = (
+        f"{source}  {found.size:,} bytes packed into {found.packed:,}  "
+        f"{', '.join(found.methods) or 'empty'}" + f"  was {found.name}" * bool(found.name)
+    )
+    say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)
 
 
 def _show_picture_info(source: str, *, verify: bool, allow_large: bool, as_json: bool) -> None:

@@ -16,6 +16,7 @@ from ncodec.cli.encode import encode
 from ncodec.cli.info import info
 from ncodec.cli.models import models
 from ncodec.cli.options import EPILOG
+from ncodec.cli.pack import pack, unpack
 from ncodec.errors import NcodecError
 
 if TYPE_CHECKING:
@@ -50,10 +51,10 @@ class Commands(click.Group):
 @click.version_option(ncodec.__version__, prog_name="ncodec")
 def cli() -> None:
     """Encode pictures to small .nci files and clips to .ncv files, and back, with a learned codec
-    without PyTorch."""
+    without PyTorch; pack any files without loss."""
 
 
-for command in (encode, decode, info, models):
+for command in (encode, decode, info, models, pack, unpack):
     cli.add_command(command)
 
 

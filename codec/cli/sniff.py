@@ -1,4 +1,4 @@
-"""Whether an input is a clip, told by its name or its first bytes."""
+"""Whether an input is a clip or packed, told by its name or its first bytes."""
 
 import io
 import sys
@@ -50,6 +50,19 @@ def is_coded_clip(source: str) -> bool:
     except OSError:
         return False
     return start == records.MAGIC or (named and start != nci.MAGIC)
+
+
+def is_packed(source: str) -> bool:
+    """Whether `source`, a path or "-" for standard input, is a .ncz file, by its first 4 bytes."""
+    from ncodec.container import ncz
+
+    if source == STDIO:
+        return _peek(len(ncz.MAGIC)) == ncz.MAGIC
+    try:
+        with Path(source).open("rb") as stream:
+            return stream.read(len(ncz.MAGIC)) == ncz.MAGIC
+    except OSError:
+        return False
 
 
 def _peek(count: int) -> bytes:

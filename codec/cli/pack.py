@@ -1,0 +1,153 @@
+"""`ncodec pack` and `ncodec unpack`: any files to .ncz and back, without loss."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ncodec.cli.console import (
+    STDIO,
+    expand_inputs,
+    is_stream,
+    name_outputs,
+    say,
+    step_progress,
+    work_through,
+)
+from ncodec.cli.options import EPILOG, output_options
+
+if TYPE_CHECKING:
+    from ncodec.api.lossless import PackStats
+
+SUFFIX = ".ncz"
+METHODS = ("fast", "xz", "deflate", "store")
+JOBS = click.option(
+    "--jobs",
+    type=click.IntRange(1, 256),
+    default=1,
+    show_default=True,
+    help="Blocks of 32 MiB to work on at once.",
+)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.option(
+    "--method",
+    type=click.Choice(METHODS),
+    default="fast",
+    show_default=True,
+    help=(
+        "Context mixing, with LZMA2 where that is smaller; or LZMA2, deflate or nothing alone, "
+        "which need no numba."
+    ),
+)
+@JOBS
+@output_options
+def pack(
+    inputs: tuple[str, ...],
+    method: str,
+    jobs: int,
+    output: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Pack files of any kind into .ncz files, named after them with .ncz at the end.
+
+    Every bit comes back. IN is a file, a glob pattern, or - for standard input. Names and times of
+    files are kept.
+    """
+    names = expand_inputs(inputs)
+    suffixes = [Path(name).suffix + SUFFIX for name in names]
+    pairs = list(zip(names, name_outputs(names, output, suffixes), strict=True))
+
+    def work(source: str, target: str) -> None:
+        from ncodec.api.lossless import pack_file
+
+        with step_progress("pack", shown=len(pairs) == 1) as update:
+            progress = _Sum(update, source)
+            stats = pack_file(
+                source, target, method=method, jobs=jobs, overwrite=force, progress=progress
+            )
+        _say(source, target, stats, as_json=as_json, left=stats.packed)
+
+    work_through(pairs, "pack", work, as_json=as_json)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("inputs", nargs=-1, required=True, metavar="IN...")
+@click.option("--verify", is_flag=True, help="Check that files are whole, and write nothing.")
+@JOBS
+@output_options
+def unpack(
+    inputs: tuple[str, ...],
+    verify: bool,
+    jobs: int,
+    output: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Unpack .ncz files, named after them without .ncz.
+
+    IN is a file, a glob pattern, or - for standard input. Files get the times that they had.
+    """
+    if verify and (output or force):
+        msg = "--verify writes nothing: expected no -o or -f"
+        raise click.UsageError(msg)
+    names = expand_inputs(inputs)
+    suffixes = [_unpacked_suffix(name) for name in names]
+    pairs = list(zip(names, name_outputs(names, output, suffixes), strict=True))
+
+    def work(source: str, target: str) -> None:
+        from ncodec.api.lossless import unpack_file
+
+        with step_progress("unpack", shown=len(pairs) == 1) as update:
+            stats = unpack_file(
+                source,
+                None if verify else target,
+                jobs=jobs,
+                overwrite=force,
+                progress=_Sum(update, None),
+            )
+        where = "whole" if verify else target
+        _say(source, where, stats, as_json=as_json, left=stats.size)
+
+    work_through(pairs, "unpack", work, as_json=as_json)
+
+
+class _Sum:
+    """Progress by sums of bytes, of the size of a file where that is known."""
+
+    def __init__(self, update: Callable[[int, int], None], source: str | None) -> None:
+        self._update, self._done = update, 0
+        path = Path(source) if source is not None and source != STDIO else None
+        self._whole = path.stat().st_size if path is not None and path.is_file() else 0
+
+    def __call__(self, done: int) -> None:
+        self._done += done
+        if self._whole:
+            self._update(self._done, self._whole)
+
+
+def _unpacked_suffix(name: str) -> str:
+    """What stands after the stem of a name, without .ncz."""
+    suffix = Path(name).suffix
+    return "" if suffix == SUFFIX else suffix + ".unpacked"
+
+
+def _say(source: str, target: str, stats: "PackStats", *, as_json: bool, left: int) -> None:
+    fields = {
+        "input": source,
+        "output": target,
+        "size": stats.size,
+        "packed": stats.packed,
+        "bits_per_byte": stats.bits_per_byte,
+        "methods": list(stats.methods),
+        "seconds": stats.seconds,
+    }
+    line = (
+        f"{source} → {target}  {left:,} bytes  {stats.bits_per_byte:.3f} bits a byte  "
+        f"{', '.join(stats.methods) or 'empty'}  {stats.seconds:.2f} s"
+    )
+    say(fields, line, as_json=as_json, to_stderr=is_stream(target))

@@ -1,0 +1,1 @@
+"""Lossless coding of any bytes: methods, and the container of their blocks."""

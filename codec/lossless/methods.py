@@ -1,0 +1,164 @@
+"""Methods of a block: stored, deflate, LZMA2, context mixing, and the choice among them."""
+
+import lzma
+import zlib
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ncodec.container.ncz import Block, Method
+from ncodec.errors import BackendError, FormatError, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+FAST = "fast"
+METHODS = (FAST, "xz", "deflate", "store")
+"""names that people choose by; each may store a block that it cannot make smaller"""
+TRIED = 2**20
+"""bytes of a block up to which LZMA2 is tried beside context mixing"""
+REPETITIVE = 5
+"""times that context mixing makes a block smaller from which LZMA2 is tried too"""
+PROBE = 2**16
+"""bytes from the middle of a block by which a profile is chosen"""
+DENSEST = 4096
+"""bytes that a byte of context mixing can stand for: eight bits of the largest probability each
+take 0.0028 bits together"""
+
+
+def check_method(name: str) -> None:
+    """Raise InputError unless a method has this name, BackendError where it needs numba."""
+    if name not in METHODS:
+        msg = f"expected a method among {', '.join(METHODS)}, got {name!r:.40}"
+        raise InputError(msg)
+    if name == FAST:
+        _require_numba()
+
+
+def _require_numba() -> None:
+    if find_spec("numba") is None:
+        msg = "context mixing needs numba: pip install 'ncodec[lossless]'"
+        raise BackendError(msg)
+
+
+def encode_block(data: bytes, name: str) -> Block:
+    """Pack up to 64 MiB, at least a byte, by a method of `METHODS`; what would grow is stored."""
+    chosen: dict[str, Callable[[bytes], list[Block]]] = {
+        FAST: _mixed_or_repeated,
+        "xz": lambda data: [_by_lzma(data)],
+        "deflate": lambda data: [_by_deflate(data)],
+        "store": lambda data: [],
+    }
+    stored = Block(Method.STORE, len(data), data)
+    return min([*chosen[name](data), stored], key=lambda block: len(block.payload))
+
+
+def _mixed_or_repeated(data: bytes) -> list[Block]:
+    blocks = _by_mixing(data)
+    smallest = min((len(block.payload) for block in blocks), default=0)
+    if len(data) <= TRIED or smallest * REPETITIVE < len(data):
+        blocks.append(_by_lzma(data))
+    return blocks
+
+
+def _by_mixing(data: bytes) -> list[Block]:
+    """The block by the better of both profiles; none where it would grow."""
+    from ncodec.lossless import mixing
+
+    values = np.frombuffer(data, np.uint8)
+    middle = max(0, (len(values) - PROBE) // 2)
+    probe = values[middle : middle + PROBE]
+    sizes = {p: len(_mix(probe, p)) or 2**31 for p in (mixing.TEXT, mixing.BINARY)}
+    profile = min(sizes, key=sizes.__getitem__)
+    made = _mix(values, profile)
+    return [Block(Method.MIXING, len(data), bytes([profile]) + made)] if made else []
+
+
+def _mix(values: "np.typing.NDArray[np.uint8]", profile: int) -> bytes:
+    """Bytes by context mixing; none where they are not fewer."""
+    from ncodec.lossless import mixing
+
+    out = np.empty(len(values) + 64, dtype=np.uint8)
+    nothing = np.zeros(0, dtype=np.uint8)
+    size = mixing.code_block(
+        nothing, values.copy(), out, False, profile,
+        mixing.fixed_tables(), mixing.fresh_memory(len(values), profile),
+    )  # fmt: skip
+    return out[:size].tobytes() if size > 0 else b""
+
+
+def _by_deflate(data: bytes) -> Block:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return Block(Method.DEFLATE, len(data), packer.compress(data) + packer.flush())
+
+
+def _by_lzma(data: bytes) -> Block:
+    packer = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[_filter(len(data), packing=True)])
+    return Block(Method.LZMA, len(data), packer.compress(data) + packer.flush())
+
+
+def _filter(size: int, *, packing: bool) -> dict[str, int]:
+    """LZMA2 with a dictionary of the least power of two that holds a block."""
+    chosen = {"id": lzma.FILTER_LZMA2, "dict_size": max(4096, 1 << (size - 1).bit_length())}
+    return {**chosen, "preset": 9 | lzma.PRESET_EXTREME} if packing else chosen
+
+
+def decode_block(block: Block) -> bytes:
+    """Bytes of a block.
+
+    Raises FormatError for damage, BackendError where context mixing is not installed.
+    """
+    unpack: dict[Method, Callable[[Block], bytes]] = {
+        Method.STORE: lambda block: block.payload,
+        Method.DEFLATE: _from_deflate,
+        Method.LZMA: _from_lzma,
+        Method.MIXING: _from_mixing,
+    }
+    data = unpack[block.method](block)
+    if len(data) != block.size:
+        msg = f"expected a block of {block.size:,} bytes, got {len(data):,}: the file is damaged"
+        raise FormatError(msg)
+    return data
+
+
+def _from_deflate(block: Block) -> bytes:
+    unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = unpacker.decompress(block.payload, block.size + 1)
+    except zlib.error as error:
+        msg = f"expected deflated bytes, got something else: {error}"
+        raise FormatError(msg) from error
+    return b"" if unpacker.unused_data or not unpacker.eof else data
+
+
+def _from_lzma(block: Block) -> bytes:
+    filters = [_filter(block.size, packing=False)]
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+    try:
+        data = unpacker.decompress(block.payload, block.size + 1)
+        data += b"" if unpacker.eof else unpacker.decompress(b"", 1)
+    except (lzma.LZMAError, EOFError) as error:
+        msg = f"expected bytes of LZMA2, got something else: {error}"
+        raise FormatError(msg) from error
+    return b"" if unpacker.unused_data or not unpacker.eof else data
+
+
+def _from_mixing(block: Block) -> bytes:
+    _require_numba()
+    from ncodec.lossless import mixing
+
+    profile, coded = block.payload[:1], np.frombuffer(block.payload[1:], np.uint8)
+    if profile not in (b"\0", b"\1"):
+        msg = f"expected a profile of 0 or 1, got {profile.hex() or 'none'}: the file is damaged"
+        raise FormatError(msg)
+    if block.size > DENSEST * (len(coded) + 16):
+        msg = f"expected at least {block.size // DENSEST:,} bytes of a block, got {len(coded):,}: "
+        msg += "the file is damaged"
+        raise FormatError(msg)
+    data = np.zeros(block.size, dtype=np.uint8)
+    read = mixing.code_block(
+        coded, data, np.zeros(0, dtype=np.uint8), True, profile[0],
+        mixing.fixed_tables(), mixing.fresh_memory(block.size, profile[0]),
+    )  # fmt: skip
+    return data.tobytes() if read == len(coded) else b""

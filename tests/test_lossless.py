@@ -1,0 +1,299 @@
+"""Any bytes come back from .ncz files, and damage never passes for them."""
+
+import hashlib
+import io
+import json
+import lzma
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from places import ROOT
+from test_cli import call, fails
+
+import ncodec
+from ncodec.container import ncz
+from ncodec.errors import BackendError, FormatError, InputError, OutputError
+from ncodec.lossless import files, methods
+from ncodec.lossless.histories import LIMITS, histories
+from ncodec.lossless.logistic import ONE, PEAK, UNITS, logistic
+
+pytest.importorskip("numba")
+
+import numpy as np
+
+from ncodec.lossless import mixing
+
+TEXT = (ROOT / "README.md").read_bytes()
+RANDOM = random.Random(1).randbytes(5000)
+INPUTS = {
+    "nothing": b"",
+    "a byte": b"x",
+    "zeros": bytes(100_000),
+    "noise": RANDOM,
+    "text": TEXT,
+    "every byte": bytes(range(256)) * 3,
+    "repeated": TEXT[:700] * 40,
+    "alternating": b"\x00\xff" * 9000,
+    "records": b"".join(n.to_bytes(4, "little") + b"abc" for n in range(3000)),
+    "a lie": bytes(20_000) + RANDOM,
+}
+
+
+@pytest.mark.parametrize("method", methods.METHODS)
+@pytest.mark.parametrize("name", INPUTS)
+def test_any_bytes_come_back(name: str, method: str) -> None:
+    packed = ncodec.pack(INPUTS[name], method=method)
+    assert ncodec.unpack(packed) == INPUTS[name]
+    assert len(packed) <= len(INPUTS[name]) + 48
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=2000), st.sampled_from(methods.METHODS))
+def test_random_bytes_come_back(data: bytes, method: str) -> None:
+    assert ncodec.unpack(ncodec.pack(data, method=method)) == data
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_nothing_is_larger_than_xz(name: str) -> None:
+    data = INPUTS[name]
+    other = lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)
+    assert len(ncodec.pack(data)) <= len(other) + 16
+
+
+def test_text_is_much_smaller_than_by_xz() -> None:
+    other = lzma.compress(TEXT, preset=9 | lzma.PRESET_EXTREME)
+    assert len(ncodec.pack(TEXT)) < 0.85 * len(other)
+
+
+def test_blocks_are_packed_alike_by_any_number_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "BLOCK", 3000)
+    packed = [ncodec.pack(TEXT, jobs=jobs) for jobs in (1, 2, 5)]
+    assert packed[0] == packed[1] == packed[2]
+    assert ncodec.unpack(packed[0], jobs=3) == TEXT
+
+
+def test_every_flip_is_refused() -> None:
+    packed = ncodec.pack(TEXT[:300])
+    for place in range(8 * len(packed)):
+        damaged = bytearray(packed)
+        damaged[place // 8] ^= 1 << place % 8
+        with pytest.raises(FormatError):
+            ncodec.unpack(bytes(damaged))
+
+
+def test_every_cut_and_every_addition_is_refused() -> None:
+    packed = ncodec.pack(TEXT[:300])
+    for size in range(len(packed)):
+        with pytest.raises(FormatError):
+            ncodec.unpack(packed[:size])
+    with pytest.raises(FormatError, match="got more bytes"):
+        ncodec.unpack(packed + b"\0")
+
+
+def test_blocks_in_another_order_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "BLOCK", 1000)
+    stream = io.BytesIO(ncodec.pack(TEXT[:2000]))
+    facts = ncz.read_start(stream)
+    first, second, end = ncz.read_blocks(stream)
+    assert isinstance(end, ncz.End)
+    swapped = [ncz.pack_block(block) for block in (second, first) if isinstance(block, ncz.Block)]
+    data = ncz.pack_start(facts) + b"".join(swapped) + ncz.pack_end(end)
+    with pytest.raises(FormatError, match="CRC-32"):
+        ncodec.unpack(data)
+
+
+@pytest.mark.parametrize("method", list(ncz.Method))
+def test_blocks_that_claim_too_much_are_refused(method: ncz.Method) -> None:
+    """A few bytes of a block of 64 MiB cost neither memory nor time."""
+    block = ncz.Block(method, ncz.LARGEST_BLOCK, b"\0abc")
+    data = ncz.pack_start(ncz.NOTHING_KNOWN) + ncz.pack_block(block) + ncz.pack_end(ncz.End(0))
+    with pytest.raises(FormatError):
+        ncodec.unpack(data)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "a\\b", "C:x", "a\nb", "..", "\x1b[2J"])
+def test_names_of_other_places_are_refused(name: str) -> None:
+    encoded = name.encode()
+    payload = bytes([len(encoded)]) + encoded + b"\0"
+    data = ncz.MAGIC + b"\1" + ncz.pack_chunk(ncz.Tag.HEADER, payload)
+    with pytest.raises(FormatError, match="expected a plain name"):
+        ncz.read_start(io.BytesIO(data))
+
+
+def test_files_of_other_kinds_and_versions_are_named() -> None:
+    with pytest.raises(FormatError, match=r"expected a \.ncz file"):
+        ncodec.unpack(b"\x9dNCI\1")
+    with pytest.raises(FormatError, match="starts with nothing"):
+        ncodec.unpack(b"")
+    with pytest.raises(FormatError, match="needs a newer ncodec"):
+        ncodec.unpack(ncz.MAGIC + b"\2")
+
+
+def test_histories_forget_what_is_contradicted() -> None:
+    tables = histories()
+    state = 0
+    for _ in range(60):
+        state = int(tables.following[state, 1])
+    assert tables.seen[state] == LIMITS[0]
+    surprised = int(tables.following[state, 0])
+    assert tables.seen[surprised] < 10
+    assert tables.ones[surprised] < tables.ones[state]
+    assert len({tuple(row) for row in tables.following.tolist()}) > 200
+
+
+def test_logits_are_the_same_by_any_exponential() -> None:
+    """No value that is rounded lies so near a half that an error of libraries could move it."""
+    odds = np.exp(np.arange(-PEAK, PEAK + 1) / UNITS)
+    chances = (np.arange(4096) + 0.5) / 4096
+    for exact in (ONE * odds / (1 + odds), UNITS * np.log(chances / (1 - chances))):
+        assert np.abs(exact - np.floor(exact) - 0.5).min() > 1e-6
+    tables = logistic()
+    assert (np.diff(tables.squash) >= 0).all()
+    assert (np.diff(tables.stretch) >= 0).all()
+
+
+PROGRAM = """
+import hashlib, sys
+import ncodec
+data = open(sys.argv[1], "rb").read()
+print(hashlib.sha256(ncodec.pack(data)).hexdigest())
+"""
+
+
+@pytest.mark.parametrize("features", ["", "+avx2,+fma"])
+def test_every_instruction_set_gives_the_same_bytes(features: str) -> None:
+    """Compiled for the least x86-64 or ARM, and with vectors of AVX2, as for this processor."""
+    environment = {**os.environ, "NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": features}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(ROOT / "README.md")],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if features and done.returncode:
+        pytest.skip("this processor has no AVX2")
+    assert done.stdout.strip() == hashlib.sha256(ncodec.pack(TEXT)).hexdigest()
+
+
+GOLDEN = "244b2063683b5262"
+
+
+def test_priors_never_change() -> None:
+    """Every file that was packed needs them as they were."""
+    data = (ROOT / "codec" / "lossless" / "priors.npz").read_bytes()
+    with np.load(io.BytesIO(data)) as known:
+        digest = hashlib.sha256(b"".join(known[name].tobytes() for name in mixing.KNOWN))
+    assert digest.hexdigest()[:16] == GOLDEN
+
+
+def test_a_golden_file_unpacks(tmp_path: Path) -> None:
+    golden = ROOT / "tests" / "golden" / "0.1.0" / "text.ncz"
+    expected = (golden.with_suffix(".txt")).read_bytes()
+    assert ncodec.unpack(golden.read_bytes()) == expected
+    assert ncodec.pack(expected) == ncodec.pack(expected)
+
+
+def test_without_numba_other_methods_remain(monkeypatch: pytest.MonkeyPatch) -> None:
+    mixed = ncodec.pack(TEXT[:500])
+    monkeypatch.setattr(methods, "find_spec", lambda _name: None)
+    with pytest.raises(BackendError, match=r"pip install 'ncodec\[lossless\]'"):
+        ncodec.pack(TEXT)
+    with pytest.raises(BackendError, match=r"pip install 'ncodec\[lossless\]'"):
+        ncodec.unpack(mixed)
+    assert ncodec.unpack(ncodec.pack(TEXT, method="xz")) == TEXT
+
+
+def test_options_out_of_range_are_named() -> None:
+    with pytest.raises(InputError, match="expected a method among fast"):
+        ncodec.pack(b"", method="zip")
+    for jobs in (0, 257, 1.5):
+        with pytest.raises(InputError, match="expected 1 to 256 jobs"):
+            ncodec.pack(b"", jobs=jobs)  # type: ignore[arg-type]
+
+
+def ok(*arguments: str) -> str:
+    result = call(*arguments)
+    assert result.exit_code == 0, result.output
+    return str(result.output)
+
+
+def test_names_and_times_come_back(folder: Path) -> None:
+    Path("a.txt").write_bytes(TEXT)
+    os.utime("a.txt", (1_000_000, 1_000_000))
+    assert "a.txt → a.txt.ncz" in ok("pack", "a.txt")
+    Path("a.txt").unlink()
+    assert "a.txt.ncz → a.txt" in ok("unpack", "a.txt.ncz")
+    assert Path("a.txt").read_bytes() == TEXT
+    assert Path("a.txt").stat().st_mtime == 1_000_000
+
+
+def test_many_files_go_into_a_folder(folder: Path) -> None:
+    for name in ("a.txt", "b.bin"):
+        Path(name).write_bytes(TEXT)
+    Path("out").mkdir()
+    ok("pack", "a.txt", "b.bin", "-o", "out", "--method", "deflate")
+    ok("unpack", "out/*.ncz", "-o", "out")
+    assert Path("out/b.bin").read_bytes() == TEXT
+
+
+def test_nothing_is_overwritten_unasked(folder: Path) -> None:
+    Path("a").write_bytes(TEXT)
+    ok("pack", "a", "--method", "store")
+    fails(call("pack", "a", "--method", "store"), "exists; -f")
+    fails(call("unpack", "a.ncz"), "exists; -f")
+    ok("unpack", "a.ncz", "-f")
+    with pytest.raises(OutputError, match="is the input itself"):
+        ncodec.pack_file("a", "a", overwrite=True)
+
+
+def test_damage_leaves_nothing_behind(folder: Path) -> None:
+    Path("a").write_bytes(TEXT)
+    ok("pack", "a", "--method", "xz")
+    data = bytearray(Path("a.ncz").read_bytes())
+    data[-1] ^= 1
+    Path("a.ncz").write_bytes(data)
+    Path("a").unlink()
+    fails(call("unpack", "a.ncz"), "the file is damaged")
+    fails(call("unpack", "a.ncz", "--verify"), "the file is damaged")
+    assert not Path("a").exists()
+    assert os.listdir() == ["a.ncz"]
+
+
+def test_a_file_is_verified_and_described(folder: Path) -> None:
+    Path("a").write_bytes(TEXT)
+    fields = json.loads(ok("pack", "a", "--json"))
+    assert fields["methods"] == ["mixing"]
+    assert fields["packed"] == Path("a.ncz").stat().st_size
+    assert fields["bits_per_byte"] == 8 * fields["packed"] / len(TEXT)
+    assert "whole" in ok("unpack", "a.ncz", "--verify")
+    fails(call("unpack", "a.ncz", "--verify", "-o", "b"), "writes nothing", code=2)
+
+
+def test_info_reads_headers_alone(folder: Path) -> None:
+    Path("a").write_bytes(TEXT)
+    ok("pack", "a", "--method", "xz")
+    assert "lzma  was a" in ok("info", "a.ncz")
+    fields = json.loads(ok("info", "a.ncz", "--json", "--verify"))
+    assert (fields["size"], fields["verified"]) == (len(TEXT), True)
+    assert fields["packed"] == Path("a.ncz").stat().st_size
+    cut = Path("a.ncz").read_bytes()[:-1]
+    Path("b.ncz").write_bytes(cut)
+    fails(call("info", "b.ncz"), "the file is truncated")
+
+
+def test_streams_pass_through(folder: Path) -> None:
+    packer = [sys.executable, "-m", "ncodec", "pack", "-", "--method", "xz"]
+    packed = subprocess.run(packer, input=TEXT, capture_output=True, check=True).stdout
+    unpacker = [sys.executable, "-m", "ncodec", "unpack", "-"]
+    assert subprocess.run(unpacker, input=packed, capture_output=True, check=True).stdout == TEXT
+
+
+def test_what_is_not_there_is_named(folder: Path) -> None:
+    fails(call("pack", "nothing"), "no such file")
+    Path("a").write_bytes(TEXT)
+    fails(call("unpack", "a"), "expected a .ncz file")
+    assert os.listdir() == ["a"]
