@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import ROOT
+from reference_mixing import Reader
 from test_cli import call, fails
 
 import ncodec
@@ -133,6 +134,17 @@ def test_files_of_other_kinds_and_versions_are_named() -> None:
         ncodec.unpack(b"")
     with pytest.raises(FormatError, match="needs a newer ncodec"):
         ncodec.unpack(ncz.MAGIC + b"\2")
+
+
+@pytest.mark.parametrize("name", ["text", "records", "repeated"])
+@pytest.mark.parametrize("profile", [mixing.TEXT, mixing.BINARY])
+def test_a_second_reader_reads_the_same(name: str, profile: int) -> None:
+    """One in plain Python, after codec/FORMAT.md."""
+    data = INPUTS[name][-1500:]
+    code = methods._mix(np.frombuffer(data, np.uint8), profile)
+    reader = Reader(code, len(data), profile)
+    assert reader.unpack() == data
+    assert reader.read == len(code)
 
 
 def test_histories_forget_what_is_contradicted() -> None:
