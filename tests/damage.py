@@ -24,6 +24,9 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def decode(data: bytes, suffix: str) -> None:
     """Decode a picture, or every frame of a clip; nothing is concealed."""
+    if suffix == ".ncz":
+        ncodec.unpack(data)
+        return
     if suffix == ".nci":
         ncodec.decode(data, threads=1)
         return
@@ -36,7 +39,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("changes", type=int)
     wanted = parser.parse_args().changes
-    files = sorted(path for path in GOLDEN.rglob("*.nc[iv]") if path.stat().st_size)
+    files = sorted(path for path in GOLDEN.rglob("*.nc[ivz]") if path.stat().st_size)
     chance, found = random.Random(1), Counter[str]()
     for path in files:
         decode(path.read_bytes(), path.suffix)  # loads the graphs, and must succeed

@@ -19,7 +19,7 @@ from ncodec.api.clip_info import video_info
 from ncodec.errors import FormatError
 
 FOLDER = ROOT / "tests" / "fuzz"
-GOLDEN = {"pictures": "*.nci", "streams": "*.ncv"}
+GOLDEN = {"pictures": "*.nci", "streams": "*.ncv", "packed": "*.ncz"}
 MUTATIONS = {
     "pictures": 150,
     "streams": 40,
@@ -28,6 +28,7 @@ MUTATIONS = {
     "records": 5000,
     "exif": 1000,
     "colours": 2000,
+    "packed": 2000,
 }
 
 
@@ -47,6 +48,8 @@ REGRESSIONS = list(inputs("regressions"))
 
 @pytest.mark.parametrize(("name", "path"), SEEDS, ids=names_of(SEEDS))
 def test_the_corpus_decodes(name: str, path: Path) -> None:
+    if name == "packed":
+        pytest.importorskip("numba")
     assert hold(TARGETS[name], path.read_bytes())
 
 

@@ -49,6 +49,7 @@ def with_photo(folder: Path) -> Path:
         [pixels[:96, 4 * i : 4 * i + 128].copy() for i in range(16)],
         sound=True,
     )
+    (folder / "notes.txt").write_text(TEXT, "utf-8")
     shutil.copytree(ROOT / "weights" / "ssim", folder / "runs" / "mine" / "export")
     return folder
 

@@ -251,6 +251,18 @@ def test_any_decoder_reads_any_file(
     assert "int8" in call_ok("models")
 
 
+def test_decoders_of_the_packages_model_can_be_added(
+    shrunk: Path, photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(zoo, "_by_place", {})
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    data = ncodec.encode(photo[:64, :64], effort=0)
+    with pytest.raises(ModelError, match="got 'pruned'"):
+        ncodec.decode(data, decoder="pruned")
+    call_ok("models", "add", str(shrunk))
+    assert ncodec.decode(data, decoder="pruned").size == (64, 64)
+
+
 def test_decoders_that_are_not_there_are_named(photo: Photo) -> None:
     data = ncodec.encode(photo[:64, :64], effort=0)
     with pytest.raises(ModelError, match=r"among full.*got 'no'"):

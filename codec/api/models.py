@@ -48,7 +48,8 @@ def add_model(source: str, *, sha256: str | None = None, overwrite: bool = False
 
     `source` is a folder, a single file (.ncmodel), or a URL of one that fsspec opens, of at most
     1 GiB; `sha256` is what the single file must have, 64 hex digits. Raises ModelError where a
-    check of the model fails or its id is that of a model of the package, InputError for a hash
+    check of the model fails or its id is that of a model of the package and it has no further
+    decoders, InputError for a hash
     beside a folder, BackendError where fsspec is not installed, and OutputError where other files
     of the same id are there without `overwrite`, or the folder cannot be written.
     """
@@ -86,7 +87,9 @@ def _add(path: Path, *, overwrite: bool) -> Found:
         msg = f"there is no home folder to keep models in: set HOME, or name folders in {VARIABLE}"
         raise OutputError(msg)
     entry = entry_of(path)
-    if any(packaged["id"] == entry["id"] for packaged in list_models()):
+    if not entry.get("decoders") and any(
+        packaged["id"] == entry["id"] for packaged in list_models()
+    ):
         msg = f"model {entry['id']} is the package's already: name its path to encode by this one"
         raise ModelError(msg)
     target = own / entry["id"]

@@ -5,6 +5,7 @@ import click
 from ncodec.eval.commands.compare import compare
 from ncodec.eval.commands.drift import drift
 from ncodec.eval.commands.effort import effort
+from ncodec.eval.commands.lossless import lossless
 from ncodec.eval.commands.promises import promises
 from ncodec.eval.commands.rd import rd
 from ncodec.eval.commands.shrink import shrink
@@ -18,5 +19,5 @@ def bench() -> None:
     """Measure rate–distortion, speed and agreement between backends."""
 
 
-for command in (compare, rd, effort, promises, video, drift, shrink, speed, symbols):
+for command in (compare, rd, effort, promises, video, drift, shrink, speed, symbols, lossless):
     bench.add_command(command)

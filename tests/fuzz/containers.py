@@ -7,14 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from ncodec.container import nci, records
+from ncodec.container import nci, ncz, records
 from ncodec.container.chunks import CRC_SIZE, pack_chunk, seal
 from ncodec.container.varint import VARINT_BYTES, pack_varint
 
 Change = Callable[[bytes], bytes]
 """a mutation of bytes"""
 _PNG, _BIG_ENDIAN = b"\x89PNG\r\n\x1a\n", struct.Struct(">I")
-_FIXED = {nci.MAGIC: (11, 2), records.MAGIC: (records.HEADER_BYTES, records.HEADER_NUMBERS)}
+_FIXED = {
+    nci.MAGIC: (11, 2),
+    records.MAGIC: (records.HEADER_BYTES, records.HEADER_NUMBERS),
+    ncz.MAGIC: (5, 0),
+}
 """bytes of the fixed part of a header, and varints behind it"""
 _EXACT_TAGS = frozenset({records.Tag.EXACT_INTRA, records.Tag.EXACT_PREDICTED})
 _CODED_TAGS = _EXACT_TAGS | {records.Tag.INTRA, records.Tag.PREDICTED}
@@ -41,14 +45,14 @@ class Parts:
     """A file, taken apart."""
 
     header: bytes
-    """without checksum"""
+    """without checksum, which .ncz files lack"""
     chunks: list[Chunk]
     rest: bytes = b""
     """what could not be taken apart"""
 
 
 def split(data: bytes) -> Parts | None:
-    """Chunks of a .nci or .ncv file whose checksums may be wrong; None for other data."""
+    """Chunks of a .nci, .ncv or .ncz file whose checksums may be wrong; None for other data."""
     place, numbers = _FIXED.get(data[:4], (0, 0))
     chunks: list[Chunk] = []
     try:
@@ -56,9 +60,10 @@ def split(data: bytes) -> Parts | None:
             _, place = _varint(data, place)
     except IndexError:
         return None
-    if not place or place + CRC_SIZE > len(data):
+    seal_size = 0 if data.startswith(ncz.MAGIC) else CRC_SIZE
+    if not place or place + seal_size > len(data):
         return None
-    header, place = data[:place], place + CRC_SIZE
+    header, place = data[:place], place + seal_size
     while place < len(data):
         mark = records.SYNC if data.startswith(records.SYNC, place) else b""
         try:
@@ -89,7 +94,8 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
 
 def join(parts: Parts) -> bytes:
     """Inverse of `split`, with right lengths and checksums."""
-    return seal(parts.header) + b"".join(map(packed, parts.chunks)) + parts.rest
+    header = parts.header if parts.header.startswith(ncz.MAGIC) else seal(parts.header)
+    return header + b"".join(map(packed, parts.chunks)) + parts.rest
 
 
 def packed(chunk: Chunk) -> bytes:
@@ -98,7 +104,7 @@ def packed(chunk: Chunk) -> bytes:
 
 
 def sealed(data: bytes) -> bytes:
-    """The data with right checksums, as far as they are a .nci, .ncv or PNG file."""
+    """The data with right checksums, as far as they are a .nci, .ncv, .ncz or PNG file."""
     if data.startswith(_PNG):
         return _sealed_png(data)
     parts = split(data)

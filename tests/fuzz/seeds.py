@@ -3,6 +3,7 @@
 import io
 import shutil
 import struct
+import zlib
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +22,7 @@ from ncodec.container.clip_metadata import Chapter, ClipMetadata
 from ncodec.container.icc_profile import pack_profile
 from ncodec.container.nci import Container, Header, Tag, pack, unpack
 from ncodec.container.ncv import StreamReader, StreamWriter
+from ncodec.container.ncz import End, FileFacts, pack_block, pack_end, pack_start
 from ncodec.container.records import (
     Companion,
     Frame,
@@ -33,6 +35,7 @@ from ncodec.container.varint import pack_varint
 from ncodec.entropy.latents import Symbols, pack_symbols, zero_certain
 from ncodec.exact.layers import code_layers, pack_layers
 from ncodec.inference.zoo import load_model
+from ncodec.lossless.methods import METHODS, encode_block
 from ncodec.media.colorimetry import Colorimetry, icc_profile
 from ncodec.picture import Picture, from_array
 
@@ -230,6 +233,22 @@ def records() -> dict[str, bytes]:
     }
 
 
+def packed() -> dict[str, bytes]:
+    """Files of every method and profile, of two blocks, and of nothing."""
+    text = (GOLDEN / "text.txt").read_bytes()[:600]
+    records = b"".join(n.to_bytes(4, "little") + b"abc" for n in range(150))
+    facts = FileFacts("notes.txt", 1_700_000_000)
+    blocks = [encode_block(text[:300], "fast"), encode_block(text, "deflate")]
+    two = b"".join(map(pack_block, blocks))
+    end = pack_end(End(zlib.crc32(text[:300] + text)))
+    return {
+        **{method: ncodec.pack(text, method=method) for method in METHODS},
+        "records": ncodec.pack(records),
+        "two": pack_start(facts) + two + end,
+        "nothing": ncodec.pack(b""),
+    }
+
+
 def colours() -> dict[str, bytes]:
     """A file or what stands in one, behind a byte of its kind."""
     small = Image.fromarray(np.asarray(picture().convert("RGB").resize((4, 3))))
@@ -280,6 +299,7 @@ def main() -> None:
         "records": records(),
         "exif": {"thumbnail": exif_block()},
         "colours": colours(),
+        "packed": packed(),
     }
     for target, inputs in made.items():
         (CORPUS / target).mkdir(parents=True)

@@ -4,6 +4,7 @@ from fuzz.cells import decode_cells
 from fuzz.colours import read_colours
 from fuzz.frames import decode_frames
 from fuzz.metadata import decode_exif, decode_record
+from fuzz.packed import unpack
 from fuzz.pictures import decode_picture
 from fuzz.rule import Target
 from fuzz.streams import decode_stream
@@ -16,4 +17,5 @@ TARGETS: dict[str, Target] = {
     "records": decode_record,
     "exif": decode_exif,
     "colours": read_colours,
+    "packed": unpack,
 }
