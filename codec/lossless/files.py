@@ -59,7 +59,7 @@ def pack_stream(
     written = target.write(start := pack_start(facts)) or len(start)
     size, crc, methods = 0, 0, set()
 
-    def blocks() -> Iterator[bytes]:
+    def blocks() -> Iterator[bytearray]:
         nonlocal size, crc
         while data := _read_block(source):
             size, crc = size + len(data), zlib.crc32(data, crc)
@@ -146,12 +146,12 @@ def _names(methods: set[Method]) -> tuple[str, ...]:
     return tuple(method.name.lower() for method in sorted(methods))
 
 
-def _read_block(source: Reader) -> bytes:
-    parts, left = [], BLOCK
-    while left and (part := source.read(left)):
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)
+def _read_block(source: Reader) -> bytearray:
+    """Up to `BLOCK` bytes, fewer at the end alone; writable, so that nothing has to copy them."""
+    block = bytearray()
+    while len(block) < BLOCK and (part := source.read(min(BLOCK - len(block), 1 << 20))):
+        block += part
+    return block
 
 
 def _in_turn(work: Callable[[_In], _Out], items: Iterator[_In], jobs: int) -> Iterator[_Out]:

@@ -42,19 +42,21 @@ def _require_numba() -> None:
         raise BackendError(msg)
 
 
-def encode_block(data: bytes, name: str) -> Block:
+def encode_block(data: bytes | bytearray, name: str) -> Block:
     """Pack up to 64 MiB, at least a byte, by a method of `METHODS`; what would grow is stored."""
-    chosen: dict[str, Callable[[bytes], list[Block]]] = {
+    chosen: dict[str, Callable[[bytes | bytearray], list[Block]]] = {
         FAST: _mixed_or_repeated,
         "xz": lambda data: [_by_lzma(data)],
         "deflate": lambda data: [_by_deflate(data)],
         "store": lambda data: [],
     }
-    stored = Block(Method.STORE, len(data), data)
-    return min([*chosen[name](data), stored], key=lambda block: len(block.payload))
+    smallest = min(chosen[name](data), key=lambda block: len(block.payload), default=None)
+    if smallest is not None and len(smallest.payload) < len(data):
+        return smallest
+    return Block(Method.STORE, len(data), bytes(data))
 
 
-def _mixed_or_repeated(data: bytes) -> list[Block]:
+def _mixed_or_repeated(data: bytes | bytearray) -> list[Block]:
     blocks = _by_mixing(data)
     smallest = min((len(block.payload) for block in blocks), default=0)
     if len(data) <= TRIED or smallest * REPETITIVE < len(data):
@@ -62,7 +64,7 @@ def _mixed_or_repeated(data: bytes) -> list[Block]:
     return blocks
 
 
-def _by_mixing(data: bytes) -> list[Block]:
+def _by_mixing(data: bytes | bytearray) -> list[Block]:
     """The block by the better of both profiles; none where it would grow."""
     from ncodec.lossless import mixing
 
@@ -82,18 +84,18 @@ def _mix(values: "np.typing.NDArray[np.uint8]", profile: int) -> bytes:
     out = np.empty(len(values) + 64, dtype=np.uint8)
     nothing = np.zeros(0, dtype=np.uint8)
     size = mixing.code_block(
-        nothing, values.copy(), out, False, profile,
+        nothing, values if values.flags.writeable else values.copy(), out, False, profile,
         mixing.fixed_tables(), mixing.fresh_memory(len(values), profile),
     )  # fmt: skip
     return out[:size].tobytes() if size > 0 else b""
 
 
-def _by_deflate(data: bytes) -> Block:
+def _by_deflate(data: bytes | bytearray) -> Block:
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     return Block(Method.DEFLATE, len(data), packer.compress(data) + packer.flush())
 
 
-def _by_lzma(data: bytes) -> Block:
+def _by_lzma(data: bytes | bytearray) -> Block:
     packer = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[_filter(len(data), packing=True)])
     return Block(Method.LZMA, len(data), packer.compress(data) + packer.flush())
 
