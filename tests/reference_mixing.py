@@ -197,7 +197,7 @@ class Reader:
         x = bounded(sum(a * b for a, b in zip(mixed, final, strict=True)) >> 16)
         u = 16 * (x + 2048)
         column, share = u >> 11, u & 2047
-        key = (((self.last & 65535) * 40507 + bits * 1481765933) >> 7) % 2**16
+        key = (((self.last & 65535) * 40507 + bits * 1481765933) >> 7) % 2**14
         maps = self.short[bits + 256 * kind], self.long.setdefault(key, [*self.curve])
         short, long = (
             (row[column] * (2048 - share) + row[column + 1] * share) >> 11 for row in maps

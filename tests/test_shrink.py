@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,15 @@ from ncodec.training.shrink.quantize import quantizable, quantize, quantize_with
 
 Photo = npt.NDArray[np.uint8]
 STUDENT = StudentShape(body_width=64, body_depth=1, render_width=16, render_depth=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """PyTorch's threads spin: those of several test processes keep each other from the cores."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +84,10 @@ def test_tensors_of_something_else_are_refused(decoder: ShrunkDecoder) -> None:
         {**state, "extra": torch.zeros(1)},
         {name: value for name, value in state.items() if name != "means.enter.weight"},
         {**state, "synthesis.spread.bias": torch.zeros(3)},
+        {**state, "synthesis.body.3000.enter.bias": torch.zeros(3)},
+        {**state, "means.enter.weight": torch.zeros(2**17, 1, 1, 0)},
+        {**state, "means.fine.depthwise.weight": torch.zeros(8)},
+        {**state, "means.fine.depthwise.weight": torch.zeros(())},
     ):
         with pytest.raises(ValueError, match="expected"):
             decoder_from(changed, decoder.config)
@@ -177,14 +191,20 @@ def test_a_fit_that_was_stopped_goes_on(
 
     with pytest.raises(KeyboardInterrupt):
         fit(decoder, examples, FitOptions(minutes=5, batch=4), run=run, report=stop)
-    again = decoder_of_run(run, decoder.config)
+    with pytest.raises(ModelError, match="expected a checkpoint of another, got one of "):
+        decoder_of_run(run, decoder.config, task="another")
+    again = decoder_of_run(run, decoder.config, task="")
     first: list[float] = []
-    options = FitOptions(minutes=0.05, batch=4)
+    spent_s = torch.load(run, weights_only=True)["spent_s"]
+    options = FitOptions(minutes=(spent_s + 2) / 60, batch=4)
     total = fit(again, examples, options, run=run, report=lambda share, _loss: first.append(share))
     assert total == 3 + len(first)
     assert first[0] > 0
     with pytest.raises(ModelError, match="expected a checkpoint of `ncodec shrink`"):
-        decoder_of_run(ROOT / "README.md", decoder.config)
+        decoder_of_run(ROOT / "README.md", decoder.config, task="")
+    (tmp_path / "empty").touch()
+    with pytest.raises(ModelError, match="expected a checkpoint of `ncodec shrink`"):
+        decoder_of_run(tmp_path / "empty", decoder.config, task="")
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +220,9 @@ def shrunk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = ["--run", str(home / "run.ckpt")]
     shared = ["--data", str(pictures), "--examples", "16", "--minutes", "0", *run]
     call_ok("shrink", "prune", "base", "-o", str(folder), "--kmac", "3.5", *shared)
-    call_ok("shrink", "quantize", str(folder), "--decoder", "pruned", "--lost", "0.2", *shared)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ncodec.training.shrink.quantize.PROBED", 1)
+        call_ok("shrink", "quantize", str(folder), "--decoder", "pruned", "--lost", "0.2", *shared)
     return folder
 
 
@@ -230,7 +252,7 @@ def test_backends_agree_on_smaller_decoders(shrunk: Path, photo: Photo, name: st
     made = ours.synthesize(symbols, qp=30)
     theirs = TorchBackend(model, threads=1, device="cpu", decoder=name).synthesize(symbols, qp=30)
     # A value between two steps of an 8-bit layer may go either way.
-    assert np.abs(made - theirs).mean() < (0.001 if name == "pruned" else 0.5)
+    assert np.abs(made - theirs).mean() < (0.001 if name == "pruned" else 1)
 
 
 def test_any_decoder_reads_any_file(

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ncodec.container.ncz import NOTHING_KNOWN, FileFacts, Reader
-from ncodec.errors import InputError, OutputError
+from ncodec.container.ncz import NOTHING_KNOWN, FileFacts, Reader, read_start
+from ncodec.errors import InputError, NcodecError, OutputError
 from ncodec.lossless.files import PackedSizes, Progress, pack_stream, scan_stream, unpack_stream
 from ncodec.lossless.methods import FAST, METHODS, check_method
 from ncodec.media.streams import (
@@ -26,6 +26,7 @@ __all__ = [
     "METHODS",
     "PackStats",
     "PackedInfo",
+    "kept_name",
     "pack",
     "pack_file",
     "packed_info",
@@ -46,7 +47,7 @@ class PackStats:
     packed: int
     """bytes of the .ncz file"""
     methods: tuple[str, ...]
-    """methods of its blocks: store, deflate, lzma, mixing"""
+    """methods of its blocks: fast, xz, deflate, store"""
     seconds: float
 
     @property
@@ -68,7 +69,7 @@ class PackedInfo:
     packed: int
     """bytes of the .ncz file"""
     methods: tuple[str, ...]
-    """methods of its blocks: store, deflate, lzma, mixing"""
+    """methods of its blocks: fast, xz, deflate, store"""
 
 
 def _ignore(_done: int) -> None:
@@ -84,6 +85,7 @@ def pack(data: bytes | bytearray | memoryview, *, method: str = FAST, jobs: int 
     """
     check_method(method)
     _check_jobs(jobs)
+    _check_bytes(data)
     target = io.BytesIO()
     pack_stream(io.BytesIO(data), target, method=method, jobs=jobs)
     return target.getvalue()
@@ -96,6 +98,7 @@ def unpack(data: bytes | bytearray | memoryview, *, jobs: int = 1) -> bytes:
     BackendError where numba is needed and not installed.
     """
     _check_jobs(jobs)
+    _check_bytes(data)
     target = io.BytesIO()
     unpack_stream(io.BytesIO(data), target, jobs=jobs)
     return target.getvalue()
@@ -222,6 +225,21 @@ def _restore_time(path: str | os.PathLike[str], facts: FileFacts) -> None:
 def _stats(name: str, sizes: PackedSizes, start: float) -> PackStats:
     seconds = time.perf_counter() - start
     return PackStats(name, sizes.size, sizes.packed, sizes.methods, seconds)
+
+
+def kept_name(source: Source) -> str:
+    """Name that a .ncz file keeps, empty where it keeps none or cannot be read."""
+    try:
+        with open_source(source) as stream:
+            return read_start(stream).name
+    except NcodecError:
+        return ""  # the message comes where it is unpacked
+
+
+def _check_bytes(data: object) -> None:
+    if not isinstance(data, bytes | bytearray | memoryview):
+        msg = f"expected bytes, got {type(data).__name__}: pack_file and unpack_file take paths"
+        raise InputError(msg)
 
 
 def _check_jobs(jobs: int) -> None:

@@ -50,10 +50,10 @@ if TYPE_CHECKING:
     "--decoder",
     default=FULL,
     show_default=True,
-    metavar="full|fast|tiny",
+    metavar="NAME",
     help=(
-        "Pictures: network that makes pixels of symbols; smaller ones take less time and lose some "
-        "PSNR (`ncodec models` lists them)."
+        "Pictures: network that makes pixels of symbols; smaller ones, as `ncodec shrink` makes "
+        "them, take less time and lose some PSNR (`ncodec models` lists them)."
     ),
 )
 @strict_option

@@ -1,12 +1,13 @@
 """`ncodec info`: the headers of .nci, .ncv and .ncz files."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ncodec.cli.clips import show_clip_info
-from ncodec.cli.console import STDIO, expand_inputs, say, work_through
+from ncodec.cli.console import expand_inputs, say, work_through
 from ncodec.cli.options import EPILOG
 from ncodec.cli.sniff import is_coded_clip, is_packed
 from ncodec.errors import InputError
@@ -45,8 +46,8 @@ def _show_packed_info(source: str, *, verify: bool, as_json: bool) -> None:
     from ncodec.api import lossless as api
 
     if verify:
-        if source == STDIO:
-            msg = "--verify of a .ncz file reads it twice: expected a file, got standard input"
+        if not Path(source).is_file():
+            msg = f"{source}: --verify of a .ncz file reads it twice: expected a regular file"
             raise InputError(msg)
         api.unpack_file(source, None)
     found = api.packed_info(source)

@@ -39,8 +39,8 @@ JOBS = click.option(
     default="fast",
     show_default=True,
     help=(
-        "Context mixing, with LZMA2 where that is smaller; or LZMA2, deflate or nothing alone, "
-        "which need no numba."
+        "fast: context mixing, or LZMA2 where that is smaller; xz: LZMA2; deflate; store: nothing. "
+        "fast alone needs numba, to unpack too."
     ),
 )
 @JOBS
@@ -88,7 +88,8 @@ def unpack(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Unpack .ncz files, named after them without .ncz.
+    """Unpack .ncz files, named after them without .ncz; a file of another name gets the one that it
+    keeps.
 
     IN is a file, a glob pattern, or - for standard input. Files get the times that they had.
     """
@@ -96,8 +97,8 @@ def unpack(
         msg = "--verify writes nothing: expected no -o or -f"
         raise click.UsageError(msg)
     names = expand_inputs(inputs)
-    suffixes = [_unpacked_suffix(name) for name in names]
-    pairs = list(zip(names, name_outputs(names, output, suffixes), strict=True))
+    targets = names if verify else _unpacked_names(names, output)
+    pairs = list(zip(names, targets, strict=True))
 
     def work(source: str, target: str) -> None:
         from ncodec.api.lossless import unpack_file
@@ -110,8 +111,7 @@ def unpack(
                 overwrite=force,
                 progress=_Sum(update, None),
             )
-        where = "whole" if verify else target
-        _say(source, where, stats, as_json=as_json, left=stats.size)
+        _say(source, None if verify else target, stats, as_json=as_json, left=stats.size)
 
     work_through(pairs, "unpack", work, as_json=as_json)
 
@@ -130,13 +130,28 @@ class _Sum:
             self._update(self._done, self._whole)
 
 
-def _unpacked_suffix(name: str) -> str:
-    """What stands after the stem of a name, without .ncz."""
-    suffix = Path(name).suffix
-    return "" if suffix == SUFFIX else suffix + ".unpacked"
+def _unpacked_names(names: list[str], output: str | None) -> list[str]:
+    """Paths without .ncz; for a file without it, the name that it keeps, or its own and
+    .unpacked."""
+    suffixes = [Path(name).suffix for name in names]
+    after = ["" if suffix == SUFFIX else suffix + ".unpacked" for suffix in suffixes]
+    found = name_outputs(names, output, after)
+    if output is not None and not Path(output).is_dir():
+        return found
+    return [
+        target if suffix == SUFFIX else _with_kept_name(name, target)
+        for name, suffix, target in zip(names, suffixes, found, strict=True)
+    ]
 
 
-def _say(source: str, target: str, stats: "PackStats", *, as_json: bool, left: int) -> None:
+def _with_kept_name(source: str, target: str) -> str:
+    from ncodec.api.lossless import kept_name
+
+    kept = kept_name(source) if source != STDIO and Path(source).is_file() else ""
+    return str(Path(target).with_name(kept)) if kept else target
+
+
+def _say(source: str, target: str | None, stats: "PackStats", *, as_json: bool, left: int) -> None:
     fields = {
         "input": source,
         "output": target,
@@ -146,8 +161,9 @@ def _say(source: str, target: str, stats: "PackStats", *, as_json: bool, left: i
         "methods": list(stats.methods),
         "seconds": stats.seconds,
     }
+    done = "is whole" if target is None else f"→ {target}"
     line = (
-        f"{source} → {target}  {left:,} bytes  {stats.bits_per_byte:.3f} bits a byte  "
+        f"{source} {done}  {left:,} bytes  {stats.bits_per_byte:.3f} bits a byte  "
         f"{', '.join(stats.methods) or 'empty'}  {stats.seconds:.2f} s"
     )
-    say(fields, line, as_json=as_json, to_stderr=is_stream(target))
+    say(fields, line, as_json=as_json, to_stderr=target is not None and is_stream(target))

@@ -59,6 +59,8 @@ def is_packed(source: str) -> bool:
     if source == STDIO:
         return _peek(len(ncz.MAGIC)) == ncz.MAGIC
     try:
+        if not Path(source).is_file():  # it can be read only once
+            return Path(source).suffix == ".ncz"
         with Path(source).open("rb") as stream:
             return stream.read(len(ncz.MAGIC)) == ncz.MAGIC
     except OSError:

@@ -4,6 +4,7 @@ After the magic number and the version stand chunks of `ncodec.container.chunks`
 other, so that neither side holds more than a block.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Protocol
 
 from ncodec.container.chunks import CRC_SIZE, check_seal, pack_chunk
 from ncodec.container.varint import VARINT_BYTES, ByteReader, pack_varint
-from ncodec.errors import FormatError
+from ncodec.errors import FormatError, InputError
 
 MAGIC = b"\x9dNCZ"
 VERSION = 1
@@ -23,6 +24,9 @@ LARGEST_NAME = 1024
 LARGEST_CHUNK = LARGEST_BLOCK + 64
 LARGEST_TIME = 2**34
 _CRC = struct.Struct("<I")
+_NOT_PLAIN = re.compile(
+    "[/\\\\:\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class Reader(Protocol):
@@ -108,7 +112,9 @@ def pack_end(end: End) -> bytes:
 
 def read_start(stream: Reader) -> FileFacts:
     """Header of a file, from its first byte on; raises FormatError for another file and damage."""
-    start = stream.read(len(MAGIC) + 1)
+    start = b""
+    while len(start) < len(MAGIC) + 1 and (part := read_some(stream, len(MAGIC) + 1 - len(start))):
+        start += part
     if start[: len(MAGIC)] != MAGIC:
         msg = f"expected a .ncz file, got one that starts with {start[:4].hex() or 'nothing'}"
         raise FormatError(msg)
@@ -138,8 +144,9 @@ def read_start(stream: Reader) -> FileFacts:
 
 
 def _is_plain(name: str) -> bool:
-    """Whether a name has no folder in it and nothing that cannot be printed."""
-    return name not in (".", "..") and name.isprintable() and not set("/\\:") & set(name)
+    """Whether a name has no folder in it and no character that controls a terminal or turns the
+    direction of writing; the same for every version of Unicode."""
+    return name not in (".", "..") and not _NOT_PLAIN.search(name)
 
 
 def read_blocks(stream: Reader) -> Iterator[Block | End]:
@@ -156,7 +163,7 @@ def read_blocks(stream: Reader) -> Iterator[Block | End]:
             msg = f"expected a block, got a chunk of kind {tag}: the file is damaged"
             raise FormatError(msg)
         yield _block_of(payload)
-    if stream.read(1):
+    if read_some(stream, 1):
         msg = "expected the file to end, got more bytes"
         raise FormatError(msg)
 
@@ -197,11 +204,21 @@ def _read_chunk(stream: Reader) -> tuple[int, bytes]:
     return start[0], payload
 
 
+def read_some(stream: Reader, count: int) -> bytes:
+    """At most `count` bytes of a stream, none at its end; raises InputError for a stream that does
+    not wait for more."""
+    part: bytes | None = stream.read(count)
+    if part is None:
+        msg = "expected a stream that waits for its bytes, got one that has none yet"
+        raise InputError(msg)
+    return part
+
+
 def _read_exactly(stream: Reader, count: int) -> bytes:
     """So many bytes, of a stream that may give fewer at a time."""
     parts, left = [], count
     while left:
-        part = stream.read(min(left, 1 << 20))
+        part = read_some(stream, min(left, 1 << 20))
         if not part:
             msg = f"expected {left} more bytes: the file is truncated"
             raise FormatError(msg)

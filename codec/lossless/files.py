@@ -18,10 +18,11 @@ from ncodec.container.ncz import (
     pack_end,
     pack_start,
     read_blocks,
+    read_some,
     read_start,
 )
-from ncodec.errors import FormatError
-from ncodec.lossless.methods import decode_block, encode_block
+from ncodec.errors import FormatError, NcodecError
+from ncodec.lossless.methods import NAMES, decode_block, encode_block
 
 BLOCK = 2**25
 """bytes of a block; one more block begins with nothing learned"""
@@ -143,27 +144,39 @@ class _Counted:
 
 
 def _names(methods: set[Method]) -> tuple[str, ...]:
-    return tuple(method.name.lower() for method in sorted(methods))
+    return tuple(NAMES[method] for method in sorted(methods))
 
 
 def _read_block(source: Reader) -> bytearray:
     """Up to `BLOCK` bytes, fewer at the end alone; writable, so that nothing has to copy them."""
     block = bytearray()
-    while len(block) < BLOCK and (part := source.read(min(BLOCK - len(block), 1 << 20))):
+    while len(block) < BLOCK and (part := read_some(source, min(BLOCK - len(block), 1 << 20))):
         block += part
     return block
 
 
 def _in_turn(work: Callable[[_In], _Out], items: Iterator[_In], jobs: int) -> Iterator[_Out]:
-    """Results in the order of the items, `jobs` of which are worked on at once."""
-    if jobs == 1:
-        yield from map(work, items)
-        return
-    with ThreadPoolExecutor(jobs) as pool:
-        waiting: deque[Future[_Out]] = deque()
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) == jobs:
+    """Results in the order of the items, `jobs` of which are worked on at once.
+
+    Work goes on in threads, so that Ctrl-C ends it. An error of the items comes after the results
+    before it.
+    """
+    pool = ThreadPoolExecutor(jobs)
+    waiting: deque[Future[_Out]] = deque()
+    error: Exception | None = None
+    try:
+        while True:
+            try:
+                item = next(items, None)
+            except (NcodecError, OSError) as found:
+                error, item = found, None
+            if item is not None:
+                waiting.append(pool.submit(work, item))
+            if waiting and (item is None or len(waiting) == jobs):
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            elif item is None:
+                break
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    if error is not None:
+        raise error

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 LIMITS = (50, 40, 14, 8, 5)
-"""least of both counts → most of the larger one; it is below 5"""
+"""lesser count, 0 to 4 → most that the larger count can be"""
 STATES = 256
 Counts = tuple[int, int, int]
 """zeros, ones, and the last bit, 0 where only one kind was seen"""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 PEAK = 2047
 UNITS = 256
 ONE = 1 << 16
-"""of probabilities"""
+"""probability of 1, in units of 2⁻¹⁶"""
 LEAST = 16
 """least probability of either bit, in units of 2⁻¹⁶"""
 RATES = 512
@@ -20,7 +20,7 @@ RATES = 512
 
 @dataclass(frozen=True, eq=False)
 class Logistic:
-    """Tables."""
+    """Tables of the logistic function, of its inverse, and of steps of learning."""
 
     squash: npt.NDArray[np.int32]
     """(4095,), 2047 plus a logit → probability in units of 2⁻¹⁶"""

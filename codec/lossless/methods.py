@@ -2,6 +2,7 @@
 
 import lzma
 import zlib
+from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -14,17 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FAST = "fast"
-METHODS = (FAST, "xz", "deflate", "store")
+NAMES = {
+    Method.MIXING: FAST,
+    Method.LZMA: "xz",
+    Method.DEFLATE: "deflate",
+    Method.STORE: "store",
+}
+METHODS = tuple(NAMES.values())
 """names that people choose by; each may store a block that it cannot make smaller"""
 TRIED = 2**20
 """bytes of a block up to which LZMA2 is tried beside context mixing"""
-REPETITIVE = 5
-"""times that context mixing makes a block smaller from which LZMA2 is tried too"""
+NEAR = 1.25
+"""times the size by context mixing up to which a quick run of LZMA2 promises a smaller one"""
 PROBE = 2**16
 """bytes from the middle of a block by which a profile is chosen"""
 DENSEST = 4096
-"""bytes that a byte of context mixing can stand for: eight bits of the largest probability each
-take 0.0028 bits together"""
+"""most bytes that a byte of context mixing can stand for: 8 bits of the largest probability take
+0.0028 bits, so it is about 2,840"""
 
 
 def check_method(name: str) -> None:
@@ -40,10 +47,15 @@ def _require_numba() -> None:
     if find_spec("numba") is None:
         msg = "context mixing needs numba: pip install 'ncodec[lossless]'"
         raise BackendError(msg)
+    try:
+        import_module("ncodec.lossless.mixing")
+    except ImportError as error:
+        msg = f"context mixing needs numba, which cannot be used here: {error}"
+        raise BackendError(msg) from error
 
 
 def encode_block(data: bytes | bytearray, name: str) -> Block:
-    """Pack up to 64 MiB, at least a byte, by a method of `METHODS`; what would grow is stored."""
+    """Pack 1 to 2²⁶ bytes by a method of `METHODS`, or store them where they would grow."""
     chosen: dict[str, Callable[[bytes | bytearray], list[Block]]] = {
         FAST: _mixed_or_repeated,
         "xz": lambda data: [_by_lzma(data)],
@@ -58,8 +70,8 @@ def encode_block(data: bytes | bytearray, name: str) -> Block:
 
 def _mixed_or_repeated(data: bytes | bytearray) -> list[Block]:
     blocks = _by_mixing(data)
-    smallest = min((len(block.payload) for block in blocks), default=0)
-    if len(data) <= TRIED or smallest * REPETITIVE < len(data):
+    smallest = min((len(block.payload) for block in blocks), default=len(data))
+    if len(data) <= TRIED or len(_by_lzma(data, preset=1).payload) < NEAR * smallest:
         blocks.append(_by_lzma(data))
     return blocks
 
@@ -95,15 +107,15 @@ def _by_deflate(data: bytes | bytearray) -> Block:
     return Block(Method.DEFLATE, len(data), packer.compress(data) + packer.flush())
 
 
-def _by_lzma(data: bytes | bytearray) -> Block:
-    packer = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[_filter(len(data), packing=True)])
+def _by_lzma(data: bytes | bytearray, *, preset: int = 9 | lzma.PRESET_EXTREME) -> Block:
+    chosen = {**_filter(len(data)), "preset": preset}
+    packer = lzma.LZMACompressor(lzma.FORMAT_RAW, filters=[chosen])
     return Block(Method.LZMA, len(data), packer.compress(data) + packer.flush())
 
 
-def _filter(size: int, *, packing: bool) -> dict[str, int]:
+def _filter(size: int) -> dict[str, int]:
     """LZMA2 with a dictionary of the least power of two that holds a block."""
-    chosen = {"id": lzma.FILTER_LZMA2, "dict_size": max(4096, 1 << (size - 1).bit_length())}
-    return {**chosen, "preset": 9 | lzma.PRESET_EXTREME} if packing else chosen
+    return {"id": lzma.FILTER_LZMA2, "dict_size": max(4096, 1 << (size - 1).bit_length())}
 
 
 def decode_block(block: Block) -> bytes:
@@ -135,8 +147,7 @@ def _from_deflate(block: Block) -> bytes:
 
 
 def _from_lzma(block: Block) -> bytes:
-    filters = [_filter(block.size, packing=False)]
-    unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters)
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[_filter(block.size)])
     try:
         data = unpacker.decompress(block.payload, block.size + 1)
         data += b"" if unpacker.eof else unpacker.decompress(b"", 1)

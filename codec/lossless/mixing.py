@@ -25,6 +25,7 @@ INPUTS = 16
 """of a network: contexts, two of the match, order 1, a constant, and zeros"""
 MATCH_BITS = 20
 LEAST_MATCH = 5
+LONG_BITS = 14
 TEXT, BINARY = 0, 1
 """profiles: which contexts are looked at"""
 LARGEST_TABLE_BITS = 20
@@ -61,7 +62,7 @@ class Fixed(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What a model has learned of a block."""
+    """What a model has learned of a block, and arrays that it works in."""
 
     slots: Array
     """(contexts, 16 · buckets) uint8: a check byte and 15 histories of the bits of a nibble"""
@@ -86,15 +87,16 @@ class Memory(NamedTuple):
     short_map: Array
     """(1024, 33) int32, corrected probability by logit, bits so far and match"""
     long_map: Array
-    """(65536, 33) int32, by logit, bits so far and the last two bytes"""
+    """(2¹⁴, 33) uint16, by logit, bits so far and the last two bytes; more rows leave the cache"""
     inputs: Array
-    """(inputs,) int32"""
+    """(inputs,) int32, of the networks, for the next bit"""
     hashes: Array
-    """(contexts,) int64"""
+    """(contexts,) int64, of the contexts of a byte"""
     found: Array
     """(contexts,) int64, where the bucket of each context begins"""
     record: Array
-    """(260,) int64: place of the last of each byte; length of records, candidate, times seen"""
+    """(259,) int64: the last place of each byte value; at 256 the length of records, at 257 the
+    distance that may become it, at 258 how often that was seen in a row"""
 
 
 def fixed_tables() -> Fixed:
@@ -117,7 +119,7 @@ def _priors() -> dict[str, Array]:
 
 def fresh_memory(size: int, profile: int) -> Memory:
     """A model that knows what files of a profile have in common, for a block of `size` bytes: up
-    to 128 MB of slots, and 11 MB."""
+    to 128 MB of slots, and 6 MB."""
     known = {name: array[profile].astype(np.int32) for name, array in _priors().items()}
     return empty_memory(size)._replace(**known)
 
@@ -139,11 +141,11 @@ def empty_memory(size: int) -> Memory:
         by_last=np.full((256, INPUTS), _FIRST_WEIGHT, dtype=np.int32),
         final=np.full((256, 3), ONE // 3, dtype=np.int32),
         short_map=np.tile(curve, (1024, 1)),
-        long_map=np.tile(curve, (1 << 16, 1)),
+        long_map=np.tile(curve, (1 << LONG_BITS, 1)).astype(np.uint16),
         inputs=np.zeros(INPUTS, dtype=np.int32),
         hashes=np.zeros(CONTEXTS, dtype=np.int64),
         found=np.zeros(CONTEXTS, dtype=np.int64),
-        record=np.concatenate([np.zeros(256, np.int64), np.array([1, 0, 0, 0], np.int64)]),
+        record=np.concatenate([np.zeros(256, np.int64), np.array([1, 0, 0], np.int64)]),
     )
 
 
@@ -221,8 +223,6 @@ _SPEED, _HASTE, _CALM = 8, 600_000, 4_000
 """rate of the networks after many bytes; it begins 20 times as high, and falls by half in 4,000"""
 _MOST_OF_A_BYTE = 20
 """bytes that a byte can take when every bit has its least probability, and those at the end"""
-_MOST_WEIGHT = np.int32((1 << 19) - 1)
-"""so that a weight times a logit, and the sum of a network, stay below 2³¹"""
 
 
 @inlined
@@ -272,7 +272,9 @@ def _look_up(
 @inlined
 def _corrected(rows, row, column, share):
     """Value of an adaptive map between two of its columns."""
-    return (rows[row, column] * (2048 - share) + rows[row, column + 1] * share) >> 11
+    return (
+        np.int64(rows[row, column]) * (2048 - share) + np.int64(rows[row, column + 1]) * share
+    ) >> 11
 
 
 @inlined
@@ -291,12 +293,13 @@ def _remember(slots, found, chances, changes, following, rates, node, bit, truth
 
 @inlined
 def _two_bytes(last, bits):
-    return (((last & 0xFFFF) * 0x9E3B + bits * 0x5851F42D) >> 7) & 0xFFFF
+    return (((last & 0xFFFF) * 0x9E3B + bits * 0x5851F42D) >> 7) & ((1 << LONG_BITS) - 1)
 
 
 @inlined
 def _follow_record(record, byte, at):
-    """Note where a byte was, and take the distance at which bytes recur for that of records."""
+    """Note the place of a byte; a distance at which bytes recur nine times in a row is taken for
+    the length of records."""
     distance = at - record[byte]
     record[byte] = at
     if distance <= 1:
@@ -429,7 +432,7 @@ def code_block(source, data, out, decoding, profile, fixed, memory):
             final[bits, 2] += (third * error) >> 12
             column += share >> 10
             short_map[short, column] += (truth - short_map[short, column]) >> 5
-            long_map[long, column] += (truth - long_map[long, column]) >> 5
+            long_map[long, column] += (truth - np.int64(long_map[long, column])) >> 5
             _remember(slots, found, chances, changes, following, rates, node, bit, truth)
             if matched:
                 here = 2 * matched + expected

@@ -26,6 +26,8 @@ without VNNI"""
 INPUT_PEAK = 255
 LEAST_STEP = 2.0**-14
 """of weights: normal in float16"""
+MOST_BLOCKS, MOST_CHANNELS = 64, 2**13
+"""of a part, and of a tensor along any axis"""
 State = Mapping[str, Tensor]
 
 
@@ -141,6 +143,7 @@ def decoder_from(state: State, config: ImageConfig) -> ShrunkDecoder:
 
     Raises ValueError for tensors that are not of such a decoder.
     """
+    _check_sizes(state)
     depths = {f"{part}_depth": _depth(state, f"synthesis.{part}.") for part in ("body", "render")}
     decoder = ShrunkDecoder(replace(config, **depths))
     for name, module in list(decoder.named_modules()):
@@ -154,6 +157,21 @@ def decoder_from(state: State, config: ImageConfig) -> ShrunkDecoder:
         msg = f"expected tensors of a decoder, got others: {str(error).splitlines()[-1].strip()}"
         raise ValueError(msg) from error
     return decoder
+
+
+def _check_sizes(state: State) -> None:
+    """Raise ValueError for tensors that no decoder has: nothing is built of them."""
+    for name, tensor in state.items():
+        numbers = [int(part[:9]) for part in name.split(".") if part.isdecimal()]
+        is_deep = any(number >= MOST_BLOCKS for number in numbers)
+        sizes = tuple(tensor.shape) if isinstance(tensor, Tensor) else (0,)
+        axes = {"weight": (4,), "bias": (1,), "knots": (2,), "ranges": (2,), "steps": (1,)}
+        fits = len(sizes) in axes.get(name.rpartition(".")[2], ()) and all(
+            1 <= size <= MOST_CHANNELS for size in sizes
+        )
+        if is_deep or not fits:
+            msg = f"expected tensors of a decoder, got {name!r:.80} of {sizes}"
+            raise ValueError(msg)
 
 
 def _depth(state: State, prefix: str) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import wraps
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,19 @@ NEEDED = ("torch", "onnx", "safetensors")
 Command = Callable[..., None]
 Change = Callable[["ShrunkDecoder", "Examples"], "ShrunkDecoder"]
 """decoder and examples → smaller decoder"""
+
+
+class Number(click.FloatRange):
+    """A finite number."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Turn text into a number; raises click.BadParameter for one out of range, and for NaN."""
+        number = float(super().convert(value, param, ctx))
+        if not isfinite(number):
+            self.fail(f"expected a finite number, got {value}", param, ctx)
+        return number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +83,7 @@ def _shared(default_name: str) -> Callable[[Command], Command]:
         ),
         click.option(
             "--minutes",
-            type=click.FloatRange(0),
+            type=Number(0),
             default=20.0,
             show_default=True,
             help="Minutes of fitting afterwards; 0 for none.",
@@ -120,7 +134,7 @@ def shrink() -> None:
 @_shared("pruned")
 @click.option(
     "--kmac",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     required=True,
     help="Thousand multiply–accumulates a pixel to keep.",
 )
@@ -166,7 +180,7 @@ def distill(job: Job, **shape: int) -> None:
 @_shared("factored")
 @click.option(
     "--kmac",
-    type=click.FloatRange(0, min_open=True),
+    type=Number(0, min_open=True),
     required=True,
     help="Thousand multiply–accumulates a pixel to keep.",
 )
@@ -189,7 +203,7 @@ def decompose(job: Job, kmac: float) -> None:
 @_shared("int8")
 @click.option(
     "--lost",
-    type=click.FloatRange(0),
+    type=Number(0),
     default=0.1,
     show_default=True,
     help="Most dB that rounding may cost at any measured QP, before the fitting.",
@@ -217,9 +231,11 @@ def _work(job: Job, change: Change, method: str) -> None:
     run = job.run or Path("runs") / "shrink" / f"{job.name}.ckpt"
     _check_run(run, job)
     variant = load_variant(model, job.decoder)
+    task = f"decoder {job.decoder} of model {model.name} ({model.id:08x}), {method}"
+    resumed = _resumed(run, variant, task) if job.resume else None
     material = _material(job)
     examples = _examples(model, material, job)
-    smaller = _fitted(job, variant, change, method, examples, run)
+    smaller = _fitted(job, variant, change, method, examples, run, task, resumed)
     lost = _measure(model, material, smaller)
     folder = job.output or model.folder
     kmac = save_variant(model, job.name, smaller, lost, folder=folder, overwrite=job.force)
@@ -241,6 +257,12 @@ def _check_run(run: Path, job: Job) -> None:
     run.parent.mkdir(parents=True, exist_ok=True)
 
 
+def _resumed(run: Path, variant: "Variant", task: str) -> "ShrunkDecoder":
+    from ncodec.training.shrink.finetune import decoder_of_run
+
+    return decoder_of_run(run, variant.decoder.config, task=task)
+
+
 def _material(job: Job) -> "Material":
     from ncodec.training.pictures import CropOptions
     from ncodec.training.shrink.examples import load_material
@@ -254,13 +276,20 @@ def _examples(model: "Model", material: "Material", job: Job) -> "Examples":
 
 
 def _fitted(
-    job: Job, variant: "Variant", change: Change, method: str, examples: "Examples", run: Path
+    job: Job,
+    variant: "Variant",
+    change: Change,
+    method: str,
+    examples: "Examples",
+    run: Path,
+    task: str,
+    resumed: "ShrunkDecoder | None",
 ) -> "Variant":
-    """The variant after one method and its fitting, which may be one that was stopped."""
-    from ncodec.training.shrink.finetune import FitOptions, decoder_of_run, fit
+    """The variant after one method and its fitting, or after that of a fit that was stopped."""
+    from ncodec.training.shrink.finetune import FitOptions, fit
 
-    if job.resume:
-        decoder = decoder_of_run(run, variant.decoder.config)
+    if resumed is not None:
+        decoder = resumed
     else:
         run.unlink(missing_ok=True)
         decoder = change(variant.decoder, examples)
@@ -272,6 +301,7 @@ def _fitted(
                 examples,
                 FitOptions(minutes=job.minutes),
                 run=run,
+                task=task,
                 report=lambda share, _: progress(round(1000 * share), 1000),
             )
     return variant.changed(decoder, method)

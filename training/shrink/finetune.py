@@ -22,6 +22,11 @@ FLOOR = 0.05
 WARMUP = 0.03
 """share of a run in which the rate rises"""
 CHECKPOINT_S = 60.0
+_UNREADABLE = (
+    OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, IndexError, AttributeError,
+    UnpicklingError,
+)  # fmt: skip
+"""what a file that is no checkpoint can raise"""
 FROZEN = ("means.", "log_inverse_gain.", "synthesis.linear.")
 Report = Callable[[float, float], None]
 """called after each step with the share of the run that is done and the loss"""
@@ -93,12 +98,14 @@ def fit(
     options: FitOptions,
     *,
     run: Path | None = None,
+    task: str = "",
     report: Report = lambda _share, _loss: None,
 ) -> int:
     """Train what `freeze` leaves of a decoder, in place, for `options.minutes`, and return the
     steps made.
 
-    `run` is a checkpoint that is written every minute, and continued where it exists. A step
+    `run` is a checkpoint that is written every minute, and continued where it exists; `task` tells
+    it from those of other work. A step
     without a finite gradient changes nothing.
     """
     freeze(decoder)
@@ -121,7 +128,8 @@ def fit(
         step += 1
         report(share, loss.item())
         if run is not None and spent - saved > CHECKPOINT_S:
-            _save(run, decoder, optimizer, step, spent)
+            state = {"decoder": decoder.state_dict(), "optimizer": optimizer.state_dict()}
+            write_checkpoint({**state, "task": task, "step": step, "spent_s": spent}, run)
             saved = spent
     decoder.eval()
     return step
@@ -136,21 +144,22 @@ def _places(count: int, options: FitOptions, step: int) -> Tensor:
     return order[first : first + options.batch]
 
 
-def _save(
-    run: Path, decoder: ShrunkDecoder, optimizer: torch.optim.Optimizer, step: int, spent: float
-) -> None:
-    state: dict[str, Any] = {"decoder": decoder.state_dict(), "optimizer": optimizer.state_dict()}
-    write_checkpoint({**state, "step": step, "spent_s": spent}, run)
+def decoder_of_run(run: Path, config: ImageConfig, *, task: str) -> ShrunkDecoder:
+    """Decoder of a checkpoint of `fit`, of a model of `config`.
 
-
-def decoder_of_run(run: Path, config: ImageConfig) -> ShrunkDecoder:
-    """Decoder of a checkpoint of `fit`, of a model of `config`; raises ModelError for another
-    file."""
+    Raises ModelError for another file, and for the checkpoint of another `task`.
+    """
     try:
-        return decoder_from(_read(run)["decoder"], config)
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError, UnpicklingError) as error:
+        state = _read(run)
+        found, _ = state["task"], (state["optimizer"], state["step"], state["spent_s"])
+        decoder = decoder_from(state["decoder"], config)
+    except _UNREADABLE as error:
         msg = f"{run}: expected a checkpoint of `ncodec shrink`, got something else: {error}"
         raise ModelError(msg) from error
+    if found != task:
+        msg = f"{run}: expected a checkpoint of {task}, got one of {found}"
+        raise ModelError(msg)
+    return decoder
 
 
 def _read(run: Path) -> dict[str, Any]:
