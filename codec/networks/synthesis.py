@@ -45,7 +45,7 @@ class Synthesis(nn.Module):
         super().__init__()
         width, render = config.body_width, config.render_width
         knot_qps = torch.linspace(0, config.qp_count - 1, config.knots)
-        self.linear = Pointwise(config.latent, PATCH_VALUES, bias=False)
+        self.linear = nn.Conv2d(config.latent, PATCH_VALUES, 1, bias=False)
         self.enter = Pointwise(config.latent, width)
         self.quality = QpVector(torch.ones(config.knots, width), qp_count=config.qp_count)
         self.body = Trunk(*(Block(width) for _ in range(config.body_depth)))
@@ -78,8 +78,7 @@ class Synthesis(nn.Module):
         pixels move.
         """
         (high, wide), render = y_hat.shape[2:], self.look.out_channels
-        levels, basis, _ = self.linear.product(levels)
-        basis = basis.view(3, 16, 16, -1).permute(2, 1, 0, 3).flatten(1, 2)
+        basis = self.linear.weight.view(3, 16, 16, -1).permute(2, 1, 0, 3).flatten(1, 2)
         linear = shuffle(levels, basis, None, side=4, like=y_hat)  # (B, H/4, W/4, 48)
         entered = self.quality.scale(self.enter(compress_range(y_hat)), qp, like=y_hat)
         body, weight, bias = self.spread.product(self.body(plus(entered, hints.body)))
