@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.lossless import mixing
+from ncodec.lossless import memory, mixing
 
 CHANGES = 30
 """most changes that a probability of a history counts as: below, a file moves it sooner"""
@@ -18,16 +18,16 @@ def trained_priors(examples: dict[int, bytes]) -> dict[str, npt.NDArray[np.int32
     """Array of each name in `priors.npz` after coding an example of each profile, profile by
     profile."""
     learned = [_learned(examples[profile], profile) for profile in (mixing.TEXT, mixing.BINARY)]
-    return {name: np.stack([arrays[name] for arrays in learned]) for name in mixing.KNOWN}
+    return {name: np.stack([arrays[name] for arrays in learned]) for name in memory.KNOWN}
 
 
 def _learned(example: bytes, profile: int) -> dict[str, npt.NDArray[np.int32]]:
     data = np.frombuffer(example, dtype=np.uint8).copy()
-    memory = mixing.empty_memory(len(data))
+    learned = memory.empty_memory(len(data))
     out = np.empty(len(data) + 64, dtype=np.uint8)
     nothing = np.zeros(0, dtype=np.uint8)
-    mixing.code_block(nothing, data, out, False, profile, mixing.fixed_tables(), memory)
-    found = {name: getattr(memory, name) for name in mixing.KNOWN}
+    mixing.code_block(nothing, data, out, False, profile, memory.fixed_tables(), learned)
+    found = {name: getattr(learned, name) for name in memory.KNOWN}
     return {**found, "changes": np.minimum(found["changes"], CHANGES)}
 
 

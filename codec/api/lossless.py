@@ -38,7 +38,7 @@ MOST_JOBS = 256
 
 @dataclass(frozen=True)
 class PackStats:
-    """What packing or unpacking a file did."""
+    """Outcome of packing or unpacking a file."""
 
     name: str
     """name that the .ncz file keeps, empty where it keeps none"""
@@ -58,7 +58,7 @@ class PackStats:
 
 @dataclass(frozen=True)
 class PackedInfo:
-    """What a .ncz file says of itself."""
+    """Header and sizes of a .ncz file."""
 
     name: str
     """name of the file that was packed, empty where none is kept"""
@@ -181,7 +181,7 @@ def unpack_file(
 
 
 def packed_info(source: Source) -> PackedInfo:
-    """What a .ncz file says of itself, every checksum of its chunks verified and nothing unpacked.
+    """Header and sizes of a .ncz file; checksums of chunks are verified, and nothing is unpacked.
 
     `source` is a path, "-", bytes or an open file. Raises InputError where it cannot be read,
     FormatError for damage and for another file.

@@ -124,7 +124,7 @@ def _print_table(installed: "list[Found]") -> None:
 
 
 def _lost(decoder: dict[str, Any]) -> str:
-    """What a decoder loses on the crops that were held out when it was made."""
+    """PSNR that a decoder loses on the crops that were held out when it was made."""
     decibels = [lost for _, lost in decoder["lost_db"]]
     return f"{min(decibels):.2f} to {max(decibels):.2f} dB lost" if decibels else "-"
 

@@ -45,7 +45,7 @@ class Tag(IntEnum):
 
 
 class Method(IntEnum):
-    """How a block is packed."""
+    """Method by which a block is packed."""
 
     STORE = 0
     DEFLATE = 1
@@ -55,7 +55,7 @@ class Method(IntEnum):
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What is kept of a file beside its bytes."""
+    """Name and time of a file, kept beside its bytes."""
 
     name: str = ""
     """without folders; empty where there is none"""
@@ -78,7 +78,7 @@ class Block:
 
 @dataclass(frozen=True)
 class End:
-    """What stands after all blocks."""
+    """Record after all blocks."""
 
     crc: int
     """CRC-32 of all bytes before they were packed"""

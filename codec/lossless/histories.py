@@ -70,7 +70,7 @@ def _after(state: Counts, bit: int) -> Counts:
 
 
 def _discounted(count: int) -> int:
-    """What is left of a count that the other bit contradicts."""
+    """Rest of a count that the other bit contradicts."""
     if count <= 2:
         return count
     return 2 + (count - 2) // 3 if count < 20 else 7

@@ -10,6 +10,7 @@ import numpy as np
 
 from ncodec.container.ncz import Block, Method
 from ncodec.errors import BackendError, FormatError, InputError
+from ncodec.lossless.memory import fixed_tables, fresh_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +98,7 @@ def _mix(values: "np.typing.NDArray[np.uint8]", profile: int) -> bytes:
     nothing = np.zeros(0, dtype=np.uint8)
     size = mixing.code_block(
         nothing, values if values.flags.writeable else values.copy(), out, False, profile,
-        mixing.fixed_tables(), mixing.fresh_memory(len(values), profile),
+        fixed_tables(), fresh_memory(len(values), profile),
     )  # fmt: skip
     return out[:size].tobytes() if size > 0 else b""
 
@@ -172,6 +173,6 @@ def _from_mixing(block: Block) -> bytes:
     data = np.zeros(block.size, dtype=np.uint8)
     read = mixing.code_block(
         coded, data, np.zeros(0, dtype=np.uint8), True, profile[0],
-        mixing.fixed_tables(), mixing.fresh_memory(block.size, profile[0]),
+        fixed_tables(), fresh_memory(block.size, profile[0]),
     )  # fmt: skip
     return data.tobytes() if read == len(coded) else b""

@@ -120,6 +120,14 @@ def _shared(default_name: str) -> Callable[[Command], Command]:
     return decorate
 
 
+KMAC = click.option(
+    "--kmac",
+    type=Number(0, min_open=True),
+    required=True,
+    help="Thousand multiply–accumulates a pixel to keep.",
+)
+
+
 @click.group()
 def shrink() -> None:
     """Make smaller decoders of a model of pictures, which read its files with less work.
@@ -132,12 +140,7 @@ def shrink() -> None:
 
 @shrink.command()
 @_shared("pruned")
-@click.option(
-    "--kmac",
-    type=Number(0, min_open=True),
-    required=True,
-    help="Thousand multiply–accumulates a pixel to keep.",
-)
+@KMAC
 def prune(job: Job, kmac: float) -> None:
     """Remove the channels of body and renderer that matter least, then fit the rest.
 
@@ -178,12 +181,7 @@ def distill(job: Job, **shape: int) -> None:
 
 @shrink.command()
 @_shared("factored")
-@click.option(
-    "--kmac",
-    type=Number(0, min_open=True),
-    required=True,
-    help="Thousand multiply–accumulates a pixel to keep.",
-)
+@KMAC
 def decompose(job: Job, kmac: float) -> None:
     """Replace 1×1 convolutions by products of two of lower rank, then fit them.
 

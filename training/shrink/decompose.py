@@ -14,7 +14,7 @@ from ncodec.errors import InputError
 from ncodec.networks.blocks import Pointwise
 from ncodec.networks.complexity import decoder_kmac
 from ncodec.networks.shrunk import Factored, ShrunkDecoder, replace_layer
-from ncodec.training.shrink.examples import Examples
+from ncodec.training.shrink.examples import Examples, run_with_hooks
 
 PARTS = ("synthesis.enter", "synthesis.body", "synthesis.spread", "synthesis.render")
 """parts whose 1×1 convolutions are decomposed"""
@@ -60,7 +60,6 @@ def spectra_of(decoder: ShrunkDecoder, examples: Examples) -> dict[str, Spectrum
     return {name: _spectrum(decoder.get_submodule(name), moments[name]) for name in names}
 
 
-@torch.no_grad()
 def _moments(decoder: ShrunkDecoder, names: list[str], examples: Examples) -> dict[str, Tensor]:
     sums: dict[str, Tensor] = {}
 
@@ -72,17 +71,7 @@ def _moments(decoder: ShrunkDecoder, names: list[str], examples: Examples) -> di
         return hook
 
     hooks = [decoder.get_submodule(name).register_forward_pre_hook(keep(name)) for name in names]
-    decoder.train()  # the form that calls every layer as one
-    try:
-        count = min(MEASURED, len(examples))
-        for one in range(count):
-            crop = examples.at(torch.tensor([one * len(examples) // count]))
-            y_hat = decoder.latents(crop.z_hat.float(), crop.residual.float(), crop.qp)
-            decoder.render(y_hat, crop.qp)
-    finally:
-        decoder.eval()
-        for hook in hooks:
-            hook.remove()
+    run_with_hooks(decoder, examples, hooks, most=MEASURED)
     return sums
 
 

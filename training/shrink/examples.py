@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.hooks import RemovableHandle
 
 from ncodec.inference.model import Model
 from ncodec.inference.onnx import OnnxBackend
+from ncodec.networks.shrunk import ShrunkDecoder
 from ncodec.quality import QP_COUNT
 from ncodec.training.data import spread_qps, step_seed
 from ncodec.training.pictures import CropOptions, PictureBank, Pixels, centre, load_pictures, split
@@ -42,6 +44,25 @@ class Examples:
     def at(self, places: Tensor) -> "Examples":
         """The examples at places, (M,) int64."""
         return Examples(*(values[places] for values in vars(self).values()))
+
+
+@torch.no_grad()
+def run_with_hooks(
+    decoder: ShrunkDecoder, examples: Examples, hooks: Sequence[RemovableHandle], *, most: int
+) -> None:
+    """Run a decoder on up to `most` examples, spread evenly, in the form that calls every layer as
+    one; then remove the hooks."""
+    decoder.train()
+    try:
+        count = min(most, len(examples))
+        for one in range(count):
+            crop = examples.at(torch.tensor([one * len(examples) // count]))
+            y_hat = decoder.latents(crop.z_hat.float(), crop.residual.float(), crop.qp)
+            decoder.render(y_hat, crop.qp)
+    finally:
+        decoder.eval()
+        for hook in hooks:
+            hook.remove()
 
 
 def make_examples(

@@ -24,7 +24,7 @@ SCORED_BATCHES = 48
 
 @dataclass(frozen=True)
 class Member:
-    """Where the channels of a group lie in a tensor: along `axis`, seen as (outer, channels,
+    """Place of the channels of a group in a tensor: along `axis`, seen as (outer, channels,
     inner)."""
 
     tensor: str
@@ -114,7 +114,7 @@ def _rows(layer: str) -> list[Member]:
 
 
 def _through(name: str, block: nn.Module) -> list[Member]:
-    """What a block does with the stream that runs through it."""
+    """Tensors of a block along the stream that runs through it."""
     ends = [Member(f"{name}.ffn.expand.weight", 1), *_rows(f"{name}.ffn.project")]
     if isinstance(block, Block):
         return [Member(f"{name}.enter.weight", 1), *_rows(f"{name}.leave"), *ends]

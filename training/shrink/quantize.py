@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ncodec.errors import InputError
 from ncodec.networks.blocks import Depthwise, Pointwise
 from ncodec.networks.shrunk import Quantized, ShrunkDecoder, replace_layer
-from ncodec.training.shrink.examples import Examples
+from ncodec.training.shrink.examples import Examples, run_with_hooks
 from ncodec.training.shrink.finetune import decibels_lost
 
 PARTS = ("means.coarse", "means.fine", "means.merge", "synthesis.enter", "synthesis.body")
@@ -55,22 +55,11 @@ def _quantized(layer: nn.Module, ranges: Tensor) -> Quantized:
     return quantized
 
 
-@torch.no_grad()
 def _ranges(decoder: ShrunkDecoder, names: Sequence[str], examples: Examples) -> dict[str, Tensor]:
     """Layer → (2, 2) least and most of its inputs and outputs, without a few of either end."""
     seen: dict[str, list[Tensor]] = {name: [] for name in names}
     hooks = [decoder.get_submodule(name).register_forward_hook(_keep(seen[name])) for name in names]
-    decoder.train()  # the form that calls every layer as one
-    try:
-        count = min(CALIBRATED, len(examples))
-        for one in range(count):
-            crop = examples.at(torch.tensor([one * len(examples) // count]))
-            y_hat = decoder.latents(crop.z_hat.float(), crop.residual.float(), crop.qp)
-            decoder.render(y_hat, crop.qp)
-    finally:
-        decoder.eval()
-        for hook in hooks:
-            hook.remove()
+    run_with_hooks(decoder, examples, hooks, most=CALIBRATED)
     return {name: _ends(torch.stack(found)) for name, found in seen.items()}
 
 
