@@ -58,36 +58,97 @@ def states() -> tuple[list[tuple[int, int]], list[int]]:
     return following, [a + b for a, b, _ in order]
 
 
+BITS = {
+    "fast": (20, 18, 20, 20, 20, 20, 20, 20),
+    "max": (20, 18, 20, 21, 21, 20, 20, 21, 20, 21, 19, 20, 20, 20, 20, 20),
+}
+
+
+class Sound:
+    """Predictors of samples."""
+
+    def __init__(self, channels: int) -> None:
+        self.channels = channels
+        self.taps = [[0] * 32 for _ in range(4)]
+        self.misses: list[list[int]] = [[0] * 32, [0] * 32]
+        self.changes, self.values = [0] * 32, [0] * 32
+        self.guesses, self.told = [0, 0], [0, 0, 0]
+        self.mean = self.error = self.other = 0
+
+    def follow(self, value: int, at: int) -> None:
+        n = self.channels
+        done, coming = (at // 2 - 1) % n, at // 2 % n
+        change = value - (31 * self.values[n - 1] >> 5)
+        miss = change - self.guesses[0]
+        self.learn(2 * done, self.changes, miss, 22)
+        self.learn(2 * done + 1, self.misses[done], miss - self.guesses[1], 20)
+        self.mean += (16 * min(32767, abs(value - self.told[0])) - self.mean) >> 3
+        self.error = 0
+        while self.mean >> self.error > 16:
+            self.error += 1
+        self.values = [value, *self.values[:-1]]
+        self.changes = [change, *self.changes[:-1]]
+        self.misses[done] = [miss, *self.misses[done][:-1]]
+        signals = self.changes, self.misses[coming]
+        self.guesses = [
+            whole(
+                sum(a * b for a, b in zip(self.taps[2 * coming + k], signals[k], strict=True)) >> 16
+            )
+            for k in (0, 1)
+        ]
+        back, farther = self.values[n - 1], self.values[2 * n - 1]
+        rest = 31 * back >> 5
+        first, second = self.guesses
+        self.told = [whole(rest + first + second), whole(rest + first), whole(2 * back - farther)]
+        self.other = self.values[0] if n > 1 else farther
+
+    def learn(self, row: int, signal: list[int], miss: int, rate: int) -> None:
+        step = (miss << 30) // (2**14 + sum(value * value for value in signal))
+        self.taps[row] = [
+            tap + ((step * value + 2 ** (rate - 1)) >> rate)
+            for tap, value in zip(self.taps[row], signal, strict=True)
+        ]
+
+
+def whole(value: int) -> int:
+    return min(32767, max(-32768, value))
+
+
 class Reader:
     """Decodes one block."""
 
-    def __init__(self, code: bytes, size: int, profile: int) -> None:
+    def __init__(self, code: bytes, size: int, profile: int, method: str = "fast") -> None:
         self.code, self.size, self.profile = code, size, profile
+        self.count = 16 if method == "max" else 8
         self.following, self.seen = states()
-        self.mask = (1 << max(12, min(20, size.bit_length()))) - 1
+        self.masks = [(1 << min(bits, max(12, size.bit_length()))) - 1 for bits in BITS[method]]
         with (
-            (files("ncodec.lossless") / "priors.npz").open("rb") as stream,
+            (files("ncodec.lossless") / f"priors_{method}.npz").open("rb") as stream,
             np.load(stream) as known,
         ):
-            prior = {name: known[name][profile].tolist() for name in known.files}
+            prior = {name: known[name][min(profile, 1)].tolist() for name in known.files}
         self.chance, self.changes = prior["chances"], prior["changes"]
         self.match, self.final, self.short = (
             prior["match_chances"], prior["final"], prior["short_map"],
         )  # fmt: skip
-        self.weights = prior["by_bits"], prior["by_match"], prior["by_last"]
+        self.weights = prior["weights"]
         self.order = [32768] * 65536
         curve = [squash(bounded(128 * (j - 16))) for j in range(33)]
         self.long: dict[int, list[int]] = {}
         self.curve = curve
-        self.buckets: list[dict[int, list[int]]] = [{} for _ in range(8)]
+        self.buckets: list[dict[int, list[int]]] = [{} for _ in range(self.count)]
         self.places: dict[int, int] = {}
         self.low, self.high, self.read = 0, 2**32 - 1, 4
         self.value = int.from_bytes((code + bytes(4))[:4], "big")
         self.out = bytearray()
         self.last = self.before = self.word = self.word1 = self.word2 = 0
+        self.kinds = self.between = self.line = self.line_before = 0
+        self.after_one: dict[int, int] = {}
+        self.after_two: dict[int, int] = {}
         self.length = self.place = 0
-        self.record, self.candidate, self.count = 1, 0, 0
+        self.record, self.candidate, self.repeats = 1, 0, 0
         self.stood = [0] * 256
+        self.sound = Sound(max(1, profile - 1))
 
     def unpack(self) -> bytes:
         for at in range(self.size):
@@ -113,31 +174,93 @@ class Reader:
         self.places[key] = at
 
     def contexts(self, at: int) -> list[int]:
-        last, c, p = self.last, self.last & 255, 2**50
-        shared = [(last & 65535) + 2**16, (last & (2**24 - 1)) + 2**25, last + 3 * 2**32]
+        if at == 0:
+            return [0] * self.count
         if self.profile == 0:
-            word = self.word * W
-            return [
-                word + self.word2 * V + 13 * p, *shared,
-                last + ((self.before & 65535) << 32) + 5 * p,
-                word + (last & (2**24 - 1)) * 31 + 6 * p,
-                word + c * 7919 + 7 * p,
-                word + self.word1 * V + c + 9 * p,
-            ]  # fmt: skip
-        record = self.record
+            return self.text(at)
+        return self.records(at) if self.profile == 1 else self.samples(at)
+
+    def text(self, at: int) -> list[int]:
+        last, c, p = self.last, self.last & 255, 2**50
+        word = self.word * W
+        found = [
+            word + self.word2 * V + 13 * p, *self.shared(),
+            last + ((self.before & 65535) << 32) + 5 * p,
+            word + (last & (2**24 - 1)) * 31 + 6 * p,
+            word + c * 7919 + 7 * p,
+            word + self.word1 * V + c + 9 * p,
+        ]  # fmt: skip
+        if self.count == 8:
+            return found
+        column = at - self.line
+        above = self.line_before + column
+        letter = self.out[above] if column > 0 and above < self.line else 0
+        one, two = self.after_one.get(c, 0), self.after_two.get(last & 65535, 0)
+        return [
+            *found,
+            last + ((self.before & 255) << 32) + 15 * p,
+            word + self.word1 * V + self.word2 * 5913385 + 17 * p,
+            letter + (c << 8) + 19 * p,
+            c + (one << 8) + 21 * p,
+            c + (two << 8) + 23 * p,
+            last * W + self.before * V + 25 * p,
+            self.kinds + (c << 40) + 27 * p,
+            self.between * V + word + 29 * p,
+        ]
+
+    def shared(self) -> list[int]:
+        last = self.last
+        return [(last & 65535) + 2**16, (last & (2**24 - 1)) + 2**25, last + 3 * 2**32]
+
+    def records(self, at: int) -> list[int]:
+        last, c, p, record = self.last, self.last & 255, 2**50, self.record
         above = self.out[at - record] if at >= record else 0
         higher = self.out[at - 2 * record] if at >= 2 * record else 0
         beside = self.out[at - record + 1] if at >= record > 1 else 0
-        return [
-            ((last >> 8) & 65535) + 11 * p, *shared,
+        found = [
+            ((last >> 8) & 65535) + 11 * p, *self.shared(),
             last + ((self.before & 255) << 32) + 5 * p,
             above + (c << 8) + (beside << 16) + 6 * p,
             above + (higher << 8) + (record << 16) + 7 * p,
             at % record + (above << 20) + (record << 32) + 9 * p,
         ]  # fmt: skip
+        if self.count == 8:
+            return found
+        return [
+            *found,
+            last + ((self.before & 65535) << 32) + 15 * p,
+            (last & 0xFF0000) + 17 * p,
+            (last & 0xFFFF00) + 19 * p,
+            above + ((last & 65535) << 8) + 21 * p,
+            (last & 0xFF0000FF) + 23 * p,
+            (self.before & 65535) + ((at & 3) << 32) + 25 * p,
+            c + ((at & 3) << 32) + (above << 40) + 27 * p,
+            self.word * W + c + 29 * p,
+        ]
+
+    def samples(self, at: int) -> list[int]:
+        s, p, last = self.sound, 2**50, self.last
+        f0, f1, f2 = s.told
+        if at & 1:
+            high = ((last & 255) ^ 128) * 256 - 32768
+            a, b, c = (min(511, max(-256, f - high)) + 256 for f in (f0, f1, f2))
+            first = [
+                a + 31 * p, (a >> 2) + (s.error << 16) + 32 * p,
+                (a >> 4) + (b >> 4 << 16) + (c >> 4 << 32) + 33 * p, b + 34 * p, a + b + 35 * p,
+                c + 36 * p, (last & 255) + 37 * p,
+                (a >> 4) + ((s.other & 65535) >> 4 << 16) + 38 * p,
+            ]  # fmt: skip
+        else:
+            first = [
+                (f0 >> 3) + 41 * p, (f0 >> 5) + (s.error << 24) + 42 * p,
+                (f0 >> 6) + (f1 >> 6 << 24) + 43 * p, (f1 >> 4) + 44 * p, (f0 + f1 >> 5) + 45 * p,
+                (f2 >> 4) + 46 * p, (last & 65535) + 47 * p,
+                (f0 >> 6) + (s.other >> 6 << 24) + 48 * p,
+            ]  # fmt: skip
+        return first + (self.records(at)[8:])
 
     def bucket(self, i: int, h: int) -> list[int]:
-        place, check = (h >> 24) & self.mask, (h >> 16) & 255
+        place, check = (h >> 24) & self.masks[i], (h >> 16) & 255
         table = self.buckets[i]
         found = [table.setdefault(place ^ x, [0] * 16) for x in (0, 1, 2)]
         for one in found:
@@ -158,7 +281,7 @@ class Reader:
         for place in range(8):
             if place == 4:
                 node = 1
-                for i in range(8):
+                for i in range(self.count):
                     h = signed(hashes[i] + bits * 4354685564936845355, 64)
                     h = signed((h ^ ((h >> 31) & (2**33 - 1))) * M, 64)
                     found[i] = self.bucket(i, h)
@@ -176,19 +299,29 @@ class Reader:
         expected: int,
     ) -> int:  # fmt: skip
         c = self.last & 255
+        if self.profile > 1:
+            c = ((at & 1) << 7) + (self.sound.error << 3) + ((self.last >> 5) & 7)
         states = [one[node] for one in found]
+        rows_of = [256 * place + state for state in states]
         inputs = [
-            STRETCH[self.chance[i][state] >> 12] if state else 0 for i, state in enumerate(states)
+            STRETCH[self.chance[i][rows_of[i]] >> 12] if state else 0
+            for i, state in enumerate(states)
         ]
         m, o = 2 * length + expected, 256 * c + bits
-        inputs += [STRETCH[self.match[m] >> 4], (self.match[m] - 32768) >> 5] if length else [0, 0]
+        if self.profile > 1:
+            inputs += [self.believed(at, bits, place, told) for told in self.sound.told[:2]]
+        else:
+            inputs += (
+                [STRETCH[self.match[m] >> 4], (self.match[m] - 32768) >> 5] if length else [0, 0]
+            )
         inputs += [STRETCH[self.order[o] >> 4], 256, 0, 0, 0, 0]
         kind = 0 if not length else 1 + (length > 15) + (length > 24)
         known = sum(state != 0 for state in states)
-        rows = [
-            w[row]
-            for w, row in zip(self.weights, (bits, (kind * 9 + known) * 8 + place, c), strict=True)
-        ]
+        n, start = self.count + 1, 256 + 32 * (self.count + 1)
+        chosen = [bits, 256 + (kind * n + known) * 8 + place, start + c]
+        if self.count == 16:
+            chosen += [start + 256 + ((self.last >> 8) & 255), start + 512 + (self.kinds & 255)]
+        rows = [self.weights[row] for row in chosen]
         mixed = [
             bounded(sum(signed(a * b, 32) >> 8 for a, b in zip(inputs, row, strict=True)) >> 8)
             for row in rows
@@ -215,9 +348,10 @@ class Reader:
         for row in maps:
             row[column + (share >> 10)] += (truth - row[column + (share >> 10)]) >> 5
         for i, state in enumerate(states):
-            step = 256 * truth - self.chance[i][state]
-            self.chance[i][state] += (step * (131072 // (2 * self.changes[i][state] + 3))) >> 16
-            self.changes[i][state] += self.changes[i][state] < 500
+            row = rows_of[i]
+            step = 256 * truth - self.chance[i][row]
+            self.chance[i][row] += (step * (131072 // (2 * self.changes[i][row] + 3))) >> 16
+            self.changes[i][row] += self.changes[i][row] < 255
             found[i][node] = self.following[state][bit]
         if length:
             self.match[m] += (truth - self.match[m]) >> 6
@@ -244,13 +378,42 @@ class Reader:
         self.out.append(byte)
         self.before = ((self.before << 8) | (self.last >> 24)) % 2**32
         self.last = (self.last << 8) % 2**32 + byte
-        letter = byte + 32 if 65 <= byte <= 90 else byte
-        if 97 <= letter <= 122 or letter >= 128:
-            self.word = ((self.word + letter + 1) * 47297013) % 2**39
-        elif self.word:
-            self.word2, self.word1, self.word = self.word1, self.word, 0
+        if self.profile > 1:
+            if at & 1:
+                self.sound.follow(((self.last & 65535) ^ 32768) - 32768, at + 1)
+            return
+        self.follow_words(byte)
         if self.profile == 1:
             self.follow_record(at, byte)
+        elif self.count == 16:
+            one, two = (self.last >> 8) & 255, (self.last >> 8) & 65535
+            self.after_one[one] = ((self.after_one.get(one, 0) << 8) + byte) % 2**24
+            self.after_two[two] = ((self.after_two.get(two, 0) << 8) + byte) % 2**16
+            if byte == 10:
+                self.line_before, self.line = self.line, at + 1
+
+    def follow_words(self, byte: int) -> None:
+        letter, kind = byte + 32 if 65 <= byte <= 90 else byte, 1
+        if 97 <= letter <= 122 or letter >= 128:
+            self.word = ((self.word + letter + 1) * 47297013) % 2**39
+        else:
+            kind = 2 if 48 <= byte <= 57 else byte if byte < 48 else 3
+            self.between = (self.between << 8) % 2**16 + byte
+            if self.word:
+                self.word2, self.word1, self.word = self.word1, self.word, 0
+        self.kinds = ((self.kinds << 6) + kind) % 2**36
+
+    def believed(self, at: int, bits: int, place: int, told: int) -> int:
+        width, start = 128 >> place, (bits << (8 - place)) & 255
+        if at & 1:
+            start += (self.last & 255) << 8
+        else:
+            start, width = start << 8, width << 8
+        steep = 256 * 5678 // (self.sound.mean + 8)
+        below, middle, above = (
+            squash(bounded((start - 32768 + k * width - told) * steep >> 8)) for k in (0, 1, 2)
+        )
+        return STRETCH[min(4095, ((above - middle) * 4095 + 2048) // (above - below + 1))]
 
     def follow_record(self, at: int, byte: int) -> None:
         distance = at - self.stood[byte]
@@ -258,8 +421,8 @@ class Reader:
         if distance <= 1:
             return
         if distance == self.candidate:
-            self.count += 1
-            if self.count > 8:
+            self.repeats += 1
+            if self.repeats > 8:
                 self.record = distance
         else:
-            self.candidate, self.count = distance, 0
+            self.candidate, self.repeats = distance, 0

@@ -11,7 +11,8 @@ from places import ROOT
 
 GROUND = {"ground"}
 RUNTIME = GROUND | {
-    "container", "entropy", "exact", "inference", "image", "lossless", "video", "media", "api",
+    "container", "entropy", "exact", "inference", "image", "lossless", "tensors", "video", "media",
+    "api",
 }  # fmt: skip
 SEEN = {
     "ground": set(),
@@ -19,6 +20,7 @@ SEEN = {
     "entropy": GROUND | {"container"},
     "exact": GROUND | {"container", "entropy"},
     "lossless": GROUND | {"container"},
+    "tensors": GROUND | {"container", "entropy"},
     "networks": GROUND | {"entropy"},
     "inference": GROUND | {"container", "entropy"},
     "image": GROUND | {"container", "entropy", "exact", "inference"},

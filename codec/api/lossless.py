@@ -9,7 +9,7 @@ from pathlib import Path
 from ncodec.container.ncz import NOTHING_KNOWN, FileFacts, Reader, read_start
 from ncodec.errors import InputError, NcodecError, OutputError
 from ncodec.lossless.files import PackedSizes, Progress, pack_stream, scan_stream, unpack_stream
-from ncodec.lossless.methods import FAST, METHODS, check_method
+from ncodec.lossless.methods import METHODS, check_method
 from ncodec.media.streams import (
     STDIO,
     Source,
@@ -22,7 +22,6 @@ from ncodec.media.streams import (
 )
 
 __all__ = [
-    "FAST",
     "METHODS",
     "PackStats",
     "PackedInfo",
@@ -33,6 +32,8 @@ __all__ = [
     "unpack",
     "unpack_file",
 ]
+DEFAULT = "fast"
+"""method that is taken where none is named"""
 MOST_JOBS = 256
 
 
@@ -47,7 +48,7 @@ class PackStats:
     packed: int
     """bytes of the .ncz file"""
     methods: tuple[str, ...]
-    """methods of its blocks: fast, xz, deflate, store"""
+    """methods of its blocks: fast, max, xz, deflate, store"""
     seconds: float
 
     @property
@@ -69,18 +70,19 @@ class PackedInfo:
     packed: int
     """bytes of the .ncz file"""
     methods: tuple[str, ...]
-    """methods of its blocks: fast, xz, deflate, store"""
+    """methods of its blocks: fast, max, xz, deflate, store"""
 
 
 def _ignore(_done: int) -> None:
     pass
 
 
-def pack(data: bytes | bytearray | memoryview, *, method: str = FAST, jobs: int = 1) -> bytes:
+def pack(data: bytes | bytearray | memoryview, *, method: str = DEFAULT, jobs: int = 1) -> bytes:
     """Pack bytes without loss into those of a .ncz file.
 
-    `method` is "fast" (context mixing, with LZMA2 where that is smaller), "xz", "deflate" or
-    "store"; `jobs`, 1 to 256, is how many blocks of 32 MiB are packed at once. Raises InputError
+    `method` is "fast" (context mixing, or LZMA2 where that is smaller), "max" (the same with more
+    contexts), "xz", "deflate", "huffman" (whose blocks are deflate's) or "store"; `jobs`, 1 to 256,
+    is how many blocks of 32 MiB are packed at once. Raises InputError
     for another method or number, BackendError where numba, which "fast" needs, is not installed.
     """
     check_method(method)
@@ -108,7 +110,7 @@ def pack_file(
     source: Source,
     path: str | os.PathLike[str],
     *,
-    method: str = FAST,
+    method: str = DEFAULT,
     jobs: int = 1,
     overwrite: bool = False,
     progress: Progress = _ignore,

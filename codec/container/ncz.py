@@ -51,6 +51,7 @@ class Method(IntEnum):
     DEFLATE = 1
     LZMA = 2
     MIXING = 3
+    MORE_MIXING = 4
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,11 @@ class ByteReader:
         """Whether nothing is left."""
         return self.position == len(self._data)
 
+    @property
+    def left(self) -> int:
+        """Bytes that were not read yet."""
+        return len(self._data) - self.position
+
     def byte(self) -> int:
         """The next byte, 0…255."""
         return self.take(1)[0]

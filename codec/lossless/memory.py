@@ -1,5 +1,6 @@
 """Tables of context mixing, and the arrays in which it keeps what it learns."""
 
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -10,20 +11,49 @@ import numpy.typing as npt
 from ncodec.lossless.histories import histories
 from ncodec.lossless.logistic import ONE, PEAK, logistic
 
-CONTEXTS = 8
-INPUTS = 16
-"""of a network: contexts, two of the match, order 1, a constant, and zeros"""
+FEW = 8
+"""contexts of `fast`"""
+TAPS = 32
+"""samples before a sample from which a linear predictor foretells it"""
 MATCH_BITS = 20
 LONG_BITS = 14
-LARGEST_TABLE_BITS = 20
-"""logarithm of the buckets of a context, of 16 bytes"""
-KNOWN = (
-    "chances", "changes", "match_chances", "by_bits", "by_match", "by_last", "final", "short_map",
-)  # fmt: skip
+KNOWN = ("chances", "changes", "match_chances", "weights", "final", "short_map")
 """arrays of a memory that do not begin empty"""
 Array = npt.NDArray[Any]
-_FIRST_WEIGHT = 10000
-"""of every input of the three networks, in units of 2⁻¹⁶"""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Size of a model."""
+
+    name: str
+    contexts: int
+    networks: int
+    """that mix what the contexts foretell"""
+    table_bits: tuple[int, ...]
+    """logarithm of the most buckets of each context, of 16 bytes"""
+
+
+FAST = Shape("fast", FEW, 3, (20, 18, 20, 20, 20, 20, 20, 20))
+MAX = Shape("max", 2 * FEW, 5, (20, 18, 20, 21, 21, 20, 20, 21, 20, 21, 19, 20, 20, 20, 20, 20))
+
+
+def inputs_for(contexts: int) -> int:
+    """Inputs of a network: contexts, two of the match, order 1, a constant, and zeros up to a
+    multiple of 8."""
+    return contexts + 8
+
+
+def rows_of(contexts: int) -> tuple[int, ...]:
+    """First rows of the second network's weights, the third's, the fourth's and the fifth's, and
+    the end of all.
+
+    The first network has a row for the bits of the byte so far, the second for match, known
+    contexts and place in the byte, the third and the fourth for the last byte and the one before,
+    the fifth for kinds of bytes.
+    """
+    by_last = 256 + 4 * (contexts + 1) * 8
+    return 256, by_last, by_last + 256, by_last + 512, by_last + 768
 
 
 class Fixed(NamedTuple):
@@ -40,38 +70,56 @@ class Memory(NamedTuple):
     """Everything that a model has learned of a block, and arrays that it works in."""
 
     slots: Array
-    """(contexts, 16 · buckets) uint8: a check byte and 15 histories of the bits of a nibble"""
+    """(16 · all buckets,) uint8: a check byte and 15 histories of the bits of a nibble"""
     chances: Array
-    """(contexts, 256) int32, probability of a 1 after each history, in units of 2⁻²⁴"""
+    """(contexts, 2048) int32, probability of a 1 by place in the byte and history, in units of
+    2⁻²⁴"""
     changes: Array
-    """(contexts, 256) int32, how often each was changed"""
+    """(contexts, 2048) int32, how often each was changed"""
     order_one: Array
     """(65536,) int32, probability of a 1 by the last byte and the bits so far"""
     places: Array
     """(2²⁰,) int32, where the last bytes, hashed, were followed by something"""
     match_chances: Array
     """(128,) int32, probability of a 1 by length of the match and expected bit"""
-    by_bits: Array
-    """(256, inputs) int32, weights by the bits of the byte so far"""
-    by_match: Array
-    """(320, inputs) int32, weights by match, known contexts and place in the byte"""
-    by_last: Array
-    """(256, inputs) int32, weights by the last byte"""
+    weights: Array
+    """(rows, inputs) int32, of all networks, `rows_of` tells whose"""
     final: Array
-    """(256, 3) int32, weights of the three networks by the bits so far"""
+    """(256, networks) int32, weights of the networks by the bits so far"""
     short_map: Array
     """(1024, 33) int32, corrected probability by logit, bits so far and match"""
     long_map: Array
     """(2¹⁴, 33) uint16, by logit, bits so far and the last two bytes; more rows leave the cache"""
     inputs: Array
     """(inputs,) int32, of the networks, for the next bit"""
+    starts: Array
+    """(contexts,) int64, where the buckets of each context begin"""
+    masks: Array
+    """(contexts,) int64, one less than the buckets of each context"""
     hashes: Array
     """(contexts,) int64, of the contexts of a byte"""
+    keys: Array
+    """(contexts,) int64, first place to look for the bucket of each context for a nibble"""
+    checks: Array
+    """(contexts,) int64, check byte of that bucket"""
     found: Array
     """(contexts,) int64, where the bucket of each context begins"""
-    record: Array
-    """(259,) int64: the last place of each byte value; at 256 the length of records, at 257 the
-    distance that may become it, at 258 how often that was seen in a row"""
+    chosen: Array
+    """(networks,) int64, row of each network's weights for a bit"""
+    made: Array
+    """(networks,) int64, logit that each network gives"""
+    facts: Array
+    """(272,) int64: the last place of each byte value, and what `ncodec.lossless.contexts` names"""
+    words: Array
+    """(5,) int64, hashes of the word so far and of the two before it, kinds of the last bytes, and
+    the last two bytes outside words"""
+    followers: Array
+    """(65792,) int64, the last three bytes after each byte, then the last two after each pair"""
+    taps: Array
+    """(4, taps) int64, weights of two linear predictors for each of two channels, times 2¹⁶"""
+    signal: Array
+    """(4, taps) int64, most recent first: what the first predictor missed in each channel, changes
+    of samples and samples of all channels"""
 
 
 def fixed_tables() -> Fixed:
@@ -80,45 +128,69 @@ def fixed_tables() -> Fixed:
     return Fixed(numbers.squash, numbers.stretch, numbers.rates, states.following, states.seen)
 
 
-def table_bits(size: int) -> int:
-    """Logarithm of the buckets of a context for a block of `size` bytes, 12 to 20."""
-    return max(12, min(LARGEST_TABLE_BITS, size.bit_length()))
+def buckets_of(shape: Shape, size: int) -> list[int]:
+    """Buckets of each context for a block of `size` bytes: a power of two, from 2¹² on."""
+    wanted = max(12, size.bit_length())
+    return [1 << min(bits, wanted) for bits in shape.table_bits]
+
+
+def _slots(buckets: list[int]) -> Array:
+    """Empty buckets, four of which fill a line of the cache."""
+    room = np.zeros(16 * sum(buckets) + 63, dtype=np.uint8)
+    start = -room.ctypes.data % 64
+    return room[start : start + 16 * sum(buckets)]
 
 
 @cache
-def _priors() -> dict[str, Array]:
+def _priors(shape: Shape) -> dict[str, Array]:
     """Arrays of `KNOWN` by profile, as `ncodec.training.priors` wrote them."""
-    with (files("ncodec.lossless") / "priors.npz").open("rb") as stream, np.load(stream) as known:
+    name = f"priors_{shape.name}.npz"
+    with (files("ncodec.lossless") / name).open("rb") as stream, np.load(stream) as known:
         return {name: known[name] for name in KNOWN}
 
 
-def fresh_memory(size: int, profile: int) -> Memory:
+def fresh_memory(size: int, profile: int, shape: Shape = FAST) -> Memory:
     """A model that knows what files of a profile have in common, for a block of `size` bytes: up
-    to 128 MB of slots, and 6 MB."""
-    known = {name: array[profile].astype(np.int32) for name, array in _priors().items()}
-    return empty_memory(size)._replace(**known)
+    to 16 MB of slots for each context, and 6 MB."""
+    known = {
+        name: array[min(profile, 1)].astype(np.int32) for name, array in _priors(shape).items()
+    }
+    return empty_memory(size, shape)._replace(**known)
 
 
-def empty_memory(size: int) -> Memory:
+def empty_memory(size: int, shape: Shape) -> Memory:
     """A model that knows nothing, for a block of `size` bytes."""
+    contexts, networks = shape.contexts, shape.networks
     curve = logistic().squash[np.clip((np.arange(33) - 16) * 128 + PEAK, 0, 2 * PEAK)]
+    buckets = buckets_of(shape, size)
     lengths = np.arange(64)
     doubt = (ONE // 2) // (lengths + 2)
+    rows = rows_of(contexts)[networks - 1]
+    facts = np.zeros(272, dtype=np.int64)
+    facts[256] = 1
     return Memory(
-        slots=np.zeros((CONTEXTS, 16 << table_bits(size)), dtype=np.uint8),
-        chances=np.tile(histories().ones, (CONTEXTS, 1)),
-        changes=np.zeros((CONTEXTS, 256), dtype=np.int32),
+        slots=_slots(buckets),
+        chances=np.tile(histories().ones, (contexts, 8)),
+        changes=np.zeros((contexts, 2048), dtype=np.int32),
         order_one=np.full(1 << 16, ONE // 2, dtype=np.int32),
         places=np.zeros(1 << MATCH_BITS, dtype=np.int32),
         match_chances=np.stack([doubt, ONE - 1 - doubt], axis=1).ravel().astype(np.int32),
-        by_bits=np.full((256, INPUTS), _FIRST_WEIGHT, dtype=np.int32),
-        by_match=np.full((320, INPUTS), _FIRST_WEIGHT, dtype=np.int32),
-        by_last=np.full((256, INPUTS), _FIRST_WEIGHT, dtype=np.int32),
-        final=np.full((256, 3), ONE // 3, dtype=np.int32),
+        weights=np.full((rows, inputs_for(contexts)), 80000 // contexts, dtype=np.int32),
+        final=np.full((256, networks), ONE // networks, dtype=np.int32),
         short_map=np.tile(curve, (1024, 1)),
         long_map=np.tile(curve, (1 << LONG_BITS, 1)).astype(np.uint16),
-        inputs=np.zeros(INPUTS, dtype=np.int32),
-        hashes=np.zeros(CONTEXTS, dtype=np.int64),
-        found=np.zeros(CONTEXTS, dtype=np.int64),
-        record=np.concatenate([np.zeros(256, np.int64), np.array([1, 0, 0], np.int64)]),
+        inputs=np.zeros(inputs_for(contexts), dtype=np.int32),
+        starts=16 * np.cumsum([0, *buckets[:-1]], dtype=np.int64),
+        masks=np.array(buckets, dtype=np.int64) - 1,
+        hashes=np.zeros(contexts, dtype=np.int64),
+        checks=np.zeros(contexts, dtype=np.int64),
+        keys=np.zeros(contexts, dtype=np.int64),
+        found=np.zeros(contexts, dtype=np.int64),
+        chosen=np.zeros(networks, dtype=np.int64),
+        made=np.zeros(networks, dtype=np.int64),
+        facts=facts,
+        words=np.zeros(5, dtype=np.int64),
+        followers=np.zeros(256 + 65536, dtype=np.int64),
+        taps=np.zeros((4, TAPS), dtype=np.int64),
+        signal=np.zeros((4, TAPS), dtype=np.int64),
     )

@@ -10,29 +10,25 @@ import numpy as np
 
 from ncodec.container.ncz import Block, Method
 from ncodec.errors import BackendError, FormatError, InputError
-from ncodec.lossless.memory import fixed_tables, fresh_memory
+from ncodec.lossless.memory import FAST, MAX
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-FAST = "fast"
 NAMES = {
-    Method.MIXING: FAST,
+    Method.MIXING: FAST.name,
+    Method.MORE_MIXING: MAX.name,
     Method.LZMA: "xz",
     Method.DEFLATE: "deflate",
     Method.STORE: "store",
 }
-METHODS = tuple(NAMES.values())
+METHODS = ("fast", "max", "xz", "deflate", "huffman", "store")
 """names that people choose by; each may store a block that it cannot make smaller"""
 TRIED = 2**20
 """bytes of a block up to which LZMA2 is tried beside context mixing"""
 NEAR = 1.25
 """times the size by context mixing up to which a quick run of LZMA2 promises a smaller one"""
-PROBE = 2**16
-"""bytes from the middle of a block by which a profile is chosen"""
-DENSEST = 4096
-"""most bytes that a byte of context mixing can stand for: 8 bits of the largest probability take
-0.0028 bits, so it is about 2,840"""
+_SHAPES = {Method.MIXING: FAST, Method.MORE_MIXING: MAX}
 
 
 def check_method(name: str) -> None:
@@ -40,7 +36,7 @@ def check_method(name: str) -> None:
     if name not in METHODS:
         msg = f"expected a method among {', '.join(METHODS)}, got {name!r:.40}"
         raise InputError(msg)
-    if name == FAST:
+    if name in (FAST.name, MAX.name):
         _require_numba()
 
 
@@ -49,7 +45,7 @@ def _require_numba() -> None:
         msg = "context mixing needs numba: pip install 'ncodec[lossless]'"
         raise BackendError(msg)
     try:
-        import_module("ncodec.lossless.mixing")
+        import_module("ncodec.lossless.profiles")
     except ImportError as error:
         msg = f"context mixing needs numba, which cannot be used here: {error}"
         raise BackendError(msg) from error
@@ -58,9 +54,11 @@ def _require_numba() -> None:
 def encode_block(data: bytes | bytearray, name: str) -> Block:
     """Pack 1 to 2²⁶ bytes by a method of `METHODS`, or store them where they would grow."""
     chosen: dict[str, Callable[[bytes | bytearray], list[Block]]] = {
-        FAST: _mixed_or_repeated,
+        FAST.name: lambda data: _mixed_or_repeated(data, Method.MIXING),
+        MAX.name: lambda data: _mixed_or_repeated(data, Method.MORE_MIXING),
         "xz": lambda data: [_by_lzma(data)],
         "deflate": lambda data: [_by_deflate(data)],
+        "huffman": lambda data: [_by_deflate(data, strategy=zlib.Z_HUFFMAN_ONLY)],
         "store": lambda data: [],
     }
     smallest = min(chosen[name](data), key=lambda block: len(block.payload), default=None)
@@ -69,42 +67,20 @@ def encode_block(data: bytes | bytearray, name: str) -> Block:
     return Block(Method.STORE, len(data), bytes(data))
 
 
-def _mixed_or_repeated(data: bytes | bytearray) -> list[Block]:
-    blocks = _by_mixing(data)
+def _mixed_or_repeated(data: bytes | bytearray, method: Method) -> list[Block]:
+    """The block by context mixing, where it does not grow, and by LZMA2, where that may be less."""
+    from ncodec.lossless.profiles import mix
+
+    payload = mix(np.frombuffer(data, np.uint8), _SHAPES[method])
+    blocks = [Block(method, len(data), payload)] if payload else []
     smallest = min((len(block.payload) for block in blocks), default=len(data))
     if len(data) <= TRIED or len(_by_lzma(data, preset=1).payload) < NEAR * smallest:
         blocks.append(_by_lzma(data))
     return blocks
 
 
-def _by_mixing(data: bytes | bytearray) -> list[Block]:
-    """The block by the better of both profiles; none where it would grow."""
-    from ncodec.lossless import mixing
-
-    values = np.frombuffer(data, np.uint8)
-    middle = max(0, (len(values) - PROBE) // 2)
-    probe = values[middle : middle + PROBE]
-    sizes = {p: len(_mix(probe, p)) or 2**31 for p in (mixing.TEXT, mixing.BINARY)}
-    profile = min(sizes, key=sizes.__getitem__)
-    made = _mix(values, profile)
-    return [Block(Method.MIXING, len(data), bytes([profile]) + made)] if made else []
-
-
-def _mix(values: "np.typing.NDArray[np.uint8]", profile: int) -> bytes:
-    """Bytes by context mixing; none where they are not fewer."""
-    from ncodec.lossless import mixing
-
-    out = np.empty(len(values) + 64, dtype=np.uint8)
-    nothing = np.zeros(0, dtype=np.uint8)
-    size = mixing.code_block(
-        nothing, values if values.flags.writeable else values.copy(), out, False, profile,
-        fixed_tables(), fresh_memory(len(values), profile),
-    )  # fmt: skip
-    return out[:size].tobytes() if size > 0 else b""
-
-
-def _by_deflate(data: bytes | bytearray) -> Block:
-    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+def _by_deflate(data: bytes | bytearray, *, strategy: int = zlib.Z_DEFAULT_STRATEGY) -> Block:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS, strategy=strategy)
     return Block(Method.DEFLATE, len(data), packer.compress(data) + packer.flush())
 
 
@@ -129,6 +105,7 @@ def decode_block(block: Block) -> bytes:
         Method.DEFLATE: _from_deflate,
         Method.LZMA: _from_lzma,
         Method.MIXING: _from_mixing,
+        Method.MORE_MIXING: _from_mixing,
     }
     data = unpack[block.method](block)
     if len(data) != block.size:
@@ -160,19 +137,6 @@ def _from_lzma(block: Block) -> bytes:
 
 def _from_mixing(block: Block) -> bytes:
     _require_numba()
-    from ncodec.lossless import mixing
+    from ncodec.lossless.profiles import unmix
 
-    profile, coded = block.payload[:1], np.frombuffer(block.payload[1:], np.uint8)
-    if profile not in (b"\0", b"\1"):
-        msg = f"expected a profile of 0 or 1, got {profile.hex() or 'none'}: the file is damaged"
-        raise FormatError(msg)
-    if block.size > DENSEST * (len(coded) + 16):
-        msg = f"expected at least {block.size // DENSEST:,} bytes of a block, got {len(coded):,}: "
-        msg += "the file is damaged"
-        raise FormatError(msg)
-    data = np.zeros(block.size, dtype=np.uint8)
-    read = mixing.code_block(
-        coded, data, np.zeros(0, dtype=np.uint8), True, profile[0],
-        fixed_tables(), fresh_memory(block.size, profile[0]),
-    )  # fmt: skip
-    return data.tobytes() if read == len(coded) else b""
+    return unmix(block.payload, block.size, _SHAPES[block.method])
