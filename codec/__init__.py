@@ -50,6 +50,15 @@ if TYPE_CHECKING:
         EncodeVideoSettings,
     )
     from ncodec.api.streaming import Packet, StreamDecoder, StreamEncoder
+    from ncodec.api.tensors import (
+        TensorFile,
+        TensorInfo,
+        TensorLoss,
+        TensorStats,
+        open_tensors,
+        pack_tensors,
+        unpack_tensors,
+    )
     from ncodec.api.transcode import ClipStats
 
 __version__ = "0.1.0"
@@ -75,6 +84,10 @@ __all__ = [
     "PictureStats",
     "StreamDecoder",
     "StreamEncoder",
+    "TensorFile",
+    "TensorInfo",
+    "TensorLoss",
+    "TensorStats",
     "TruncatedError",
     "VideoInfo",
     "__version__",
@@ -85,12 +98,15 @@ __all__ = [
     "encode_file",
     "encode_video",
     "info",
+    "open_tensors",
     "open_video",
     "pack",
     "pack_file",
+    "pack_tensors",
     "packed_info",
     "unpack",
     "unpack_file",
+    "unpack_tensors",
     "video_info",
 ]
 
@@ -121,6 +137,15 @@ _LAZY = {
         "DecodeVideoSettings",
         "EncodeSettings",
         "EncodeVideoSettings",
+    ),
+    "ncodec.api.tensors": (
+        "TensorFile",
+        "TensorInfo",
+        "TensorLoss",
+        "TensorStats",
+        "open_tensors",
+        "pack_tensors",
+        "unpack_tensors",
     ),
     "ncodec.api.streaming": ("Packet", "StreamDecoder", "StreamEncoder"),
 }

@@ -27,6 +27,9 @@ def decode(data: bytes, suffix: str) -> None:
     if suffix == ".ncz":
         ncodec.unpack(data)
         return
+    if suffix == ".nct":
+        ncodec.unpack_tensors(data, None)
+        return
     if suffix == ".nci":
         ncodec.decode(data, threads=1)
         return
@@ -39,7 +42,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("changes", type=int)
     wanted = parser.parse_args().changes
-    files = sorted(path for path in GOLDEN.rglob("*.nc[ivz]") if path.stat().st_size)
+    files = sorted(path for path in GOLDEN.rglob("*.nc[ivzt]") if path.stat().st_size)
     chance, found = random.Random(1), Counter[str]()
     for path in files:
         decode(path.read_bytes(), path.suffix)  # loads the graphs, and must succeed

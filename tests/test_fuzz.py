@@ -19,7 +19,7 @@ from ncodec.api.clip_info import video_info
 from ncodec.errors import FormatError
 
 FOLDER = ROOT / "tests" / "fuzz"
-GOLDEN = {"pictures": "*.nci", "streams": "*.ncv", "packed": "*.ncz"}
+GOLDEN = {"pictures": "*.nci", "streams": "*.ncv", "packed": "*.ncz", "tensors": "*.nct"}
 MUTATIONS = {
     "pictures": 150,
     "streams": 40,
@@ -29,6 +29,7 @@ MUTATIONS = {
     "exif": 1000,
     "colours": 2000,
     "packed": 2000,
+    "tensors": 2000,
 }
 
 

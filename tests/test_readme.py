@@ -50,6 +50,7 @@ def with_photo(folder: Path) -> Path:
         sound=True,
     )
     (folder / "notes.txt").write_text(TEXT, "utf-8")
+    shutil.copy(ROOT / "tests" / "golden" / "0.1.0" / "tensors.safetensors", "weights.safetensors")
     shutil.copytree(ROOT / "weights" / "ssim", folder / "runs" / "mine" / "export")
     return folder
 

@@ -163,6 +163,22 @@ def step_progress(verb: str, *, shown: bool) -> Iterator[Callable[[int, int], No
         bar.stop()
 
 
+class ByteProgress:
+    """Progress by sums of bytes, of the size of a file where that is known."""
+
+    def __init__(self, update: Callable[[int, int], None], source: str | None) -> None:
+        """`update` as `step_progress` yields it, and the path of the file or "-"."""
+        self._update, self._done = update, 0
+        path = Path(source) if source is not None and source != STDIO else None
+        self._whole = path.stat().st_size if path is not None and path.is_file() else 0
+
+    def __call__(self, done: int) -> None:
+        """Add bytes that are done."""
+        self._done += done
+        if self._whole:
+            self._update(min(self._done, self._whole), self._whole)
+
+
 def work_through(
     pairs: list[tuple[str, str]], verb: str, work: Callable[[str, str], None], *, as_json: bool
 ) -> None:

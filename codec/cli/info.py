@@ -1,4 +1,4 @@
-"""`ncodec info`: the headers of .nci, .ncv and .ncz files."""
+"""`ncodec info`: the headers of .nci, .ncv, .ncz and .nct files."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -9,7 +9,7 @@ import click
 from ncodec.cli.clips import show_clip_info
 from ncodec.cli.console import expand_inputs, say, work_through
 from ncodec.cli.options import EPILOG
-from ncodec.cli.sniff import is_coded_clip, is_packed
+from ncodec.cli.sniff import is_coded_clip, is_packed, is_tensors
 from ncodec.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,12 +28,15 @@ if TYPE_CHECKING:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
 def info(inputs: tuple[str, ...], verify: bool, allow_large: bool, as_json: bool) -> None:
-    """Print what .nci, .ncv and .ncz files say of themselves; checksums are always verified."""
+    """Print what .nci, .ncv, .ncz and .nct files say of themselves; checksums are always verified,
+    those of tensors only with --verify."""
     names = expand_inputs(inputs)
 
     def work(source: str, _: str) -> None:
         if is_packed(source):
             _show_packed_info(source, verify=verify, as_json=as_json)
+        elif is_tensors(source):
+            _show_tensors_info(source, verify=verify, as_json=as_json)
         elif is_coded_clip(source):
             show_clip_info(source, verify=verify, allow_large=allow_large, as_json=as_json)
         else:
@@ -57,6 +60,23 @@ def _show_packed_info(source: str, *, verify: bool, as_json: bool) -> None:
         f"{', '.join(found.methods) or 'empty'}" + f"  was {found.name}" * bool(found.name)
     )
     say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)
+
+
+def _show_tensors_info(source: str, *, verify: bool, as_json: bool) -> None:
+    from ncodec.api import tensors as api
+
+    with api.open_tensors(source) as file:
+        if verify:
+            for name in file:
+                file[name]
+        found = file.infos()
+        size = sum(tensor.size for tensor in file.reader.tensors().members)
+    forms = {form: sum(one.form == form for one in found) for form in api.FORMS.values()}
+    fields = {"input": source, "tensors": len(found), "size": size, "packed": file.size, **forms}
+    said = ", ".join(f"{count} {form}" for form, count in forms.items() if count)
+    line = f"{source}  {size:,} bytes packed into {file.size:,}  tensors: {said or 'none'}"
+    line += "  verified" * verify
+    say({**fields, "verified": verify}, line, as_json=as_json, to_stderr=False)
 
 
 def _show_picture_info(source: str, *, verify: bool, allow_large: bool, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from ncodec.cli.info import info
 from ncodec.cli.models import models
 from ncodec.cli.options import EPILOG
 from ncodec.cli.pack import pack, unpack
+from ncodec.cli.tensors import tensors
 from ncodec.errors import NcodecError
 
 if TYPE_CHECKING:
@@ -51,10 +52,10 @@ class Commands(click.Group):
 @click.version_option(ncodec.__version__, prog_name="ncodec")
 def cli() -> None:
     """Encode pictures to small .nci files and clips to .ncv files, and back, with a learned codec
-    without PyTorch; pack any files without loss."""
+    without PyTorch; pack any files and tensors."""
 
 
-for command in (encode, decode, info, models, pack, unpack):
+for command in (encode, decode, info, models, pack, unpack, tensors):
     cli.add_command(command)
 
 

@@ -1,6 +1,5 @@
 """`ncodec pack` and `ncodec unpack`: any files to .ncz and back, without loss."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,7 @@ import click
 
 from ncodec.cli.console import (
     STDIO,
+    ByteProgress,
     expand_inputs,
     is_stream,
     name_outputs,
@@ -67,7 +67,7 @@ def pack(
         from ncodec.api.lossless import pack_file
 
         with step_progress("pack", shown=len(pairs) == 1) as update:
-            progress = _Sum(update, source)
+            progress = ByteProgress(update, source)
             stats = pack_file(
                 source, target, method=method, jobs=jobs, overwrite=force, progress=progress
             )
@@ -110,25 +110,11 @@ def unpack(
                 None if verify else target,
                 jobs=jobs,
                 overwrite=force,
-                progress=_Sum(update, None),
+                progress=ByteProgress(update, None),
             )
         _say(source, None if verify else target, stats, as_json=as_json, left=stats.size)
 
     work_through(pairs, "unpack", work, as_json=as_json)
-
-
-class _Sum:
-    """Progress by sums of bytes, of the size of a file where that is known."""
-
-    def __init__(self, update: Callable[[int, int], None], source: str | None) -> None:
-        self._update, self._done = update, 0
-        path = Path(source) if source is not None and source != STDIO else None
-        self._whole = path.stat().st_size if path is not None and path.is_file() else 0
-
-    def __call__(self, done: int) -> None:
-        self._done += done
-        if self._whole:
-            self._update(self._done, self._whole)
 
 
 def _unpacked_names(names: list[str], output: str | None) -> list[str]:

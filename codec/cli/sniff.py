@@ -1,4 +1,4 @@
-"""Whether an input is a clip or packed, told by its name or its first bytes."""
+"""Whether an input is a clip, packed bytes or tensors, told by its name or its first bytes."""
 
 import io
 import sys
@@ -56,13 +56,25 @@ def is_packed(source: str) -> bool:
     """Whether `source`, a path or "-" for standard input, is a .ncz file, by its first 4 bytes."""
     from ncodec.container import ncz
 
+    return _starts_with(source, ncz.MAGIC, ".ncz")
+
+
+def is_tensors(source: str) -> bool:
+    """Whether `source`, a path or "-" for standard input, is a .nct file, by its first 4 bytes."""
+    from ncodec.container import nct
+
+    return _starts_with(source, nct.MAGIC, ".nct")
+
+
+def _starts_with(source: str, magic: bytes, suffix: str) -> bool:
+    """Whether a file starts with these bytes, or a pipe is called after them."""
     if source == STDIO:
-        return _peek(len(ncz.MAGIC)) == ncz.MAGIC
+        return _peek(len(magic)) == magic
     try:
         if not Path(source).is_file():  # it can be read only once
-            return Path(source).suffix == ".ncz"
+            return Path(source).suffix == suffix
         with Path(source).open("rb") as stream:
-            return stream.read(len(ncz.MAGIC)) == ncz.MAGIC
+            return stream.read(len(magic)) == magic
     except OSError:
         return False
 

@@ -7,19 +7,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
-from ncodec.container import nci, ncz, records
+from ncodec.container import nci, nct, ncz, records
 from ncodec.container.chunks import CRC_SIZE, pack_chunk, seal
 from ncodec.container.varint import VARINT_BYTES, pack_varint
 
 Change = Callable[[bytes], bytes]
 """a mutation of bytes"""
 _PNG, _BIG_ENDIAN = b"\x89PNG\r\n\x1a\n", struct.Struct(">I")
+_PLACE = struct.Struct("<Q")
 _FIXED = {
     nci.MAGIC: (11, 2),
     records.MAGIC: (records.HEADER_BYTES, records.HEADER_NUMBERS),
     ncz.MAGIC: (5, 0),
+    nct.MAGIC: (5, 0),
 }
 """bytes of the fixed part of a header, and varints behind it"""
+_UNSEALED = (ncz.MAGIC, nct.MAGIC)
+"""of files whose headers have no checksum"""
 _EXACT_TAGS = frozenset({records.Tag.EXACT_INTRA, records.Tag.EXACT_PREDICTED})
 _CODED_TAGS = _EXACT_TAGS | {records.Tag.INTRA, records.Tag.PREDICTED}
 _MOST_INFLATED = 2**16
@@ -45,14 +49,14 @@ class Parts:
     """A file, taken apart."""
 
     header: bytes
-    """without checksum, which .ncz files lack"""
+    """without checksum, which .ncz and .nct files lack"""
     chunks: list[Chunk]
     rest: bytes = b""
     """what could not be taken apart"""
 
 
 def split(data: bytes) -> Parts | None:
-    """Chunks of a .nci, .ncv or .ncz file whose checksums may be wrong; None for other data."""
+    """Chunks of an ncodec file whose checksums may be wrong; None for other data."""
     place, numbers = _FIXED.get(data[:4], (0, 0))
     chunks: list[Chunk] = []
     try:
@@ -60,7 +64,7 @@ def split(data: bytes) -> Parts | None:
             _, place = _varint(data, place)
     except IndexError:
         return None
-    seal_size = 0 if data.startswith(ncz.MAGIC) else CRC_SIZE
+    seal_size = 0 if data.startswith(_UNSEALED) else CRC_SIZE
     if not place or place + seal_size > len(data):
         return None
     header, place = data[:place], place + seal_size
@@ -93,9 +97,13 @@ def _varint(data: bytes, place: int) -> tuple[int, int]:
 
 
 def join(parts: Parts) -> bytes:
-    """Inverse of `split`, with right lengths and checksums."""
-    header = parts.header if parts.header.startswith(ncz.MAGIC) else seal(parts.header)
-    return header + b"".join(map(packed, parts.chunks)) + parts.rest
+    """Inverse of `split`, with right lengths, checksums and place of a .nct file's index."""
+    header = parts.header if parts.header.startswith(_UNSEALED) else seal(parts.header)
+    chunks = [packed(chunk) for chunk in parts.chunks]
+    rest = parts.rest
+    if header.startswith(nct.MAGIC) and chunks and len(rest) == _PLACE.size:
+        rest = _PLACE.pack(len(header) + sum(map(len, chunks[:-1])))
+    return header + b"".join(chunks) + rest
 
 
 def packed(chunk: Chunk) -> bytes:

@@ -1,8 +1,10 @@
 """Make the corpus anew, from the golden streams and small files: `python -m fuzz.seeds`."""
 
 import io
+import json
 import shutil
 import struct
+import tempfile
 import zlib
 from collections.abc import Sequence
 from fractions import Fraction
@@ -249,6 +251,41 @@ def packed() -> dict[str, bytes]:
     }
 
 
+def tensors() -> dict[str, bytes]:
+    """Files of every origin, form and kind of elements."""
+    rng = np.random.default_rng(1)
+    weights = rng.normal(0, 0.1, (6, 50)).astype(np.float32)
+    arrays = {
+        "weights": weights,
+        "counts": np.arange(40, dtype=np.int16) - 20,
+        "one": np.array(3.0),
+    }
+    archive = io.BytesIO()
+    np.savez(archive, allow_pickle=False, **arrays)
+    array = io.BytesIO()
+    np.save(array, weights)
+    header = json.dumps({
+        "w": {"dtype": "BF16", "shape": [10, 60], "data_offsets": [0, 1200]},
+        "__metadata__": {"format": "pt"},
+    }).encode()  # fmt: skip
+    halves = (weights.repeat(2).view(np.uint32) >> 16).astype("<u2").tobytes()
+    stored = len(header).to_bytes(8, "little") + header + halves
+    return {
+        "npz": _packed_tensors(archive.getvalue()),
+        "npy": _packed_tensors(array.getvalue()),
+        "safetensors": _packed_tensors(stored),
+        "quantized": _packed_tensors(archive.getvalue(), bits=4),
+        "bounded": _packed_tensors(array.getvalue(), max_error=0.01),
+    }
+
+
+def _packed_tensors(data: bytes, **loss: Any) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.nct"
+        ncodec.pack_tensors(data, path, **loss)
+        return path.read_bytes()
+
+
 def colours() -> dict[str, bytes]:
     """A file or what stands in one, behind a byte of its kind."""
     small = Image.fromarray(np.asarray(picture().convert("RGB").resize((4, 3))))
@@ -300,6 +337,7 @@ def main() -> None:
         "exif": {"thumbnail": exif_block()},
         "colours": colours(),
         "packed": packed(),
+        "tensors": tensors(),
     }
     for target, inputs in made.items():
         (CORPUS / target).mkdir(parents=True)

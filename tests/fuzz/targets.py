@@ -8,6 +8,7 @@ from fuzz.packed import unpack
 from fuzz.pictures import decode_picture
 from fuzz.rule import Target
 from fuzz.streams import decode_stream
+from fuzz.tensors import read_tensors
 
 TARGETS: dict[str, Target] = {
     "pictures": decode_picture,
@@ -18,4 +19,5 @@ TARGETS: dict[str, Target] = {
     "exif": decode_exif,
     "colours": read_colours,
     "packed": unpack,
+    "tensors": read_tensors,
 }

@@ -1,0 +1,1 @@
+"""Compression of tensors: elements split into planes of bytes, quantization, and whole files."""
