@@ -69,14 +69,15 @@ def curve_rows(curves: list[MeanCurve], metric: str) -> list[Row]:
     ]
 
 
-def _colour(names: list[str], legend: alt.Legend | None) -> alt.Color:
-    # A fixed domain keeps each codec's colour while others are hidden.
-    # The first of them is never given twice.
+def colours_of(names: list[str]) -> alt.Scale:
+    """A colour for each name; the first one's is never given twice, and none depends on which names
+    are shown."""
     others = itertools.cycle(_COLOURS[1:])
-    colours = [_COLOURS[0], *(next(others) for _ in names[1:])]
-    return alt.Color(
-        "codec:N", sort=names, scale=alt.Scale(domain=names, range=colours), legend=legend
-    )
+    return alt.Scale(domain=names, range=[_COLOURS[0], *(next(others) for _ in names[1:])])
+
+
+def _colour(names: list[str], legend: alt.Legend | None) -> alt.Color:
+    return alt.Color("codec:N", sort=names, scale=colours_of(names), legend=legend)
 
 
 def _published_dash() -> alt.StrokeDash:

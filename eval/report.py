@@ -202,7 +202,7 @@ def make_report(
         medium=medium,
         title=title,
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-        machine=_machine(run.jobs),
+        machine=machine_facts(run.jobs),
         sources=sources,
         metrics=metrics,
         notes=[_note(codec, memory.get(codec.name)) for codec in codecs],
@@ -254,7 +254,8 @@ def _memory_of(
     return measure_memory(medium, largest, present, store=run.store, jobs=run.jobs, advance=advance)
 
 
-def _machine(jobs: int) -> str:
+def machine_facts(jobs: int) -> str:
+    """Processor, system and versions, and how many codecs ran at once."""
     return (
         f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}, "
         f"ncodec {ncodec.__version__}; one thread for each codec, {jobs} at a time"

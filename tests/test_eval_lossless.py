@@ -7,7 +7,13 @@ import pytest
 from test_cli import call, fails
 
 from ncodec.errors import NcodecError
-from ncodec.eval.lossless import Packer, measure_packers, packers
+from ncodec.eval.lossless import (
+    Packer,
+    PackerFigures,
+    measure_packers,
+    packers,
+    prefix_sizes,
+)
 
 
 def test_every_coder_is_measured(folder: Path) -> None:
@@ -22,6 +28,32 @@ def test_every_coder_is_measured(folder: Path) -> None:
     by_name = {row["name"]: row for row in saved["coders"]}
     assert by_name["ncodec xz"]["total_bits"] < by_name["ncodec store"]["total_bits"]
     assert "xz -9e" in result.output
+
+
+def test_the_page_shows_every_coder_and_what_others_published(folder: Path) -> None:
+    pytest.importorskip("altair")
+    Path("a").write_bytes(b"to be or not to be " * 200)
+    options = ["--method", "ncodec xz", "--method", "gzip -9"]
+    result = call("bench", "lossless", "a", *options, "--page", "a.html")
+    assert result.exit_code == 0, result.output
+    page = Path("a.html").read_text("utf-8")
+    for shown in ("ncodec xz", "gzip -9", "cmix v21", "bits a byte", "<svg", "not measured here"):
+        assert shown in page
+    assert page.count("<svg") == 3
+    assert "http" not in page.replace("http://www.w3.org/", "")
+    fails(call("bench", "lossless", "a", *options, "--page", "a.html"), "exists", code=2)
+
+
+def test_prefixes_end_with_the_whole_file() -> None:
+    assert prefix_sizes(500) == [500]
+    assert prefix_sizes(10_000) == [1000, 10_000]
+    assert prefix_sizes(123_456) == [1000, 10_000, 100_000, 123_456]
+
+
+def test_figures_follow_from_sizes() -> None:
+    figures = PackerFigures("a", 2.5, 2.0, 1.0, 1.0, (1,))
+    assert figures.ratio == pytest.approx(4.0)
+    assert figures.perplexity == pytest.approx(4.0)
 
 
 def test_a_coder_that_loses_something_is_named(tmp_path: Path) -> None:

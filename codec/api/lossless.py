@@ -9,7 +9,7 @@ from pathlib import Path
 from ncodec.container.ncz import NOTHING_KNOWN, FileFacts, Reader, read_start
 from ncodec.errors import InputError, NcodecError, OutputError
 from ncodec.lossless.files import PackedSizes, Progress, pack_stream, scan_stream, unpack_stream
-from ncodec.lossless.methods import METHODS, check_method
+from ncodec.lossless.methods import COMPILED, METHODS, check_method
 from ncodec.media.streams import (
     STDIO,
     Source,
@@ -22,6 +22,7 @@ from ncodec.media.streams import (
 )
 
 __all__ = [
+    "COMPILED",
     "METHODS",
     "PackStats",
     "PackedInfo",

@@ -24,6 +24,8 @@ NAMES = {
 }
 METHODS = ("fast", "max", "xz", "deflate", "huffman", "store")
 """names that people choose by; each may store a block that it cannot make smaller"""
+COMPILED = ("fast", "max")
+"""names of methods that need numba"""
 TRIED = 2**20
 """bytes of a block up to which LZMA2 is tried beside context mixing"""
 NEAR = 1.25
@@ -36,7 +38,7 @@ def check_method(name: str) -> None:
     if name not in METHODS:
         msg = f"expected a method among {', '.join(METHODS)}, got {name!r:.40}"
         raise InputError(msg)
-    if name in (FAST.name, MAX.name):
+    if name in COMPILED:
         _require_numba()
 
 
