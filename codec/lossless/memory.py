@@ -34,8 +34,8 @@ class Shape:
     """logarithm of the most buckets of each context, of 16 bytes"""
 
 
-FAST = Shape("fast", FEW, 3, (20, 18, 20, 20, 20, 20, 20, 20))
-MAX = Shape("max", 2 * FEW, 5, (20, 18, 20, 21, 21, 20, 20, 21, 20, 21, 19, 20, 20, 20, 20, 20))
+FAST = Shape("fast", FEW, 3, (20, 18, 19, 20, 20, 20, 20, 20))
+MAX = Shape("max", 2 * FEW, 5, (20, 18, 19, 21, 21, 20, 20, 21, 20, 21, 19, 20, 20, 20, 20, 20))
 
 
 def inputs_for(contexts: int) -> int:

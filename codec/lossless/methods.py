@@ -97,12 +97,12 @@ def _filter(size: int) -> dict[str, int]:
     return {"id": lzma.FILTER_LZMA2, "dict_size": max(4096, 1 << (size - 1).bit_length())}
 
 
-def decode_block(block: Block) -> bytes:
+def decode_block(block: Block) -> bytes | memoryview:
     """Bytes of a block.
 
     Raises FormatError for damage, BackendError where context mixing is not installed.
     """
-    unpack: dict[Method, Callable[[Block], bytes]] = {
+    unpack: dict[Method, Callable[[Block], bytes | memoryview]] = {
         Method.STORE: lambda block: block.payload,
         Method.DEFLATE: _from_deflate,
         Method.LZMA: _from_lzma,
@@ -137,7 +137,7 @@ def _from_lzma(block: Block) -> bytes:
     return b"" if unpacker.unused_data or not unpacker.eof else data
 
 
-def _from_mixing(block: Block) -> bytes:
+def _from_mixing(block: Block) -> memoryview:
     _require_numba()
     from ncodec.lossless.profiles import unmix
 

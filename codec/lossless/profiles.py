@@ -62,7 +62,7 @@ def mix(data: Bytes, shape: Shape) -> bytes:
     return bytes([made.profile]) + made.code if made.code else b""
 
 
-def unmix(payload: bytes, size: int, shape: Shape) -> bytes:
+def unmix(payload: bytes, size: int, shape: Shape) -> memoryview:
     """The `size` bytes of a payload, none where it does not end where it should.
 
     Raises FormatError for an unknown profile, and for a size that no payload of this length has.
@@ -80,7 +80,7 @@ def unmix(payload: bytes, size: int, shape: Shape) -> bytes:
     data = np.zeros(size, dtype=np.uint8)
     memory = fresh_memory(size, _CONTEXTS[profile], shape)
     read = KERNELS[shape](code, data, _NOTHING, True, _CONTEXTS[profile], fixed_tables(), memory)
-    return _filtered(data, profile, back=True).tobytes() if read == len(code) else b""
+    return _filtered(data, profile, back=True).data if read == len(code) else memoryview(b"")
 
 
 def _code(data: Bytes, profile: Profile, shape: Shape) -> bytes:
