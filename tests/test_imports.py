@@ -18,7 +18,7 @@ SEEN = {
     "ground": set(),
     "container": GROUND,
     "entropy": GROUND | {"container"},
-    "exact": GROUND | {"container", "entropy"},
+    "exact": GROUND | {"container", "entropy", "lossless"},
     "lossless": GROUND | {"container"},
     "tensors": GROUND | {"container", "entropy"},
     "networks": GROUND | {"entropy"},

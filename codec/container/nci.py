@@ -31,8 +31,8 @@ class Tag(IntEnum):
     SYMBOLS = 1
     """coded picture; always present, always last"""
     ALPHA = 2
-    """alpha plane, losslessly, as an 8-bit greyscale PNG of the picture's size or as a lossless
-    WebP bitstream"""
+    """alpha plane, losslessly, as an 8-bit greyscale PNG of the picture's size, as a lossless WebP
+    bitstream or by context mixing"""
     ICC = 3
     """ICC profile, as of `ncodec.container.icc_profile`; zlib in version 1"""
     EXIF = 4

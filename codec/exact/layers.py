@@ -1,9 +1,9 @@
 """Cells of 64×64 pixels that are coded exactly, beside the networks: layers of lossless pixels ↔
 bytes.
 
-A layer is a picture of the smallest box around its cells, as a lossless WebP bitstream or, where
-all its pixels are alike, as their colour. Its samples may be coarser by a step, which makes it
-nearly exact.
+A layer is a picture of the smallest box around its cells, as a lossless WebP bitstream, by context
+mixing or, where all its pixels are alike, as their colour. Its samples may be coarser by a step,
+which makes it nearly exact.
 """
 
 import zlib
@@ -16,9 +16,12 @@ import numpy.typing as npt
 from ncodec.arrays import BoolArray, Pixels
 from ncodec.container.varint import ByteReader, pack_varint
 from ncodec.errors import FormatError
+from ncodec.exact.mixed import SIGNATURE, pack_mixed, unpack_mixed
 from ncodec.exact.vp8l import USUAL, Search, pack_vp8l, unpack_vp8l
 from ncodec.grid import CELL, Place, cells_of
 
+WORTH = 0.98
+"""times the size of a lossless WebP bitstream that context mixing may have"""
 MAX_BOX = 2**24
 """pixels of the box of a layer; bounds the memory of a reader"""
 MAX_LAYERS = 64
@@ -123,7 +126,23 @@ def _code_box(samples: Pixels, cells: BoolArray, search: Search) -> bytes:
         return bytes(colour)
     if not held.all():
         pixels = np.where(held[:, :, None], pixels, colour)
-    return pack_vp8l(np.ascontiguousarray(pixels), search=search)
+    return pack_exact(np.ascontiguousarray(pixels), search=search)
+
+
+def pack_exact(pixels: Pixels, *, search: Search = USUAL) -> bytes:
+    """(H, W, 3) or (H, W) uint8 with sides of at most 16383 → lossless WebP bitstream, or context
+    mixing where that is searched and smaller by 2 %: its readers need time and numba."""
+    coded = pack_vp8l(pixels, search=search)
+    mixed = pack_mixed(pixels) if search.mixing else None
+    return coded if mixed is None or len(mixed) > WORTH * len(coded) else mixed
+
+
+def unpack_exact(coded: bytes, height: int, width: int) -> Pixels:
+    """Inverse of `pack_exact`: (height, width, 3); raises FormatError for damage and another size,
+    BackendError where context mixing is not installed."""
+    if coded[:1] == bytes([SIGNATURE]):
+        return unpack_mixed(coded, height, width)
+    return unpack_vp8l(coded, height, width)
 
 
 def paint(pixels: Pixels, layers: Sequence[Layer], *, predicted: Pixels | None = None) -> None:
@@ -161,7 +180,7 @@ def add_differences(predicted: Pixels, differences: npt.NDArray[np.int8], *, ste
 def _decoded_box(layer: Layer, height: int, width: int) -> Pixels:
     if len(layer.coded) == _COLOUR_BYTES:
         return np.broadcast_to(np.frombuffer(layer.coded, dtype=np.uint8), (height, width, 3))
-    return unpack_vp8l(layer.coded, height, width)
+    return unpack_exact(layer.coded, height, width)
 
 
 def pack_layers(layers: Sequence[Layer]) -> bytes:

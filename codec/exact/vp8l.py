@@ -28,6 +28,8 @@ class Search:
     """0…6, as of libwebp"""
     quality: int = 80
     """0…100, as of libwebp: how far it looks"""
+    mixing: bool = False
+    """whether context mixing is tried, too, which needs numba and seconds a megapixel"""
 
 
 USUAL = Search()

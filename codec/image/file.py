@@ -11,8 +11,17 @@ from ncodec.arrays import Pixels, Samples
 from ncodec.container.nci import NO_MODEL, PNG_SIGNATURE, Container, Flag, Header, Tag, pack
 from ncodec.entropy.latents import Symbols, unpack_symbols
 from ncodec.errors import FormatError
-from ncodec.exact.layers import Layer, code_layers, covered, pack_layers, paint, unpack_layers
-from ncodec.exact.vp8l import MAX_SIDE, USUAL, Search, pack_vp8l, unpack_vp8l
+from ncodec.exact.layers import (
+    Layer,
+    code_layers,
+    covered,
+    pack_exact,
+    pack_layers,
+    paint,
+    unpack_exact,
+    unpack_layers,
+)
+from ncodec.exact.vp8l import MAX_SIDE, USUAL, Search
 from ncodec.grid import cells_of
 from ncodec.image.depth import deep_samples, is_deep, pack_depth, split_bytes
 from ncodec.inference.model import Model
@@ -49,15 +58,19 @@ def flags_of(picture: Picture) -> Flag:
 
 
 def pack_extras(
-    picture: Picture, layers: Sequence[Layer] = (), *, low: Sequence[Layer] = ()
+    picture: Picture,
+    layers: Sequence[Layer] = (),
+    *,
+    low: Sequence[Layer] = (),
+    search: Search = USUAL,
 ) -> dict[Tag, bytes]:
     """The optional chunks of a picture with these layers of exact cells, and of low bytes of its
-    16-bit samples."""
+    16-bit samples; `search` is that of its alpha plane."""
     held = {Tag.ICC: picture.icc, Tag.EXIF: picture.exif, Tag.XMP: picture.xmp}
     held |= {Tag.EXACT: pack_layers(layers) if layers else None}
     extras = {tag: value for tag, value in held.items() if value}
     if picture.alpha is not None:
-        extras[Tag.ALPHA] = pack_alpha(picture.alpha)
+        extras[Tag.ALPHA] = pack_alpha(picture.alpha, search=search)
     if picture.deep is not None:
         extras[Tag.DEPTH] = pack_depth(low)
     return extras
@@ -70,12 +83,14 @@ def encode_layers(
     qp: int,
     lossless: bool = False,
     low: Sequence[Layer] = (),
+    search: Search = USUAL,
 ) -> Encoded:
     """A file whose cells are all exact, in these layers, and in those of low bytes of 16-bit
-    samples; `lossless` states that its pixels are those of the picture."""
+    samples; `lossless` states that its pixels are those of the picture, `search` is that of its
+    alpha plane."""
     flags = flags_of(picture) | (Flag.LOSSLESS if lossless else Flag(0))
     header = Header(NO_MODEL, picture.width, picture.height, qp, flags)
-    data = pack(Container(header, b"", pack_extras(picture, layers, low=low)))
+    data = pack(Container(header, b"", pack_extras(picture, layers, low=low, search=search)))
     return Encoded(data, qp, exact=1.0, lossless=lossless)
 
 
@@ -105,7 +120,9 @@ def encode_lossless(picture: Picture, *, qp: int, search: Search = USUAL) -> Enc
     every = np.ones(cells_of(picture.height, picture.width), dtype=np.bool_)
     planes = (picture.pixels,) if picture.deep is None else split_bytes(picture.deep)
     layers, *low = (code_layers(plane, every, search=search) for plane in planes)
-    return encode_layers(picture, layers, qp=qp, lossless=True, low=low[0] if low else ())
+    return encode_layers(
+        picture, layers, qp=qp, lossless=True, low=low[0] if low else (), search=search
+    )
 
 
 def read_layers(container: Container) -> tuple[Layer, ...]:
@@ -174,14 +191,15 @@ def picture_of(
     )
 
 
-def pack_alpha(alpha: Pixels) -> bytes:
-    """(H, W) → the smaller one of a PNG and a lossless WebP bitstream."""
+def pack_alpha(alpha: Pixels, *, search: Search = USUAL) -> bytes:
+    """(H, W) → the smallest one of a PNG, a lossless WebP bitstream and, where it is searched,
+    context mixing."""
     stream = io.BytesIO()
     Image.fromarray(alpha).save(stream, "PNG", optimize=True)
     png = stream.getvalue()
     if max(alpha.shape) > MAX_SIDE or alpha.size > LARGEST_WEBP:
         return png
-    return min(pack_vp8l(alpha), png, key=len)
+    return min(pack_exact(alpha, search=search), png, key=len)
 
 
 def read_alpha(container: Container) -> Pixels | None:
@@ -190,7 +208,7 @@ def read_alpha(container: Container) -> Pixels | None:
     if coded is None:
         return None
     if container.version > 1 and not coded.startswith(PNG_SIGNATURE):
-        return np.ascontiguousarray(unpack_vp8l(coded, header.height, header.width)[:, :, 1])
+        return np.ascontiguousarray(unpack_exact(coded, header.height, header.width)[:, :, 1])
     try:
         # Unlike `Image.open`, this asks no global limit: the size is compared before a pixel is
         # decoded.

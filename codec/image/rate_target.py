@@ -12,6 +12,7 @@ from ncodec.arrays import Pixels
 from ncodec.entropy.latents import estimate_bits
 from ncodec.errors import InputError
 from ncodec.exact.layers import covered, pack_layers, paint
+from ncodec.exact.mixed import can_mix
 from ncodec.exact.vp8l import THOROUGH, USUAL
 from ncodec.grid import MAX_SIDE
 from ncodec.hidden import visible_psnr
@@ -22,6 +23,8 @@ from ncodec.picture import EXACT_PSNR, Picture, psnr
 from ncodec.quality import LOSSLESS, MAX_EFFORT, QP_COUNT, check_quality, quality_to_qp
 from ncodec.ranges import LARGEST, is_between, name_value
 
+_MIXED = 2**21
+"""pixels up to which a lossless picture is coded by context mixing unasked, six seconds each way"""
 MAX_BPP = 1000
 """beyond any file"""
 SAMPLE_SIDE, SAMPLE_PIECES = 128, 3
@@ -89,9 +92,9 @@ def encode_to(
     if max(picture.height, picture.width) > MAX_SIDE:
         msg = f"expected sides of at most {MAX_SIDE} pixels, got {picture.width}×{picture.height}"
         raise InputError(msg)
-    lossless = lru_cache(maxsize=1)(lambda: _lossless(picture, looking))
     if target.quality == LOSSLESS:
-        return lossless()
+        return _lossless(picture, looking, mixing=_may_mix(picture, effort))
+    lossless = lru_cache(maxsize=1)(lambda: _lossless(picture, looking))
     if target.quality is not None:
         return codec.encode(
             picture, qp=quality_to_qp(float(target.quality)), effort=looking, progress=progress
@@ -106,10 +109,16 @@ def encode_to(
     return _best_within(trials, limit, lossless)
 
 
-def _lossless(picture: Picture, effort: int) -> Encoded:
-    return encode_lossless(
-        picture, qp=QP_COUNT - 1, search=THOROUGH if effort == MAX_EFFORT else USUAL
-    )
+def _may_mix(picture: Picture, effort: int | None) -> bool:
+    """Whether context mixing is tried: unless the effort is 0, on pictures up to 2 megapixels or of
+    a stated effort, where numba is installed."""
+    small = picture.height * picture.width <= _MIXED
+    return can_mix() and (small if effort is None else effort > 0)
+
+
+def _lossless(picture: Picture, effort: int, *, mixing: bool = False) -> Encoded:
+    search = THOROUGH if effort == MAX_EFFORT else USUAL
+    return encode_lossless(picture, qp=QP_COUNT - 1, search=replace(search, mixing=mixing))
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,11 @@ def check_method(name: str) -> None:
         msg = f"expected a method among {', '.join(METHODS)}, got {name!r:.40}"
         raise InputError(msg)
     if name in COMPILED:
-        _require_numba()
+        require_numba()
 
 
-def _require_numba() -> None:
+def require_numba() -> None:
+    """Raise BackendError unless numba is installed and works."""
     if find_spec("numba") is None:
         msg = "context mixing needs numba: pip install 'ncodec[lossless]'"
         raise BackendError(msg)
@@ -138,7 +139,7 @@ def _from_lzma(block: Block) -> bytes:
 
 
 def _from_mixing(block: Block) -> memoryview:
-    _require_numba()
+    require_numba()
     from ncodec.lossless.profiles import unmix
 
     return unmix(block.payload, block.size, _SHAPES[block.method])

@@ -131,6 +131,7 @@ def pictures() -> dict[str, bytes]:
         "deep-exact": encode_picture(deep_picture(), EncodeSettings(quality="lossless")).data,
         "plain": ncodec.encode(np.full((70, 130), 7, dtype=np.uint8)),
         "copies": copies(),
+        "mixed": ncodec.encode(small, quality="lossless"),
     }
 
 
