@@ -30,6 +30,8 @@ class LosslessReport:
     prefixes: tuple[Prefix, ...]
     """of the largest file"""
     footprints: tuple[Footprint, ...]
+    morse: float
+    """units that a character of the largest file takes in Morse code, 0 without any"""
     machine: str
     date: str
 

@@ -14,6 +14,7 @@ from ncodec.eval.lossless import (
     packers,
     prefix_sizes,
 )
+from ncodec.eval.morse import morse_units
 
 
 def test_every_coder_is_measured(folder: Path) -> None:
@@ -37,11 +38,27 @@ def test_the_page_shows_every_coder_and_what_others_published(folder: Path) -> N
     result = call("bench", "lossless", "a", *options, "--page", "a.html")
     assert result.exit_code == 0, result.output
     page = Path("a.html").read_text("utf-8")
-    for shown in ("ncodec xz", "gzip -9", "cmix v21", "bits a byte", "<svg", "not measured here"):
+    for shown in (
+        "ncodec xz",
+        "gzip -9",
+        "cmix v21",
+        "Morse",
+        "bits a byte",
+        "<svg",
+        "not measured here",
+    ):
         assert shown in page
     assert page.count("<svg") == 3
     assert "http" not in page.replace("http://www.w3.org/", "")
     fails(call("bench", "lossless", "a", *options, "--page", "a.html"), "exists", code=2)
+
+
+def test_morse_takes_units_of_time() -> None:
+    """PARIS and the gap after it are 50 units, by which speeds of Morse are measured."""
+    assert morse_units(b"PARIS paris") == (43 + 7 + 43) / 11
+    assert morse_units(b"e") == 1
+    assert morse_units(b"!? ") == 0
+    assert morse_units(b"e,t") == (1 + 7 + 3) / 3
 
 
 def test_prefixes_end_with_the_whole_file() -> None:

@@ -54,7 +54,7 @@ def _learned(example: bytes, profile: int, shape: Shape) -> dict[str, npt.NDArra
     out = np.empty(len(data) + 64, dtype=np.uint8)
     nothing = np.zeros(0, dtype=np.uint8)
     tables = memory.fixed_tables()
-    mixing.KERNELS[shape](nothing, data, out, False, profile, tables, learned)
+    mixing.kernel_of(shape)(nothing, data, out, False, profile, tables, learned, None)
     found = {name: getattr(learned, name) for name in memory.KNOWN}
     return {**found, "changes": np.minimum(found["changes"], CHANGES)}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ncodec.container.ncz import NOTHING_KNOWN, FileFacts, Reader, read_start
 from ncodec.errors import InputError, NcodecError, OutputError
-from ncodec.lossless.files import PackedSizes, Progress, pack_stream, scan_stream, unpack_stream
-from ncodec.lossless.methods import COMPILED, METHODS, check_method
+from ncodec.lossless.files import PackedSizes, pack_stream, scan_stream, unpack_stream
+from ncodec.lossless.methods import COMPILED, METHODS, Progress, check_method
 from ncodec.media.streams import (
     STDIO,
     Source,
@@ -49,7 +49,7 @@ class PackStats:
     packed: int
     """bytes of the .ncz file"""
     methods: tuple[str, ...]
-    """methods of its blocks: fast, max, xz, deflate, store"""
+    """methods of its blocks"""
     seconds: float
 
     @property
@@ -71,7 +71,7 @@ class PackedInfo:
     packed: int
     """bytes of the .ncz file"""
     methods: tuple[str, ...]
-    """methods of its blocks: fast, max, xz, deflate, store"""
+    """methods of its blocks"""
 
 
 def _ignore(_done: int) -> None:
@@ -82,9 +82,10 @@ def pack(data: bytes | bytearray | memoryview, *, method: str = DEFAULT, jobs: i
     """Pack bytes without loss into those of a .ncz file.
 
     `method` is "fast" (context mixing, or LZMA2 where that is smaller), "max" (the same with more
-    contexts), "xz", "deflate", "huffman" (whose blocks are deflate's) or "store"; `jobs`, 1 to 256,
-    is how many blocks of 32 MiB are packed at once. Raises InputError
-    for another method or number, BackendError where numba, which "fast" needs, is not installed.
+    contexts), "cmix" (with an LSTM beside them), "nncp", "trace" or "dzip" (networks alone), "xz",
+    "deflate", "huffman" (whose blocks are deflate's) or "store"; `jobs`, 1 to 256, is how many
+    blocks of 32 MiB are packed at once. Raises InputError for another method or number,
+    BackendError where numba, which all methods up to "dzip" need, is not installed.
     """
     check_method(method)
     _check_jobs(jobs)

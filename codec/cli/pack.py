@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ncodec.api.lossless import PackStats
 
 SUFFIX = ".ncz"
-METHODS = ("fast", "max", "xz", "deflate", "huffman", "store")
+METHODS = ("fast", "max", "cmix", "nncp", "trace", "dzip", "xz", "deflate", "huffman", "store")
 JOBS = click.option(
     "--jobs",
     type=click.IntRange(1, 256),
@@ -39,9 +39,9 @@ JOBS = click.option(
     default="fast",
     show_default=True,
     help=(
-        "fast: context mixing, or LZMA2 where that is smaller; max: the same with more contexts, "
-        "in twice the time; xz: LZMA2; deflate; huffman: deflate without repeats; store: nothing. "
-        "fast and max need numba, to unpack too."
+        "fast: context mixing, or LZMA2 where that is smaller; max: more contexts, in twice the "
+        "time; cmix, nncp, trace, dzip: networks, minutes a megabyte; xz: LZMA2; deflate; huffman: "
+        "deflate without repeats; store: nothing. The first six need numba, to unpack too."
     ),
 )
 @JOBS

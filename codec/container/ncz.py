@@ -52,6 +52,10 @@ class Method(IntEnum):
     LZMA = 2
     MIXING = 3
     MORE_MIXING = 4
+    RECURRENT = 5
+    ATTENTION = 6
+    BOOTSTRAP = 7
+    MIXED_RECURRENT = 8
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, TypeVar
 
 from ncodec.container.ncz import (
@@ -22,12 +23,10 @@ from ncodec.container.ncz import (
     read_start,
 )
 from ncodec.errors import FormatError, NcodecError
-from ncodec.lossless.methods import NAMES, decode_block, encode_block
+from ncodec.lossless.methods import NAMES, Progress, decode_block, encode_block
 
 BLOCK = 2**25
 """bytes of a block; one more block begins with nothing learned"""
-Progress = Callable[[int], None]
-"""called with the bytes, before packing, that were done"""
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
@@ -66,12 +65,12 @@ def pack_stream(
             size, crc = size + len(data), zlib.crc32(data, crc)
             yield data
 
-    for block in _in_turn(lambda data: encode_block(data, method), blocks(), jobs):
+    for block, seen in _in_turn(partial(_encoded, method, progress), blocks(), jobs):
         packed = pack_block(block)
         target.write(packed)
         written += len(packed)
         methods.add(block.method)
-        progress(block.size)
+        progress(block.size - seen)
     target.write(end := pack_end(End(crc)))
     return PackedSizes(size, written + len(end), _names(methods))
 
@@ -106,16 +105,37 @@ def unpack_stream(
                 yield part
 
     size, crc = 0, 0
-    for data in _in_turn(decode_block, blocks(), jobs):
+    for data, seen in _in_turn(partial(_decoded, progress), blocks(), jobs):
         size, crc = size + len(data), zlib.crc32(data, crc)
         if target is not None:
             target.write(data)
-        progress(len(data))
+        progress(len(data) - seen)
     if end != End(crc):
         msg = f"expected bytes of the CRC-32 {end.crc if end else 0:08x}, got {crc:08x}: the file "
         msg += "is damaged"
         raise FormatError(msg)
     return facts, PackedSizes(size, counted.read_bytes, _names(methods))
+
+
+class _Seen:
+    """Progress within a block, and the bytes of it that were reported."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self.count = progress, 0
+
+    def __call__(self, done: int) -> None:
+        self.count += done
+        self._progress(done)
+
+
+def _encoded(method: str, progress: Progress, data: bytearray) -> tuple[Block, int]:
+    seen = _Seen(progress)
+    return encode_block(data, method, seen), seen.count
+
+
+def _decoded(progress: Progress, block: Block) -> tuple[bytes | memoryview, int]:
+    seen = _Seen(progress)
+    return decode_block(block, seen), seen.count
 
 
 def scan_stream(source: Reader) -> tuple[FileFacts, PackedSizes]:

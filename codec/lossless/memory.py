@@ -1,6 +1,6 @@
 """Tables of context mixing, and the arrays in which it keeps what it learns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
@@ -32,10 +32,13 @@ class Shape:
     """that mix what the contexts foretell"""
     table_bits: tuple[int, ...]
     """logarithm of the most buckets of each context, of 16 bytes"""
+    is_recurrent: bool = False
+    """whether an LSTM foretells bytes, too"""
 
 
 FAST = Shape("fast", FEW, 3, (20, 18, 19, 20, 20, 20, 20, 20))
 MAX = Shape("max", 2 * FEW, 5, (20, 18, 19, 21, 21, 20, 20, 21, 20, 21, 19, 20, 20, 20, 20, 20))
+CMIX = replace(MAX, name="cmix", is_recurrent=True)
 
 
 def inputs_for(contexts: int) -> int:
@@ -144,7 +147,7 @@ def _slots(buckets: list[int]) -> Array:
 @cache
 def _priors(shape: Shape) -> dict[str, Array]:
     """Arrays of `KNOWN` by profile, as `ncodec.training.priors` wrote them."""
-    name = f"priors_{shape.name}.npz"
+    name = f"priors_{MAX.name if shape.is_recurrent else shape.name}.npz"
     with (files("ncodec.lossless") / name).open("rb") as stream, np.load(stream) as known:
         return {name: known[name] for name in KNOWN}
 

@@ -9,6 +9,8 @@ paq8, in own forms). All numbers are whole, so every machine codes alike. Compil
 # Kernels get their types from numba.
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-decorators, allow-untyped-calls
 from collections.abc import Callable
+from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -35,11 +37,10 @@ from ncodec.lossless.contexts import (
 )  # fmt: skip
 from ncodec.lossless.logistic import LEAST, ONE, PEAK
 from ncodec.lossless.memory import (
-    FAST,
     FEW,
     LONG_BITS,
     MATCH_BITS,
-    MAX,
+    Shape,
     rows_of,
 )  # fmt: skip
 
@@ -206,16 +207,27 @@ def _hash(contexts, profile, hashes, last, before, words, data, at, facts, follo
             hash_samples(hashes, last, at, facts)
 
 
-def _kernel(contexts: int, networks: int) -> Callable[..., int]:
-    """A coder of blocks by so many contexts, whose opinions so many networks mix."""
+def _lstm() -> tuple[Any, Any, Any]:
+    """Kernels that foretell the first byte, learn a byte, and give the probability of a bit."""
+    from ncodec.lossless.neural.coding import chance_of_one
+    from ncodec.lossless.neural.recurrent_step import begin, step
+
+    return begin, step, chance_of_one
+
+
+@cache
+def kernel_of(shape: Shape) -> Callable[..., int]:
+    """A coder of blocks by a model of a shape."""
+    contexts, networks, is_recurrent = shape.contexts, shape.networks, shape.is_recurrent
+    begin, step, chance_of_one = _lstm() if is_recurrent else (None, None, None)
     by_match, by_last, by_earlier, by_word = rows_of(contexts)[:4]
 
     @compiled
-    def code_block(source, data, out, decoding, profile, fixed, memory):
+    def code_block(source, data, out, decoding, profile, fixed, memory, net):
         """Code the bytes `data`, uint8, into `out`, or decode `data.size` of them from `source`.
 
         Returns the bytes that were written to `out`, −1 where they do not fit, or read from
-        `source`. The arithmetic coder has 32 bits.
+        `source`. The arithmetic coder has 32 bits. `net` is the LSTM, None without one.
         """
         squash, stretch, rates, following, seen = fixed
         slots, chances, changes, order_one, places, match_chances, weights, final = memory[:8]
@@ -227,6 +239,8 @@ def _kernel(contexts: int, networks: int) -> Callable[..., int]:
                 code = (code << 8) | (np.int64(source[done]) if done < source.size else 0)
                 done += 1
         last, before, length, place = 0, 0, 0, 0
+        if is_recurrent:
+            t = begin(net)
         scatter(contexts, slots, starts, masks, hashes, keys, checks)
         for at in range(data.size):
             if not decoding and done + _MOST_OF_A_BYTE > out.size:
@@ -275,6 +289,8 @@ def _kernel(contexts: int, networks: int) -> Callable[..., int]:
                             facts[FORETOLD + n],
                             steepness,
                         )
+                if is_recurrent:
+                    inputs[contexts + 4] = stretch[chance_of_one(net.heap, t, bits) >> 4]
                 kind = 0
                 if matched:
                     kind = 1 + (1 if matched > 15 else 0) + (1 if matched > 24 else 0)
@@ -317,6 +333,8 @@ def _kernel(contexts: int, networks: int) -> Callable[..., int]:
                 elif bit_at == 7:
                     byte = after & 0xFF
                     data[at] = byte
+                    if is_recurrent:
+                        t = step(net, t, byte)
                     before = ((before << 8) | (last >> 24)) & 0xFFFFFFFF
                     last = ((last << 8) | byte) & 0xFFFFFFFF
                     _follow(
@@ -369,7 +387,3 @@ def _kernel(contexts: int, networks: int) -> Callable[..., int]:
         return done
 
     return code_block
-
-
-KERNELS = {shape: _kernel(shape.contexts, shape.networks) for shape in (FAST, MAX)}
-"""coders of blocks by the shape of their model"""

@@ -4,6 +4,7 @@ All tables are the same on every machine: they come from whole numbers, or round
 none lies near a half.
 """
 
+from bisect import bisect_right
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -141,13 +142,10 @@ class PlaneMemory(NamedTuple):
 
 def _scales() -> list[int]:
     """64·2^(class/3) of each class, rounded down: the cube root of 2^(18 + class)."""
-    roots = [64]
-    for size in range(1, SIZES):
-        root = roots[-1]
-        while (root + 1) ** 3 <= 1 << (18 + size):
-            root += 1
-        roots.append(root)
-    return roots
+    roots = range(1 << 14)
+    return [
+        bisect_right(roots, 1 << (18 + size), key=lambda root: root**3) - 1 for size in range(SIZES)
+    ]
 
 
 def fresh_plane_memory(width: int, size: int) -> PlaneMemory:

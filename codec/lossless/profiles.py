@@ -11,7 +11,7 @@ from ncodec.errors import FormatError
 from ncodec.lossless import contexts
 from ncodec.lossless.filters import swapped_pairs, turn_calls
 from ncodec.lossless.memory import Shape, fixed_tables, fresh_memory
-from ncodec.lossless.mixing import KERNELS
+from ncodec.lossless.mixing import kernel_of
 
 Bytes = npt.NDArray[np.uint8]
 PROBE = 2**16
@@ -19,6 +19,8 @@ PROBE = 2**16
 DENSEST = 4096
 """most bytes that a byte of context mixing can stand for: 8 bits of the largest probability take
 0.0028 bits, so it is about 2,840"""
+DENSEST_SLOWLY = 64
+"""the same where an LSTM takes part, which would let a small file take minutes"""
 _FEWEST_CALLS = 400
 """bytes of a probe for each call of x86, at most, in machine code"""
 _SMOOTH = 0.96
@@ -59,6 +61,8 @@ def mix(data: Bytes, shape: Shape) -> bytes:
     made = min(tried, key=lambda one: len(one.code) or 2**31)
     if len(probe) < len(data):
         made = _Coded(made.profile, _code(data, made.profile, shape))
+    if shape.is_recurrent and len(data) > DENSEST_SLOWLY * (len(made.code) + 16):
+        return b""
     return bytes([made.profile]) + made.code if made.code else b""
 
 
@@ -72,14 +76,17 @@ def unmix(payload: bytes, size: int, shape: Shape) -> memoryview:
         msg += "file is damaged"
         raise FormatError(msg)
     code = np.frombuffer(payload, np.uint8)[1:]
-    if size > DENSEST * (len(code) + 16):
-        msg = f"expected at least {size // DENSEST:,} bytes of a block, got {len(code):,}: the file"
+    densest = DENSEST_SLOWLY if shape.is_recurrent else DENSEST
+    if size > densest * (len(code) + 16):
+        msg = f"expected at least {size // densest:,} bytes of a block, got {len(code):,}: the file"
         msg += " is damaged"
         raise FormatError(msg)
     profile = Profile(payload[0])
     data = np.zeros(size, dtype=np.uint8)
     memory = fresh_memory(size, _CONTEXTS[profile], shape)
-    read = KERNELS[shape](code, data, _NOTHING, True, _CONTEXTS[profile], fixed_tables(), memory)
+    read = kernel_of(shape)(
+        code, data, _NOTHING, True, _CONTEXTS[profile], fixed_tables(), memory, _net_of(shape)
+    )
     return _filtered(data, profile, back=True).data if read == len(code) else memoryview(b"")
 
 
@@ -92,8 +99,19 @@ def code_block(data: Bytes, profile: int, shape: Shape) -> bytes:
     out = np.empty(len(data) + 64, dtype=np.uint8)
     values = data if data.flags.writeable else data.copy()
     memory = fresh_memory(len(data), profile, shape)
-    size = KERNELS[shape](_NOTHING, values, out, False, profile, fixed_tables(), memory)
+    size = kernel_of(shape)(
+        _NOTHING, values, out, False, profile, fixed_tables(), memory, _net_of(shape)
+    )
     return out[:size].tobytes() if 0 < size < len(data) else b""
+
+
+def _net_of(shape: Shape) -> Any:
+    """A network that knows nothing, None for a shape without one."""
+    if not shape.is_recurrent:
+        return None
+    from ncodec.lossless.neural.recurrent_step import byte_model
+
+    return byte_model()
 
 
 def _filtered(data: Bytes, profile: Profile, *, back: bool) -> Bytes:

@@ -75,6 +75,7 @@ def _write_page(
 ) -> None:
     from ncodec.eval.lossless import measure_footprint, measure_prefixes, prefix_sizes
     from ncodec.eval.lossless_page import LosslessReport, render
+    from ncodec.eval.morse import morse_units
     from ncodec.eval.report import machine_facts
     from ncodec.media.streams import write_bytes
 
@@ -90,7 +91,8 @@ def _write_page(
         advance(1)
     report = LosslessReport(
         tuple(file.name for file in files), tuple(sizes), tuple(found), tuple(prefixes),
-        tuple(footprints), machine_facts(1), f"{date.today():%d %B %Y}",
+        tuple(footprints),
+        morse_units(largest.read_bytes()), machine_facts(1), f"{date.today():%d %B %Y}",
     )  # fmt: skip
     write_bytes(render(report).encode(), page, overwrite=True)
 

@@ -8,7 +8,7 @@ import atheris
 # Numba compiles the bytecode of kernels, and does not know what Atheris puts into it.
 _KERNELS = ("buckets", "contexts", "filters", "mixing", "picture_contexts", "picture_fit",
             "picture_mixing")  # fmt: skip
-COMPILED = [f"ncodec.lossless.{name}" for name in _KERNELS]
+COMPILED = ["ncodec.lossless.neural", *(f"ncodec.lossless.{name}" for name in _KERNELS)]
 """modules that numba compiles, which stay as they are"""
 
 with atheris.instrument_imports(include=["ncodec"], exclude=COMPILED):

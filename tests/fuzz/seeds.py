@@ -24,7 +24,15 @@ from ncodec.container.clip_metadata import Chapter, ClipMetadata
 from ncodec.container.icc_profile import pack_profile
 from ncodec.container.nci import Container, Header, Tag, pack, unpack
 from ncodec.container.ncv import StreamReader, StreamWriter
-from ncodec.container.ncz import End, FileFacts, pack_block, pack_end, pack_start
+from ncodec.container.ncz import (
+    Block,
+    End,
+    FileFacts,
+    Method,
+    pack_block,
+    pack_end,
+    pack_start,
+)
 from ncodec.container.records import (
     Companion,
     Frame,
@@ -37,7 +45,10 @@ from ncodec.container.varint import pack_varint
 from ncodec.entropy.latents import Symbols, pack_symbols, zero_certain
 from ncodec.exact.layers import code_layers, pack_layers
 from ncodec.inference.zoo import load_model
+from ncodec.lossless.memory import CMIX
 from ncodec.lossless.methods import METHODS, encode_block
+from ncodec.lossless.neural import attention, bootstrap, recurrent
+from ncodec.lossless.profiles import mix
 from ncodec.media.colorimetry import Colorimetry, icc_profile
 from ncodec.picture import Picture, from_array
 
@@ -244,8 +255,21 @@ def packed() -> dict[str, bytes]:
     blocks = [encode_block(text[:300], "fast"), encode_block(text, "deflate")]
     two = b"".join(map(pack_block, blocks))
     end = pack_end(End(zlib.crc32(text[:300] + text)))
+    few = text[:90] * 3
+    crc = pack_end(End(zlib.crc32(few)))
+    neural = {
+        method.name.lower(): pack_start(facts) + pack_block(Block(method, len(few), code)) + crc
+        for method, code in (
+            (Method.RECURRENT, recurrent.encode(few)),
+            (Method.ATTENTION, attention.encode(few)),
+            (Method.BOOTSTRAP, bootstrap.encode(few)),
+            (Method.MIXED_RECURRENT, mix(np.frombuffer(few, np.uint8), CMIX)),
+        )
+    }
+    fast = [method for method in METHODS if method not in ("cmix", "nncp", "trace", "dzip")]
     return {
-        **{method: ncodec.pack(text, method=method) for method in METHODS},
+        **{method: ncodec.pack(text, method=method) for method in fast},
+        **neural,
         "records": ncodec.pack(records),
         "two": pack_start(facts) + two + end,
         "nothing": ncodec.pack(b""),
