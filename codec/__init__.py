@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         unpack,
         unpack_file,
     )
+    from ncodec.api.packed_streams import PackReader, PackWriter
     from ncodec.api.pictures import (
         Info,
         PictureStats,
@@ -78,7 +79,9 @@ __all__ = [
     "NcodecError",
     "NcodecWarning",
     "OutputError",
+    "PackReader",
     "PackStats",
+    "PackWriter",
     "PackedInfo",
     "Packet",
     "PictureStats",
@@ -129,6 +132,7 @@ _LAZY = {
         "unpack",
         "unpack_file",
     ),
+    "ncodec.api.packed_streams": ("PackReader", "PackWriter"),
     "ncodec.api.clips": ("decode_video", "encode_video", "open_video"),
     "ncodec.api.clip_info": ("VideoInfo", "video_info"),
     "ncodec.api.transcode": ("ClipStats",),

@@ -18,6 +18,7 @@ from reference_mixing import Reader
 from test_cli import call, fails
 
 import ncodec
+from ncodec.api import packed_streams
 from ncodec.container import ncz
 from ncodec.errors import BackendError, FormatError, InputError, OutputError
 from ncodec.lossless import files, methods
@@ -298,6 +299,60 @@ def test_calls_turn_back(data: bytes) -> None:
     turn_calls(turned, False)
     turn_calls(turned, True)
     assert turned.tobytes() == data
+
+
+def test_streams_pack_while_they_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed_streams, "BLOCK", 1000)
+    data, path = TEXT[:4500], tmp_path / "a.ncz"
+    with ncodec.PackWriter(path, name="a.txt") as writer:
+        for start in range(0, len(data), 700):
+            assert writer.write(data[start : start + 700]) == len(data[start : start + 700])
+        assert not path.exists()
+    assert ncodec.unpack(path.read_bytes()) == data
+    assert len(ncz_blocks(path.read_bytes())) == 5
+    with ncodec.PackReader(path) as reader:
+        assert reader.name == "a.txt"
+        assert reader.read(10) == data[:10]
+        assert reader.read() == data[10:]
+        assert reader.read() == b""
+    target = io.BytesIO()
+    with ncodec.PackWriter(target, method="store"):
+        pass
+    assert ncodec.unpack(target.getvalue()) == b""
+
+
+def test_a_stream_that_fails_leaves_no_file(tmp_path: Path) -> None:
+    writer = ncodec.PackWriter(tmp_path / "a.ncz")
+    writer.write(b"half")
+    writer.__exit__(KeyError, KeyError(), None)
+    assert writer.closed
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "b.ncz").write_bytes(b"mine")
+    with pytest.raises(OutputError, match="exists"):
+        ncodec.PackWriter(tmp_path / "b.ncz")
+    with pytest.raises(InputError, match="expected a method among"):
+        ncodec.PackWriter(tmp_path / "c.ncz", method="zip")
+
+
+def test_a_stream_that_is_damaged_does_not_end_well() -> None:
+    data = ncodec.pack(TEXT[:3000])
+    crc = int.from_bytes(data[-8:-4], "little") ^ 1
+    with ncodec.PackReader(
+        data[: -len(ncz.pack_end(ncz.End(0)))] + ncz.pack_end(ncz.End(crc))
+    ) as reader:
+        assert reader.read(3000) == TEXT[:3000]
+        with pytest.raises(FormatError, match="CRC-32"):
+            reader.read(1)
+    with pytest.raises(FormatError, match=r"expected a \.ncz file"):
+        ncodec.PackReader(b"something else")
+
+
+def ncz_blocks(data: bytes) -> list[ncz.Block]:
+    stream = io.BytesIO(data)
+    ncz.read_start(stream)
+    return [part for part in ncz.read_blocks(stream) if isinstance(part, ncz.Block)]
 
 
 def test_without_numba_other_methods_remain(monkeypatch: pytest.MonkeyPatch) -> None:
