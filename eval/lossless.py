@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from ncodec.api.lossless import COMPILED, METHODS, pack, unpack
+from ncodec.api.lossless import COMPILED, METHODS, NETWORKS, pack, unpack
 from ncodec.errors import NcodecError
 
 Work = Callable[[bytes], bytes]
@@ -25,6 +25,8 @@ class Packer:
     name: str
     pack: Work
     unpack: Work
+    is_slow: bool = False
+    """whether it takes minutes a megabyte"""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ def packers() -> list[Packer]:
 
 
 def _own(method: str) -> Packer:
-    return Packer(f"ncodec {method}", lambda data: pack(data, method=method), unpack)
+    is_slow = method in NETWORKS
+    return Packer(f"ncodec {method}", lambda data: pack(data, method=method), unpack, is_slow)
 
 
 def measure_packers(

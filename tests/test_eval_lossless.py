@@ -25,7 +25,9 @@ def test_every_coder_is_measured(folder: Path) -> None:
     assert result.exit_code == 0, result.output
     saved = json.loads(Path("a.json").read_text("utf-8"))
     assert saved["files"] == ["a"]
-    assert [row["name"] for row in saved["coders"]] == [packer.name for packer in packers()]
+    usual = [packer.name for packer in packers() if not packer.is_slow]
+    assert [row["name"] for row in saved["coders"]] == usual
+    assert len(usual) == len(packers()) - 4
     by_name = {row["name"]: row for row in saved["coders"]}
     assert by_name["ncodec xz"]["total_bits"] < by_name["ncodec store"]["total_bits"]
     assert "xz -9e" in result.output

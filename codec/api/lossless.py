@@ -9,7 +9,7 @@ from pathlib import Path
 from ncodec.container.ncz import NOTHING_KNOWN, FileFacts, Reader, read_start
 from ncodec.errors import InputError, NcodecError, OutputError
 from ncodec.lossless.files import PackedSizes, pack_stream, scan_stream, unpack_stream
-from ncodec.lossless.methods import COMPILED, METHODS, Progress, check_method
+from ncodec.lossless.methods import COMPILED, METHODS, NETWORKS, Progress, check_method
 from ncodec.media.streams import (
     STDIO,
     Source,
@@ -24,6 +24,7 @@ from ncodec.media.streams import (
 __all__ = [
     "COMPILED",
     "METHODS",
+    "NETWORKS",
     "PackStats",
     "PackedInfo",
     "kept_name",

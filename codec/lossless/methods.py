@@ -28,6 +28,8 @@ METHODS = ("fast", "max", "cmix", "nncp", "trace", "dzip", "xz", "deflate", "huf
 """names that people choose by; each may store a block that it cannot make smaller"""
 COMPILED = METHODS[:6]
 """names of methods that need numba"""
+NETWORKS = METHODS[2:6]
+"""names of methods that take minutes a megabyte"""
 TRIED = 2**20
 """bytes of a block up to which LZMA2 is tried beside models that learn"""
 NEAR = 1.25

@@ -23,7 +23,9 @@ OWN = "ncodec "
     "paths", nargs=-1, required=True, metavar="FILE|FOLDER...",
     type=click.Path(exists=True, path_type=Path),
 )  # fmt: skip
-@click.option("--method", "methods", multiple=True, help="Coder to measure; default: all of them.")
+@click.option(
+    "--method", "methods", multiple=True, help="Coder to measure; default: all but networks."
+)
 @force_option
 @click.option("--save", type=NewFile(".json"), help="File of all figures.")
 @click.option("--page", type=NewFile(".html"), help="Page of tables and charts.")
@@ -49,7 +51,7 @@ def lossless(
     if unknown:
         msg = f"expected coders among {', '.join(known)}, got {unknown[0]}"
         raise click.UsageError(msg)
-    chosen = [known[name] for name in methods or known]
+    chosen = [known[name] for name in methods] or [one for one in known.values() if not one.is_slow]
     with stages() as progress:
         found = measure_packers(files, chosen, advance=progress("pack", len(files) * len(chosen)))
         if page is not None:
