@@ -336,7 +336,7 @@ def decode(code, height, width, channels):
         planes[-1].decode()
     if coder.at != len(code):
         raise ValueError("the code does not end with the last sample")  # noqa: EM101
-    order = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}[channels]
+    order = {1: (0,), 3: (1, 0, 2)}[channels]
     return [
         [[planes[order.index(k)].c[y, x] for k in range(channels)] for x in range(width)]
         for y in range(height)

@@ -242,6 +242,27 @@ def test_every_instruction_set_gives_the_same_bytes(features: str, tmp_path: Pat
 GOLDEN = {"fast": "f61e714df17bed52", "max": "fa0d667bc5fea851"}
 
 
+KERNELS = """
+import ncodec
+from ncodec.lossless import kernels, mixing
+from ncodec.lossless.memory import CMIX, MAX
+ncodec.pack(b"to be or not to be " * 9, method="cmix")
+for shape in (MAX, CMIX):
+    kernel = mixing.kernel_of(shape)
+    assert kernel._cache._cache_file._source_stamp[0] == kernels._sources()
+    print(sum(kernel.stats.cache_misses.values()))
+"""
+
+
+def test_kernels_are_compiled_once_and_anew_after_any_change() -> None:
+    """Machine code is kept under a digest of all sources, and found by the next process."""
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", KERNELS], capture_output=True, text=True, check=True
+        )
+    assert done.stdout.split() == ["0", "0"]
+
+
 @pytest.mark.parametrize(("name", "golden"), GOLDEN.items())
 def test_priors_never_change(name: str, golden: str) -> None:
     """Every file that was packed needs them as they were."""

@@ -14,10 +14,14 @@ pytest.importorskip("numba")
 
 import numpy as np
 
+from ncodec.lossless import profiles
+from ncodec.lossless.contexts import TEXT as TEXT_PROFILE
+from ncodec.lossless.kernels import exact_kernel
+from ncodec.lossless.memory import CMIX
 from ncodec.lossless.neural import attention, bootstrap, coding, recurrent
 from ncodec.lossless.neural.coding import chance_of_one
 from ncodec.lossless.neural.dictionary import LONGEST, learned, texts_of
-from ncodec.lossless.neural.exact import exact_kernel, exp, uniform
+from ncodec.lossless.neural.exact import exp, uniform
 from ncodec.lossless.neural.recurrent_step import begin, byte_model, step
 
 CODERS = (recurrent, attention, bootstrap)
@@ -59,7 +63,15 @@ def test_pieces_change_nothing_and_all_bytes_are_reported(
 @coders
 def test_damage_is_refused(coder: ModuleType) -> None:
     code, size = coder.encode(SMALL), len(SMALL)
-    for damaged in (b"", code[:3], code[:-1], code + b"\0", code[: len(code) // 2]):
+    for damaged in (
+        b"",
+        b"\1",
+        b"\1\0\0\0\1\0",
+        code[:3],
+        code[:-1],
+        code + b"\0",
+        code[: len(code) // 2],
+    ):
         with pytest.raises(FormatError):
             coder.decode(damaged, size)
 
@@ -119,6 +131,33 @@ def test_code_is_the_same_on_every_machine(coder: ModuleType) -> None:
         bootstrap: "29c723fdbc5a7ad0",
     }
     assert hashlib.sha256(coder.encode(SMALL)).hexdigest()[:16] == known[coder]
+
+
+def sentences(size: int) -> bytes:
+    """Words of a vocabulary of 300, alike on every machine."""
+    chance = random.Random(7)
+    letters = "etaoinshrdlucmfw"
+    words = ["".join(chance.choices(letters, k=chance.randrange(1, 9))) for _ in range(300)]
+    text = " ".join(words[int(300 * chance.random() ** 3)] for _ in range(size // 4))
+    return text.encode()[:size]
+
+
+def test_code_of_long_texts_never_changes() -> None:
+    """Pairs, the table at its largest, every second segment and a stored bootstrap included."""
+    data = sentences(70_000)
+    made = {
+        "nncp": recurrent.encode(data),
+        "trace": attention.encode(data),
+        "dzip": bootstrap.encode(data[:30_000], bootstrap=True),
+        "cmix": profiles.code_block(np.frombuffer(data[:20_000], np.uint8), TEXT_PROFILE, CMIX),
+    }
+    assert int.from_bytes(made["nncp"][4:6], "little") > 50
+    assert {name: hashlib.sha256(code).hexdigest()[:16] for name, code in made.items()} == {
+        "nncp": "25c0de5fccf237b1",
+        "trace": "f07892527e22b4aa",
+        "dzip": "2155d20d5e9c8dfb",
+        "cmix": "3b49667975edc3ae",
+    }
 
 
 @exact_kernel

@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.container.nct import MAGIC, Form
-from ncodec.errors import InputError
+from ncodec.container.nct import MAGIC, Form, Origin
+from ncodec.errors import InputError, OutputError
 from ncodec.media.streams import (
     STDIO,
     Source,
@@ -131,6 +131,7 @@ def unpack_tensors(
         check_output(path, overwrite=overwrite, source=path_of(source))
     with open_tensors(source, like=like) as file:
         tensors = file.reader.tensors()
+        _check_suffix(path, tensors.origin)
         with _sink(path, overwrite, source) as target:
             for done in write_tensors(target, tensors):
                 progress(done)
@@ -147,9 +148,9 @@ class TensorFile(Mapping[str, npt.NDArray[Any]]):
     bfloat16 and 8-bit floats come as float32 of the same values.
     """
 
-    def __init__(self, stream: BinaryIO, base: Mapping[str, Tensor], stack: ExitStack) -> None:
+    def __init__(self, stream: BinaryIO, base: Mapping[str, Tensor]) -> None:
         """Read the index of a stream that can be sought; `open_tensors` is the way to one."""
-        self._stack = stack
+        self._stack = ExitStack()
         self.reader = TensorReader(stream, base)
         self.size = stream.seek(0, 2)
         self._entries = {entry.name: entry for entry in self.reader.index.entries}
@@ -173,6 +174,10 @@ class TensorFile(Mapping[str, npt.NDArray[Any]]):
             TensorInfo(e.name, KINDS[e.kind].name, e.shape, FORMS[e.form], e.length)
             for e in self.reader.index.entries
         ]
+
+    def keep(self, stack: ExitStack) -> None:
+        """Close what a stack holds together with this file."""
+        self._stack = stack
 
     def close(self) -> None:
         """Close the file."""
@@ -204,7 +209,9 @@ def open_tensors(source: Source, *, like: Source | None = None) -> TensorFile:
             with readable(name_of(source, otherwise="file")):
                 stream = io.BytesIO(stream.read())
         base = stack.enter_context(_base_of(like))
-        return TensorFile(stream, base, stack.pop_all())
+        file = TensorFile(stream, base)
+        file.keep(stack.pop_all())
+        return file
 
 
 @contextmanager
@@ -245,6 +252,15 @@ def _named(source: Source) -> Iterator[None]:
     except InputError as error:
         msg = f"{name_of(source, otherwise='file')}: {error}"
         raise InputError(msg) from error
+
+
+def _check_suffix(path: str | os.PathLike[str] | None, origin: Origin) -> None:
+    """Raise OutputError for a name of another kind of file."""
+    suffix = Path(path).suffix.lower() if path is not None else ""
+    expected = f".{origin.name.lower()}"
+    if suffix != expected and suffix in {f".{one.name.lower()}" for one in Origin}:
+        msg = f"{path}: expected a name that ends in {expected}, of which these tensors are"
+        raise OutputError(msg)
 
 
 def _sink(

@@ -8,7 +8,7 @@ import click
 
 from ncodec.cli.clips import show_clip_info
 from ncodec.cli.console import expand_inputs, say, work_through
-from ncodec.cli.options import EPILOG
+from ncodec.cli.options import EPILOG, LIKE
 from ncodec.cli.sniff import is_coded_clip, is_packed, is_tensors
 from ncodec.errors import InputError
 
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Verify pictures and frames beyond Pillow's limit against decompression bombs.",
 )
+@LIKE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
-def info(inputs: tuple[str, ...], verify: bool, allow_large: bool, as_json: bool) -> None:
+def info(
+    inputs: tuple[str, ...], verify: bool, allow_large: bool, like: str | None, as_json: bool
+) -> None:
     """Print what .nci, .ncv, .ncz and .nct files say of themselves; checksums are always verified,
     those of tensors only with --verify."""
     names = expand_inputs(inputs)
@@ -36,7 +39,7 @@ def info(inputs: tuple[str, ...], verify: bool, allow_large: bool, as_json: bool
         if is_packed(source):
             _show_packed_info(source, verify=verify, as_json=as_json)
         elif is_tensors(source):
-            _show_tensors_info(source, verify=verify, as_json=as_json)
+            _show_tensors_info(source, verify=verify, like=like, as_json=as_json)
         elif is_coded_clip(source):
             show_clip_info(source, verify=verify, allow_large=allow_large, as_json=as_json)
         else:
@@ -62,10 +65,10 @@ def _show_packed_info(source: str, *, verify: bool, as_json: bool) -> None:
     say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)
 
 
-def _show_tensors_info(source: str, *, verify: bool, as_json: bool) -> None:
+def _show_tensors_info(source: str, *, verify: bool, like: str | None, as_json: bool) -> None:
     from ncodec.api import tensors as api
 
-    with api.open_tensors(source) as file:
+    with api.open_tensors(source, like=like) as file:
         if verify:
             for name in file:
                 file[name]

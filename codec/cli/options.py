@@ -9,6 +9,11 @@ from ncodec.cli.parameters import Amount, Bytes, FrameRate
 EPILOG = "Exit codes: 0 done, 1 something failed, 2 the command line was wrong."
 
 Command = Callable[..., None]
+LIKE = click.option(
+    "--like",
+    metavar="FILE",
+    help="Tensors that these resemble, such as those a model was tuned from; readers need it too.",
+)
 
 
 def backend_options(command: Command) -> Command:

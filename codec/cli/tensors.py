@@ -17,17 +17,12 @@ from ncodec.cli.console import (
     usage_errors,
     work_through,
 )
-from ncodec.cli.options import EPILOG, output_options, strict_option
+from ncodec.cli.options import EPILOG, LIKE, output_options, strict_option
 
 if TYPE_CHECKING:
     from ncodec.api.tensors import TensorStats
 
 SUFFIX = ".nct"
-LIKE = click.option(
-    "--like",
-    metavar="FILE",
-    help="Tensors that these resemble, such as those a model was tuned from; unpack needs it too.",
-)
 
 
 @click.group(epilog=EPILOG)
@@ -96,7 +91,9 @@ def unpack(
         msg = "--verify writes nothing: expected no -o or -f"
         raise click.UsageError(msg)
     names = expand_inputs(inputs)
-    suffixes = ["" if Path(name).suffix == SUFFIX else ".unpacked" for name in names]
+    suffixes = [
+        "" if Path(name).suffix == SUFFIX else f"{Path(name).suffix}.unpacked" for name in names
+    ]
     targets = names if verify else name_outputs(names, output, suffixes)
     pairs = list(zip(names, targets, strict=True))
 

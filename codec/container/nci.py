@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
 
-from ncodec.container import ncz
+from ncodec.container import nct, ncz
 from ncodec.container.chunks import CRC_SIZE, check_seal, pack_chunk, read_chunk, seal
 from ncodec.container.icc_profile import pack_profile, unpack_profile
 from ncodec.container.varint import ByteReader, pack_varint
@@ -141,6 +141,7 @@ def _read_version(reader: ByteReader) -> int:
     if magic != MAGIC:
         msg = f"expected an ncodec picture starting with {MAGIC.hex(' ')}, got {magic.hex(' ')}"
         msg += ", of a packed file: `ncodec unpack` reads it" * (magic == ncz.MAGIC)
+        msg += ", of tensors: `ncodec tensors unpack` reads it" * (magic == nct.MAGIC)
         raise FormatError(msg)
     version = reader.byte()
     if not 1 <= version <= FORMAT_VERSION:

@@ -5,6 +5,7 @@ last the index. Eight bytes at the end say where the index begins, so a reader o
 the index and that tensor alone.
 """
 
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,10 +70,15 @@ class Entry:
     @property
     def count(self) -> int:
         """Elements."""
-        product = 1
-        for side in self.shape:
-            product *= side
-        return product
+        return math.prod(self.shape)
+
+
+def fits(shape: Sequence[int], width: int) -> bool:
+    """Whether an array can have a shape of elements of so many bytes: at most `LARGEST_TENSOR` in
+    all, sides of 0 counted as 1."""
+    return len(shape) <= MOST_AXES and math.prod(max(1, side) for side in shape) * width <= (
+        LARGEST_TENSOR
+    )
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class Index:
 
     origin: Origin
     header: bytes
-    """of the file that the tensors came from, compressed; empty where it is made anew"""
+    """of a .safetensors file, compressed; empty for other files, whose headers are made anew"""
     entries: tuple[Entry, ...]
 
 
@@ -104,7 +110,7 @@ def pack_index(index: Index, start: int) -> bytes:
 
 def _pack_entry(entry: Entry) -> bytes:
     name = entry.name.encode()
-    numbers = [len(entry.shape), *entry.shape, entry.start, entry.length]
+    numbers = [len(entry.shape), *entry.shape, entry.length]
     return b"".join(
         [
             pack_varint(len(name)),
@@ -136,7 +142,7 @@ def read_index(stream: BinaryIO) -> Index:
     stream.seek(at)
     payload = _one_chunk(stream.read(size - _END.size - at), Tag.INDEX)
     index = _index_of(payload)
-    _check_places(index.entries, at)
+    _check_end(index.entries, at)
     return index
 
 
@@ -163,14 +169,17 @@ def _index_of(payload: bytes) -> Index:
         msg = f"expected an index of at most {MOST_TENSORS:,} tensors from a known kind of file, "
         msg += "got another: this file needs a newer ncodec, or is damaged"
         raise FormatError(msg)
-    entries = tuple(_entry_of(reader) for _ in range(count))
+    entries, start = [], len(START)
+    for _ in range(count):
+        entries.append(_entry_of(reader, start))
+        start += entries[-1].length
     if not reader.at_end or len({entry.name for entry in entries}) != count:
         msg = "expected an index of tensors of different names, got another: the file is damaged"
         raise FormatError(msg)
-    return Index(Origin(origin), header, entries)
+    return Index(Origin(origin), header, tuple(entries))
 
 
-def _entry_of(reader: ByteReader) -> Entry:
+def _entry_of(reader: ByteReader, start: int) -> Entry:
     try:
         name = reader.take(min(reader.varint(), LARGEST_NAME + 1)).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -182,16 +191,16 @@ def _entry_of(reader: ByteReader) -> Entry:
         msg += f"{form}: this file needs a newer ncodec, or is damaged"
         raise FormatError(msg)
     shape = tuple(reader.varint() for _ in range(axes))
-    return Entry(name, kind, shape, Form(form), reader.varint(), reader.varint())
+    return Entry(name, kind, shape, Form(form), start, reader.varint())
 
 
-def _check_places(entries: Sequence[Entry], end: int) -> None:
-    """Raise FormatError unless chunks follow each other from the start to the index."""
+def _check_end(entries: Sequence[Entry], end: int) -> None:
+    """Raise FormatError unless chunks fill all bytes from the start to the index."""
     at = len(START)
     for entry in entries:
-        if entry.start != at or entry.length <= CRC_SIZE:
-            msg = f"{entry.name!r:.60}: expected to begin at byte {at}, got {entry.start}: the file"
-            msg += " is damaged"
+        if entry.length <= CRC_SIZE:
+            msg = f"{entry.name!r:.60}: expected a chunk, got {entry.length} bytes: the file is "
+            msg += "damaged"
             raise FormatError(msg)
         at += entry.length
     if at != end:

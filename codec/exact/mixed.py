@@ -4,12 +4,10 @@ A signature and the number of planes stand before the code of `ncodec.lossless.p
 sixth fewer bytes than lossless WebP on photographs, three seconds a megapixel each way, and numba.
 """
 
-from importlib.util import find_spec
-
 import numpy as np
 
 from ncodec.arrays import Pixels
-from ncodec.errors import FormatError
+from ncodec.errors import BackendError, FormatError
 from ncodec.lossless.methods import require_numba
 
 SIGNATURE = 0x50
@@ -18,8 +16,12 @@ _PLANES = (1, 3)
 
 
 def can_mix() -> bool:
-    """Whether numba is installed."""
-    return find_spec("numba") is not None
+    """Whether numba is installed and works."""
+    try:
+        require_numba()
+    except BackendError:
+        return False
+    return True
 
 
 def pack_mixed(pixels: Pixels) -> bytes | None:

@@ -12,16 +12,17 @@ from ncodec.container.nci import NO_MODEL, PNG_SIGNATURE, Container, Flag, Heade
 from ncodec.entropy.latents import Symbols, unpack_symbols
 from ncodec.errors import FormatError
 from ncodec.exact.layers import (
+    WORTH,
     Layer,
     code_layers,
     covered,
-    pack_exact,
     pack_layers,
     paint,
     unpack_exact,
     unpack_layers,
 )
-from ncodec.exact.vp8l import MAX_SIDE, USUAL, Search
+from ncodec.exact.mixed import SIGNATURE, pack_mixed
+from ncodec.exact.vp8l import MAX_SIDE, USUAL, Search, pack_vp8l
 from ncodec.grid import cells_of
 from ncodec.image.depth import deep_samples, is_deep, pack_depth, split_bytes
 from ncodec.inference.model import Model
@@ -199,7 +200,9 @@ def pack_alpha(alpha: Pixels, *, search: Search = USUAL) -> bytes:
     png = stream.getvalue()
     if max(alpha.shape) > MAX_SIDE or alpha.size > LARGEST_WEBP:
         return png
-    return min(pack_exact(alpha, search=search), png, key=len)
+    coded = min(pack_vp8l(alpha, search=search), png, key=len)
+    mixed = pack_mixed(alpha) if search.mixing else None
+    return coded if mixed is None or len(mixed) > WORTH * len(coded) else mixed
 
 
 def read_alpha(container: Container) -> Pixels | None:
@@ -207,6 +210,10 @@ def read_alpha(container: Container) -> Pixels | None:
     header, coded = container.header, container.extras.get(Tag.ALPHA)
     if coded is None:
         return None
+    if coded[:1] == bytes([SIGNATURE]) and header.width * header.height > LARGEST_WEBP:
+        msg = f"expected an alpha plane by context mixing of at most {LARGEST_WEBP:,} pixels, got "
+        msg += f"{header.width * header.height:,}"
+        raise FormatError(msg)
     if container.version > 1 and not coded.startswith(PNG_SIGNATURE):
         return np.ascontiguousarray(unpack_exact(coded, header.height, header.width)[:, :, 1])
     try:

@@ -113,7 +113,7 @@ def _may_mix(picture: Picture, effort: int | None) -> bool:
     """Whether context mixing is tried: unless the effort is 0, on pictures up to 2 megapixels or of
     a stated effort, where numba is installed."""
     small = picture.height * picture.width <= _MIXED
-    return can_mix() and (small if effort is None else effort > 0)
+    return (small if effort is None else effort > 0) and can_mix()
 
 
 def _lossless(picture: Picture, effort: int, *, mixing: bool = False) -> Encoded:

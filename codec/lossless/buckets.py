@@ -11,7 +11,7 @@ from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ncodec.lossless.contexts import inlined
+from ncodec.lossless.kernels import inlined
 
 _ODD = -7046029254386353131
 _ODD_TOO = -4658895280553007687

@@ -6,11 +6,9 @@ at all sixteen. Compiled by numba into the kernels of `ncodec.lossless.mixing`.
 
 # Kernels get their types from numba.
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-decorators, allow-untyped-calls
-from collections.abc import Callable
-
-import numba
 import numpy as np
 
+from ncodec.lossless.kernels import inlined
 from ncodec.lossless.memory import TAPS
 
 TEXT, RECORDS, MONO, STEREO = 0, 1, 2, 3
@@ -24,18 +22,6 @@ and sixteenths of their mean error, the sample beside it, and what both predicto
 CHANGES, SAMPLES = 2, 3
 """rows of `Memory.signal` after those of what the first predictor missed in each channel"""
 _W, _V = 0x2F0B4C47, 0x1F35D1
-
-inlined = numba.njit(nogil=True, inline="always")
-
-
-def compiled(kernel: Callable[..., int]) -> Callable[..., int]:
-    """Compile a kernel when it first runs, and keep the machine code where a folder can be
-    written."""
-    try:
-        kept: Callable[..., int] = numba.njit(cache=True, nogil=True)(kernel)
-    except RuntimeError:  # neither the package's folder nor a home can be written
-        kept = numba.njit(nogil=True)(kernel)
-    return kept
 
 
 @inlined

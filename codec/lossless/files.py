@@ -54,7 +54,8 @@ def pack_stream(
 ) -> PackedSizes:
     """Pack all bytes of a stream into another; `jobs` blocks are packed at once.
 
-    Each takes its bytes twice and, by context mixing, 140 MB. Errors of both streams pass through.
+    Each takes its bytes twice and, by `fast`, 125 MB, by `max` and `cmix` 310, by networks 145.
+    Errors of both streams pass through.
     """
     written = target.write(start := pack_start(facts)) or len(start)
     size, crc, methods = 0, 0, set()

@@ -4,7 +4,7 @@
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-decorators, allow-untyped-calls
 import numpy as np
 
-from ncodec.lossless.contexts import compiled
+from ncodec.lossless.kernels import compiled
 
 
 @compiled

@@ -154,7 +154,7 @@ def _priors(shape: Shape) -> dict[str, Array]:
 
 def fresh_memory(size: int, profile: int, shape: Shape = FAST) -> Memory:
     """A model that knows what files of a profile have in common, for a block of `size` bytes: up
-    to 16 MB of slots for each context, and 6 MB."""
+    to 32 MB of slots for each context, and 8 MB."""
     known = {
         name: array[min(profile, 1)].astype(np.int32) for name, array in _priors(shape).items()
     }

@@ -30,6 +30,8 @@ COMPILED = METHODS[:6]
 """names of methods that need numba"""
 NETWORKS = METHODS[2:6]
 """names of methods that take minutes a megabyte"""
+LEAST = 16
+"""bytes of a block below which no model is asked: it would learn nothing, and take seconds"""
 TRIED = 2**20
 """bytes of a block up to which LZMA2 is tried beside models that learn"""
 NEAR = 1.25
@@ -73,7 +75,9 @@ def encode_block(
 
     `progress` is called by networks alone.
     """
-    if name in COMPILED:
+    if len(data) < LEAST:
+        made = []
+    elif name in COMPILED:
         made = _by_model(data, _method_of(name), progress)
     else:
         library: dict[str, Callable[[], list[Block]]] = {

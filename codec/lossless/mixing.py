@@ -10,7 +10,6 @@ paq8, in own forms). All numbers are whole, so every machine codes alike. Compil
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-decorators, allow-untyped-calls
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 import numpy as np
 
@@ -22,7 +21,6 @@ from ncodec.lossless.contexts import (
     MONO,
     RECORDS,
     TEXT,
-    compiled,
     follow_followers,
     follow_lines,
     follow_records,
@@ -33,8 +31,8 @@ from ncodec.lossless.contexts import (
     hash_records,
     hash_samples,
     hash_text,
-    inlined,
 )  # fmt: skip
+from ncodec.lossless.kernels import compiled, inlined
 from ncodec.lossless.logistic import LEAST, ONE, PEAK
 from ncodec.lossless.memory import (
     FEW,
@@ -43,6 +41,8 @@ from ncodec.lossless.memory import (
     Shape,
     rows_of,
 )  # fmt: skip
+from ncodec.lossless.neural.coding import chance_of_one
+from ncodec.lossless.neural.recurrent_step import begin, step
 
 LEAST_MATCH = 5
 
@@ -207,19 +207,10 @@ def _hash(contexts, profile, hashes, last, before, words, data, at, facts, follo
             hash_samples(hashes, last, at, facts)
 
 
-def _lstm() -> tuple[Any, Any, Any]:
-    """Kernels that foretell the first byte, learn a byte, and give the probability of a bit."""
-    from ncodec.lossless.neural.coding import chance_of_one
-    from ncodec.lossless.neural.recurrent_step import begin, step
-
-    return begin, step, chance_of_one
-
-
 @cache
 def kernel_of(shape: Shape) -> Callable[..., int]:
     """A coder of blocks by a model of a shape."""
     contexts, networks, is_recurrent = shape.contexts, shape.networks, shape.is_recurrent
-    begin, step, chance_of_one = _lstm() if is_recurrent else (None, None, None)
     by_match, by_last, by_earlier, by_word = rows_of(contexts)[:4]
 
     @compiled

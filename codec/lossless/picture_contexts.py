@@ -6,7 +6,7 @@ of `ncodec.lossless.picture_mixing`.
 
 # Kernels get their types from numba.
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-decorators, allow-untyped-calls
-from ncodec.lossless.contexts import inlined
+from ncodec.lossless.kernels import inlined
 from ncodec.lossless.picture_fit import bounded, level
 from ncodec.lossless.picture_tables import FAR_SIZES, LARGEST_ERROR, MAGNITUDES, MODELS, SIZES
 

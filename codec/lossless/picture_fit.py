@@ -9,7 +9,7 @@ left, where samples that were predicted well count most. Compiled by numba into 
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-decorators, allow-untyped-calls
 import numpy as np
 
-from ncodec.lossless.contexts import compiled, inlined
+from ncodec.lossless.kernels import compiled, inlined
 from ncodec.lossless.picture_tables import BLOCK, TAPS, WIDE
 
 _RIDGE = 16

@@ -12,7 +12,7 @@ alike. Compiled by numba.
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-decorators, allow-untyped-calls
 import numpy as np
 
-from ncodec.lossless.contexts import compiled, inlined
+from ncodec.lossless.kernels import compiled, inlined
 from ncodec.lossless.logistic import LEAST, ONE, PEAK
 from ncodec.lossless.picture_contexts import (
     BORDER,

@@ -15,14 +15,12 @@ from ncodec.lossless.picture_mixing import MOST_OF_A_SAMPLE, code_plane
 from ncodec.lossless.picture_tables import fresh_plane_memory, picture_tables
 
 Pixels = npt.NDArray[np.uint8]
-"""(height, width, channels): grey, grey and alpha, RGB, or RGB and alpha"""
-DENSEST = 512
+"""(height, width, channels): one plane, or R, G and B"""
+DENSEST = 64
 """most samples that a byte of code may stand for: more would let a small file take seconds, and
 pictures that are so plain have better coders"""
-ORDER = {1: (0,), 2: (0, 1), 3: (1, 0, 2), 4: (1, 0, 2, 3)}
+ORDER = {1: (0,), 3: (1, 0, 2)}
 """channels of a picture → the order in which they are coded"""
-_COLOURS = {1: 1, 2: 1, 3: 3, 4: 3}
-"""channels of a picture → those that look at each other"""
 _BELOW = 1
 """rows below a plane that its neighbours look at"""
 _MIDDLE = 128
@@ -53,7 +51,7 @@ class _Coded:
 
 
 def encode_planes(pixels: Pixels) -> bytes:
-    """Code of a picture of one to four channels; none where it is larger than the samples, or so
+    """Code of a picture of one channel or three; none where it is larger than the samples, or so
     small that readers refuse it."""
     return _encode(pixels, pixels.size)
 
@@ -82,7 +80,8 @@ def decode_planes(code: bytes, height: int, width: int, channels: int) -> Pixels
         msg += " the file is damaged"
         raise FormatError(msg)
     cells = _empty_cells(height, width, channels)
-    coded = _code(np.frombuffer(code, np.uint8), _NOTHING, cells, decoding=True)
+    # Writable, as when encoding, or the kernel would be compiled again.
+    coded = _code(np.frombuffer(bytearray(code), np.uint8), _NOTHING, cells, decoding=True)
     if coded.size != len(code):
         found = "fewer" if coded.size < 0 or coded.size > len(code) else "more"
         msg = f"expected a picture's bytes to end with its last sample, got {found}: the file is"
@@ -113,7 +112,7 @@ def _code(source: Pixels, out: Pixels, cells: npt.NDArray[np.int32], *, decoding
     wrong = np.zeros(cells.size, dtype=np.int32)
     size = 0
     for plane in range(planes):
-        shares = _SHARES[plane if plane < _COLOURS[planes] else 0]
+        shares = _SHARES[plane]
         owners = np.repeat(np.arange(3), shares)
         gaps = -rows * stride * np.array([0, plane if shares[1] else 0, 1 if shares[2] else 0])
         spots = [spot for places, n in zip(_PLACES, shares, strict=True) for spot in places[:n]]

@@ -75,7 +75,7 @@ def unmix(payload: bytes, size: int, shape: Shape) -> memoryview:
         msg = f"expected a profile of 0 to {max(Profile)}, got {payload[:1].hex() or 'none'}: the "
         msg += "file is damaged"
         raise FormatError(msg)
-    code = np.frombuffer(payload, np.uint8)[1:]
+    code = _writable(payload[1:])
     densest = DENSEST_SLOWLY if shape.is_recurrent else DENSEST
     if size > densest * (len(code) + 16):
         msg = f"expected at least {size // densest:,} bytes of a block, got {len(code):,}: the file"
@@ -88,6 +88,11 @@ def unmix(payload: bytes, size: int, shape: Shape) -> memoryview:
         code, data, _NOTHING, True, _CONTEXTS[profile], fixed_tables(), memory, _net_of(shape)
     )
     return _filtered(data, profile, back=True).data if read == len(code) else memoryview(b"")
+
+
+def _writable(data: bytes) -> Bytes:
+    """Bytes as kernels take them when packing, or they would be compiled again for what is not."""
+    return np.frombuffer(bytearray(data), np.uint8)
 
 
 def _code(data: Bytes, profile: Profile, shape: Shape) -> bytes:

@@ -16,6 +16,7 @@ from ncodec.container.nct import (
     Form,
     Index,
     Origin,
+    fits,
     pack_index,
     pack_tensor,
     read_index,
@@ -77,7 +78,9 @@ def pack_tensors(
         entries.append(Entry(tensor.name, number, tensor.shape, form, at, len(chunk)))
         at += len(chunk)
         progress(tensor.size)
-    end = pack_index(Index(tensors.origin, zlib.compress(tensors.header, 9), tuple(entries)), at)
+    is_stored = tensors.origin == Origin.SAFETENSORS
+    header = zlib.compress(tensors.header, 9) if is_stored else b""
+    end = pack_index(Index(tensors.origin, header, tuple(entries)), at)
     target.write(end)
     size = sum(tensor.size for tensor in tensors.members)
     quantized = sum(entry.form == Form.QUANTIZED for entry in entries)
@@ -122,7 +125,7 @@ class TensorReader:
         self._stream, self._base = stream, base
         self.index = read_index(stream)
         for entry in self.index.entries:
-            if entry.kind >= len(KINDS) or entry.count * KINDS[entry.kind].width > LARGEST_TENSOR:
+            if entry.kind >= len(KINDS) or not fits(entry.shape, KINDS[entry.kind].width):
                 msg = f"{entry.name!r:.60}: expected elements of a known kind and at most "
                 msg += f"{LARGEST_TENSOR:,} bytes, got others: this file needs a newer ncodec, or "
                 msg += "is damaged"
@@ -134,11 +137,20 @@ class TensorReader:
             Tensor(entry.name, KINDS[entry.kind], entry.shape, partial(self.load, entry))
             for entry in self.index.entries
         )
-        header = _inflated(self.index.header)
+        header = self._header()
         if self.index.origin == Origin.NPY and len(members) != 1:
             msg = f"expected one array, got {len(members)}: the file is damaged"
             raise FormatError(msg)
         return Tensors(self.index.origin, header, members)
+
+    def _header(self) -> bytes:
+        """Header of a .safetensors file, none of others; raises FormatError for damage."""
+        if self.index.origin == Origin.SAFETENSORS:
+            return _inflated(self.index.header)
+        if self.index.header:
+            msg = f"expected no header, got {len(self.index.header)} bytes: the file is damaged"
+            raise FormatError(msg)
+        return b""
 
     def load(self, entry: Entry) -> Words:
         """Elements of a tensor; raises FormatError for damage, InputError where it is a difference
@@ -172,7 +184,7 @@ class TensorReader:
 
 def _read_quantized(reader: ByteReader, entry: Entry, kind: Kind) -> Words:
     rows = reader.varint()
-    if not kind.is_float or kind.width == 1 or not rows or entry.count % rows:
+    if not kind.is_float or kind.width == 1 or not 0 < rows <= entry.count or entry.count % rows:
         msg = f"{entry.name!r:.60}: expected rows of floating-point numbers, got {rows} of "
         msg += f"{kind.name}: the file is damaged"
         raise FormatError(msg)
@@ -190,7 +202,7 @@ def _inflated(header: bytes) -> bytes:
     except zlib.error as error:
         msg = f"expected a compressed header, got something else: {error}"
         raise FormatError(msg) from error
-    if not unpacker.eof:
-        msg = "expected a whole header, got a part: the file is damaged"
+    if not unpacker.eof or unpacker.unused_data:
+        msg = "expected one whole header, got another: the file is damaged"
         raise FormatError(msg)
     return data

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ncodec.container.varint import ByteReader, pack_varint
 from ncodec.entropy.coder import coder_table, open_coder
-from ncodec.errors import FormatError
+from ncodec.errors import FormatError, InputError
 from ncodec.tensors.elements import Words
 
 PART = 2**18
@@ -34,14 +34,19 @@ def pack_planes(words: Words) -> Iterator[bytes]:
 
 
 def unpack_planes(reader: ByteReader, size: int, dtype: np.dtype[Any]) -> Words:
-    """`size` words out of their parts; raises FormatError for damage."""
+    """`size` words out of their parts; raises FormatError for damage, InputError where there is not
+    enough memory."""
     width = dtype.itemsize
     parts = -(-size // PART)
     if reader.left < parts * width:
         msg = f"expected at least {parts * width:,} bytes of a tensor, got {reader.left:,}: the "
         msg += "file is damaged"
         raise FormatError(msg)
-    words = np.empty(size, dtype=dtype)
+    try:
+        words = np.empty(size, dtype=dtype)
+    except MemoryError as error:
+        msg = f"not enough memory for a tensor of {size * width:,} bytes"
+        raise InputError(msg) from error
     for start in range(0, size, PART):
         rows = words[start : start + PART].view(np.uint8).reshape(-1, width)
         for rank in reversed(range(width)):

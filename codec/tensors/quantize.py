@@ -71,7 +71,8 @@ def quantize(
     rows = values.reshape(shape[0], -1)
     largest = np.abs(rows).max(axis=1)
     steps = np.where(largest > 0, largest / ((1 << (loss.bits - 1)) - 1), 1).astype(np.float32)
-    steps = np.where(steps > 0, steps, 1).astype(np.float32)
+    if steps.min() < np.finfo(np.float32).tiny:
+        return None
     return Quantized(_cheap(rows / steps[:, None].astype(np.float64)), steps)
 
 
@@ -84,7 +85,8 @@ def dequantize(quantized: Quantized, kind: Kind) -> Words:
 def _within(
     words: Words, values: npt.NDArray[np.float64], kind: Kind, max_error: float
 ) -> Quantized | None:
-    largest = np.abs(values).max()
+    largest = float(np.abs(values).max())
+    max_error = min(max_error, 2 * largest + 1)
     step = np.float32(2 * (max_error - largest * _ROUNDING[kind.name]) * (1 - 2**-12))
     if not 0 < step < np.inf or largest / step > 2**23:
         return None

@@ -12,14 +12,20 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from ncodec.container.nct import LARGEST_NAME, LARGEST_TENSOR, MOST_AXES, MOST_TENSORS, Origin
+from ncodec.container.nct import (
+    LARGEST_NAME,
+    LARGEST_TENSOR,
+    MOST_AXES,
+    MOST_TENSORS,
+    Origin,
+    fits,
+)
 from ncodec.errors import InputError
 from ncodec.tensors.elements import BY_NAME, Kind, Words, kind_of, numbers_of
 
 _LENGTH = struct.Struct("<Q")
 _LARGEST_HEADER = 10**8
 """bytes that safetensors allows"""
-_LARGEST_SIDE = 2**35 - 1
 _NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
 Data = npt.NDArray[np.uint8]
 
@@ -71,7 +77,9 @@ def _of_safetensors(data: Data) -> Tensors:
     try:
         stated = json.loads(header)
         entries = [(name, *_stated(fields)) for name, fields in stated.items() if name != _META]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (
+        ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError,
+    ) as error:  # fmt: skip
         msg = f"expected a header of safetensors, got another: {error!s:.80}"
         raise InputError(msg) from error
     entries.sort(key=lambda entry: entry[3:])
@@ -134,21 +142,29 @@ def _words_of_array(array: npt.NDArray[Any], kind: Kind) -> Words:
 
 
 def _load_npy(data: Data) -> npt.NDArray[Any]:
+    stream = io.BytesIO(data.tobytes())
     try:
-        array: npt.NDArray[Any] = np.load(io.BytesIO(data.tobytes()), allow_pickle=False)
-    except (ValueError, EOFError, OSError, MemoryError) as error:
+        array: npt.NDArray[Any] = np.load(stream, allow_pickle=False)
+    except Exception as error:  # numpy's reader of damaged files raises all sorts
         msg = f"cannot be read as a .npy file: {error!s:.80}"
         raise InputError(msg) from error
+    if stream.read(1):
+        msg = "expected one array, got bytes after it: numpy reads further ones by np.load again"
+        raise InputError(msg)
     return array
 
 
 def _load_npz(data: Data) -> dict[str, npt.NDArray[Any]]:
     try:
         with np.load(io.BytesIO(data.tobytes()), allow_pickle=False) as archive:
-            found = {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, OSError, MemoryError, zipfile.BadZipFile, KeyError) as error:
+            names = list(archive.files)
+            found = {name: archive[name] for name in names}
+    except Exception as error:  # zip files that are damaged, encrypted or of other kinds
         msg = f"cannot be read as a .npz file: {error!s:.80}"
         raise InputError(msg) from error
+    if len(found) != len(names):
+        msg = "expected arrays of different names, got two of one name"
+        raise InputError(msg)
     other = [name for name, array in found.items() if not isinstance(array, np.ndarray)]
     if other:
         msg = f"{other[0]!r:.60}: expected an array of numpy, got other bytes"
@@ -158,8 +174,11 @@ def _load_npz(data: Data) -> dict[str, npt.NDArray[Any]]:
 
 def _check(tensor: Tensor) -> None:
     """Raise InputError for a tensor that a .nct file cannot hold."""
-    too_large = max(tensor.shape, default=0) > _LARGEST_SIDE or tensor.size > LARGEST_TENSOR
-    if len(tensor.name.encode()) > LARGEST_NAME or len(tensor.shape) > MOST_AXES or too_large:
+    try:
+        named = len(tensor.name.encode()) <= LARGEST_NAME
+    except UnicodeEncodeError:
+        named = False
+    if not named or not fits(tensor.shape, tensor.kind.width):
         msg = f"{tensor.name!r:.60}: expected a name of at most {LARGEST_NAME} bytes, at most "
         msg += f"{MOST_AXES} axes and {LARGEST_TENSOR:,} bytes"
         raise InputError(msg)

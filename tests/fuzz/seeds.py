@@ -296,6 +296,8 @@ def tensors() -> dict[str, bytes]:
     halves = (weights.repeat(2).view(np.uint32) >> 16).astype("<u2").tobytes()
     stored = len(header).to_bytes(8, "little") + header + halves
     return {
+        "array": array.getvalue(),
+        "stored": stored,
         "npz": _packed_tensors(archive.getvalue()),
         "npy": _packed_tensors(array.getvalue()),
         "safetensors": _packed_tensors(stored),

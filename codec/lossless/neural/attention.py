@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ncodec.lossless.kernels import exact_kernel
 from ncodec.lossless.memory import Array
 from ncodec.lossless.neural.coding import (
     NOTHING,
@@ -37,7 +38,6 @@ from ncodec.lossless.neural.exact import (
     descend,
     descend_bias,
     distribution,
-    exact_kernel,
     fresh_step,
     rectify,
     rectify_back,

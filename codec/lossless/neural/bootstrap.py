@@ -11,6 +11,7 @@ the supporter, beside which a bootstrap has never paid for its weights: it is st
 import numpy as np
 
 from ncodec.errors import FormatError
+from ncodec.lossless.kernels import exact_kernel
 from ncodec.lossless.memory import Array
 from ncodec.lossless.neural.coding import (
     NOTHING,
@@ -26,7 +27,7 @@ from ncodec.lossless.neural.coding import (
     source_of,
     useful,
 )
-from ncodec.lossless.neural.exact import exact_kernel, f32
+from ncodec.lossless.neural.exact import f32
 from ncodec.lossless.neural.perceptron import Net, Shape, forward, fresh, learn, own_weights
 
 STREAMS, SEGMENT = 2, 8

@@ -8,11 +8,11 @@ divided by their root mean square, as in NNCP (Bellard 2019) and in the LSTM of 
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-decorators, allow-untyped-calls
 import numpy as np
 
+from ncodec.lossless.kernels import exact_kernel
 from ncodec.lossless.neural.exact import (
     ONE,
     ZERO,
     adam_row,
-    exact_kernel,
     f32,
     sigmoid,
     tanh,

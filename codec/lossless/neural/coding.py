@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from ncodec.errors import FormatError
+from ncodec.lossless.kernels import exact_kernel
 from ncodec.lossless.memory import Array
-from ncodec.lossless.neural.exact import exact_kernel, inlined
+from ncodec.lossless.neural.exact import inlined
 
 Progress = Callable[[int], None]
 """called with the bytes, before packing, that were done since the last call"""

@@ -8,8 +8,8 @@ Byte pair encoding (Gage 1994), which NNCP applies before its network, there wit
 import numpy as np
 
 from ncodec.errors import FormatError
+from ncodec.lossless.kernels import exact_kernel
 from ncodec.lossless.memory import Array
-from ncodec.lossless.neural.exact import exact_kernel
 
 LONGEST = 32
 """most bytes that a symbol stands for, so that a byte of code cannot stand for any number"""

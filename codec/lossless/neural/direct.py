@@ -9,8 +9,9 @@ of logits for all symbols, not a hashed weight for each, and that nothing detect
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-decorators, allow-untyped-calls
 import numpy as np
 
+from ncodec.lossless.kernels import exact_kernel
 from ncodec.lossless.memory import Array
-from ncodec.lossless.neural.exact import ONE, exact_kernel, f32
+from ncodec.lossless.neural.exact import ONE, f32
 
 _FIRST_RATE, _LEAST_RATE = f32(0.6), f32(0.03)
 """learning rate at a context's first use, and at least"""

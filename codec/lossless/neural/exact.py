@@ -7,12 +7,10 @@ without `fastmath`, nothing is fused or reordered. Arguments of e^x are clamped,
 
 # Kernels get their types from numba.
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-decorators, allow-untyped-calls
-from collections.abc import Callable
-from typing import Any
-
 import numba
 import numpy as np
 
+from ncodec.lossless.kernels import exact_kernel
 from ncodec.lossless.memory import Array
 
 f32 = np.float32
@@ -24,20 +22,6 @@ _SLOWEST = f32(1e-4)
 """added to the root of a mean square gradient, by which Adam divides"""
 
 inlined = numba.njit(inline="always", error_model="numpy", nogil=True)
-
-
-def exact_kernel(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a kernel when it first runs, and keep the machine code where a folder can be
-    written.
-
-    The error model is that of numpy: a check for a division by zero would keep loops from becoming
-    vectors.
-    """
-    try:
-        kept: Callable[..., Any] = numba.njit(cache=True, error_model="numpy", nogil=True)(kernel)
-    except RuntimeError:  # neither the package's folder nor a home can be written
-        kept = numba.njit(error_model="numpy", nogil=True)(kernel)
-    return kept
 
 
 @inlined

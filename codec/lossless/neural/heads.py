@@ -8,7 +8,8 @@ byte that comes next (Vaswani et al. 2017, with keys that know their distance).
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-decorators, allow-untyped-calls
 import numpy as np
 
-from ncodec.lossless.neural.exact import ONE, ZERO, exact_kernel, exp, f32
+from ncodec.lossless.kernels import exact_kernel
+from ncodec.lossless.neural.exact import ONE, ZERO, exp, f32
 
 GROUP, SLOTS, HEADS, WIDTH = 4, 8, 8, 128
 """bytes of a token, tokens that a head sees, heads, and columns of a token"""

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ncodec.lossless.kernels import exact_kernel
 from ncodec.lossless.memory import Array
 from ncodec.lossless.neural.direct import add_direct, descend_direct, direct_table, hash_contexts
 from ncodec.lossless.neural.exact import (
@@ -22,7 +23,6 @@ from ncodec.lossless.neural.exact import (
     descend,
     descend_bias,
     distribution,
-    exact_kernel,
     f32,
     fresh_step,
     rectify,

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ncodec.errors import FormatError
+from ncodec.lossless.kernels import exact_kernel
 from ncodec.lossless.memory import Array
 from ncodec.lossless.neural.cells import descend_symbols, step_cells, step_cells_back
 from ncodec.lossless.neural.coding import (
@@ -39,7 +40,6 @@ from ncodec.lossless.neural.exact import (
     descend,
     descend_bias,
     distribution,
-    exact_kernel,
     fresh_step,
     subtract_truth,
     transpose,
@@ -295,7 +295,8 @@ def decode(code: bytes, size: int, *, progress: Progress = lambda _done: None) -
     check_size(size, code)
     count, merged = _HEAD.unpack_from(code.ljust(_HEAD.size, b"\0"))
     body = code[_HEAD.size + 4 * merged :]
-    if merged > PAIRS or not size <= count * LONGEST <= size * LONGEST:
+    whole = len(code) >= _HEAD.size + 4 * merged
+    if merged > PAIRS or not whole or not size <= count * LONGEST <= size * LONGEST:
         msg = f"expected up to {PAIRS} pairs and {size:,} symbols, got {merged} and {count:,}: the "
         raise FormatError(msg + "file is damaged")
     pairs = np.frombuffer(code, "<u2", 2 * merged, _HEAD.size).reshape(-1, 2)

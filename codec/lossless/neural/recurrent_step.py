@@ -11,7 +11,7 @@ all, and leaves begin at 256. Row t of net.chances is the same in float32.
 
 # Kernels get their types from numba.
 # mypy: allow-untyped-defs, no-check-untyped-defs, allow-untyped-decorators, allow-untyped-calls
-from ncodec.lossless.neural.exact import exact_kernel
+from ncodec.lossless.kernels import exact_kernel
 from ncodec.lossless.neural.recurrent import Net, forward, fresh, take
 
 
