@@ -26,7 +26,7 @@ class Packer:
     pack: Work
     unpack: Work
     is_slow: bool = False
-    """whether it takes minutes a megabyte"""
+    """whether it takes up to a minute a megabyte"""
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,11 @@ def measure_packers(
 def measure_prefixes(
     path: Path, chosen: Sequence[Packer], *, advance: Callable[[int], None]
 ) -> list[Prefix]:
-    """Bits a byte of the first 1,000, 10,000, … bytes of a file, and of all of it, by every coder;
-    `advance` is called with 1 after each."""
+    """Size and packing time of the first 1,000, 10,000, … bytes of a file and of all of it.
+
+    Every coder packs each prefix; nothing is unpacked. The file must not be empty. `advance` is
+    called with 1 after each.
+    """
     data = path.read_bytes()
     sizes = prefix_sizes(len(data))
     found = []

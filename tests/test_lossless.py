@@ -338,6 +338,10 @@ def test_streams_pack_while_they_are_written(
         assert reader.read(10) == data[:10]
         assert reader.read() == data[10:]
         assert reader.read() == b""
+    with pytest.raises(ValueError, match="closed"):
+        reader.read(1)
+    with pytest.raises(ValueError, match="closed"):
+        writer.write(b"lost")
     target = io.BytesIO()
     with ncodec.PackWriter(target, method="store"):
         pass

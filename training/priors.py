@@ -1,6 +1,6 @@
-"""What context mixing knows before the first byte: `codec/lossless/priors_*.npz`.
+"""Training of the state in which context mixing begins: `codec/lossless/priors_*.npz`.
 
-Files of version 1 of .ncz need these very files: new ones need a new version of the format.
+Version 1 of .ncz depends on the shipped arrays. Other arrays need a new version of the format.
 """
 
 from pathlib import Path

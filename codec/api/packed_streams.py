@@ -29,10 +29,11 @@ if TYPE_CHECKING:
 
 
 class PackWriter(io.RawIOBase):
-    """A stream to write bytes to, which packs them into a .ncz file.
+    """Byte stream that packs what is written to it into a .ncz file.
 
-    It holds a block of at most 32 MiB. The file appears under its name when the stream is closed,
-    and not at all where a `with` block ends with an exception.
+    It packs blocks of 32 MiB, and buffers fewer bytes than that between calls. A path appears when
+    the stream is closed, and not at all where a `with` block ends with an exception. Standard
+    output, or an open file, receives each block at once; after an exception it lacks the end.
     """
 
     def __init__(
@@ -64,7 +65,10 @@ class PackWriter(io.RawIOBase):
         return True
 
     def write(self, data: "ReadableBuffer", /) -> int:
-        """Take bytes, and pack those that fill a block; returns their number."""
+        """Buffer all of `data`, and pack every full block; returns the size of `data`."""
+        if self.closed:
+            msg = "write to a closed stream"
+            raise ValueError(msg)
         view = memoryview(data).cast("B")
         self._held += view
         while len(self._held) >= BLOCK:
@@ -133,6 +137,9 @@ class PackReader(io.RawIOBase):
 
         Raises FormatError for damage, BackendError where numba is needed and not installed.
         """
+        if self.closed:
+            msg = "read of a closed stream"
+            raise ValueError(msg)
         view = memoryview(target).cast("B")
         if not len(self._held):
             self._held = memoryview(next(self._blocks, b""))

@@ -156,7 +156,11 @@ class TensorFile(Mapping[str, npt.NDArray[Any]]):
         self._entries = {entry.name: entry for entry in self.reader.index.entries}
 
     def __getitem__(self, name: str) -> npt.NDArray[Any]:
-        """A tensor; raises KeyError for another name, and errors as `unpack_tensors` does."""
+        """The array of a name, in its shape.
+
+        Raises KeyError for an unknown name, FormatError for damage, InputError where the base of a
+        difference is missing or memory does not suffice.
+        """
         entry = self._entries[name]
         return numbers_of(self.reader.load(entry), KINDS[entry.kind]).reshape(entry.shape)
 
@@ -255,7 +259,7 @@ def _named(source: Source) -> Iterator[None]:
 
 
 def _check_suffix(path: str | os.PathLike[str] | None, origin: Origin) -> None:
-    """Raise OutputError for a name of another kind of file."""
+    """Raise OutputError where `path` has the suffix of another origin; others and None pass."""
     suffix = Path(path).suffix.lower() if path is not None else ""
     expected = f".{origin.name.lower()}"
     if suffix != expected and suffix in {f".{one.name.lower()}" for one in Origin}:

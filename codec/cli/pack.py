@@ -40,8 +40,8 @@ JOBS = click.option(
     show_default=True,
     help=(
         "fast: context mixing, or LZMA2 where that is smaller; max: more contexts, in twice the "
-        "time; cmix, nncp, trace, dzip: networks, minutes a megabyte; xz: LZMA2; deflate; huffman: "
-        "deflate without repeats; store: nothing. The first six need numba, to unpack too."
+        "time; cmix, nncp, trace, dzip: networks, up to a minute a megabyte; xz: LZMA2; deflate; "
+        "huffman: deflate without repeats; store: nothing. The first six need numba, to unpack too."
     ),
 )
 @JOBS

@@ -25,7 +25,10 @@ def can_mix() -> bool:
 
 
 def pack_mixed(pixels: Pixels) -> bytes | None:
-    """(H, W, 3) or (H, W) uint8 → code; None where that is no smaller than the samples."""
+    """(H, W, 3) or (H, W) uint8 → code.
+
+    None where the code of the planes exceeds their samples, or is too short for readers.
+    """
     from ncodec.lossless.planes import encode_planes
 
     planes = pixels[:, :, None] if pixels.ndim == 2 else _distinct(pixels)

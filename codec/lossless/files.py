@@ -33,7 +33,7 @@ _Out = TypeVar("_Out")
 
 @dataclass(frozen=True)
 class PackedSizes:
-    """Sizes of a file before and after packing."""
+    """Sizes of a file before and after packing, and the methods of its blocks."""
 
     size: int
     """bytes before"""
@@ -169,7 +169,7 @@ def _names(methods: set[Method]) -> tuple[str, ...]:
 
 
 def _read_block(source: Reader) -> bytearray:
-    """Up to `BLOCK` bytes, fewer at the end alone; writable, so that nothing has to copy them."""
+    """Up to `BLOCK` bytes, fewer only at the end; writable, as the mixing kernels need them."""
     block = bytearray()
     while len(block) < BLOCK and (part := read_some(source, min(BLOCK - len(block), 1 << 20))):
         block += part

@@ -48,12 +48,11 @@ def inputs_for(contexts: int) -> int:
 
 
 def rows_of(contexts: int) -> tuple[int, ...]:
-    """First rows of the second network's weights, the third's, the fourth's and the fifth's, and
-    the end of all.
+    """Ends of the weight rows of the first network to the fifth; each begins where one ends.
 
-    The first network has a row for the bits of the byte so far, the second for match, known
-    contexts and place in the byte, the third and the fourth for the last byte and the one before,
-    the fifth for kinds of bytes.
+    A row is chosen, in this order, by the bits of the byte so far; by length of the match, number
+    of contexts with a history, and place of the bit; by the last byte (in sound, by place of the
+    byte, mean error and high bits of the last byte); by the byte before; by kinds of last bytes.
     """
     by_last = 256 + 4 * (contexts + 1) * 8
     return 256, by_last, by_last + 256, by_last + 512, by_last + 768
@@ -132,7 +131,10 @@ def fixed_tables() -> Fixed:
 
 
 def buckets_of(shape: Shape, size: int) -> list[int]:
-    """Buckets of each context for a block of `size` bytes: a power of two, from 2¹² on."""
+    """Buckets of each context for a block of `size` bytes.
+
+    Each is a power of two: the least above `size`, but at least 2¹² and at most 2^table_bits.
+    """
     wanted = max(12, size.bit_length())
     return [1 << min(bits, wanted) for bits in shape.table_bits]
 

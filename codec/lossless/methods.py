@@ -29,7 +29,7 @@ METHODS = ("fast", "max", "cmix", "nncp", "trace", "dzip", "xz", "deflate", "huf
 COMPILED = METHODS[:6]
 """names of methods that need numba"""
 NETWORKS = METHODS[2:6]
-"""names of methods that take minutes a megabyte"""
+"""names of methods that take up to a minute a megabyte"""
 LEAST = 16
 """bytes of a block below which no model is asked: it would learn nothing, and take seconds"""
 TRIED = 2**20

@@ -1,9 +1,11 @@
-"""Context mixing: bits predicted by many contexts, whose opinions online-trained networks mix.
+"""Context mixing: many contexts predict each bit, and networks trained while coding mix them.
 
-Every context looks up a bit history and the probability that such histories had so far. Three
-single-layer networks, each with weights chosen by another context, mix these in the logistic
-domain, a fourth mixes their results, and two adaptive maps correct the outcome (Mahoney's lpaq and
-paq8, in own forms). All numbers are whole, so every machine codes alike. Compiled by numba.
+Every context looks up a bit history and the adaptive probability of that history. A match model,
+the last byte and, in sound, linear predictors give further inputs; `cmix` adds an LSTM.
+`Shape.networks` single-layer networks (`fast`: 3, `max`: 5) mix all inputs in the logistic domain,
+each with weights chosen by its own context. A final network mixes their results, and two adaptive
+maps correct the outcome (after Mahoney's lpaq and paq8). Integer arithmetic, and float32 in a fixed
+order in the LSTM, give equal code on every machine. Compiled by numba.
 """
 
 # Kernels get their types from numba.

@@ -20,7 +20,10 @@ _LEAST_MAGNITUDE = 360
 
 @inlined
 def open_row(cells, row, stride):
-    """Repeat the sample above the first of a row on the left of it."""
+    """Copy the sample above a row's first sample into the border cells to its left.
+
+    `row` is the index of the first sample; `stride` lies between rows.
+    """
     for k in range(1, BORDER + 1):
         cells[row - k] = cells[row - stride]
 
@@ -86,7 +89,7 @@ def see_errors(wrong, at, stride, near, far):
 
 @inlined
 def size_class(fine, size):
-    """Class of 0 to 23 of a size of errors."""
+    """Class, 0 to 23, of a size of errors in units of 1/8; `fine` is the table of classes."""
     return fine[min(size, _LARGEST_SIZE)]
 
 

@@ -57,7 +57,10 @@ def encode_planes(pixels: Pixels) -> bytes:
 
 
 def _encode(pixels: Pixels, most: int) -> bytes:
-    """Code of at most so many bytes, or none."""
+    """Code of `pixels` in at most `most` bytes.
+
+    Empty where it needs more, or where it is so short that `decode_planes` refuses it.
+    """
     height, width, channels = pixels.shape
     cells = _empty_cells(height, width, channels)
     _inner(cells)[:] = np.moveaxis(pixels[:, :, ORDER[channels]], 2, 0)
@@ -69,10 +72,10 @@ def _encode(pixels: Pixels, most: int) -> bytes:
 
 
 def decode_planes(code: bytes, height: int, width: int, channels: int) -> Pixels:
-    """The picture of this size whose code it is.
+    """Decode a picture of 1 or 3 channels: (height, width, channels) uint8.
 
-    Raises FormatError for a code that is too short for any picture of this size, or that does not
-    end where it should.
+    Raises FormatError for a code below 1 byte per `DENSEST` samples, or one that ends before or
+    after the last sample.
     """
     samples = height * width * channels
     if samples > DENSEST * len(code):

@@ -1,8 +1,8 @@
 """Elements of tensors as whole numbers whose bytes are easy to foretell, and back.
 
-A floating-point number is turned left by a bit, so that its exponent fills whole bytes and its sign
-comes last. A signed number becomes its zigzag code. A difference to a base is taken between numbers
-in ascending order.
+A floating-point number of 16 to 64 bits is turned left by a bit: its exponent begins the highest
+byte, and its sign comes last. A signed number becomes its zigzag code. A difference to a base is
+taken between numbers in ascending order.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Kind:
 
     @property
     def words(self) -> np.dtype[Any]:
-        """Unsigned numbers of the same width."""
+        """numpy dtype of the elements' bit patterns: little-endian unsigned integers."""
         return np.dtype(f"<u{self.width}")
 
 

@@ -58,8 +58,11 @@ class Tensors:
 
 
 def tensors_of(data: Data) -> Tensors:
-    """Tensors of a file's bytes; raises InputError for other files, damage, and elements that are
-    no numbers."""
+    """Tensors of the bytes of a .safetensors, .npy or .npz file.
+
+    Raises InputError for other files, damage, elements of no kind in `KINDS` (complex numbers,
+    strings, objects), equal names, and tensors beyond the limits of .nct.
+    """
     start = data[:6].tobytes()
     if start == _NPY:
         return _of_arrays(Origin.NPY, {"": _load_npy(data)})

@@ -40,9 +40,11 @@ def _normalise(a, row, gate, cells):
 
 @exact_kernel
 def step_cells(row, normal, scale, gates, gain, shift, h, c, tanh_c):
-    """Turn the inputs of the gates, a row of `normal`, into row + 1 of the state, h and c.
+    """Advance a layer by one step: fill row + 1 of the state h and the cells c.
 
-    Gates are forget, output and candidate, each of as many columns as there are cells.
+    On entry `normal`, (steps, 3 · cells), holds in `row` the inputs of the forget gate, the output
+    gate and the candidate, side by side. The call normalises that row in place, and fills `row` of
+    `scale`, `gates` and `tanh_c` for `step_cells_back`.
     """
     cells = h.shape[1]
     for gate in range(3):

@@ -146,7 +146,10 @@ def rectify_back(d, a, rows):
 
 @exact_kernel
 def subtract_truth(chances, truth):
-    """Turn probabilities into the gradient of the logits, by the true symbols, −1 for none."""
+    """Turn probabilities, (rows, symbols), into gradients of the logits, in place.
+
+    `truth`, (rows,), holds the true symbols; rows of −1 get a gradient of zero.
+    """
     for m in range(truth.size):
         if truth[m] >= 0:
             chances[m, truth[m]] -= ONE

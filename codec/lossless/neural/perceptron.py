@@ -183,7 +183,10 @@ def forward(net, row, rows):
 
 @exact_kernel
 def learn(net):
-    """Train by the bytes that followed all rows."""
+    """Update all weights once by net.truth, after `forward` filled every row.
+
+    Rows of truth −1 count as zero. net.chances is overwritten by gradients.
+    """
     rows, d, d_hidden, d_inputs = net.truth.size, net.chances, net.d_hidden, net.d_inputs
     squares, gradient, step = net.squares, net.gradient, net.step
     subtract_truth(d, net.truth)
