@@ -142,7 +142,10 @@ def test_without_numba_the_library_coder_packs_and_the_reader_says_what_it_needs
     assert coded_of(ncodec.encode(pixels, quality="lossless"))[0] != SIGNATURE
     with pytest.raises(BackendError, match=r"pip install 'ncodec\[lossless\]'"):
         ncodec.decode(data)
-    assert ncodec.info(data).lossless
+    found = ncodec.info(data)
+    assert found.lossless
+    assert found.mixed
+    assert not ncodec.info(ncodec.encode(pixels, quality="lossless")).mixed
 
 
 def test_a_numba_that_does_not_work_is_not_needed(tmp_path: Path) -> None:
@@ -155,6 +158,14 @@ def test_a_numba_that_does_not_work_is_not_needed(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert coded_of((tmp_path / "a.nci").read_bytes())[0] != SIGNATURE
+
+
+def test_a_plain_colour_is_not_mixed() -> None:
+    """Its three bytes may look like the start of context mixing."""
+    plain = np.full((70, 90, 3), (SIGNATURE, 3, 9), np.uint8)
+    data = ncodec.encode(plain, quality="lossless")
+    assert not ncodec.info(data).mixed
+    assert np.array_equal(np.asarray(ncodec.decode(data)), plain)
 
 
 def test_golden_files_decode() -> None:

@@ -22,6 +22,7 @@ from ncodec.api.settings import (
 from ncodec.container.nci import MAGIC, NO_MODEL, Container, Flag, Tag, unpack
 from ncodec.errors import InputError, ModelError
 from ncodec.exact.layers import covered, paint
+from ncodec.exact.mixed import is_mixed
 from ncodec.hidden import visible_psnr
 from ncodec.image.depth import DEEP_BITS, is_deep, low_layers
 from ncodec.image.file import Encoded, decode_exact, read_alpha, read_layers, read_symbols
@@ -59,6 +60,8 @@ class Info:
     """share of cells of 64×64 pixels that are coded exactly or nearly so, beside the network"""
     lossless: bool
     """whether the file says that every pixel comes back as it was"""
+    mixed: bool
+    """whether context mixing coded a part of it, so that its readers need numba"""
     model: str | None
     """name of the model, its id where it is not installed, None where no network is needed"""
     model_id: str
@@ -365,7 +368,10 @@ def info(source: Source) -> Info:
     data = load_bytes(source)
     container = unpack(data)
     header = container.header
-    exact = covered(read_layers(container), header.height, header.width)
+    layers = read_layers(container)
+    exact = covered(layers, header.height, header.width)
+    low = low_layers(container) if is_deep(container) else ()
+    coded = [layer.coded for layer in (*layers, *low)] + [container.extras.get(Tag.ALPHA, b"")]
     chunks = {tag.name.lower(): len(payload) for tag, payload in container.extras.items()}
     return Info(
         width=header.width,
@@ -377,6 +383,7 @@ def info(source: Source) -> Info:
         qp=header.qp,
         exact=float(exact.mean()),
         lossless=bool(header.flags & Flag.LOSSLESS),
+        mixed=any(map(is_mixed, coded)),
         model=_model_name(header.model_id),
         model_id=f"{header.model_id:08x}",
         format_version=data[len(MAGIC)],

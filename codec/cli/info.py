@@ -98,6 +98,7 @@ def _line(found: "Info") -> str:
     chunks = ", ".join(f"{name} {size:,}" for name, size in found.chunks.items())
     mode = found.mode if found.bits == 8 else f"{found.mode} of {found.bits} bits"
     quality = "lossless" if found.lossless else f"q {found.quality:g}"
+    quality += ", decoded by numba" * found.mixed
     model = f"model {found.model}" if found.model else "no model"
     model += f", {found.exact:.0%} of it exact cells" if 0 < found.exact < 1 else ""
     return (

@@ -13,6 +13,7 @@ from ncodec.lossless.methods import require_numba
 SIGNATURE = 0x50
 _START = 2
 _PLANES = (1, 3)
+_COLOUR = 3
 
 
 def can_mix() -> bool:
@@ -22,6 +23,12 @@ def can_mix() -> bool:
     except BackendError:
         return False
     return True
+
+
+def is_mixed(coded: bytes) -> bool:
+    """Whether the code of a layer or an alpha plane is one of context mixing; three bytes are the
+    colour of a plain layer."""
+    return len(coded) > _COLOUR and coded[0] == SIGNATURE and coded[1] in _PLANES
 
 
 def pack_mixed(pixels: Pixels) -> bytes | None:
