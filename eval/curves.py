@@ -76,10 +76,8 @@ def mean_curve(measured: Measured, sources: Sequence[Source], metrics: Sequence[
 
 def data_sets() -> dict[str, set[str]]:
     """Data sets for which curves were published, by name, and the keys of their pictures."""
-    return {
-        path.stem: set(json.loads(path.read_text("utf-8"))["pictures"])
-        for path in PUBLISHED.glob("*.json")
-    }
+    found = {path.stem: json.loads(path.read_text("utf-8")) for path in PUBLISHED.glob("*.json")}
+    return {name: set(held["pictures"]) for name, held in found.items() if "pictures" in held}
 
 
 def published_curves(sources: Sequence[Source]) -> list[MeanCurve]:

@@ -169,15 +169,15 @@ def test_a_plain_colour_is_not_mixed() -> None:
 
 
 def test_golden_files_decode() -> None:
-    with Image.open(GOLDEN / "mixed.png") as image:
+    with Image.open(GOLDEN / "mixed" / "mixed.png") as image:
         expected = np.asarray(image)
-    data = (GOLDEN / "mixed.nci").read_bytes()
+    data = (GOLDEN / "mixed" / "mixed.nci").read_bytes()
     assert np.array_equal(np.asarray(ncodec.decode(data)), expected)
     assert ncodec.encode(expected, quality="lossless") == data
 
 
 def test_damage_is_refused_or_harmless_behind_right_checksums() -> None:
-    data = (GOLDEN / "mixed.nci").read_bytes()
+    data = (GOLDEN / "mixed" / "mixed.nci").read_bytes()
     container, random = unpack(data), Random(1)
     for _ in range(100):
         layers = bytearray(container.extras[Tag.EXACT])
