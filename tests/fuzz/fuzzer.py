@@ -1,14 +1,18 @@
 """One target under libFuzzer: `python -m fuzz.fuzzer TARGET [option of libFuzzer…] [corpus…]`."""
 
 import sys
+from pathlib import Path
 from random import Random
 
 import atheris
 
 # Numba compiles the bytecode of kernels, and does not know what Atheris puts into it.
-_KERNELS = ("buckets", "contexts", "filters", "mixing", "picture_contexts", "picture_fit",
-            "picture_mixing")  # fmt: skip
-COMPILED = ["ncodec.lossless.neural", *(f"ncodec.lossless.{name}" for name in _KERNELS)]
+_FOLDER = Path(__file__).parent.parent.parent / "codec" / "lossless"
+COMPILED = [
+    ".".join(("ncodec.lossless", *path.relative_to(_FOLDER).with_suffix("").parts))
+    for path in sorted(_FOLDER.rglob("*.py"))
+    if "ncodec.lossless.kernels" in path.read_text("utf-8")
+]
 """modules that numba compiles, which stay as they are"""
 
 with atheris.instrument_imports(include=["ncodec"], exclude=COMPILED):
