@@ -88,7 +88,9 @@ def test_json_says_the_same(files: Path) -> None:
 
 def test_lossless_says_so(files: Path) -> None:
     assert "  lossless  exact  " in call("encode", "a.png", "--lossless", "--measure").stdout
-    assert "lossless  no model" in call("info", "a.nci").stdout
+    said = call("info", "a.nci").stdout
+    assert "  lossless" in said
+    assert "  no model" in said
     fields = json.loads(
         call("encode", "a.png", "-f", "--lossless", "--strip", "metadata", "--json").stdout
     )
