@@ -1,4 +1,4 @@
-"""What the decoders of a model cost and lose, on files that one encoder made."""
+"""Cost and loss of a model's decoders, on files that one encoder made."""
 
 import os
 import time

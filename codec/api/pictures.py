@@ -53,8 +53,7 @@ class Info:
     bits: int
     """of a sample: 8 or 16"""
     quality: float
-    """0…100, of the qp, which may be a higher one than asked for, so that the picture is as good as
-    promised"""
+    """0…100, of the QP, which may be above the one asked for, to keep the floor"""
     qp: int
     exact: float
     """share of cells of 64×64 pixels that are coded exactly or nearly so, beside the network"""
@@ -76,8 +75,7 @@ class Info:
 
 @dataclass(frozen=True)
 class PictureStats:
-    """Size and quality of a picture that was coded or decoded; `size` is of the file that was
-    written."""
+    """Size and quality of a picture that was coded or decoded, and of the file written."""
 
     width: int
     height: int

@@ -173,7 +173,7 @@ class TensorFile(Mapping[str, npt.NDArray[Any]]):
         return len(self._entries)
 
     def infos(self) -> list[TensorInfo]:
-        """What the index says of every tensor."""
+        """Entries of the index, in the order of the file."""
         return [
             TensorInfo(e.name, KINDS[e.kind].name, e.shape, FORMS[e.form], e.length)
             for e in self.reader.index.entries

@@ -83,7 +83,7 @@ def fits(shape: Sequence[int], width: int) -> bool:
 
 @dataclass(frozen=True)
 class Index:
-    """What a file holds."""
+    """Tensors of a file, their origin and its header."""
 
     origin: Origin
     header: bytes

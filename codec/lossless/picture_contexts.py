@@ -1,4 +1,4 @@
-"""What the samples around another tell about it: simple predictions, errors and contexts.
+"""Neighbourhood of a sample: simple predictions, errors and contexts.
 
 Errors are those of predictions by least squares, in units of 1/8. Compiled by numba into the kernel
 of `ncodec.lossless.picture_mixing`.

@@ -17,7 +17,7 @@ _ROUNDING = {"F16": 2**-11, "BF16": 2**-8, "F32": 2**-24, "F64": 2**-24}
 
 @dataclass(frozen=True, kw_only=True)
 class TensorLoss:
-    """What floating-point tensors may lose; with neither limit, nothing."""
+    """Limits of the loss of floating-point tensors; without a limit, they stay exact."""
 
     bits: int | None = None
     """2 to 12: bits of the largest value of each row of a matrix or kernel; vectors stay exact"""
