@@ -25,6 +25,9 @@ from ncodec.errors import (
 if TYPE_CHECKING:
     from ncodec.api.clip_info import VideoInfo, video_info
     from ncodec.api.clips import decode_video, encode_video, open_video
+    from ncodec.api.cut import CutStats, cut_video
+    from ncodec.api.join import JoinStats, join_videos
+    from ncodec.api.ladder import StreamSettings, StreamStats, stream
     from ncodec.api.lossless import (
         PackedInfo,
         PackStats,
@@ -61,12 +64,14 @@ if TYPE_CHECKING:
         unpack_tensors,
     )
     from ncodec.api.transcode import ClipStats
+    from ncodec.api.video_index import IntraFrame, VideoIndex, video_index
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BackendError",
     "ClipStats",
+    "CutStats",
     "DecodeSettings",
     "DecodeVideoSettings",
     "EncodeSettings",
@@ -74,6 +79,8 @@ __all__ = [
     "FormatError",
     "Info",
     "InputError",
+    "IntraFrame",
+    "JoinStats",
     "LossError",
     "ModelError",
     "NcodecError",
@@ -87,13 +94,17 @@ __all__ = [
     "PictureStats",
     "StreamDecoder",
     "StreamEncoder",
+    "StreamSettings",
+    "StreamStats",
     "TensorFile",
     "TensorInfo",
     "TensorLoss",
     "TensorStats",
     "TruncatedError",
+    "VideoIndex",
     "VideoInfo",
     "__version__",
+    "cut_video",
     "decode",
     "decode_array",
     "decode_video",
@@ -101,15 +112,18 @@ __all__ = [
     "encode_file",
     "encode_video",
     "info",
+    "join_videos",
     "open_tensors",
     "open_video",
     "pack",
     "pack_file",
     "pack_tensors",
     "packed_info",
+    "stream",
     "unpack",
     "unpack_file",
     "unpack_tensors",
+    "video_index",
     "video_info",
 ]
 
@@ -135,6 +149,9 @@ _LAZY = {
     "ncodec.api.packed_streams": ("PackReader", "PackWriter"),
     "ncodec.api.clips": ("decode_video", "encode_video", "open_video"),
     "ncodec.api.clip_info": ("VideoInfo", "video_info"),
+    "ncodec.api.cut": ("CutStats", "cut_video"),
+    "ncodec.api.join": ("JoinStats", "join_videos"),
+    "ncodec.api.video_index": ("IntraFrame", "VideoIndex", "video_index"),
     "ncodec.api.transcode": ("ClipStats",),
     "ncodec.api.settings": (
         "DecodeSettings",
@@ -151,6 +168,7 @@ _LAZY = {
         "pack_tensors",
         "unpack_tensors",
     ),
+    "ncodec.api.ladder": ("StreamSettings", "StreamStats", "stream"),
     "ncodec.api.streaming": ("Packet", "StreamDecoder", "StreamEncoder"),
 }
 

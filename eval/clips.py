@@ -14,13 +14,14 @@ from ncodec.api.codecs import open_frame_codecs
 from ncodec.api.streaming import Packet, StreamDecoder, StreamEncoder
 from ncodec.arrays import Pixels
 from ncodec.errors import InputError
-from ncodec.eval import ffmpeg
 from ncodec.eval.codecs.base import Codec, Coded
 from ncodec.eval.codecs.ffmpeg import encoder_version, missing_encoders, without_messages
 from ncodec.eval.codecs.ncodec import ncodec_version
 from ncodec.eval.codecs.registry import H264_MESSAGES
+from ncodec.eval.ffmpeg import vmaf
 from ncodec.eval.metrics import LARGEST_DB, Metric
 from ncodec.eval.stored_frames import FORMAT, Clip, from_rgb, planes_of, to_rgb
+from ncodec.media.ffmpeg_command import DISTRIBUTION
 from ncodec.picture import TimedFrame
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def _vmaf(original: Clip, decoded: Clip) -> float:
         b"".join(p.tobytes() for f in clip.frames for p in planes_of(f))
         for clip in (original, decoded)
     )
-    value, count = ffmpeg.vmaf(
+    value, count = vmaf(
         before, after, size=f"{first.width}x{first.height}", rate=str(original.rate)
     )
     if not count == len(original.frames) == len(decoded.frames):
@@ -260,7 +261,7 @@ CLIP_METRICS: dict[str, Metric[Clip]] = {
     metric.key: metric
     for metric in (
         Metric("psnr_611", "PSNR 6:1:1, dB", mean_psnr_611, "av", "av"),
-        Metric("vmaf", "VMAF", _vmaf, "imageio_ffmpeg", ffmpeg.DISTRIBUTION),
+        Metric("vmaf", "VMAF", _vmaf, "imageio_ffmpeg", DISTRIBUTION),
     )
 }
 """by key"""

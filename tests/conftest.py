@@ -49,6 +49,19 @@ def coded(photo: npt.NDArray[np.uint8]) -> bytes:
 
 
 @pytest.fixture(scope="session")
+def sounding(photo: npt.NDArray[np.uint8], tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A stream of ten frames of 0.04 s, with sound of 0.43 s; frames 0, 3, 6 and 9 are intra."""
+    from test_demux import write
+
+    import ncodec
+
+    frames = [np.ascontiguousarray(photo[:64, 2 * i : 2 * i + 96]) for i in range(10)]
+    path = write(tmp_path_factory.mktemp("sounding") / "clip.mp4", frames, sound=True)
+    ncodec.encode_video(path, path.with_suffix(".ncv"), gop=3)
+    return path.with_suffix(".ncv").read_bytes()
+
+
+@pytest.fixture(scope="session")
 def kodak() -> list[Path]:
     """The Kodak pictures, where they are at hand."""
     paths = sorted(KODAK.glob("*.png"))

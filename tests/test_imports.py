@@ -12,7 +12,7 @@ from places import ROOT
 GROUND = {"ground"}
 RUNTIME = GROUND | {
     "container", "entropy", "exact", "inference", "image", "lossless", "tensors", "video", "media",
-    "api",
+    "streaming", "api",
 }  # fmt: skip
 SEEN = {
     "ground": set(),
@@ -26,6 +26,7 @@ SEEN = {
     "image": GROUND | {"container", "entropy", "exact", "inference"},
     "video": GROUND | {"container", "entropy", "exact", "inference", "image"},
     "media": GROUND | {"container"},
+    "streaming": GROUND | {"container", "media"},
     "api": RUNTIME - {"api"},
     "cli": GROUND | {"container", "media", "api"},
     "pillow_plugin": GROUND | {"container", "media", "api"},

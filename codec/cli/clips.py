@@ -23,6 +23,7 @@ from ncodec.media.numbered import is_numbered
 if TYPE_CHECKING:
     from ncodec.api.settings import DecodeVideoSettings, EncodeVideoSettings
     from ncodec.api.transcode import ClipStats, Progress
+    from ncodec.api.video_index import VideoIndex
 
 
 @dataclass(frozen=True)
@@ -183,12 +184,25 @@ def _decode(
     )
 
 
-def show_clip_info(source: str, *, verify: bool, allow_large: bool, as_json: bool) -> None:
-    """Say what a stream says of itself."""
+def show_clip_info(
+    source: str, *, verify: bool, index: bool, allow_large: bool, as_json: bool
+) -> None:
+    """Say what a stream says of itself, and where its intra frames are if `index`."""
     from ncodec.api.clip_info import video_info
+    from ncodec.api.video_index import video_index
+    from ncodec.media.rereadable import Rereadable
 
-    found = video_info(source, verify=verify, allow_large=allow_large)
+    if index:
+        with Rereadable(source) as rereadable:
+            with rereadable.open() as stream:
+                found = video_info(stream, verify=verify, allow_large=allow_large)
+            with rereadable.open() as stream:
+                places = video_index(stream)
+    else:
+        found, places = video_info(source, verify=verify, allow_large=allow_large), None
     fields = {"input": source, **asdict(found), "verified": verify}
+    if places is not None:
+        fields["index"] = asdict(places)
     rate = f"{found.rate:.4g} fps"
     line = (
         f"{source}  {found.width}×{found.height}  {found.frames} frames  {found.duration:.2f} s  "
@@ -203,6 +217,19 @@ def show_clip_info(source: str, *, verify: bool, allow_large: bool, as_json: boo
     if found.metadata.tags:
         line += f"  tags {', '.join(name for name, _ in found.metadata.tags)}"
     say(fields, line + ("  verified" if verify else ""), as_json=as_json, to_stderr=False)
+    if places is not None and not as_json:
+        _say_index(source, places)
+
+
+def _say_index(source: str, found: "VideoIndex") -> None:
+    sizes = f"header {found.header_size:,} bytes, with tracks and metadata {found.start_size:,}"
+    say({}, f"{source}  {sizes}", as_json=False, to_stderr=False)
+    for intra in found.intra:
+        line = (
+            f"{source}  frame {intra.frame}  {intra.time:.3f} s  {intra.frames} frames in "
+            f"{intra.size:,} bytes from byte {intra.offset:,}"
+        )
+        say({}, line, as_json=False, to_stderr=False)
 
 
 def _say(source: str, target: str, stats: "ClipStats", *, seconds: float, as_json: bool) -> None:

@@ -180,7 +180,12 @@ class ByteProgress:
 
 
 def work_through(
-    pairs: list[tuple[str, str]], verb: str, work: Callable[[str, str], None], *, as_json: bool
+    pairs: list[tuple[str, str]],
+    verb: str,
+    work: Callable[[str, str], None],
+    *,
+    as_json: bool,
+    others: Iterable[str] = (),
 ) -> None:
     """Call `work` with every pair of input and output, report failures in a sentence, go on, and
     exit with code 1 after all if some failed.
@@ -189,6 +194,7 @@ def work_through(
     `as_json` prints a JSON object for each failure too. Where standard output can no longer be
     written, work goes on in silence, and the exit code is 1 unless its reader has only left. Ctrl-C
     exits with code 130 at once. `verb` labels the bar that several files have on a terminal.
+    `others` are further files that a failure may name in place of its pair's.
     """
     failed, is_unheard = 0, False
     with _progress(len(pairs), verb) as advance, warnings.catch_warnings():
@@ -206,7 +212,7 @@ def work_through(
                 ):
                     raise
                 failed += 1
-                _report(error, source, target, as_json=as_json)
+                _report(error, source, target, as_json=as_json, others=others)
             except KeyboardInterrupt:
                 # Not by way of Python's own end, which waits for a thread that may hang on a pipe.
                 os._exit(INTERRUPTED)
@@ -228,9 +234,11 @@ def _fall_silent(error: ReportError) -> bool:
     return True
 
 
-def _report(error: Exception, source: str, target: str, *, as_json: bool) -> None:
+def _report(
+    error: Exception, source: str, target: str, *, as_json: bool, others: Iterable[str]
+) -> None:
     sentence = str(error) if isinstance(error, NcodecError | OSError) else "not enough memory"
-    if not sentence.startswith((f"{source}:", f"{target}:")):
+    if not sentence.startswith(tuple(f"{name}:" for name in (source, target, *others))):
         sentence = f"{'standard input' if source == STDIO else source}: {sentence}"
     click.echo(printable(f"ncodec: {sentence}"), err=True)
     if as_json:

@@ -26,14 +26,25 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Verify pictures and frames beyond Pillow's limit against decompression bombs.",
 )
+@click.option(
+    "--index", is_flag=True, help="Clips: also number, time and bytes of every intra frame."
+)
 @LIKE
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each file.")
 def info(
-    inputs: tuple[str, ...], verify: bool, allow_large: bool, like: str | None, as_json: bool
+    inputs: tuple[str, ...],
+    verify: bool,
+    allow_large: bool,
+    index: bool,
+    like: str | None,
+    as_json: bool,
 ) -> None:
     """Print what .nci, .ncv, .ncz and .nct files say of themselves; checksums are always verified,
     those of tensors only with --verify."""
     names = expand_inputs(inputs)
+    if index and not all(map(is_coded_clip, names)):
+        msg = "--index is for clips, which .ncv files hold"
+        raise click.UsageError(msg)
 
     def work(source: str, _: str) -> None:
         if is_packed(source):
@@ -41,7 +52,9 @@ def info(
         elif is_tensors(source):
             _show_tensors_info(source, verify=verify, like=like, as_json=as_json)
         elif is_coded_clip(source):
-            show_clip_info(source, verify=verify, allow_large=allow_large, as_json=as_json)
+            show_clip_info(
+                source, verify=verify, index=index, allow_large=allow_large, as_json=as_json
+            )
         else:
             _show_picture_info(source, verify=verify, allow_large=allow_large, as_json=as_json)
 

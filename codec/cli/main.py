@@ -11,12 +11,15 @@ import click
 
 import ncodec
 from ncodec.cli.console import printable
+from ncodec.cli.cut import cut
 from ncodec.cli.decode import decode
 from ncodec.cli.encode import encode
 from ncodec.cli.info import info
+from ncodec.cli.join import join
 from ncodec.cli.models import models
 from ncodec.cli.options import EPILOG
 from ncodec.cli.pack import pack, unpack
+from ncodec.cli.stream import stream
 from ncodec.cli.tensors import tensors
 from ncodec.errors import NcodecError
 
@@ -55,7 +58,7 @@ def cli() -> None:
     without PyTorch; pack any files and tensors."""
 
 
-for command in (encode, decode, info, models, pack, unpack, tensors):
+for command in (encode, decode, info, cut, join, stream, models, pack, unpack, tensors):
     cli.add_command(command)
 
 
@@ -65,11 +68,11 @@ def main() -> None:
     Exits with code 0 if all was done, 1 if something failed, 2 for a wrong command line, and 130
     where work on files was interrupted by Ctrl-C, SIGTERM or SIGHUP.
     """
-    for stream in (sys.stdout, sys.stderr):
+    for output in (sys.stdout, sys.stderr):
         if isinstance(
-            stream, io.TextIOWrapper
+            output, io.TextIOWrapper
         ):  # names and arrows must not fail on a narrow terminal
-            stream.reconfigure(errors="replace")
+            output.reconfigure(errors="replace")
     for name in (
         "SIGTERM",
         "SIGHUP",

@@ -70,7 +70,7 @@ def clip_metadata(
     """
     field_order = video.codec_context.field_order
     notices: tuple[str, ...] = ("time codes were left out",) if _has_time_code(frame) else ()
-    interlaced = field_order in _FIELD_ORDERS or frame.interlaced_frame
+    interlaced = is_interlaced(video, frame)
     if interlaced:
         notices += ("interlaced frames were coded as whole frames",)
     found = ClipMetadata(
@@ -79,8 +79,8 @@ def clip_metadata(
         chapters=tuple(_chapters(container.chapters())),
         dispositions=_dispositions(tracks),
         field_order=_FIELD_ORDERS.get(field_order, "tt") if interlaced else "",
-        mastering=_mastering(frame),
-        light=_light(frame),
+        mastering=mastering_display(frame),
+        light=content_light(frame),
     )
     notices += tuple(_lost_tags_of_chapters(container.chapters()))
     if found.size > MAX_TEXT:
@@ -92,6 +92,11 @@ def clip_metadata(
             light=found.light,
         )
     return found, notices
+
+
+def is_interlaced(video: "VideoStream", frame: av.VideoFrame) -> bool:
+    """Whether frames hold two fields, as the stream or its first frame says."""
+    return video.codec_context.field_order in _FIELD_ORDERS or frame.interlaced_frame
 
 
 def side_data(frame: av.VideoFrame, name: str) -> bytes:
@@ -207,7 +212,7 @@ def _has_time_code(frame: av.VideoFrame) -> bool:
     return bool(group & ~_GOP_FLAGS or side_data(frame, "S12M_TIMECODE"))
 
 
-def _mastering(frame: av.VideoFrame) -> tuple[int, ...]:
+def mastering_display(frame: av.VideoFrame) -> tuple[int, ...]:
     """Numbers of the mastering display, green first as in the SEI message of ITU-T H.265."""
     data = side_data(frame, "MASTERING_DISPLAY_METADATA")
     if len(data) < _MASTERING.size:
@@ -223,6 +228,7 @@ def _mastering(frame: av.VideoFrame) -> tuple[int, ...]:
     return numbers if min(numbers) >= 0 else ()
 
 
-def _light(frame: av.VideoFrame) -> tuple[int, ...]:
+def content_light(frame: av.VideoFrame) -> tuple[int, ...]:
+    """Largest and average light of a frame, in cd/m², no numbers where they are not stated."""
     data = side_data(frame, "CONTENT_LIGHT_LEVEL")
     return _LIGHT.unpack_from(data) if len(data) >= _LIGHT.size else ()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TEXT_CODECS = frozenset({"ass", "mov_text", "srt", "ssa", "subrip", "text", "webvtt"})
 """FFmpeg's names of codecs of text subtitles"""
-WRITTEN_CODECS = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip"}
+WRITTEN_CODECS = {"mp4": "mov_text", "mov": "mov_text", "matroska": "subrip", "webvtt": "webvtt"}
 """FFmpeg's name of a muxer → codec that text subtitles are converted to"""
 _UNIT = Fraction(1, 1000)
 """the time base of encoders of subtitles"""

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -127,3 +128,44 @@ def open_tracks(tracks: Tracks) -> Iterator["InputContainer"]:
             )
             raise FormatError(msg)
         yield container
+
+
+@dataclass(frozen=True)
+class TrackKind:
+    """What decides whether packets of one track can follow those of another."""
+
+    type: str
+    """audio or subtitle"""
+    codec: str
+    time_base: Fraction
+    """seconds of one unit of the time stamps of its packets"""
+    sample_rate: int = 0
+    """samples a second of sound"""
+    channels: int = 0
+    """of sound"""
+    setup: bytes = field(default=b"", repr=False)
+    """of the decoder, as FFmpeg's extradata"""
+
+    def __str__(self) -> str:
+        sound = f" of {self.channels} × {self.sample_rate} Hz" if self.type == "audio" else ""
+        return f"{self.type} {self.codec}{sound} in {self.time_base} s"
+
+
+def kinds_of(tracks: Tracks | None) -> tuple[TrackKind, ...]:
+    """Kind of each track, none for None; raises FormatError where their description is not
+    whole."""
+    if tracks is None:
+        return ()
+    with open_tracks(tracks) as template:
+        return tuple(map(_kind, template.streams, tracks.time_bases))
+
+
+def _kind(track: Stream, time_base: Fraction) -> TrackKind:
+    context = track.codec_context
+    if context is None:
+        return TrackKind(track.type, "unknown", time_base)
+    setup = bytes(context.extradata or b"")
+    if isinstance(context, av.AudioCodecContext):
+        rate, channels = context.sample_rate, context.layout.nb_channels
+        return TrackKind(track.type, context.name, time_base, rate, channels, setup)
+    return TrackKind(track.type, context.name, time_base, setup=setup)

@@ -11,8 +11,8 @@ import av
 import numpy as np
 
 from ncodec.arrays import Pixels
-from ncodec.eval import ffmpeg
 from ncodec.eval.codecs.base import PictureCodec
+from ncodec.media import ffmpeg_command as ffmpeg
 from ncodec.media.colour import SCALING
 
 if TYPE_CHECKING:

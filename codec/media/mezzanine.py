@@ -1,0 +1,264 @@
+"""Clips as encoders want them: frames as they are stored, and a survey of their times and shots."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, cast
+
+import av
+from av.filter import Graph
+from av.stream import Disposition
+
+from ncodec.errors import InputError, sentence_of
+from ncodec.media.clip_properties import (
+    content_light,
+    is_interlaced,
+    lost_side_data,
+    mastering_display,
+    matrix_of,
+)
+from ncodec.media.display_matrix import PLAIN, Matrix
+from ncodec.media.opened_video import OpenedVideo
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+CUT_SCORE = 10.0
+"""score of FFmpeg's filter "scdet", 0 to 100, from which a frame begins a shot"""
+_SHOT_HEIGHT = 144
+"""rows of frames in which cuts are looked for"""
+_MISSING_S = 0.5
+"""seconds that a clip may be shorter than it says"""
+Progress = Callable[[int, int | None], None]
+"""called with the frames done, and about how many there are, if known"""
+
+Observer = Callable[[av.VideoFrame, Fraction], None]
+"""called with a frame, and the seconds from the first one to it"""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Frames of a clip, found by decoding all of it once."""
+
+    stamps: tuple[int, ...]
+    """time stamp of each frame in the file's units, or its number where `is_seekable` is false"""
+    times: tuple[Fraction, ...]
+    """seconds at which each frame is shown, ascending; the first one is 0"""
+    end: Fraction
+    """seconds at which the last frame ends"""
+    start: Fraction
+    """seconds of the file's clock at which the first frame is shown"""
+    cuts: tuple[int, ...]
+    """numbers of the frames that begin a shot, but for the first one"""
+    is_seekable: bool
+    """whether frames can be found by their time stamps"""
+    width: int
+    """columns as stored"""
+    height: int
+    """rows as stored"""
+    bits: int
+    """bits of a sample"""
+    rate: Fraction | None
+    """frames a second, exactly; None where frames are shown for different times"""
+    matrix: Matrix = PLAIN
+    """how frames are to be turned and mirrored"""
+    is_interlaced: bool = False
+    mastering: tuple[int, ...] = ()
+    """numbers of the mastering display, as `ClipMetadata` has them"""
+    light: tuple[int, ...] = ()
+    """largest and average light, in cd/m²"""
+
+
+class Mezzanine(OpenedVideo):
+    """Reader of the frames of a file of video, as they are stored, from any place on."""
+
+    @property
+    def container(self) -> "InputContainer":
+        """The open file."""
+        return self._container
+
+    @property
+    def sounds(self) -> "tuple[AudioStream, ...]":
+        """Streams of sound, the default ones first."""
+        streams = self._container.streams.audio
+        return tuple(sorted(streams, key=lambda one: not one.disposition & Disposition.default))
+
+    def survey(
+        self, *, progress: Progress | None = None, observe: Observer | None = None
+    ) -> Survey:
+        """Times, shots and properties of all frames, which are decoded for it.
+
+        `observe` is called with each frame and about when it is shown. Damage and a cut of the file
+        are said in `notices`. Raises InputError where no frame can be decoded.
+        """
+        stamps: list[int | None] = []
+        cuts: list[int] = []
+        first: av.VideoFrame | None = None
+        scores = CutScores()
+        duration = 0
+        for frame in self.decode():
+            first = frame if first is None else first
+            if scores.score(frame) >= CUT_SCORE and stamps:
+                cuts.append(len(stamps))
+            if observe is not None:
+                stamp, begin = frame.pts or 0, first.pts or 0
+                observe(frame, (stamp - begin) * self._own_time_base)
+            stamps.append(frame.pts)
+            duration = frame.duration or 0
+            if progress is not None:
+                progress(len(stamps), self.frames)
+        if first is None:
+            msg = f"{self.name}: expected frames, got none that can be decoded"
+            raise InputError(msg)
+        for notice in lost_side_data(first):
+            self._notice(notice)
+        return self._surveyed(first, stamps, cuts, duration=duration)
+
+    def decode(self, *, stamp: int | None = None) -> Iterator[av.VideoFrame]:
+        """Frames from the first one on, or from the one with a time stamp of the survey on.
+
+        Packets that cannot be decoded are left out, and `notices` says so. A reader decodes once.
+        Raises InputError where the file cannot be read from the place of the time stamp on.
+        """
+        if stamp is not None:
+            try:
+                self._container.seek(stamp, stream=self._video, backward=True)
+            except (av.FFmpegError, OSError) as error:
+                msg = f"{self.name}: cannot be read from another place: {sentence_of(error)}"
+                raise InputError(msg) from error
+        errors = 0
+        for frame in self._decoded():
+            if frame is None:
+                errors += 1
+            elif stamp is None or (frame.pts is not None and frame.pts >= stamp):
+                yield frame
+        if errors and stamp is None:
+            self._notice(f"the file is damaged: {errors} packets of video cannot be decoded")
+
+    def _decoded(self) -> Iterator[av.VideoFrame | None]:
+        """Frames, and None in place of each packet that cannot be decoded."""
+        context = self._video.codec_context
+        for packet in self._packets():
+            try:
+                yield from context.decode(packet)
+            except av.error.EOFError:
+                return
+            except (av.FFmpegError, OSError) as error:
+                if isinstance(error, BlockingIOError):  # it refuses packets until it is emptied
+                    context.flush_buffers()
+                yield None
+
+    def _packets(self) -> Iterator["av.Packet[VideoStream] | None"]:
+        try:
+            for packet in self._container.demux([self._video]):
+                if packet.size:
+                    yield cast("av.Packet[VideoStream]", packet)
+        except (av.FFmpegError, OSError) as error:
+            self._notice(f"the file is damaged: {sentence_of(error)}")
+        yield None  # the frames that the decoder holds back
+
+    def _surveyed(
+        self,
+        first: av.VideoFrame,
+        stamps: list[int | None],
+        cuts: list[int],
+        *,
+        duration: int,
+    ) -> Survey:
+        base = self._own_time_base
+        usual = 1 / self.rate
+        times = ascending([None if stamp is None else stamp * base for stamp in stamps], usual)
+        is_seekable = not self._is_row and stamps == [round(time / base) for time in times]
+        end = times[-1] + (duration * base if duration else usual)
+        said = self._said_end()
+        if said is not None and said - end > _MISSING_S:
+            self._notice(
+                f"the file may be cut: it says that it ends at {said:.1f} s, its last frame at "
+                f"{float(end):.1f} s"
+            )
+        start = times[0]
+        shown = [time - start for time in times]
+        rate = self.rate if is_constant(shown, rate=self.rate, unit=base) else None
+        if rate is not None:
+            shown = [number / rate for number in range(len(shown))]
+            end = start + len(shown) / rate
+        return Survey(
+            stamps=tuple(
+                stamp if is_seekable and stamp is not None else place
+                for place, stamp in enumerate(stamps)
+            ),
+            times=tuple(shown),
+            end=end - start,
+            start=start,
+            cuts=tuple(cuts),
+            is_seekable=is_seekable,
+            width=first.width,
+            height=first.height,
+            bits=max(component.bits for component in first.format.components),
+            rate=rate,
+            matrix=matrix_of(first),
+            is_interlaced=is_interlaced(self._video, first),
+            mastering=mastering_display(first),
+            light=content_light(first),
+        )
+
+
+def ascending(times: list[Fraction | None], usual: Fraction) -> list[Fraction]:
+    """Times in seconds that ascend strictly: a missing or backward one follows the time before it
+    by `usual` seconds, and the times behind it keep their distances."""
+    found: list[Fraction] = []
+    offset = Fraction(0)
+    for own in times:
+        least = found[-1] + usual if found else Fraction(0)
+        if own is None:
+            found.append(least)
+            continue
+        if found and own + offset <= found[-1]:
+            offset = least - own
+        found.append(own + offset)
+    return found
+
+
+def is_constant(times: Sequence[Fraction], *, rate: Fraction, unit: Fraction) -> bool:
+    """Whether times in seconds are those of `rate` frames a second, rounded to units of `unit`
+    seconds."""
+    return all(abs(time - number / rate) <= unit for number, time in enumerate(times))
+
+
+class CutScores:
+    """Scores of cuts between frames that follow each other, by FFmpeg's filter "scdet"."""
+
+    def __init__(self) -> None:
+        self._graph: Graph | None = None
+        self._form: tuple[object, ...] = ()
+
+    def score(self, frame: av.VideoFrame) -> float:
+        """Score of a cut before `frame`, 0 to 100; 0 for the first frame and after a change of
+        size."""
+        form = (frame.width, frame.height, frame.format.name)
+        if self._graph is None or form != self._form:
+            self._graph, self._form = self._opened(frame), form
+        self._graph.push(frame)
+        shown = cast("av.VideoFrame", self._graph.pull())
+        return float(shown.metadata.get("lavfi.scd.score", 0))
+
+    def _opened(self, frame: av.VideoFrame) -> Graph:
+        graph = Graph()
+        source = graph.add_buffer(
+            width=frame.width,
+            height=frame.height,
+            format=frame.format,
+            time_base=frame.time_base or Fraction(1, 25),
+        )
+        size = f"w=-2:h={min(_SHOT_HEIGHT, frame.height)}:flags=area"
+        steps = [
+            graph.add("scale", size),
+            graph.add("format", "pix_fmts=yuv420p"),
+            graph.add("scdet", "threshold=100"),
+            graph.add("buffersink"),
+        ]
+        graph.link_nodes(source, *steps)
+        graph.configure()
+        return graph

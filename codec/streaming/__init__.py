@@ -1,0 +1,1 @@
+"""Clips → ladders of renditions, segments and manifests for players."""

@@ -1,0 +1,386 @@
+// Playback, controls and menu. panel.js draws what is below the stage from `page`.
+"use strict";
+const at = (id) => document.getElementById(id);
+const stage = at("stage");
+const video = stage.querySelector("video");
+const stream = JSON.parse(at("stream").textContent);
+const HIDE_MS = 2600;
+const STEP_S = 5;
+const LIFT_LINES = 4;
+
+// `hls` is null where the browser plays HLS itself; `chosen` is a rung of `codec`, or -1 for automatic.
+const page = { hls: null, codec: null, codecs: [], chosen: -1, draw: () => {} };
+
+const text = (seconds) => {
+  const whole = Math.floor(seconds || 0);
+  const parts = [Math.floor(whole / 60) % 60, whole % 60].map((n) => String(n).padStart(2, "0"));
+  return whole < 3600 ? parts.join(":").replace(/^0/, "") : Math.floor(whole / 3600) + ":" + parts.join(":");
+};
+const rate = (kbits) =>
+  kbits < 1000 ? Math.round(kbits) + " kbit/s" : (kbits / 1000).toFixed(kbits < 10000 ? 2 : 1) + " Mbit/s";
+const icon = (button, name) => button.querySelector("use").setAttribute("href", "#i-" + name);
+
+function make(kind, properties, ...children) {
+  const element = Object.assign(document.createElement(kind), properties);
+  element.append(...children);
+  return element;
+}
+
+function say(...content) {
+  at("notice").replaceChildren(make("span", {}, ...content));
+  at("notice").hidden = content.length === 0;
+}
+
+// Codecs and rungs
+
+const type = (codec, rung) => 'video/mp4; codecs="' + rung.codec + '"';
+
+async function playable(codec) {
+  const top = codec.rungs.reduce((a, b) => (b.height > a.height ? b : a));
+  const source = self.ManagedMediaSource ?? self.MediaSource;
+  if (!source?.isTypeSupported(type(codec, top))) return null;
+  const configuration = {
+    type: "media-source",
+    video: {
+      contentType: type(codec, top), width: top.width, height: top.height,
+      bitrate: top.kbits * 1000, framerate: stream.rate,
+    },
+  };
+  try {
+    return await navigator.mediaCapabilities.decodingInfo(configuration);
+  } catch {
+    return { supported: true, smooth: true, powerEfficient: false };
+  }
+}
+
+// Of codecs that play smoothly the last, hence smallest; those that spare the battery go first.
+function favourite(codecs) {
+  const smooth = codecs.filter((codec) => codec.info.smooth);
+  const efficient = smooth.filter((codec) => codec.info.powerEfficient);
+  return [efficient, smooth, codecs.slice(0, 1)].find((list) => list.length)?.at(-1);
+}
+
+// hls.js orders levels by itself, and lists those that the browser plays alone.
+function levelOf(rung) {
+  return page.hls?.levels.findIndex((l) => l.height === rung.height && l.width === rung.width
+    && (!l.videoCodec || l.videoCodec === rung.codec)) ?? -1;
+}
+
+function rungOf(level) {
+  const found = page.hls?.levels[level];
+  return found ? page.codec.rungs.findIndex((rung) => levelOf(rung) === level) : -1;
+}
+
+page.current = () => rungOf(page.hls ? page.hls.currentLevel : -1);
+
+page.choose = (codec, rung) => {
+  page.chosen = rung;
+  if (codec !== page.codec) return load(codec, video.currentTime, !video.paused);
+  if (page.hls) page.hls.nextLevel = rung < 0 ? -1 : levelOf(codec.rungs[rung]);
+  refresh();
+};
+
+function load(codec, position, playing) {
+  page.hls?.destroy();
+  page.codec = codec;
+  const hls = new Hls({ startPosition: position || -1, capLevelToPlayerSize: true, maxBufferLength: 20 });
+  page.hls = hls;
+  let mended = 0;
+  hls.on(Hls.Events.MANIFEST_PARSED, () => {
+    if (page.chosen >= 0) hls.startLevel = hls.nextLevel = levelOf(codec.rungs[page.chosen]);
+    refresh();
+    document.documentElement.dataset.ready = "true";
+    if (playing) play();
+  });
+  for (const event of ["LEVEL_SWITCHED", "AUDIO_TRACKS_UPDATED", "AUDIO_TRACK_SWITCHED",
+    "SUBTITLE_TRACKS_UPDATED", "SUBTITLE_TRACK_SWITCH"]) hls.on(Hls.Events[event], refresh);
+  hls.on(Hls.Events.ERROR, (_, data) => {
+    if (!data.fatal) return;
+    if (data.type === Hls.ErrorTypes.MEDIA_ERROR && mended++ < 2) return hls.recoverMediaError();
+    say("This stream cannot be played: " + data.details + ".");
+  });
+  hls.loadSource(codec.master);
+  hls.attachMedia(video);
+  refresh();
+}
+
+// Menu
+
+const group = (name, choices) => ({ name, choices });
+
+function groups() {
+  const { hls, codec } = page;
+  const found = [];
+  if (hls && codec) {
+    const current = codec.rungs[page.current()];
+    const note = page.chosen < 0 && current ? current.height + "p" : "";
+    found.push(group("Quality", [
+      { label: "Automatic", note, on: page.chosen < 0, pick: () => page.choose(codec, -1) },
+      ...codec.rungs.map((rung, i) => ({
+        label: rung.height + "p", note: rate(rung.kbits), on: page.chosen === i,
+        pick: () => page.choose(codec, i),
+      })).sort((a, b) => parseInt(b.label) - parseInt(a.label)),
+    ]));
+    if (page.codecs.length > 1) found.push(group("Codec", page.codecs.map((other) => ({
+      label: other.label, on: other === codec, pick: () => page.choose(other, -1),
+    }))));
+    if (hls.audioTracks.length > 1) found.push(group("Sound", hls.audioTracks.map((track, i) => ({
+      label: track.name, note: track.lang ?? "", on: hls.audioTrack === i,
+      pick: () => { hls.audioTrack = i; },
+    }))));
+  }
+  const tracks = subtitles();
+  if (tracks.length) found.push(group("Subtitles", [
+    { label: "Off", on: !tracks.some((t) => t.mode === "showing"), pick: () => subtitle(-1) },
+    ...tracks.map((track, i) => ({
+      label: track.label || track.language, on: track.mode === "showing", pick: () => subtitle(i),
+    })),
+  ]));
+  found.push(group("Speed", [0.5, 1, 1.5, 2].map((speed) => ({
+    label: speed === 1 ? "Normal" : speed + "×", on: video.playbackRate === speed,
+    pick: () => { video.playbackRate = speed; },
+  }))));
+  return found;
+}
+
+const subtitles = () =>
+  [...video.textTracks].filter((t) => t.kind === "subtitles" || t.kind === "captions");
+
+function subtitle(chosen) {
+  if (page.hls) page.hls.subtitleTrack = chosen; // else nothing loads its segments
+  subtitles().forEach((track, i) => { track.mode = i === chosen ? "showing" : "disabled"; });
+  refresh();
+}
+
+function drawMenu() {
+  const focused = document.activeElement?.closest("#menu label")?.dataset.key;
+  at("menu").replaceChildren(...groups().map(({ name, choices }) =>
+    make("fieldset", { className: name.toLowerCase() }, make("legend", { textContent: name }), ...choices.map((choice) => {
+      const input = make("input", { type: "radio", name, checked: choice.on });
+      input.addEventListener("change", () => { choice.pick(); refresh(); });
+      const label = make("label", {}, input, choice.label);
+      if (choice.note) label.append(make("small", { textContent: choice.note }));
+      label.dataset.key = name + choice.label;
+      return label;
+    }))));
+  [...at("menu").querySelectorAll("label")].find((l) => l.dataset.key === focused)
+    ?.querySelector("input").focus();
+}
+
+function openMenu(open, by) {
+  at("menu").hidden = !open;
+  for (const id of ["settings", "badge"]) at(id).setAttribute("aria-expanded", String(open));
+  if (open) {
+    drawMenu();
+    at("menu").querySelector("input:checked")?.focus();
+  } else by?.focus();
+}
+
+function refresh() {
+  const rung = page.codec?.rungs[page.current()];
+  at("badge").textContent = rung ? rung.height + "p · " + page.codec.label : "–";
+  at("badge").hidden = !page.hls;
+  at("captions").hidden = subtitles().length === 0;
+  at("captions").setAttribute("aria-pressed", String(subtitles().some((t) => t.mode === "showing")));
+  if (!at("menu").hidden) drawMenu();
+  page.draw();
+}
+
+// Controls
+
+const play = () => video.play().catch(() => say()); // the browser wants a click first
+const toggle = () => (video.paused || video.ended ? play() : video.pause());
+
+function seek(seconds) {
+  video.currentTime = Math.min(Math.max(seconds, 0), video.duration || stream.duration);
+}
+
+function loudness(volume) {
+  video.volume = Math.min(Math.max(volume, 0), 1);
+  video.muted = video.volume === 0;
+}
+
+function fullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else if (stage.requestFullscreen) stage.requestFullscreen();
+  else video.webkitEnterFullscreen?.(); // phones of Apple
+}
+
+const pictureInPicture = () =>
+  document.pictureInPictureElement ? document.exitPictureInPicture() : video.requestPictureInPicture();
+
+function captions() {
+  const tracks = subtitles();
+  const shown = tracks.findIndex((track) => track.mode === "showing");
+  subtitle(shown < 0 && tracks.length ? 0 : -1);
+}
+
+function drawTime() {
+  const length = video.duration || stream.duration;
+  const ranges = video.buffered;
+  let loaded = 0;
+  for (let i = 0; i < ranges.length; i++)
+    if (ranges.start(i) <= video.currentTime + 0.1) loaded = ranges.end(i);
+  at("time").textContent = text(video.currentTime);
+  at("length").textContent = " / " + text(length);
+  at("seek").max = length;
+  at("seek").value = video.currentTime;
+  at("seek").setAttribute("aria-valuetext", text(video.currentTime) + " of " + text(length));
+  at("seek").style.setProperty("--played", (100 * video.currentTime) / length + "%");
+  at("seek").style.setProperty("--loaded", (100 * loaded) / length + "%");
+}
+
+function drawButtons() {
+  const name = video.ended ? "again" : video.paused ? "play" : "pause";
+  const word = { again: "Play again", play: "Play", pause: "Pause" }[name];
+  for (const id of ["play", "big"]) {
+    icon(at(id), name);
+    at(id).setAttribute("aria-label", word);
+  }
+  at("play").title = word + " (space)";
+  at("big").hidden = !video.paused && !video.ended;
+  const silent = video.muted || video.volume === 0;
+  icon(at("mute"), silent ? "muted" : "sound");
+  at("mute").setAttribute("aria-label", silent ? "Unmute" : "Mute");
+  at("volume").value = silent ? 0 : video.volume;
+  const level = 100 * at("volume").value + "%";
+  at("volume").style.setProperty("--played", level);
+  at("volume").style.setProperty("--loaded", level);
+  wake();
+}
+
+// Subtitles stand above the controls while these are shown, unless they name a line themselves.
+function lift() {
+  const line = stage.classList.contains("quiet") ? -1 : -LIFT_LINES;
+  for (const track of subtitles())
+    for (const cue of track.activeCues ?? []) {
+      const free = cue.line === "auto" || cue.line === -1 || cue.line === -LIFT_LINES;
+      if (free && cue.line !== line) cue.line = line;
+    }
+}
+
+let timer = 0;
+function wake() {
+  stage.classList.remove("quiet");
+  lift();
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    const busy = video.paused || !at("menu").hidden || stage.querySelector("#controls :focus-visible");
+    stage.classList.toggle("quiet", !busy);
+    lift();
+  }, HIDE_MS);
+}
+
+// Thumbnails: a WebVTT file whose cues name parts of pictures, `1.jpg#xywh=0,0,160,90`.
+
+let thumbnails = null;
+async function loadThumbnails() {
+  thumbnails = [];
+  if (!stream.thumbnails) return;
+  const base = new URL(stream.thumbnails, location.href);
+  const seconds = (stamp) => stamp.split(":").reduce((sum, part) => 60 * sum + Number(part), 0);
+  const cue = /([\d:.]+) --> ([\d:.]+).*\n(\S+?)#xywh=(?:pixel:)?(\d+),(\d+),(\d+),(\d+)/g;
+  const answer = await fetch(base);
+  if (!answer.ok) return;
+  for (const [, from, to, file, ...box] of (await answer.text()).replace(/\r/g, "").matchAll(cue))
+    thumbnails.push({ from: seconds(from), to: seconds(to), url: new URL(file, base).href, box });
+}
+
+function preview(event) {
+  if (!thumbnails) loadThumbnails().then(() => at("preview").hidden || preview(event));
+  const bar = at("seek").getBoundingClientRect();
+  const share = Math.min(Math.max((event.clientX - bar.left) / bar.width, 0), 1);
+  const moment = share * (video.duration || stream.duration);
+  const found = thumbnails?.find((t) => moment >= t.from && moment < t.to) ?? thumbnails?.at(-1);
+  const picture = at("picture");
+  if (found) {
+    const [x, y, width, height] = found.box;
+    picture.style.cssText = "width:" + width + "px;height:" + height + "px;background-image:url('"
+      + encodeURI(decodeURI(found.url)) + "');background-position:-" + x + "px -" + y + "px";
+  }
+  const box = at("preview");
+  box.hidden = false;
+  box.querySelector("output").textContent = text(moment);
+  const half = box.offsetWidth / 2;
+  const place = bar.left - stage.getBoundingClientRect().left + share * bar.width;
+  box.style.left = Math.min(Math.max(place, half + 8), stage.clientWidth - half - 8) + "px";
+}
+
+const keys = {
+  " ": toggle, k: toggle, m: () => { video.muted = !video.muted; }, f: fullScreen,
+  c: captions, i: () => { if (!at("pip").hidden) pictureInPicture(); },
+  ArrowLeft: () => seek(video.currentTime - STEP_S), ArrowRight: () => seek(video.currentTime + STEP_S),
+  ArrowUp: () => loudness(video.volume + 0.1), ArrowDown: () => loudness(video.volume - 0.1),
+  ",": () => { video.pause(); seek(video.currentTime - 1 / stream.rate); },
+  ".": () => { video.pause(); seek(video.currentTime + 1 / stream.rate); },
+};
+
+function press(event) {
+  if (event.altKey || event.ctrlKey || event.metaKey) return;
+  if (event.key === "Escape" && !at("menu").hidden) return openMenu(false, at("settings"));
+  const on = event.target.closest?.("button, a, summary, input:not(#seek)");
+  if (on && (event.key === " " || on.matches("input"))) return; // they have a use for the key
+  const tenth = /^[0-9]$/.test(event.key) ? Number(event.key) / 10 : null;
+  const action = tenth === null ? keys[event.key] : () => seek(tenth * (video.duration || stream.duration));
+  if (!action) return;
+  event.preventDefault();
+  wake();
+  action();
+}
+
+function takeOver() {
+  video.controls = false;
+  at("controls").hidden = false;
+  at("pip").hidden = !document.pictureInPictureEnabled;
+  at("full").hidden = !stage.requestFullscreen && !video.webkitEnterFullscreen;
+  for (const [id, action] of [["play", toggle], ["big", toggle], ["full", fullScreen],
+    ["pip", pictureInPicture], ["captions", captions],
+    ["mute", () => { video.muted = !video.muted; }]]) at(id).addEventListener("click", action);
+  for (const id of ["settings", "badge"])
+    at(id).addEventListener("click", () => openMenu(at("menu").hidden, at(id)));
+  video.addEventListener("click", () => (at("menu").hidden ? toggle() : openMenu(false)));
+  video.addEventListener("dblclick", fullScreen);
+  at("seek").addEventListener("input", () => seek(Number(at("seek").value)));
+  at("volume").addEventListener("input", () => loudness(Number(at("volume").value)));
+  for (const event of ["pointermove", "pointerdown"]) at("seek").addEventListener(event, preview);
+  at("seek").addEventListener("pointerleave", () => { at("preview").hidden = true; });
+  for (const event of ["timeupdate", "progress", "durationchange", "seeking", "seeked"])
+    video.addEventListener(event, drawTime);
+  for (const event of ["play", "pause", "ended", "volumechange", "seeked"])
+    video.addEventListener(event, drawButtons);
+  for (const event of ["pointermove", "pointerdown", "focusin"]) stage.addEventListener(event, wake);
+  for (const event of ["addtrack", "removetrack", "change"])
+    video.textTracks.addEventListener(event, refresh);
+  video.textTracks.addEventListener("addtrack", ({ track }) =>
+    track.addEventListener("cuechange", lift));
+  document.addEventListener("keydown", press);
+  document.addEventListener("pointerdown", (event) => {
+    if (!event.target.closest("#menu, #settings, #badge, video")) openMenu(false);
+  });
+  drawTime();
+  drawButtons();
+  refresh();
+}
+
+async function start() {
+  if (location.protocol === "file:") {
+    video.controls = false;
+    return say("Browsers play streams over HTTP only. Serve this folder, then open the address shown:",
+      make("code", { textContent: "python -m http.server" }));
+  }
+  if (self.Hls?.isSupported()) {
+    const found = await Promise.all(stream.codecs.map(playable));
+    page.codecs = stream.codecs.map((codec, i) => ({ ...codec, info: found[i] }))
+      .filter((codec) => codec.info);
+    const first = favourite(page.codecs);
+    if (!first) return say("This browser plays none of these codecs: "
+      + stream.codecs.map((codec) => codec.label).join(", ") + ".");
+    takeOver();
+    return load(first, 0, false);
+  }
+  if (!video.canPlayType("application/vnd.apple.mpegurl")) return say("This browser plays no HLS.");
+  video.src = stream.master;
+  takeOver();
+  document.documentElement.dataset.ready = "true";
+}
+start();

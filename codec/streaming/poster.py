@@ -1,0 +1,41 @@
+"""Posters: one frame of a clip as JPEG and AVIF."""
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, features
+
+from ncodec.media.colour import to_rgb
+from ncodec.media.display_matrix import upright
+from ncodec.media.mezzanine import Mezzanine
+from ncodec.streaming.plan import StreamPlan
+from ncodec.streaming.probing import frames_of
+from ncodec.streaming.spans import Span
+from ncodec.streaming.work import write_file
+
+_FORMS = {"jpg": ("JPEG", 85), "avif": ("AVIF", 60)}
+"""suffix → Pillow's format and its quality"""
+
+
+def poster_picture(
+    open_source: Callable[[], Mezzanine], plan: StreamPlan, *, frame: int
+) -> Image.Image:
+    """Frame number `frame` of a clip, upright, of the size of the top rung."""
+    with open_source() as reader:
+        found = next(frames_of(reader, plan.survey, Span(1, frame, 1)))
+        pixels = to_rgb(found)
+    turned = upright(pixels, plan.survey.matrix)
+    picture = Image.fromarray(np.ascontiguousarray(pixels if turned is None else turned))
+    return picture.resize((plan.top.width, plan.top.height), Image.Resampling.LANCZOS)
+
+
+def write_posters(picture: Image.Image, folder: Path) -> None:
+    """Write poster.jpg, and poster.avif where Pillow has AVIF."""
+    for suffix, (form, quality) in _FORMS.items():
+        if form == "AVIF" and not features.check("avif"):
+            continue
+        data = io.BytesIO()
+        picture.save(data, form, quality=quality)
+        write_file(folder / f"poster.{suffix}", data.getvalue())

@@ -1,0 +1,278 @@
+"""Clips → plans: survey, probes, choice of the ladder."""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import av
+
+from ncodec.errors import InputError
+from ncodec.media.mezzanine import Mezzanine, Survey
+from ncodec.media.scaling import FrameSize, Shown, coded_colour
+from ncodec.streaming.hull import Curve, Point, fit_curves, hull_of
+from ncodec.streaming.ladder import (
+    XPSNR_TARGET,
+    Rung,
+    choose_rungs,
+    fixed_rungs,
+    read_ladder,
+    rendition_of_rung,
+    renditions_of,
+    sizes_of,
+    top_size,
+)
+from ncodec.streaming.metrics import VMAF, default_metric
+from ncodec.streaming.plan import CodecProbes, StreamPlan
+from ncodec.streaming.probing import PROBE_CRFS, Samples, probe, probe_sizes, write_samples
+from ncodec.streaming.renditions import Rendition, VideoForm, clipped_crf, timescale_of
+from ncodec.streaming.settings import StreamSettings
+from ncodec.streaming.spans import spans_of
+
+_HDR_TRANSFERS = frozenset({16, 18})
+"""PQ and HLG, code points of ITU-T H.273"""
+_EDGE = 1 << 20
+"""bytes at the start and the end of a source that are digested"""
+_TRIALS = 2
+_MOST_SHIFT = 6.0
+"""CRF by which the setting of encoders may move the ladder that probes gave"""
+_NO_VMAF = (
+    "the ladder was chosen by XPSNR: VMAF needs imageio-ffmpeg (pip install 'ncodec[stream]')"
+)
+Stage = Callable[[str, int, int | None], None]
+"""called with the name of the stage, steps done, and their number if it is known"""
+
+
+def fingerprint_of(path: Path, settings: StreamSettings) -> str:
+    """Digest of a source, by its size, start and end, of settings, and of the encoders' versions;
+    how many threads work is left out."""
+    digest = hashlib.sha256()
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        digest.update(file.read(_EDGE))
+        file.seek(max(0, size - _EDGE))
+        digest.update(file.read(_EDGE))
+    digest.update(repr((size, replace(settings, jobs=None), av.library_versions)).encode())
+    if not isinstance(settings.ladder, str) or settings.ladder not in ("auto", "fixed"):
+        digest.update(repr(_stated(settings)).encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class _Clip:
+    """A surveyed clip, and the form of its renditions."""
+
+    open_source: Callable[[], Mezzanine]
+    survey: Survey
+    shown: Shown
+    form: VideoForm
+    mapped_form: VideoForm
+    codecs: tuple[str, ...]
+    is_hdr: bool
+
+    def top(self, codec: str, settings: StreamSettings) -> FrameSize:
+        """Size of the top rung of a codec."""
+        bits = 10 if self.survey.bits > 8 and codec != "h264" else 8
+        width, height = self.shown.size_of(self.survey.width, self.survey.height)
+        return top_size(width, height, most=settings.max_height, bits=bits)
+
+    def is_mapped(self, codec: str) -> bool:
+        """Whether renditions of a codec get the colours of BT.709."""
+        return self.is_hdr and codec == "h264"
+
+
+def make_plan(
+    open_source: Callable[[], Mezzanine],
+    survey: Survey,
+    settings: StreamSettings,
+    *,
+    fingerprint: str,
+    jobs: int,
+    progress: Stage,
+) -> StreamPlan:
+    """Plan of a surveyed clip: spans, and renditions chosen as the settings say.
+
+    Raises InputError where no codec can show the clip, and what reading and coding raise.
+    """
+    clip, notices = _describe(open_source, survey, settings)
+    spans = spans_of(survey.times, survey.end, cuts=survey.cuts, seconds=settings.segment_seconds)
+    metric = default_metric()
+    target = settings.target_vmaf if metric == VMAF else XPSNR_TARGET
+    probed: tuple[CodecProbes, ...] = ()
+    renditions: tuple[Rendition, ...]
+    if settings.ladder == "auto":
+        notices += (_NO_VMAF,) if metric != VMAF else ()
+        probed, renditions = _probed(
+            clip, settings, metric=metric, target=target, jobs=jobs, progress=progress
+        )
+    else:
+        renditions = tuple(_from_rungs(clip, settings))
+    return StreamPlan(
+        fingerprint=fingerprint,
+        survey=survey,
+        shown=clip.shown,
+        form=clip.form,
+        mapped_form=clip.mapped_form,
+        spans=spans,
+        renditions=renditions,
+        top=clip.top(clip.codecs[-1], settings),
+        metric=metric,
+        target=target,
+        probed=probed,
+        notices=notices,
+    )
+
+
+def _describe(
+    open_source: Callable[[], Mezzanine], survey: Survey, settings: StreamSettings
+) -> tuple[_Clip, tuple[str, ...]]:
+    with open_source() as reader:
+        colour, aspect, rate = reader.colour, reader.pixel_aspect, reader.rate
+    notices: list[str] = []
+    is_hdr = colour.transfer in _HDR_TRANSFERS
+    codecs = settings.video_codecs
+    if is_hdr and not settings.tone_map and "h264" in codecs:
+        codecs = tuple(codec for codec in codecs if codec != "h264")
+        notices.append(
+            "renditions in H.264 were left out: they cannot show HDR; --tone-map "
+            "(tone_map=True) maps their colours"
+        )
+    if not codecs:
+        msg = (
+            "expected hevc or av1 among the codecs of an HDR clip, or --tone-map (tone_map=True), "
+            "got h264 alone"
+        )
+        raise InputError(msg)
+    if survey.bits > 8 and "h264" in codecs:
+        notices.append("samples of more than 8 bits were reduced to 8 in H.264")
+    if is_hdr and "h264" in codecs:
+        notices.append("colours of HDR were mapped to BT.709 in H.264")
+    if survey.is_interlaced:
+        notices.append("interlaced frames were deinterlaced")
+    shown = Shown(survey.matrix, aspect, colour, survey.is_interlaced)
+    usual = survey.rate or rate
+    form = VideoForm(
+        usual,
+        timescale_of(survey.rate),
+        coded_colour(colour, height=survey.height),
+        survey.mastering if is_hdr else (),
+        survey.light if is_hdr else (),
+    )
+    mapped = coded_colour(colour, height=survey.height, tone_map=True)
+    mapped_form = VideoForm(usual, form.timescale, mapped) if is_hdr else form
+    clip = _Clip(open_source, survey, shown, form, mapped_form, codecs, is_hdr)
+    return clip, tuple(notices)
+
+
+def _from_rungs(clip: _Clip, settings: StreamSettings) -> list[Rendition]:
+    """Renditions of the fixed ladder, or of one that a person wrote."""
+    stated = None if settings.ladder == "fixed" else _stated(settings)
+    found: list[Rendition] = []
+    for codec in clip.codecs:
+        top = clip.top(codec, settings)
+        rungs = stated or fixed_rungs(top, most=settings.rungs)
+        found += [
+            rendition_of_rung(codec, rung, top, number=number, speed=settings.speed)
+            for number, rung in enumerate(rungs, 1)
+        ]
+    return [replace(one, grain=settings.grain if one.codec == "av1" else 0) for one in found]
+
+
+def _stated(settings: StreamSettings) -> Sequence[Rung]:
+    ladder = settings.ladder
+    if not isinstance(ladder, str | os.PathLike):
+        return ladder
+    path = Path(ladder)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        msg = f"expected auto, fixed or a ladder in YAML, got {path}, which cannot be read: {error}"
+        raise InputError(msg) from error
+    return read_ladder(text)
+
+
+def _probed(
+    clip: _Clip,
+    settings: StreamSettings,
+    *,
+    metric: str,
+    target: float,
+    jobs: int,
+    progress: Stage,
+) -> tuple[tuple[CodecProbes, ...], tuple[Rendition, ...]]:
+    probes: list[CodecProbes] = []
+    renditions: list[list[Rendition]] = []
+    sizes = {codec: sizes_of(clip.top(codec, settings)) for codec in clip.codecs}
+    total = sum(len(found) * len(PROBE_CRFS[codec]) for codec, found in sizes.items())
+    done = 0
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        progress("probe", done, total)
+
+    progress("probe", 0, total)
+    with TemporaryDirectory() as folder:
+        for codec in clip.codecs:
+            samples = _samples(clip, codec, settings, Path(folder))
+            form = clip.mapped_form if clip.is_mapped(codec) else clip.form
+            found = probe_sizes(
+                samples, codec, sizes[codec], form, metric=metric, jobs=jobs, progress=step
+            )
+            curves = fit_curves(found)
+            hull = hull_of(curves)
+            rungs = choose_rungs(hull, target=target, metric=metric, most=settings.rungs)
+            shift, quality = _trial(
+                samples, codec, rungs[0], curves, form,
+                metric=metric, target=target, speed=settings.speed,
+            )  # fmt: skip
+            renditions.append(
+                renditions_of(codec, rungs, speed=settings.speed, grain=settings.grain, shift=shift)
+            )
+            probes.append(CodecProbes(codec, tuple(found), tuple(hull), tuple(rungs), quality))
+    return tuple(probes), tuple(chain.from_iterable(renditions))
+
+
+def _samples(clip: _Clip, codec: str, settings: StreamSettings, folder: Path) -> Samples:
+    is_mapped = clip.is_mapped(codec)
+    return write_samples(
+        clip.open_source,
+        clip.survey,
+        replace(clip.shown, tone_map=is_mapped),
+        clip.mapped_form if is_mapped else clip.form,
+        size=clip.top(codec, settings),
+        path=folder / f"{codec}.mkv",
+    )
+
+
+def _trial(
+    samples: Samples,
+    codec: str,
+    top: Point,
+    curves: Sequence[Curve],
+    form: VideoForm,
+    *,
+    metric: str,
+    target: float,
+    speed: str,
+) -> tuple[float, float]:
+    """CRF by which rungs are to be moved so that the top rung has the target quality at its final
+    setting, and the quality that it has, both by coding it on samples."""
+    curve = next(one for one in curves if one.size == top.size)
+    wanted = min(target, top.quality)
+    shift, quality = 0.0, top.quality
+    best = (float("inf"), 0.0, top.quality)
+    for _ in range(_TRIALS):
+        crf = clipped_crf(codec, top.crf + shift)
+        trial = Rendition(codec, top.size, speed=speed, crf=crf)
+        quality = probe(samples, trial, form, metric=metric)[0].quality
+        best = min(best, (abs(quality - wanted), crf - top.crf, quality))
+        slope = (curve.quality_at(crf + 1) - curve.quality_at(crf - 1)) / 2
+        if not slope or abs(quality - wanted) < 0.3:
+            break
+        shift += (wanted - quality) / min(slope, -0.3)
+        shift = max(-_MOST_SHIFT, min(_MOST_SHIFT, shift))
+    return best[1], best[2]

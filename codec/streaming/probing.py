@@ -1,0 +1,140 @@
+"""Samples of a clip, and probes: what encoders make of them in several sizes."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from math import ceil
+from pathlib import Path
+
+import av
+
+from ncodec.media.mezzanine import Mezzanine, Survey
+from ncodec.media.scaling import FrameScaler, FrameSize, Shown
+from ncodec.streaming.encoders import SegmentEncoder
+from ncodec.streaming.hull import Probe
+from ncodec.streaming.metrics import Quality, measure
+from ncodec.streaming.renditions import Rendition, VideoForm
+from ncodec.streaming.segments import pack_segment
+from ncodec.streaming.spans import Span
+
+PROBE_CRFS = {"h264": (23.0, 33.0, 43.0), "hevc": (23.0, 32.0, 41.0), "av1": (25.0, 40.0, 55.0)}
+"""codec → CRFs of its probes"""
+_SHARE = 0.03
+"""of a clip's frames that are probed"""
+_WINDOW_S = 2
+_LEAST_S, _MOST_S = 4, 20
+"""seconds of all samples"""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Frames of a clip to probe, in a file without loss."""
+
+    path: Path
+    size: FrameSize
+    seconds: float
+    times: tuple[int, ...]
+    """of frames, in units of the form's timescale"""
+    end: int
+    keys: tuple[int, ...]
+    """frames that begin a sample, but for the first"""
+
+
+def windows_of(survey: Survey) -> list[Span]:
+    """Spans of frames to probe: the whole clip if it is short, else 2 seconds at even distances."""
+    total = min(_MOST_S, max(_LEAST_S, _SHARE * float(survey.end)))
+    count = ceil(total / _WINDOW_S)
+    if float(survey.end) <= count * _WINDOW_S * 1.25:
+        return [Span(1, 0, len(survey.times))]
+    length = max(1, round(_WINDOW_S * len(survey.times) / survey.end))
+    room = len(survey.times) - length
+    return [Span(place + 1, round((place + 0.5) * room / count), length) for place in range(count)]
+
+
+def write_samples(
+    source: Callable[[], Mezzanine],
+    survey: Survey,
+    shown: Shown,
+    form: VideoForm,
+    *,
+    size: FrameSize,
+    path: Path,
+) -> Samples:
+    """Samples of a clip, upright and of `size`, in the file `path`."""
+    windows = windows_of(survey)
+    ticks = round(form.timescale / form.rate)
+    count = sum(window.frames for window in windows)
+    with av.open(str(path), "w", format="matroska") as container:
+        stream = container.add_stream(
+            "libx264", rate=form.rate, options={"preset": "ultrafast", "qp": "0"}
+        )
+        stream.width, stream.height = size.width, size.height
+        stream.pix_fmt = size.pixel_format
+        stream.codec_context.gop_size = 1
+        number = 0
+        for window in windows:
+            with source() as reader:
+                scaler = FrameScaler(shown, [size])
+                for (frame,) in scaler.scale(frames_of(reader, survey, window)):
+                    frame.pts, frame.time_base = number, 1 / form.rate
+                    container.mux(stream.encode(frame))
+                    number += 1
+        container.mux(stream.encode(None))
+    starts = [sum(window.frames for window in windows[:place]) for place in range(len(windows))]
+    times = tuple(ticks * place for place in range(count))
+    return Samples(path, size, float(count / form.rate), times, ticks * count, tuple(starts[1:]))
+
+
+def frames_of(reader: Mezzanine, survey: Survey, span: Span) -> Iterator[av.VideoFrame]:
+    """Frames of a span, by a reader that was opened for it."""
+    if not survey.is_seekable:
+        yield from islice(reader.decode(), span.first, span.last)
+        return
+    stamp = None if span.first == 0 else survey.stamps[span.first]
+    yield from islice(reader.decode(stamp=stamp), span.frames)
+
+
+def probe(
+    samples: Samples, rendition: Rendition, form: VideoForm, *, metric: str, is_full: bool = False
+) -> tuple[Probe, Quality]:
+    """Rate and quality of a rendition on samples; the coded samples lie beside them meanwhile."""
+    with av.open(str(samples.path)) as container:
+        scaler = FrameScaler(Shown(colour=form.colour), [rendition.size])
+        encoder = SegmentEncoder(rendition, form, samples.times, keys=samples.keys)
+        for (frame,) in scaler.scale(container.decode(video=0)):
+            encoder.push(frame)
+    track = encoder.finish()
+    coded = samples.path.with_name(f"{rendition.name}-{rendition.crf:g}-{rendition.speed}.mp4")
+    coded.write_bytes(track.start + pack_segment(track.samples, end=samples.end, number=1))
+    quality = measure(coded, samples.path, samples.size, metric=metric, is_full=is_full)
+    coded.unlink()
+    bits = 8 * sum(len(sample.data) for sample in track.samples)
+    found = Probe(rendition.size, rendition.crf or 0, bits / samples.seconds, quality.by(metric))
+    return found, quality
+
+
+def probe_sizes(
+    samples: Samples,
+    codec: str,
+    sizes: Iterable[FrameSize],
+    form: VideoForm,
+    *,
+    metric: str,
+    jobs: int,
+    progress: Callable[[], None],
+) -> list[Probe]:
+    """Probes of a codec in several sizes at three CRFs each; `progress` is called after each."""
+    settings = [
+        Rendition(codec, size, speed="probe", crf=crf)
+        for size in sizes
+        for crf in PROBE_CRFS[codec]
+    ]
+
+    def work(rendition: Rendition) -> Probe:
+        found, _ = probe(samples, rendition, form, metric=metric)
+        progress()
+        return found
+
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(work, settings))

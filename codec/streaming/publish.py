@@ -1,0 +1,78 @@
+"""Written segments → manifests."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ncodec.streaming.audio import RATE, SoundTrack
+from ncodec.streaming.contents import Contents, Sheets, SoundEntry, VideoEntry
+from ncodec.streaming.dash import manifest
+from ncodec.streaming.hls import key_playlist, master_playlist, media_playlist, text_playlist
+from ncodec.streaming.layout import KEY_FRAMES, MANIFEST, MASTER, MEDIA
+from ncodec.streaming.plan import StreamPlan
+from ncodec.streaming.text import TextTrack
+from ncodec.streaming.work import write_file
+from ncodec.streaming.written import read_written
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Tracks and pictures beside the video."""
+
+    sounds: tuple[SoundTrack, ...] = ()
+    texts: tuple[TextTrack, ...] = ()
+    sheets: Sheets | None = None
+
+
+def contents_of(plan: StreamPlan, folder: Path, beside: Beside) -> Contents:
+    """Everything that was written of a plan; raises FormatError for damaged segments."""
+    numbers = [span.number for span in plan.spans]
+    videos = tuple(
+        VideoEntry(
+            rendition,
+            read_written(
+                folder,
+                f"video/{rendition.name}",
+                name=rendition.name,
+                timescale=plan.form.timescale,
+                numbers=numbers,
+            ),
+            plan.form_of(rendition).colour.transfer,
+        )
+        for rendition in plan.renditions
+    )
+    sounds = tuple(
+        SoundEntry(
+            sound,
+            read_written(
+                folder, f"audio/{sound.name}", name=sound.name, timescale=RATE, numbers=numbers
+            ),
+        )
+        for sound in beside.sounds
+    )
+    return Contents(videos, sounds, beside.texts, plan.form.rate, beside.sheets)
+
+
+def write_manifests(contents: Contents, folder: Path) -> None:
+    """Write the playlists of HLS, a multivariant one for all codecs and one for each, and the
+    manifest of DASH."""
+    codecs = list(dict.fromkeys(entry.rendition.codec for entry in contents.videos))
+    for entry in contents.videos:
+        place = folder / entry.track.place
+        write_file(place / MEDIA, media_playlist(entry.track, is_live=contents.is_live).encode())
+        write_file(place / KEY_FRAMES, key_playlist(entry.track, is_live=contents.is_live).encode())
+    for sound in contents.sounds:
+        text = media_playlist(sound.track, is_live=contents.is_live)
+        write_file(folder / sound.track.place / MEDIA, text.encode())
+    for track in contents.texts:
+        text = text_playlist(track, seconds=contents.seconds)
+        write_file(folder / "text" / f"{track.number}.m3u8", text.encode())
+    write_masters(contents, folder, codecs)
+    write_file(folder / MANIFEST, manifest(contents).encode())
+
+
+def write_masters(contents: Contents, folder: Path, codecs: Sequence[str]) -> None:
+    """Write the multivariant playlists: of all codecs, and of each alone."""
+    write_file(folder / MASTER, master_playlist(contents, codecs).encode())
+    for codec in codecs:
+        write_file(folder / f"{codec}.m3u8", master_playlist(contents, [codec]).encode())

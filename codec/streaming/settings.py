@@ -1,0 +1,80 @@
+"""Settings of ladders."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ncodec.errors import InputError
+from ncodec.ranges import is_between, name_value
+from ncodec.streaming.ladder import MOST_RUNGS, Rung
+from ncodec.streaming.renditions import CODECS, SPEEDS
+
+AUDIO_CODECS = ("aac", "opus")
+_LARGEST_SIDE = 16384
+_SEGMENT_S = (0.5, 30)
+_MOST_GRAIN = 50
+_RUNGS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSettings:
+    """Settings of `stream`; raises InputError for values out of range."""
+
+    codecs: Sequence[str] = ("h264", "av1")
+    """of h264, hevc, av1 and ncv, in the order of players' preference where they do not measure"""
+    ladder: str | os.PathLike[str] | Sequence[Rung] = "auto"
+    """auto: by probes of the clip; fixed: usual bit rates by height; a path of a ladder in YAML; or
+    rungs"""
+    rungs: int = MOST_RUNGS
+    """most rungs of a codec, 1 to 12"""
+    max_height: int | None = None
+    """most pixels of the shorter side of the top rung; None for those of the clip"""
+    target_vmaf: float = 93
+    """VMAF of the top rung of `auto`, 20 to 100"""
+    segment: float = 4
+    """seconds of a segment, 0.5 to 30, which may be half as long again to end at a cut"""
+    speed: str = "medium"
+    """fast, medium or slow: presets of the encoders"""
+    audio: Sequence[str] = AUDIO_CODECS
+    """of aac and opus"""
+    tone_map: bool = False
+    """of an HDR clip H.264 rungs are made in BT.709, and not left out"""
+    grain: int = 0
+    """strength of film grain, 0 to 50, that AV1 removes and players put back"""
+    jobs: int | None = None
+    """segments to code at once; None for the number of cores"""
+
+    def __post_init__(self) -> None:
+        known = (*CODECS, "ncv")
+        _check(bool(self.codecs), "at least one codec", self.codecs)
+        _check(set(self.codecs) <= set(known), f"codecs among {', '.join(known)}", self.codecs)
+        _check(set(self.codecs) != {"ncv"}, "h264, hevc or av1 beside ncv", self.codecs)
+        _check(set(self.audio) <= set(AUDIO_CODECS), "sound in aac or opus or both", self.audio)
+        _check(self.speed in SPEEDS, f"a speed among {', '.join(SPEEDS)}", self.speed)
+        _check(is_between(self.rungs, 1, _RUNGS), f"1 to {_RUNGS} rungs", self.rungs)
+        _check(
+            self.max_height is None or is_between(self.max_height, 2, _LARGEST_SIDE),
+            f"a height of 2 to {_LARGEST_SIDE} pixels",
+            self.max_height,
+        )
+        _check(is_between(self.target_vmaf, 20, 100), "a VMAF of 20 to 100", self.target_vmaf)
+        _check(is_between(self.segment, *_SEGMENT_S), "segments of 0.5 to 30 s", self.segment)
+        _check(is_between(self.grain, 0, _MOST_GRAIN), "grain of 0 to 50", self.grain)
+        _check(self.jobs is None or is_between(self.jobs, 1, 256), "1 to 256 jobs", self.jobs)
+
+    @property
+    def video_codecs(self) -> tuple[str, ...]:
+        """Codecs whose segments go into manifests."""
+        return tuple(dict.fromkeys(codec for codec in self.codecs if codec in CODECS))
+
+    @property
+    def segment_seconds(self) -> Fraction:
+        """Seconds of a segment, exactly."""
+        return Fraction(self.segment).limit_denominator(1000)
+
+
+def _check(is_right: bool, expected: str, got: object) -> None:
+    if not is_right:
+        msg = f"expected {expected}, got {name_value(got)}"
+        raise InputError(msg)
