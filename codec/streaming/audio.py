@@ -1,34 +1,33 @@
-"""Tracks of sound → AAC and Opus in CMAF segments that end where those of the video do."""
+"""Sound → AAC and Opus, in samples for segments."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import av
 from av.filter import Graph
 
-from ncodec.errors import OutputError, sentence_of
-from ncodec.streaming.layout import START, audio_folder, segment_name
-from ncodec.streaming.samples import Sample
-from ncodec.streaming.segments import pack_segment
-from ncodec.streaming.work import keep_start, write_file
+from ncodec.streaming.samples import Sample, read_track
 
 if TYPE_CHECKING:
     from av.audio.codeccontext import AudioCodecContext
     from av.audio.stream import AudioStream
-    from av.container import InputContainer
 
-RATE = 48_000
+SOUND_RATE = 48_000
 """samples a second, and units of time of tracks of sound"""
-_FRAME = {"aac": 1024, "opus": 960}
-_ENCODERS = {"aac": "aac", "opus": "libopus"}
+FRAME_LENGTHS = {"aac": 1024, "opus": 960}
+"""codec → samples of a coded frame"""
+_ENCODERS = {"aac": ("aac", "fltp"), "opus": ("libopus", "flt")}
+"""codec → FFmpeg's encoder and its format of samples"""
 _BITRATES = {"aac": 64_000, "opus": 48_000}
 """bits a second of a channel"""
 _LAYOUTS = {1: "mono", 2: "stereo"}
 """sound of more channels is mixed down to two, which every player has"""
+_GAP_S = 0.02
+"""gaps and overlaps from which silence is put in, or sound is dropped"""
 
 
 @dataclass(frozen=True)
@@ -38,24 +37,27 @@ class SoundTrack:
     number: int
     """place among the clip's tracks of sound, from 1"""
     codec: str
+    """aac or opus"""
     language: str
     """as the clip states it, or und"""
     title: str
     channels: int
-    bitrate: int
-    """bits a second to code with"""
-    is_default: bool
 
     @property
     def name(self) -> str:
         """Name of its folder, such as aac-1."""
         return f"{self.codec}-{self.number}"
 
+    @property
+    def is_default(self) -> bool:
+        """Whether players begin with this track."""
+        return self.number == 1
+
 
 def describe_sound(
-    streams: Sequence["AudioStream"], codecs: Sequence[str]
-) -> tuple[list[SoundTrack], list[str]]:
-    """Tracks that are made of the streams of sound in each codec, and notices."""
+    streams: "tuple[AudioStream, ...]", codecs: tuple[str, ...]
+) -> tuple[tuple[SoundTrack, ...], tuple[str, ...]]:
+    """Tracks that are made of streams of sound in each codec, and notices."""
     notices: list[str] = []
     tracks: list[SoundTrack] = []
     for number, stream in enumerate(streams, 1):
@@ -63,181 +65,105 @@ def describe_sound(
         channels = min(2, max(1, own))
         if own > channels:
             notices.append(f"sound of {own} channels was mixed down to {channels}")
-        tracks += [
-            SoundTrack(
-                number,
-                codec,
-                stream.metadata.get("language", "und"),
-                stream.metadata.get("title", ""),
-                channels,
-                _BITRATES[codec] * channels,
-                number == 1,
-            )
-            for codec in codecs
-        ]
-    return tracks, notices
+        language = stream.metadata.get("language", "und")
+        title = stream.metadata.get("title", "")
+        tracks += [SoundTrack(number, codec, language, title, channels) for codec in codecs]
+    return tuple(tracks), tuple(notices)
 
 
-def write_sound(
-    container: "InputContainer",
-    stream: "AudioStream",
-    track: SoundTrack,
-    folder: Path,
-    *,
-    start: Fraction,
-    ends: Sequence[Fraction],
-) -> None:
-    """Write the segments of a track of sound, unless all are there.
-
-    `start` is when the video begins, in seconds of the clip's clock, `ends` are the seconds at
-    which its segments end. Sound before and behind the video is left out; silence fills what lacks.
-    Raises OutputError where it cannot be coded.
-    """
-    place = audio_folder(folder, track.name)
-    names = [place / segment_name(number) for number in range(1, len(ends) + 1)]
-    if (place / START).is_file() and all(path.is_file() for path in names):
-        return
-    try:
-        begin, packets = _coded(container, stream, track, start=start, end=ends[-1])
-        held: list[Sample] = []
-        boundaries = _boundaries(track.codec, ends)
-        number = 0
-        for packet in packets:
-            while number + 1 < len(boundaries) and packet.time >= boundaries[number]:
-                _write(names[number], held, boundaries[number], number + 1)
-                held, number = [], number + 1
-            held.append(packet)
-        if held:
-            last = held[-1].time + _FRAME[track.codec]
-            _write(names[number], held, last, number + 1)
-        keep_start(place, begin.getvalue())
-    except (av.FFmpegError, ValueError) as error:
-        msg = f"{track.name}: the sound cannot be coded: {sentence_of(error)}"
-        raise OutputError(msg) from error
-
-
-def _write(path: Path, samples: Sequence[Sample], end: int, number: int) -> None:
-    write_file(path, pack_segment(samples, end=end, number=number))
-
-
-def _boundaries(codec: str, ends: Sequence[Fraction]) -> list[int]:
-    """Ends of segments at the nearest ends of coded frames, in units of the rate."""
-    frame = _FRAME[codec]
-    return [round(end * RATE / frame) * frame for end in ends]
-
-
-def _coded(
-    container: "InputContainer",
-    stream: "AudioStream",
-    track: SoundTrack,
-    *,
-    start: Fraction,
-    end: Fraction,
-) -> tuple[io.BytesIO, Iterator[Sample]]:
-    """Start of the track's file, complete once all samples were taken, and its samples."""
+def sound_start(track: SoundTrack) -> bytes:
+    """Start of a file of the track: its ftyp and moov boxes."""
     written = io.BytesIO()
-    target = av.open(
-        written, "w", format="mp4", options={"movflags": "cmaf+empty_moov", "fflags": "+bitexact"}
-    )
-    coder = cast("AudioStream", target.add_stream(_ENCODERS[track.codec], rate=RATE))
-    context = coder.codec_context
-    context.layout = _LAYOUTS[track.channels]
-    context.bit_rate = track.bitrate
-    context.format = "fltp" if track.codec == "aac" else "flt"
-    context.time_base = Fraction(1, RATE)
-
-    def samples() -> Iterator[Sample]:
-        time = 0
-        shaped = _shaped(container, stream, context, start=start, end=end)
-        for packet in _packets(context, shaped):
-            if track.codec == "aac" and (packet.pts or 0) < 0:
-                continue  # the encoder's run-up, which players would need an edit list for
-            yield Sample(bytes(packet), time, is_key=True)
-            time += _FRAME[track.codec]
-        target.start_encoding()
-        target.close()
-
-    return written, samples()
+    options = {"movflags": "cmaf+empty_moov", "fflags": "+bitexact"}
+    with av.open(written, "w", format="mp4", options=options) as container:
+        encoder, _ = _ENCODERS[track.codec]
+        stream = cast("AudioStream", container.add_stream(encoder, rate=SOUND_RATE))
+        _set_up(stream.codec_context, track)
+        container.start_encoding()
+    return read_track(written.getvalue()).start
 
 
-def _packets(
-    context: "AudioCodecContext", frames: Iterator[av.AudioFrame]
-) -> Iterator["av.Packet[AudioStream]"]:
-    for frame in frames:
-        yield from context.encode(frame)
-    yield from context.encode(None)
+class SoundEncoder:
+    """Encoder of a track of sound from a clip's frames of sound, without gaps from `start` on.
 
+    `start` and `end` are seconds of the clip's clock and from there: sound outside is left out, and
+    silence fills what lacks. Frames whose form differs from the first one's are left out.
+    """
 
-def _shaped(
-    container: "InputContainer",
-    stream: "AudioStream",
-    context: "AudioCodecContext",
-    *,
-    start: Fraction,
-    end: Fraction,
-) -> Iterator[av.AudioFrame]:
-    """Sound from `start` for `end` seconds, resampled, without gaps."""
-    graph: Graph | None = None
-    form: tuple[object, ...] = ()
-    for frame in _frames(container, stream):
+    def __init__(self, track: SoundTrack, *, start: Fraction, end: Fraction | None) -> None:
+        encoder, _ = _ENCODERS[track.codec]
+        self._track, self._start, self._end = track, start, end
+        self._context = cast("AudioCodecContext", av.CodecContext.create(encoder, "w"))
+        self._context.sample_rate = SOUND_RATE
+        _set_up(self._context, track)
+        self._graph: Graph | None = None
+        self._form: tuple[object, ...] = ()
+        self.time = 0
+        """units of time that were coded"""
+
+    def push(self, frame: av.AudioFrame) -> Iterator[Sample]:
+        """Samples that a further frame completes."""
         own = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if graph is None:
-            graph, form = _graph(frame, context, end=end), own
-        if own != form:
-            continue
+        if self._graph is None:
+            self._graph, self._form = self._opened(frame), own
+        if own != self._form:
+            return
         base = frame.time_base or Fraction(1, frame.sample_rate)
-        frame.pts = None if frame.pts is None else frame.pts - round(start / base)
-        graph.push(frame)
-        yield from _pulled(graph)
-    if graph is not None:
-        graph.push(None)
-        yield from _pulled(graph)
+        frame.pts = None if frame.pts is None else frame.pts - round(self._start / base)
+        with suppress(av.error.EOFError):  # of sound behind the end
+            self._graph.push(frame)
+        yield from self._coded()
 
+    def finish(self) -> Iterator[Sample]:
+        """The samples that are left, up to `end`."""
+        if self._graph is None:
+            return
+        self._graph.push(None)
+        yield from self._coded()
+        yield from self._samples(None)
 
-def _frames(container: "InputContainer", stream: "AudioStream") -> Iterator[av.AudioFrame]:
-    """Frames that can be decoded."""
-    packets = container.demux([stream])
-    while True:
-        try:
-            packet = next(packets, None)
-            if packet is None:
+    def _coded(self) -> Iterator[Sample]:
+        while True:
+            try:
+                frame = cast("av.AudioFrame", cast("Graph", self._graph).pull())
+            except (av.error.BlockingIOError, av.error.EOFError):
                 return
-            yield from stream.codec_context.decode(packet)
-        except av.error.EOFError:
-            return
-        except av.error.InvalidDataError:
-            continue
+            yield from self._samples(frame)
+
+    def _samples(self, frame: av.AudioFrame | None) -> Iterator[Sample]:
+        for packet in self._context.encode(frame):
+            if self._track.codec == "aac" and (packet.pts or 0) < 0:
+                continue  # the encoder's run-up, which players would need an edit list for
+            yield Sample(bytes(packet), self.time, is_key=True)
+            self.time += FRAME_LENGTHS[self._track.codec]
+
+    def _opened(self, frame: av.AudioFrame) -> Graph:
+        graph = Graph()
+        source = graph.add_abuffer(
+            sample_rate=frame.sample_rate,
+            format=frame.format.name,
+            layout=frame.layout.name,
+            time_base=frame.time_base,
+        )
+        steps = [f"aresample={SOUND_RATE}:async=1:min_hard_comp={_GAP_S}:first_pts=0"]
+        if self._end is not None:
+            end = float(self._end)
+            steps += [f"apad=whole_dur={end:.6f}", f"atrim=end={end:.6f}"]
+        _, form = _ENCODERS[self._track.codec]
+        layout = _LAYOUTS[self._track.channels]
+        steps += [
+            f"aformat=sample_fmts={form}:channel_layouts={layout}:sample_rates={SOUND_RATE}",
+            f"asetnsamples=n={FRAME_LENGTHS[self._track.codec]}:p=1",
+            "abuffersink",
+        ]
+        nodes = [graph.add(*step.partition("=")[::2]) for step in steps]
+        graph.link_nodes(source, *nodes)
+        graph.configure()
+        return graph
 
 
-def _graph(frame: av.AudioFrame, context: "AudioCodecContext", *, end: Fraction) -> Graph:
-    graph = Graph()
-    source = graph.add_abuffer(
-        sample_rate=frame.sample_rate,
-        format=frame.format.name,
-        layout=frame.layout.name,
-        time_base=frame.time_base,
-    )
-    size = context.frame_size or _FRAME[next(k for k, v in _ENCODERS.items() if v == context.name)]
-    steps = [
-        graph.add("aresample", f"{RATE}:async=1:min_hard_comp=0.02:first_pts=0"),
-        graph.add("apad", f"whole_dur={float(end):.6f}"),
-        graph.add("atrim", f"end={float(end):.6f}"),
-        graph.add(
-            "aformat",
-            f"sample_fmts={context.format.name}:channel_layouts={context.layout.name}"
-            f":sample_rates={RATE}",
-        ),
-        graph.add("asetnsamples", f"n={size}:p=1"),
-        graph.add("abuffersink"),
-    ]
-    graph.link_nodes(source, *steps)
-    graph.configure()
-    return graph
-
-
-def _pulled(graph: Graph) -> Iterator[av.AudioFrame]:
-    while True:
-        try:
-            yield cast("av.AudioFrame", graph.pull())
-        except (av.error.BlockingIOError, av.error.EOFError):
-            return
+def _set_up(context: "AudioCodecContext", track: SoundTrack) -> None:
+    context.layout = _LAYOUTS[track.channels]
+    context.format = _ENCODERS[track.codec][1]
+    context.bit_rate = _BITRATES[track.codec] * track.channels
+    context.time_base = Fraction(1, SOUND_RATE)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, cast
 
 import av
 from av.video.frame import PictureType
+from numpy._core import _multiarray_umath
 
-from ncodec.errors import InputError, OutputError, sentence_of
+from ncodec.errors import OutputError, sentence_of
 from ncodec.streaming.renditions import Rendition, VideoForm
 from ncodec.streaming.samples import Track, read_track, timed
 
@@ -32,6 +33,9 @@ _MUXER = {
 }
 _REORDERED = {"h264": 2, "hevc": 2, "av1": 0}
 """codec → frames by which its encoder decodes ahead of what is shown"""
+_UP_TO_AVX2 = "avx2,fma3,bmi2,lzcnt"
+_NEVER = 1 << 20
+"""frames after which an encoder may set a key frame of its own"""
 _QUIET = {"SVT_LOG": "1"}
 """environment of SVT-AV1: errors alone are printed"""
 
@@ -49,24 +53,15 @@ class SegmentEncoder:
     """Encoder of one segment: closed groups, on one thread, so that equal frames become equal bytes
     on any number of cores.
 
-    `times` are those of all frames to come in units of the form's timescale, ascending; decoding
-    can begin at the first frame and at the numbers `keys`. Raises OutputError where the encoder
-    fails, as its functions do.
+    Raises OutputError where the encoder fails, as its functions do.
     """
 
-    def __init__(
-        self,
-        rendition: Rendition,
-        form: VideoForm,
-        times: Sequence[int],
-        *,
-        keys: Sequence[int] = (),
-    ) -> None:
+    def __init__(self, rendition: Rendition, form: VideoForm) -> None:
         os.environ.update(_QUIET)
-        self._rendition, self._times, self._keys = rendition, times, {0, *keys}
+        self._rendition = rendition
         self._unit = Fraction(1, form.timescale)
         self._written = io.BytesIO()
-        self._count = 0
+        self._times: list[int] = []
         encoder = _ENCODERS[rendition.codec]
         options = {**_MUXER, "video_track_timescale": str(form.timescale)}
         with self._encoding():
@@ -79,23 +74,20 @@ class SegmentEncoder:
                     options={**encoder.options(rendition, form), **_rate_options(rendition)},
                 ),
             )
-            _set_up(self._stream.codec_context, rendition, form, encoder, frames=len(times))
+            _set_up(self._stream.codec_context, rendition, form, encoder)
             self._stream.time_base = self._unit
 
-    def push(self, frame: av.VideoFrame) -> None:
-        """Code the next frame, of the rendition's size; its time stamp and type are set here."""
-        if self._count >= len(self._times):
-            msg = f"expected {len(self._times)} frames of a segment, got more"
-            raise InputError(msg)
-        frame.pts, frame.time_base = self._times[self._count] - self._times[0], self._unit
-        frame.pict_type = PictureType.I if self._count in self._keys else PictureType.NONE
-        self._count += 1
+    def push(self, frame: av.VideoFrame, *, time: int, is_key: bool) -> None:
+        """Code the next frame, of the rendition's size, which is shown at `time` in units of the
+        form's timescale, later than those before; decoding can begin at it if `is_key`."""
+        self._times.append(time)
+        frame.pts, frame.time_base = time - self._times[0], self._unit
+        frame.pict_type = PictureType.I if is_key else PictureType.NONE
         with self._encoding():
             self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> Track:
-        """Track with its samples at the given times, once all frames were pushed; raises
-        FormatError where there were too few."""
+        """Track with its samples at the times of the frames, once all were pushed."""
         with self._encoding():
             self._container.mux(self._stream.encode(None))
             self._container.close()
@@ -122,14 +114,12 @@ def _set_up(
     rendition: Rendition,
     form: VideoForm,
     encoder: _Encoder,
-    *,
-    frames: int,
 ) -> None:
     context.width, context.height = rendition.size.width, rendition.size.height
     context.pix_fmt = rendition.size.pixel_format
     context.time_base = Fraction(1, form.timescale)
     context.thread_count = 1
-    context.gop_size = frames + 1
+    context.gop_size = _NEVER
     context.codec_tag = encoder.tag
     context.sample_aspect_ratio = Fraction(1)
     context.colorspace, context.color_primaries = form.colour.matrix, form.colour.primaries
@@ -146,11 +136,21 @@ def _rate_options(rendition: Rendition) -> Options:
 
 
 def _x264(rendition: Rendition, form: VideoForm) -> Options:
+    params = "open-gop=0:scenecut=0"
+    if _has_avx512():
+        params += f":asm={_UP_TO_AVX2}"
     return {
         "preset": _PRESETS["h264"][rendition.speed],
         "forced-idr": "1",
-        "x264-params": "open-gop=0:scenecut=0",
+        "x264-params": params,
     }
+
+
+def _has_avx512() -> bool:
+    """Whether x264 would take its code for AVX-512, whose lookahead reads memory that was never
+    written where a row has no multiple of 8 macroblocks: equal frames became other bytes."""
+    features = getattr(_multiarray_umath, "__cpu_features__", {})
+    return bool(features.get("AVX512F"))
 
 
 def _x265(rendition: Rendition, form: VideoForm) -> Options:

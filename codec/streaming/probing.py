@@ -38,7 +38,7 @@ class Samples:
     """of frames, in units of the form's timescale"""
     end: int
     keys: tuple[int, ...]
-    """frames that begin a sample, but for the first"""
+    """frames that begin a sample"""
 
 
 def windows_of(survey: Survey) -> list[Span]:
@@ -83,7 +83,7 @@ def write_samples(
         container.mux(stream.encode(None))
     starts = [sum(window.frames for window in windows[:place]) for place in range(len(windows))]
     times = tuple(ticks * place for place in range(count))
-    return Samples(path, size, float(count / form.rate), times, ticks * count, tuple(starts[1:]))
+    return Samples(path, size, float(count / form.rate), times, ticks * count, tuple(starts))
 
 
 def frames_of(reader: Mezzanine, survey: Survey, span: Span) -> Iterator[av.VideoFrame]:
@@ -101,9 +101,10 @@ def probe(
     """Rate and quality of a rendition on samples; the coded samples lie beside them meanwhile."""
     with av.open(str(samples.path)) as container:
         scaler = FrameScaler(Shown(colour=form.colour), [rendition.size])
-        encoder = SegmentEncoder(rendition, form, samples.times, keys=samples.keys)
-        for (frame,) in scaler.scale(container.decode(video=0)):
-            encoder.push(frame)
+        encoder = SegmentEncoder(rendition, form)
+        frames = scaler.scale(container.decode(video=0))
+        for number, ((frame,), time) in enumerate(zip(frames, samples.times, strict=True)):
+            encoder.push(frame, time=time, is_key=number in samples.keys)
     track = encoder.finish()
     coded = samples.path.with_name(f"{rendition.name}-{rendition.crf:g}-{rendition.speed}.mp4")
     coded.write_bytes(track.start + pack_segment(track.samples, end=samples.end, number=1))

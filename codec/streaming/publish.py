@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ncodec.streaming.audio import RATE, SoundTrack
+from ncodec.streaming.audio import SOUND_RATE, SoundTrack
 from ncodec.streaming.contents import Contents, Sheets, SoundEntry, VideoEntry
 from ncodec.streaming.dash import manifest
 from ncodec.streaming.hls import key_playlist, master_playlist, media_playlist, text_playlist
@@ -45,7 +45,11 @@ def contents_of(plan: StreamPlan, folder: Path, beside: Beside) -> Contents:
         SoundEntry(
             sound,
             read_written(
-                folder, f"audio/{sound.name}", name=sound.name, timescale=RATE, numbers=numbers
+                folder,
+                f"audio/{sound.name}",
+                name=sound.name,
+                timescale=SOUND_RATE,
+                numbers=numbers,
             ),
         )
         for sound in beside.sounds
@@ -54,7 +58,7 @@ def contents_of(plan: StreamPlan, folder: Path, beside: Beside) -> Contents:
 
 
 def write_manifests(contents: Contents, folder: Path) -> None:
-    """Write the playlists of HLS, a multivariant one for all codecs and one for each, and the
+    """Write playlists of HLS, a multivariant one for all codecs and one for each, and the
     manifest of DASH."""
     codecs = list(dict.fromkeys(entry.rendition.codec for entry in contents.videos))
     for entry in contents.videos:

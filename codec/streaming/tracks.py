@@ -1,14 +1,34 @@
 """Sound and subtitles of a clip → tracks of its stream."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import av
+
+from ncodec.errors import OutputError, sentence_of
 from ncodec.media.mezzanine import Mezzanine
-from ncodec.streaming.audio import describe_sound, write_sound
+from ncodec.streaming.audio import (
+    FRAME_LENGTHS,
+    SOUND_RATE,
+    SoundEncoder,
+    SoundTrack,
+    describe_sound,
+    sound_start,
+)
 from ncodec.streaming.contents import Sheets
+from ncodec.streaming.layout import START, audio_folder, segment_name
 from ncodec.streaming.plan import StreamPlan
 from ncodec.streaming.publish import Beside
+from ncodec.streaming.samples import Sample
+from ncodec.streaming.segments import pack_segment
 from ncodec.streaming.text import write_text
+from ncodec.streaming.work import keep_start, write_file
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
 
 
 def write_tracks(
@@ -19,11 +39,73 @@ def write_tracks(
     survey = plan.survey
     ends = [*(survey.times[span.first] for span in plan.spans[1:]), survey.end]
     with Mezzanine(path) as reader:
-        sounds, notices = describe_sound(reader.sounds, codecs)
+        sounds, notices = describe_sound(reader.sounds, tuple(codecs))
     for sound in sounds:
         with Mezzanine(path) as reader:
-            stream = reader.sounds[sound.number - 1]
-            write_sound(reader.container, stream, sound, folder, start=survey.start, ends=ends)
+            _write_sound(reader, sound, folder, start=survey.start, ends=ends)
     with Mezzanine(path) as reader:
         texts, lost = write_text(reader.container, folder, start=survey.start, end=survey.end)
-    return Beside(tuple(sounds), tuple(texts), sheets), (*notices, *lost)
+    return Beside(sounds, tuple(texts), sheets), (*notices, *lost)
+
+
+def sound_boundary(codec: str, seconds: Fraction) -> int:
+    """The end of a coded frame of sound nearest to `seconds`, in units of the sound's rate."""
+    length = FRAME_LENGTHS[codec]
+    return round(seconds * SOUND_RATE / length) * length
+
+
+def _write_sound(
+    reader: Mezzanine,
+    track: SoundTrack,
+    folder: Path,
+    *,
+    start: Fraction,
+    ends: Sequence[Fraction],
+) -> None:
+    """Write the segments of a track of sound, which end with those of the video, unless all are
+    there; raises OutputError where it cannot be coded."""
+    place = audio_folder(folder, track.name)
+    names = [place / segment_name(number) for number in range(1, len(ends) + 1)]
+    if (place / START).is_file() and all(path.is_file() for path in names):
+        return
+    boundaries = [sound_boundary(track.codec, end) for end in ends]
+    stream = reader.sounds[track.number - 1]
+    held: list[Sample] = []
+    number = 0
+    try:
+        encoder = SoundEncoder(track, start=start, end=ends[-1])
+        for sample in _samples(reader.container, stream, encoder):
+            while number + 1 < len(names) and sample.time >= boundaries[number]:
+                data = pack_segment(held, end=boundaries[number], number=number + 1)
+                write_file(names[number], data)
+                held, number = [], number + 1
+            held.append(sample)
+        if held:
+            write_file(names[number], pack_segment(held, end=encoder.time, number=number + 1))
+        keep_start(place, sound_start(track))
+    except (av.FFmpegError, ValueError) as error:
+        msg = f"{track.name}: the sound cannot be coded: {sentence_of(error)}"
+        raise OutputError(msg) from error
+
+
+def _samples(
+    container: "InputContainer", stream: "AudioStream", encoder: SoundEncoder
+) -> Iterator[Sample]:
+    for frame in _frames(container, stream):
+        yield from encoder.push(frame)
+    yield from encoder.finish()
+
+
+def _frames(container: "InputContainer", stream: "AudioStream") -> Iterator[av.AudioFrame]:
+    """Frames of sound that can be decoded."""
+    packets = container.demux([stream])
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                return
+            yield from stream.codec_context.decode(packet)
+        except av.error.EOFError:
+            return
+        except av.error.InvalidDataError:
+            continue

@@ -158,15 +158,18 @@ def _write_span(
     sizes = list(dict.fromkeys(rendition.size for rendition in renditions))
     is_mapped = plan.is_mapped(renditions[0])
     form = plan.form_of(renditions[0])
-    encoders = [SegmentEncoder(rendition, form, times, keys=span.keys) for rendition in renditions]
+    encoders = [SegmentEncoder(rendition, form) for rendition in renditions]
     pixels = sum(found.size.width * found.size.height for found in renditions)
     scaler = FrameScaler(replace(plan.shown, tone_map=is_mapped), sizes)
-    for scaled in scaler.scale(_checked(frames, plan, span)):
+    frames_scaled = scaler.scale(_checked(frames, plan, span))
+    for number, (scaled, time) in enumerate(zip(frames_scaled, times, strict=True)):
         if stop is not None and stop.is_set():
             return
         of_size: dict[FrameSize, av.VideoFrame] = dict(zip(sizes, scaled, strict=True))
         for rendition, encoder in zip(renditions, encoders, strict=True):
-            encoder.push(of_size[rendition.size])
+            encoder.push(
+                of_size[rendition.size], time=time, is_key=number == 0 or number in span.keys
+            )
         progress(pixels)
     end = plan.span_end(span)
     for rendition, encoder in zip(renditions, encoders, strict=True):

@@ -15,30 +15,36 @@ function drawFacts() {
 }
 
 function rungRow(codec, rung, i) {
-  const found = page.codecs.find((other) => other.master === codec.master);
-  const own = found && found === page.codec;
   const bar = make("i", {});
   bar.style.setProperty("--share", rung.kbits / widest);
-  const row = make("button", { type: "button", className: "rung", disabled: !found || !page.hls },
+  const row = make("button", { type: "button", className: "rung" },
     make("span", { textContent: rung.height + "p" }), bar,
     make("span", { textContent: rate(rung.kbits) }));
-  row.setAttribute("aria-current", String(Boolean(own && page.current() === i)));
-  row.setAttribute("aria-pressed", String(Boolean(own && page.chosen === i)));
-  row.addEventListener("click", () => page.choose(found, i));
-  return row;
+  row.addEventListener("click", () => page.choose(known(codec), i));
+  return { codec, i, row, height: rung.height };
 }
 
+const known = (codec) => page.codecs.find((other) => other.master === codec.master);
+
+const rows = stream.codecs.flatMap((codec) => {
+  const own = codec.rungs.map((rung, i) => rungRow(codec, rung, i));
+  own.sort((a, b) => b.height - a.height);
+  const heading = make("h3", {}, codec.label, make("small", {}));
+  at("rungs").append(make("div", { className: "codec" }, heading, ...own.map(({ row }) => row)));
+  return own;
+});
+
 function drawLadder() {
-  const focused = [...at("rungs").querySelectorAll("button")].indexOf(document.activeElement);
-  at("rungs").replaceChildren(...stream.codecs.map((codec) => {
-    const found = page.codecs.some((other) => other.master === codec.master);
-    const heading = make("h3", { textContent: codec.label });
-    if (page.hls && !found) heading.append(make("small", { textContent: "not in this browser" }));
-    const rows = codec.rungs.map((rung, i) => rungRow(codec, rung, i));
-    rows.sort((a, b) => parseInt(b.textContent) - parseInt(a.textContent));
-    return make("div", { className: "codec" }, heading, ...rows);
-  }));
-  if (focused >= 0) at("rungs").querySelectorAll("button")[focused]?.focus();
+  const current = page.current();
+  for (const { codec, i, row } of rows) {
+    const found = known(codec);
+    const own = Boolean(found) && found === page.codec;
+    row.disabled = !found || !page.hls;
+    row.setAttribute("aria-current", String(own && current === i));
+    row.setAttribute("aria-pressed", String(own && page.chosen === i));
+    const absent = page.hls && !found ? "not in this browser" : "";
+    row.parentElement.querySelector("small").textContent = absent;
+  }
   at("auto").disabled = !page.hls;
 }
 
@@ -93,3 +99,5 @@ drawFacts();
 drawLadder();
 drawNow();
 setInterval(drawNow, SAMPLE_MS);
+
+start();

@@ -1,4 +1,4 @@
-// Playback, controls and menu. panel.js draws what is below the stage from `page`.
+// Playback and controls. menu.js has the menu, panel.js what is below the stage; both go by `page`.
 "use strict";
 const at = (id) => document.getElementById(id);
 const stage = at("stage");
@@ -6,7 +6,8 @@ const video = stage.querySelector("video");
 const stream = JSON.parse(at("stream").textContent);
 const HIDE_MS = 2600;
 const STEP_S = 5;
-const LIFT_LINES = 4;
+const CONTROLS_PX = 95;
+const CUE_LINE = 0.06; // of the height: a line of subtitles as browsers draw it
 
 // `hls` is null where the browser plays HLS itself; `chosen` is a rung of `codec`, or -1 for automatic.
 const page = { hls: null, codec: null, codecs: [], chosen: -1, draw: () => {} };
@@ -104,78 +105,6 @@ function load(codec, position, playing) {
   refresh();
 }
 
-// Menu
-
-const group = (name, choices) => ({ name, choices });
-
-function groups() {
-  const { hls, codec } = page;
-  const found = [];
-  if (hls && codec) {
-    const current = codec.rungs[page.current()];
-    const note = page.chosen < 0 && current ? current.height + "p" : "";
-    found.push(group("Quality", [
-      { label: "Automatic", note, on: page.chosen < 0, pick: () => page.choose(codec, -1) },
-      ...codec.rungs.map((rung, i) => ({
-        label: rung.height + "p", note: rate(rung.kbits), on: page.chosen === i,
-        pick: () => page.choose(codec, i),
-      })).sort((a, b) => parseInt(b.label) - parseInt(a.label)),
-    ]));
-    if (page.codecs.length > 1) found.push(group("Codec", page.codecs.map((other) => ({
-      label: other.label, on: other === codec, pick: () => page.choose(other, -1),
-    }))));
-    if (hls.audioTracks.length > 1) found.push(group("Sound", hls.audioTracks.map((track, i) => ({
-      label: track.name, note: track.lang ?? "", on: hls.audioTrack === i,
-      pick: () => { hls.audioTrack = i; },
-    }))));
-  }
-  const tracks = subtitles();
-  if (tracks.length) found.push(group("Subtitles", [
-    { label: "Off", on: !tracks.some((t) => t.mode === "showing"), pick: () => subtitle(-1) },
-    ...tracks.map((track, i) => ({
-      label: track.label || track.language, on: track.mode === "showing", pick: () => subtitle(i),
-    })),
-  ]));
-  found.push(group("Speed", [0.5, 1, 1.5, 2].map((speed) => ({
-    label: speed === 1 ? "Normal" : speed + "×", on: video.playbackRate === speed,
-    pick: () => { video.playbackRate = speed; },
-  }))));
-  return found;
-}
-
-const subtitles = () =>
-  [...video.textTracks].filter((t) => t.kind === "subtitles" || t.kind === "captions");
-
-function subtitle(chosen) {
-  if (page.hls) page.hls.subtitleTrack = chosen; // else nothing loads its segments
-  subtitles().forEach((track, i) => { track.mode = i === chosen ? "showing" : "disabled"; });
-  refresh();
-}
-
-function drawMenu() {
-  const focused = document.activeElement?.closest("#menu label")?.dataset.key;
-  at("menu").replaceChildren(...groups().map(({ name, choices }) =>
-    make("fieldset", { className: name.toLowerCase() }, make("legend", { textContent: name }), ...choices.map((choice) => {
-      const input = make("input", { type: "radio", name, checked: choice.on });
-      input.addEventListener("change", () => { choice.pick(); refresh(); });
-      const label = make("label", {}, input, choice.label);
-      if (choice.note) label.append(make("small", { textContent: choice.note }));
-      label.dataset.key = name + choice.label;
-      return label;
-    }))));
-  [...at("menu").querySelectorAll("label")].find((l) => l.dataset.key === focused)
-    ?.querySelector("input").focus();
-}
-
-function openMenu(open, by) {
-  at("menu").hidden = !open;
-  for (const id of ["settings", "badge"]) at(id).setAttribute("aria-expanded", String(open));
-  if (open) {
-    drawMenu();
-    at("menu").querySelector("input:checked")?.focus();
-  } else by?.focus();
-}
-
 function refresh() {
   const rung = page.codec?.rungs[page.current()];
   at("badge").textContent = rung ? rung.height + "p · " + page.codec.label : "–";
@@ -250,12 +179,15 @@ function drawButtons() {
 }
 
 // Subtitles stand above the controls while these are shown, unless they name a line themselves.
+const lifted = new WeakSet();
 function lift() {
-  const line = stage.classList.contains("quiet") ? -1 : -LIFT_LINES;
+  const lines = Math.ceil(CONTROLS_PX / (CUE_LINE * stage.clientHeight));
+  const line = stage.classList.contains("quiet") ? -1 : -lines;
   for (const track of subtitles())
     for (const cue of track.activeCues ?? []) {
-      const free = cue.line === "auto" || cue.line === -1 || cue.line === -LIFT_LINES;
-      if (free && cue.line !== line) cue.line = line;
+      if (cue.line !== "auto" && cue.line !== -1 && !lifted.has(cue)) continue;
+      lifted.add(cue);
+      if (cue.line !== line) cue.line = line;
     }
 }
 
@@ -383,4 +315,3 @@ async function start() {
   takeOver();
   document.documentElement.dataset.ready = "true";
 }
-start();
