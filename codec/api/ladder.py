@@ -8,9 +8,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import ncodec
+from ncodec.api.ladder_clip import write_clip
 from ncodec.api.pictures import encode
 from ncodec.errors import FormatError, InputError, OutputError
 from ncodec.media.mezzanine import Mezzanine
@@ -19,16 +20,21 @@ from ncodec.notices import report_notices
 from ncodec.streaming import layout
 from ncodec.streaming.contents import Sheets
 from ncodec.streaming.ladder import Rung
+from ncodec.streaming.live_clip import stream_live
+from ncodec.streaming.measuring import measure_renditions
 from ncodec.streaming.plan import StreamPlan, plan_from_json, plan_to_json
 from ncodec.streaming.poster import poster_picture, write_posters
 from ncodec.streaming.prepare import Stage as Stage
 from ncodec.streaming.prepare import fingerprint_of, make_plan
 from ncodec.streaming.publish import contents_of, write_manifests
-from ncodec.streaming.record import record_of
+from ncodec.streaming.record import live_record, record_of
 from ncodec.streaming.settings import StreamSettings as StreamSettings
 from ncodec.streaming.thumbnails import ThumbnailCollector, write_sheets
 from ncodec.streaming.tracks import write_tracks
 from ncodec.streaming.work import OpenSource, run_jobs, work_pixels, write_file
+
+if TYPE_CHECKING:
+    from ncodec.streaming.metrics import Quality
 
 STREAM = StreamSettings()
 """settings where none are given"""
@@ -48,6 +54,9 @@ class StreamOptions(TypedDict, total=False):
     audio: Sequence[str]
     tone_map: bool
     grain: int
+    measure: bool
+    live: bool
+    window: float | None
     jobs: int | None
 
 
@@ -62,7 +71,7 @@ class StreamStats:
     renditions: tuple[dict[str, Any], ...]
     """of each: name, codec, width, height, bandwidth and more, as in stream.json"""
     size: int
-    """bytes of all segments"""
+    """bytes of all segments that are there"""
     notices: tuple[str, ...] = ()
 
 
@@ -89,6 +98,8 @@ def stream(
     settings = replace(settings, **options)
     target = Path(folder)
     report = progress or (lambda stage, done, total: None)
+    if settings.live:
+        return _stream_live(source, target, settings, overwrite=overwrite, progress=report)
     jobs = settings.jobs or os.cpu_count() or 1
     with _file_of(source, target) as path:
         fingerprint = fingerprint_of(path, settings)
@@ -106,16 +117,39 @@ def stream(
         beside, notices = write_tracks(
             path, prepared.plan, target, codecs=settings.audio, sheets=prepared.sheets
         )
+        own = None
+        if "ncv" in settings.codecs:
+            own = write_clip(
+                open_source,
+                prepared.plan,
+                target,
+                progress=lambda done, total: report("ncv", done, total),
+            )
+        measured: dict[str, Quality] = {}
+        if settings.measure:
+            measured = measure_renditions(
+                prepared.plan,
+                open_source,
+                target,
+                jobs=jobs,
+                progress=lambda done, total: report("measure", done, total),
+            )
         picture = poster_picture(open_source, prepared.plan, frame=prepared.poster)
     write_posters(picture, target)
     write_file(target / "poster.nci", encode(picture))
     notices = tuple(dict.fromkeys((*prepared.plan.notices, *notices)))
     contents = contents_of(prepared.plan, target, beside)
     write_manifests(contents, target)
-    name = "standard input" if str(source) == STDIO else Path(source).name
     record = record_of(
-        prepared.plan, contents, name=name, notices=notices, version=ncodec.__version__
+        prepared.plan,
+        contents,
+        name=_name_of(source),
+        notices=notices,
+        version=ncodec.__version__,
+        measured=measured,
     )
+    if own is not None:
+        record["ncv"] = own
     write_file(target / layout.RECORD, json.dumps(record, indent=1).encode())
     (target / layout.PLAN).unlink(missing_ok=True)
     report_notices(notices, strict=strict)
@@ -125,9 +159,38 @@ def stream(
         frames=record["frames"],
         segments=len(prepared.plan.spans),
         renditions=tuple(record["renditions"]),
-        size=sum(segment.size for track in contents.tracks for segment in track.segments),
+        size=contents.size,
         notices=notices,
     )
+
+
+def _stream_live(
+    source: str | os.PathLike[str],
+    folder: Path,
+    settings: StreamSettings,
+    *,
+    overwrite: bool,
+    progress: Stage,
+) -> StreamStats:
+    _earlier(folder, "", overwrite=overwrite)
+    jobs = settings.jobs or os.cpu_count() or 1
+    done = stream_live(source, folder, settings, jobs=jobs, progress=progress)
+    record = live_record(done, name=_name_of(source), version=ncodec.__version__)
+    write_file(folder / layout.RECORD, json.dumps(record, indent=1).encode())
+    report_notices(done.notices, strict=False)
+    return StreamStats(
+        folder=str(folder),
+        seconds=done.seconds,
+        frames=done.frames,
+        segments=done.segments,
+        renditions=tuple(record["renditions"]),
+        size=done.contents.size,
+        notices=done.notices,
+    )
+
+
+def _name_of(source: str | os.PathLike[str]) -> str:
+    return "standard input" if str(source) == STDIO else Path(source).name
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,14 @@ from ncodec.cli.options import EPILOG, strict_option
 if TYPE_CHECKING:
     from ncodec.api.ladder import Stage, StreamStats
 
-_VERBS = {"survey": "look at", "probe": "probe", "encode": "encode"}
+_VERBS = {
+    "survey": "look at",
+    "probe": "probe",
+    "encode": "encode",
+    "ncv": "encode .ncv of",
+    "measure": "measure",
+    "live": "stream",
+}
 """stage → verb before the clip's name"""
 
 
@@ -27,7 +34,7 @@ _VERBS = {"survey": "look at", "probe": "probe", "encode": "encode"}
     default="h264,av1",
     show_default=True,
     metavar="LIST",
-    help="Of h264, hevc and av1, with commas.",
+    help="Of h264, hevc, av1 and ncv, with commas.",
 )
 @click.option(
     "--ladder",
@@ -75,6 +82,20 @@ _VERBS = {"survey": "look at", "probe": "probe", "encode": "encode"}
     default=0,
     show_default=True,
     help="Film grain that AV1 takes out and players put back: its strength.",
+)
+@click.option(
+    "--measure", is_flag=True, help="Measure the quality of every rung, for the report too."
+)
+@click.option(
+    "--live",
+    is_flag=True,
+    help="IN is still being written: segments appear as they are done (fixed ladder).",
+)
+@click.option(
+    "--window",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="Of a live clip, how much the playlists list (default: all).",
 )
 @click.option("--jobs", type=click.IntRange(1, 256), help="Segments at once (default: cores).")
 @click.option("-f", "--force", is_flag=True, help="Replace the stream in the folder.")

@@ -29,6 +29,8 @@ CUT_SCORE = 10.0
 """score of FFmpeg's filter "scdet", 0 to 100, from which a frame begins a shot"""
 _SHOT_HEIGHT = 144
 """rows of frames in which cuts are looked for"""
+_JUMP_S = 10
+"""seconds between frames from which the clock of a live clip has jumped"""
 _MISSING_S = 0.5
 """seconds that a clip may be shorter than it says"""
 Progress = Callable[[int, int | None], None]
@@ -85,6 +87,10 @@ class Mezzanine(OpenedVideo):
         streams = self._container.streams.audio
         return tuple(sorted(streams, key=lambda one: not one.disposition & Disposition.default))
 
+    def is_interlaced(self, first: av.VideoFrame) -> bool:
+        """Whether frames hold two fields, as the file or its first frame says."""
+        return is_interlaced(self._video, first)
+
     def survey(
         self, *, progress: Progress | None = None, observe: Observer | None = None
     ) -> Survey:
@@ -136,6 +142,36 @@ class Mezzanine(OpenedVideo):
                 yield frame
         if errors and stamp is None:
             self._notice(f"the file is damaged: {errors} packets of video cannot be decoded")
+
+    def decode_all(self) -> Iterator[tuple[int, av.VideoFrame | av.AudioFrame]]:
+        """Frames of the video, with 0, and of each stream of sound, with its number from 1, as they
+        come; time stamps count from the first frame of the video, and go on where the file's clock
+        jumps.
+
+        Sound before the first frame is left out, and so are packets that cannot be decoded.
+        """
+        numbers = {stream.index: number for number, stream in enumerate(self.sounds, 1)}
+        clock = _LiveTimes(1 / self.rate)
+        packets = self._container.demux([self._video, *self.sounds])
+        while True:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except (av.FFmpegError, OSError) as error:
+                if not isinstance(error, av.error.InvalidDataError):
+                    self._notice(f"the input broke off: {sentence_of(error)}")
+                    return
+                self._notice("packets that cannot be decoded were left out")
+                continue
+            for frame in frames:
+                if not isinstance(frame, av.VideoFrame | av.AudioFrame):
+                    continue
+                if clock.place(frame, is_video=packet.stream is self._video):
+                    yield numbers.get(packet.stream.index, 0), frame
 
     def _decoded(self) -> Iterator[av.VideoFrame | None]:
         """Frames, and None in place of each packet that cannot be decoded."""
@@ -199,7 +235,7 @@ class Mezzanine(OpenedVideo):
             bits=max(component.bits for component in first.format.components),
             rate=rate,
             matrix=matrix_of(first),
-            is_interlaced=is_interlaced(self._video, first),
+            is_interlaced=self.is_interlaced(first),
             mastering=mastering_display(first),
             light=content_light(first),
         )
@@ -225,6 +261,36 @@ def is_constant(times: Sequence[Fraction], *, rate: Fraction, unit: Fraction) ->
     """Whether times in seconds are those of `rate` frames a second, rounded to units of `unit`
     seconds."""
     return all(abs(time - number / rate) <= unit for number, time in enumerate(times))
+
+
+class _LiveTimes:
+    """Time stamps of a clip that is being written: from the first frame of its video, ascending."""
+
+    def __init__(self, usual: Fraction) -> None:
+        self._usual = usual
+        self._offset: Fraction | None = None
+        self._last = Fraction(0)
+
+    def place(self, frame: av.VideoFrame | av.AudioFrame, *, is_video: bool) -> bool:
+        """Give a frame its time stamp; false where it comes before the first frame of the video."""
+        base = frame.time_base or Fraction(1, 1000)
+        if not is_video:
+            if self._offset is None or frame.pts is None:
+                return False
+            frame.pts += round(self._offset / base)
+            return True
+        own = None if frame.pts is None else frame.pts * base
+        if self._offset is None:
+            self._offset = -(own or Fraction(0))
+            frame.pts = 0
+            return True
+        following = self._last + self._usual
+        time = following if own is None else own + self._offset
+        if own is not None and not self._last < time <= self._last + _JUMP_S:
+            self._offset, time = following - own, following
+        self._last = time
+        frame.pts = round(time / base)
+        return True
 
 
 class CutScores:

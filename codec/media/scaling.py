@@ -87,15 +87,21 @@ class FrameScaler:
     def scale(self, frames: Iterable[av.VideoFrame]) -> Iterator[list[av.VideoFrame]]:
         """Each frame in every size, upright, in the order of `frames`, which may differ in size."""
         for frame in frames:
-            form = (frame.width, frame.height, frame.format.name)
-            if form != self._form:
-                yield from self._flushed()
-                self._graph, self._form = self._opened(frame), form
-            cast("Graph", self._graph).push(frame)
-            yield from self._pulled()
-        yield from self._flushed()
+            yield from self.push(frame)
+        yield from self.flush()
 
-    def _flushed(self) -> Iterator[list[av.VideoFrame]]:
+    def push(self, frame: av.VideoFrame) -> Iterator[list[av.VideoFrame]]:
+        """Frames that a further frame completes, in every size; deinterlaced ones come one frame
+        later."""
+        form = (frame.width, frame.height, frame.format.name)
+        if form != self._form:
+            yield from self.flush()
+            self._graph, self._form = self._opened(frame), form
+        cast("Graph", self._graph).push(frame)
+        yield from self._pulled()
+
+    def flush(self) -> Iterator[list[av.VideoFrame]]:
+        """The frames that are left."""
         if self._graph is None:
             return
         self._graph.push(None)

@@ -66,6 +66,8 @@ class Contents:
     sheets: Sheets | None = None
     is_live: bool = False
     """whether more segments may follow"""
+    longest: Fraction | None = None
+    """seconds that no segment of a live stream exceeds"""
 
     @property
     def seconds(self) -> float:
@@ -76,6 +78,11 @@ class Contents:
     def tracks(self) -> list[WrittenTrack]:
         """Tracks of video and sound."""
         return [*(video.track for video in self.videos), *(sound.track for sound in self.sounds)]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all segments."""
+        return sum(segment.size for track in self.tracks for segment in track.segments)
 
     def of_codecs(self, codecs: Sequence[str]) -> list[VideoEntry]:
         """Renditions in these codecs, in the ladder's order."""

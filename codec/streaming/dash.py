@@ -19,9 +19,8 @@ _TILES = "http://dashif.org/guidelines/thumbnail_tile"
 _BUFFER_S = 4
 
 
-def manifest(contents: Contents, *, started: str = "", update_s: float = 0) -> str:
-    """Manifest of a stream; of a live one, whose clock began at `started` (ISO 8601, UTC), players
-    ask for a new one after `update_s` seconds."""
+def manifest(contents: Contents, *, started: str = "") -> str:
+    """Manifest of a stream, or of a live one whose second 0 was at `started` (ISO 8601, UTC)."""
     root = Element(
         "MPD",
         {
@@ -33,20 +32,22 @@ def manifest(contents: Contents, *, started: str = "", update_s: float = 0) -> s
     )
     if contents.is_live:
         root.set("availabilityStartTime", started)
-        root.set("minimumUpdatePeriod", f"PT{update_s:g}S")
+        longest = float(contents.longest or _BUFFER_S)
+        root.set("minimumUpdatePeriod", f"PT{longest / 2:.3f}S")
         root.set("timeShiftBufferDepth", f"PT{contents.seconds:.3f}S")
+        root.set("suggestedPresentationDelay", f"PT{2 * longest:.3f}S")
     else:
         root.set("mediaPresentationDuration", f"PT{contents.seconds:.6f}S")
     period = SubElement(root, "Period", {"id": "1", "start": "PT0S"})
     for codec in CODECS:
         entries = contents.of_codecs([codec])
         if entries:
-            _video_set(period, entries, contents.rate)
+            _video_set(period, entries, contents.rate, is_live=contents.is_live)
     for _, sounds in groupby(
         sorted(contents.sounds, key=lambda entry: (entry.sound.number, entry.sound.codec)),
         key=lambda entry: (entry.sound.number, entry.sound.codec),
     ):
-        _sound_set(period, list(sounds))
+        _sound_set(period, list(sounds), is_live=contents.is_live)
     for track in contents.texts:
         _text_set(period, track)
     if contents.sheets is not None:
@@ -55,7 +56,9 @@ def manifest(contents: Contents, *, started: str = "", update_s: float = 0) -> s
     return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(root, "unicode") + "\n"
 
 
-def _video_set(period: Element, entries: Sequence[VideoEntry], rate: Fraction) -> None:
+def _video_set(
+    period: Element, entries: Sequence[VideoEntry], rate: Fraction, *, is_live: bool
+) -> None:
     sizes = [entry.rendition.size for entry in entries]
     found = SubElement(
         period,
@@ -79,10 +82,10 @@ def _video_set(period: Element, entries: Sequence[VideoEntry], rate: Fraction) -
     for entry in entries:
         size = entry.rendition.size
         sides = {"width": str(size.width), "height": str(size.height), "sar": "1:1"}
-        _representation(found, entry.track, sides)
+        _representation(found, entry.track, sides, is_live=is_live)
 
 
-def _sound_set(period: Element, entries: Sequence[SoundEntry]) -> None:
+def _sound_set(period: Element, entries: Sequence[SoundEntry], *, is_live: bool) -> None:
     sound = entries[0].sound
     found = SubElement(
         period,
@@ -101,7 +104,7 @@ def _sound_set(period: Element, entries: Sequence[SoundEntry]) -> None:
         SubElement(found, "Label").text = sound.title
     for entry in entries:
         made = _representation(
-            found, entry.track, {"audioSamplingRate": str(entry.track.timescale)}
+            found, entry.track, {"audioSamplingRate": str(entry.track.timescale)}, is_live=is_live
         )
         channels = {"schemeIdUri": _CHANNELS, "value": str(entry.sound.channels)}
         made.insert(0, Element("AudioChannelConfiguration", channels))
@@ -149,7 +152,12 @@ def _thumbnail_set(period: Element, sheets: Sheets) -> None:
     )
 
 
-def _representation(parent: Element, track: WrittenTrack, more: dict[str, str]) -> Element:
+def _representation(
+    parent: Element, track: WrittenTrack, more: dict[str, str], *, is_live: bool
+) -> Element:
+    # The period of a live stream began with its second 0; that of an ended one begins with its
+    # first segment that is left.
+    offset = 0 if is_live else track.segments[0].start
     found = SubElement(
         parent,
         "Representation",
@@ -165,6 +173,8 @@ def _representation(parent: Element, track: WrittenTrack, more: dict[str, str]) 
             "startNumber": str(track.first),
         },
     )
+    if offset:
+        template.set("presentationTimeOffset", str(offset))
     timeline = SubElement(template, "SegmentTimeline")
     for start, duration, repeats in _runs(track):
         entry = {"d": str(duration)}

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 import av
 from av.video.frame import PictureType
-from numpy._core import _multiarray_umath
 
 from ncodec.errors import OutputError, sentence_of
 from ncodec.streaming.renditions import Rendition, VideoForm
@@ -149,7 +149,8 @@ def _x264(rendition: Rendition, form: VideoForm) -> Options:
 def _has_avx512() -> bool:
     """Whether x264 would take its code for AVX-512, whose lookahead reads memory that was never
     written where a row has no multiple of 8 macroblocks: equal frames became other bytes."""
-    features = getattr(_multiarray_umath, "__cpu_features__", {})
+    numpy_core = import_module("numpy._core._multiarray_umath")
+    features = getattr(numpy_core, "__cpu_features__", {})
     return bool(features.get("AVX512F"))
 
 

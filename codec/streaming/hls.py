@@ -38,20 +38,20 @@ def master_playlist(contents: Contents, codecs: Sequence[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def media_playlist(track: WrittenTrack, *, is_live: bool = False) -> str:
+def media_playlist(track: WrittenTrack, contents: Contents) -> str:
     """Media playlist of a track of video or sound."""
     longest = max(segment.duration for segment in track.segments) / track.timescale
     lines = [
-        *_head(ceil(longest), first=track.first, is_live=is_live),
+        *_head(_target(longest, contents), first=track.first, contents=contents),
         "#EXT-X-INDEPENDENT-SEGMENTS",
         f'#EXT-X-MAP:URI="{START}"',
     ]
     for number, segment in enumerate(track.segments, track.first):
         lines += [f"#EXTINF:{segment.duration / track.timescale:.6f},", segment_name(number)]
-    return "\n".join([*lines, *_tail(is_live)])
+    return "\n".join([*lines, *_tail(contents)])
 
 
-def key_playlist(track: WrittenTrack, *, is_live: bool = False) -> str:
+def key_playlist(track: WrittenTrack, contents: Contents) -> str:
     """Playlist of the key frames of a track of video, as ranges of its segments."""
     keys = [
         (number, key)
@@ -60,7 +60,7 @@ def key_playlist(track: WrittenTrack, *, is_live: bool = False) -> str:
     ]
     longest = max(key.duration for _, key in keys) / track.timescale
     lines = [
-        *_head(ceil(longest), first=track.first, is_live=is_live),
+        *_head(_target(longest, contents), first=track.first, contents=contents),
         "#EXT-X-I-FRAMES-ONLY",
         f'#EXT-X-MAP:URI="{START}"',
     ]
@@ -70,24 +70,30 @@ def key_playlist(track: WrittenTrack, *, is_live: bool = False) -> str:
             f"#EXT-X-BYTERANGE:{key.length}@{key.offset}",
             segment_name(number),
         ]
-    return "\n".join([*lines, *_tail(is_live)])
+    return "\n".join([*lines, *_tail(contents)])
 
 
-def text_playlist(track: TextTrack, *, seconds: float) -> str:
+def text_playlist(track: TextTrack, contents: Contents) -> str:
     """Media playlist of subtitles, in one segment."""
-    lines = [*_head(ceil(seconds), first=1), f"#EXTINF:{seconds:.6f},", track.name]
-    return "\n".join([*lines, *_tail(is_live=False)])
+    seconds = contents.seconds
+    lines = [*_head(ceil(seconds), first=1, contents=contents), f"#EXTINF:{seconds:.6f},"]
+    return "\n".join([*lines, track.name, *_tail(contents)])
 
 
-def _head(target: int, *, first: int, is_live: bool = False) -> Iterator[str]:
+def _target(longest: float, contents: Contents) -> int:
+    """Target duration, which a live playlist may not change."""
+    return ceil(max(longest, float(contents.longest or 0)))
+
+
+def _head(target: int, *, first: int, contents: Contents) -> Iterator[str]:
     yield from ("#EXTM3U", _VERSION, f"#EXT-X-TARGETDURATION:{target}")
     yield f"#EXT-X-MEDIA-SEQUENCE:{first}"
-    if not is_live:
+    if contents.longest is None:
         yield "#EXT-X-PLAYLIST-TYPE:VOD"
 
 
-def _tail(is_live: bool) -> list[str]:
-    return [""] if is_live else ["#EXT-X-ENDLIST", ""]
+def _tail(contents: Contents) -> list[str]:
+    return [""] if contents.is_live else ["#EXT-X-ENDLIST", ""]
 
 
 def _sounds(contents: Contents) -> list[SoundEntry]:

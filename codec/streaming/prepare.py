@@ -13,6 +13,7 @@ import av
 from ncodec.errors import InputError
 from ncodec.media.mezzanine import Mezzanine, Survey
 from ncodec.media.scaling import FrameSize, Shown, coded_colour
+from ncodec.streaming.audio import describe_sound
 from ncodec.streaming.hull import Curve, Point, fit_curves, hull_of
 from ncodec.streaming.ladder import (
     XPSNR_TARGET,
@@ -25,9 +26,17 @@ from ncodec.streaming.ladder import (
     sizes_of,
     top_size,
 )
+from ncodec.streaming.live import LiveForm
 from ncodec.streaming.metrics import VMAF, default_metric
 from ncodec.streaming.plan import CodecProbes, StreamPlan
-from ncodec.streaming.probing import PROBE_CRFS, Samples, probe, probe_sizes, write_samples
+from ncodec.streaming.probing import (
+    PROBE_CRFS,
+    Samples,
+    probe,
+    probe_sizes,
+    windows_of,
+    write_samples,
+)
 from ncodec.streaming.renditions import Rendition, VideoForm, clipped_crf, timescale_of
 from ncodec.streaming.settings import StreamSettings
 from ncodec.streaming.spans import spans_of
@@ -36,7 +45,11 @@ _HDR_TRANSFERS = frozenset({16, 18})
 """PQ and HLG, code points of ITU-T H.273"""
 _EDGE = 1 << 20
 """bytes at the start and the end of a source that are digested"""
-_TRIALS = 2
+_TRIALS = 3
+_CLOSE = 0.3
+"""of quality, from which a trial is taken"""
+_LEAST_SLOPE = -0.2
+"""quality that a step of CRF changes at least, for the next trial"""
 _MOST_SHIFT = 6.0
 """CRF by which the setting of encoders may move the ladder that probes gave"""
 _NO_VMAF = (
@@ -65,7 +78,6 @@ def fingerprint_of(path: Path, settings: StreamSettings) -> str:
 class _Clip:
     """A surveyed clip, and the form of its renditions."""
 
-    open_source: Callable[[], Mezzanine]
     survey: Survey
     shown: Shown
     form: VideoForm
@@ -97,7 +109,8 @@ def make_plan(
 
     Raises InputError where no codec can show the clip, and what reading and coding raise.
     """
-    clip, notices = _describe(open_source, survey, settings)
+    with open_source() as reader:
+        clip, notices = _describe(reader, survey, settings)
     spans = spans_of(survey.times, survey.end, cuts=survey.cuts, seconds=settings.segment_seconds)
     metric = default_metric()
     target = settings.target_vmaf if metric == VMAF else XPSNR_TARGET
@@ -106,7 +119,7 @@ def make_plan(
     if settings.ladder == "auto":
         notices += (_NO_VMAF,) if metric != VMAF else ()
         probed, renditions = _probed(
-            clip, settings, metric=metric, target=target, jobs=jobs, progress=progress
+            clip, open_source, settings, metric=metric, target=target, jobs=jobs, progress=progress
         )
     else:
         renditions = tuple(_from_rungs(clip, settings))
@@ -126,11 +139,38 @@ def make_plan(
     )
 
 
+def live_form(
+    reader: Mezzanine, first: Survey, settings: StreamSettings
+) -> tuple[LiveForm, tuple[str, ...]]:
+    """Form of a live clip by its opened file and its first frame, and notices.
+
+    Raises InputError where no codec can show the clip.
+    """
+    clip, notices = _describe(reader, first, settings)
+    if settings.ladder == "auto":
+        settings = replace(settings, ladder="fixed")
+    renditions = _from_rungs(clip, settings)
+    is_mapped = clip.is_hdr and all(rendition.codec == "h264" for rendition in renditions)
+    if clip.is_hdr and not is_mapped:
+        renditions = [rendition for rendition in renditions if rendition.codec != "h264"]
+    sounds, lost = describe_sound(reader.sounds, tuple(settings.audio))
+    if any(stream.type == "subtitle" for stream in reader.container.streams):
+        lost += ("the subtitles of a live clip were left out",)
+    found = LiveForm(
+        replace(clip.shown, tone_map=is_mapped),
+        clip.mapped_form if is_mapped else clip.form,
+        tuple(renditions),
+        sounds,
+        settings.segment_seconds,
+        settings.window,
+    )
+    return found, (*notices, *lost)
+
+
 def _describe(
-    open_source: Callable[[], Mezzanine], survey: Survey, settings: StreamSettings
+    reader: Mezzanine, survey: Survey, settings: StreamSettings
 ) -> tuple[_Clip, tuple[str, ...]]:
-    with open_source() as reader:
-        colour, aspect, rate = reader.colour, reader.pixel_aspect, reader.rate
+    colour, aspect, rate = reader.colour, reader.pixel_aspect, reader.rate
     notices: list[str] = []
     is_hdr = colour.transfer in _HDR_TRANSFERS
     codecs = settings.video_codecs
@@ -163,7 +203,7 @@ def _describe(
     )
     mapped = coded_colour(colour, height=survey.height, tone_map=True)
     mapped_form = VideoForm(usual, form.timescale, mapped) if is_hdr else form
-    clip = _Clip(open_source, survey, shown, form, mapped_form, codecs, is_hdr)
+    clip = _Clip(survey, shown, form, mapped_form, codecs, is_hdr)
     return clip, tuple(notices)
 
 
@@ -196,6 +236,7 @@ def _stated(settings: StreamSettings) -> Sequence[Rung]:
 
 def _probed(
     clip: _Clip,
+    open_source: Callable[[], Mezzanine],
     settings: StreamSettings,
     *,
     metric: str,
@@ -217,7 +258,7 @@ def _probed(
     progress("probe", 0, total)
     with TemporaryDirectory() as folder:
         for codec in clip.codecs:
-            samples = _samples(clip, codec, settings, Path(folder))
+            samples = _samples(clip, open_source, codec, settings, Path(folder))
             form = clip.mapped_form if clip.is_mapped(codec) else clip.form
             found = probe_sizes(
                 samples, codec, sizes[codec], form, metric=metric, jobs=jobs, progress=step
@@ -236,15 +277,22 @@ def _probed(
     return tuple(probes), tuple(chain.from_iterable(renditions))
 
 
-def _samples(clip: _Clip, codec: str, settings: StreamSettings, folder: Path) -> Samples:
+def _samples(
+    clip: _Clip,
+    open_source: Callable[[], Mezzanine],
+    codec: str,
+    settings: StreamSettings,
+    folder: Path,
+) -> Samples:
     is_mapped = clip.is_mapped(codec)
     return write_samples(
-        clip.open_source,
+        open_source,
         clip.survey,
         replace(clip.shown, tone_map=is_mapped),
         clip.mapped_form if is_mapped else clip.form,
         size=clip.top(codec, settings),
         path=folder / f"{codec}.mkv",
+        windows=windows_of(clip.survey),
     )
 
 
@@ -263,16 +311,20 @@ def _trial(
     setting, and the quality that it has, both by coding it on samples."""
     curve = next(one for one in curves if one.size == top.size)
     wanted = min(target, top.quality)
-    shift, quality = 0.0, top.quality
-    best = (float("inf"), 0.0, top.quality)
+    slope = (curve.quality_at(top.crf + 1) - curve.quality_at(top.crf - 1)) / 2
+    tried: list[tuple[float, float]] = []
+    crf = clipped_crf(codec, top.crf)
     for _ in range(_TRIALS):
-        crf = clipped_crf(codec, top.crf + shift)
         trial = Rendition(codec, top.size, speed=speed, crf=crf)
-        quality = probe(samples, trial, form, metric=metric)[0].quality
-        best = min(best, (abs(quality - wanted), crf - top.crf, quality))
-        slope = (curve.quality_at(crf + 1) - curve.quality_at(crf - 1)) / 2
-        if not slope or abs(quality - wanted) < 0.3:
+        tried.append((crf, probe(samples, trial, form, metric=metric)[0].quality))
+        if abs(tried[-1][1] - wanted) < _CLOSE:
             break
-        shift += (wanted - quality) / min(slope, -0.3)
-        shift = max(-_MOST_SHIFT, min(_MOST_SHIFT, shift))
-    return best[1], best[2]
+        if len(tried) > 1 and tried[-1][0] != tried[-2][0]:
+            slope = (tried[-1][1] - tried[-2][1]) / (tried[-1][0] - tried[-2][0])
+        step = (wanted - tried[-1][1]) / min(slope, _LEAST_SLOPE)
+        step = max(-_MOST_SHIFT, min(_MOST_SHIFT, crf + step - top.crf)) + top.crf - crf
+        crf = clipped_crf(codec, crf + step)
+        if any(crf == before for before, _ in tried):
+            break
+    best, quality = min(tried, key=lambda pair: abs(pair[1] - wanted))
+    return best - top.crf, quality

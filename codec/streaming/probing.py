@@ -1,6 +1,6 @@
 """Samples of a clip, and probes: what encoders make of them in several sizes."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -60,9 +60,9 @@ def write_samples(
     *,
     size: FrameSize,
     path: Path,
+    windows: Sequence[Span],
 ) -> Samples:
-    """Samples of a clip, upright and of `size`, in the file `path`."""
-    windows = windows_of(survey)
+    """Samples of a clip in some spans, upright and of `size`, in the file `path`."""
     ticks = round(form.timescale / form.rate)
     count = sum(window.frames for window in windows)
     with av.open(str(path), "w", format="matroska") as container:

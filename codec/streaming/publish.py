@@ -1,7 +1,7 @@
 """Written segments → manifests."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from ncodec.streaming.audio import SOUND_RATE, SoundTrack
@@ -57,26 +57,39 @@ def contents_of(plan: StreamPlan, folder: Path, beside: Beside) -> Contents:
     return Contents(videos, sounds, beside.texts, plan.form.rate, beside.sheets)
 
 
-def write_manifests(contents: Contents, folder: Path) -> None:
-    """Write playlists of HLS, a multivariant one for all codecs and one for each, and the
-    manifest of DASH."""
-    codecs = list(dict.fromkeys(entry.rendition.codec for entry in contents.videos))
+class LiveClock:
+    """Wall clock of a live stream."""
+
+    def __init__(self) -> None:
+        self._begun: datetime | None = None
+
+    def note(self, seconds: float) -> None:
+        """Note that the segment that ends at `seconds` is there."""
+        if self._begun is None:
+            self._begun = datetime.now(UTC) - timedelta(seconds=seconds)
+
+    @property
+    def begun(self) -> str:
+        """When second 0 was, in ISO 8601."""
+        return (self._begun or datetime.now(UTC)).isoformat(timespec="milliseconds")
+
+
+def write_manifests(contents: Contents, folder: Path, *, clock: LiveClock | None = None) -> None:
+    """Write playlists of HLS, a multivariant one for all codecs and one for each, and the manifest
+    of DASH; `clock` is of a live stream that goes on."""
     for entry in contents.videos:
         place = folder / entry.track.place
-        write_file(place / MEDIA, media_playlist(entry.track, is_live=contents.is_live).encode())
-        write_file(place / KEY_FRAMES, key_playlist(entry.track, is_live=contents.is_live).encode())
+        write_file(place / MEDIA, media_playlist(entry.track, contents).encode())
+        write_file(place / KEY_FRAMES, key_playlist(entry.track, contents).encode())
     for sound in contents.sounds:
-        text = media_playlist(sound.track, is_live=contents.is_live)
+        text = media_playlist(sound.track, contents)
         write_file(folder / sound.track.place / MEDIA, text.encode())
     for track in contents.texts:
-        text = text_playlist(track, seconds=contents.seconds)
+        text = text_playlist(track, contents)
         write_file(folder / "text" / f"{track.number}.m3u8", text.encode())
-    write_masters(contents, folder, codecs)
-    write_file(folder / MANIFEST, manifest(contents).encode())
-
-
-def write_masters(contents: Contents, folder: Path, codecs: Sequence[str]) -> None:
-    """Write the multivariant playlists: of all codecs, and of each alone."""
+    codecs = list(dict.fromkeys(entry.rendition.codec for entry in contents.videos))
     write_file(folder / MASTER, master_playlist(contents, codecs).encode())
     for codec in codecs:
         write_file(folder / f"{codec}.m3u8", master_playlist(contents, [codec]).encode())
+    text = manifest(contents, started="" if clock is None else clock.begun)
+    write_file(folder / MANIFEST, text.encode())

@@ -1,17 +1,29 @@
 """The record of a stream, stream.json: what was made, for programs and for reports."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
+from ncodec.streaming.comparison import fixed_points, saving
 from ncodec.streaming.contents import Contents, VideoEntry
 from ncodec.streaming.layout import MANIFEST, MASTER, MEDIA
+from ncodec.streaming.live_clip import LiveResult
+from ncodec.streaming.metrics import Quality
 from ncodec.streaming.plan import CodecProbes, StreamPlan
 
 
 def record_of(
-    plan: StreamPlan, contents: Contents, *, name: str, notices: tuple[str, ...], version: str
+    plan: StreamPlan,
+    contents: Contents,
+    *,
+    name: str,
+    notices: tuple[str, ...],
+    version: str,
+    measured: Mapping[str, Quality],
 ) -> dict[str, Any]:
-    """Record of a stream of the clip `name`: renditions with measured sizes, tracks of sound and
-    text, probes, notices. Equal streams have equal records."""
+    """Record of a stream of the clip `name`: renditions with sizes and, as far as it was measured,
+    quality, by their names; tracks of sound and text, probes, notices. Equal streams have equal
+    records."""
     survey = plan.survey
     return {
         "ncodec": version,
@@ -23,11 +35,43 @@ def record_of(
         "shots": len(survey.cuts) + 1,
         "segments": len(plan.spans),
         "segment_starts": [float(survey.times[span.first]) for span in plan.spans],
-        "masters": [MASTER, *(f"{codec}.m3u8" for codec in _codecs(contents))],
-        "manifest": MANIFEST,
         "metric": plan.metric,
         "target": plan.target,
-        "renditions": [_rendition(entry, plan) for entry in contents.videos],
+        "renditions": [
+            {
+                **_rendition(entry),
+                "expected_quality": _expected(entry, plan),
+                "segment_bytes": [segment.size for segment in entry.track.segments],
+                "measured": _measured(measured.get(entry.track.name)),
+            }
+            for entry in contents.videos
+        ],
+        "probes": [_probes(found) for found in plan.probed],
+        "notices": list(notices),
+        **_tracks(contents),
+    }
+
+
+def live_record(done: LiveResult, *, name: str, version: str) -> dict[str, Any]:
+    """Record of a live stream that has ended."""
+    return {
+        "ncodec": version,
+        "source": name,
+        "seconds": done.seconds,
+        "frames": done.frames,
+        "frame_rate": float(done.contents.rate),
+        "segments": done.segments,
+        "renditions": [_rendition(entry) for entry in done.contents.videos],
+        "notices": list(done.notices),
+        **_tracks(done.contents),
+    }
+
+
+def _tracks(contents: Contents) -> dict[str, Any]:
+    """Playlists, and tracks of sound and text."""
+    return {
+        "masters": [MASTER, *(f"{codec}.m3u8" for codec in _codecs(contents))],
+        "manifest": MANIFEST,
         "sounds": [
             {
                 "name": entry.track.name,
@@ -51,8 +95,6 @@ def record_of(
             }
             for track in contents.texts
         ],
-        "probes": [_probes(found) for found in plan.probed],
-        "notices": list(notices),
     }
 
 
@@ -60,7 +102,7 @@ def _codecs(contents: Contents) -> list[str]:
     return list(dict.fromkeys(entry.rendition.codec for entry in contents.videos))
 
 
-def _rendition(entry: VideoEntry, plan: StreamPlan) -> dict[str, Any]:
+def _rendition(entry: VideoEntry) -> dict[str, Any]:
     rendition, track = entry.rendition, entry.track
     return {
         "name": track.name,
@@ -75,21 +117,24 @@ def _rendition(entry: VideoEntry, plan: StreamPlan) -> dict[str, Any]:
         "average_bandwidth": track.average_bandwidth,
         "bytes": sum(segment.size for segment in track.segments) + track.start_size,
         "video_range": entry.video_range,
-        "expected_quality": _expected(entry, plan),
         "playlist": f"{track.place}/{MEDIA}",
     }
 
 
 def _expected(entry: VideoEntry, plan: StreamPlan) -> float | None:
-    """Quality that probes promise of a rung, by the ladder's metric."""
+    """Quality by the ladder's metric that the top rung had on samples."""
     own = next((found for found in plan.probed if found.codec == entry.rendition.codec), None)
-    if own is None:
+    return round(own.top_quality, 4) if own and entry.rendition.number == 1 else None
+
+
+def _measured(quality: Quality | None) -> dict[str, float] | None:
+    if quality is None:
         return None
-    number = entry.rendition.number
-    return own.top_quality if number == 1 else own.rungs[number - 1].quality
+    return {name: round(value, 4) for name, value in asdict(quality).items() if value is not None}
 
 
 def _probes(found: CodecProbes) -> dict[str, Any]:
+    points = fixed_points(found)
     return {
         "codec": found.codec,
         "probes": [
@@ -101,6 +146,8 @@ def _probes(found: CodecProbes) -> dict[str, Any]:
             }
             for probe in found.probes
         ],
+        "fixed": [asdict(point) for point in points],
+        "saving_over_fixed": saving(points),
         "hull": [
             {
                 "height": point.size.height,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from ncodec.errors import InputError
-from ncodec.ranges import is_between, name_value
+from ncodec.ranges import LARGEST, is_between, name_value
 from ncodec.streaming.ladder import MOST_RUNGS, Rung
 from ncodec.streaming.renditions import CODECS, SPEEDS
 
@@ -42,6 +42,13 @@ class StreamSettings:
     """of an HDR clip H.264 rungs are made in BT.709, and not left out"""
     grain: int = 0
     """strength of film grain, 0 to 50, that AV1 removes and players put back"""
+    measure: bool = False
+    """measure the quality of every rendition, on up to 20 seconds of its segments"""
+    live: bool = False
+    """the clip is still being written: segments appear as they are done, and a file has ended once
+    it has not grown for ten seconds; `ladder` is fixed or one of rungs then"""
+    window: float | None = None
+    """seconds of a live clip that playlists list, older segments are removed; None for all"""
     jobs: int | None = None
     """segments to code at once; None for the number of cores"""
 
@@ -61,6 +68,11 @@ class StreamSettings:
         _check(is_between(self.target_vmaf, 20, 100), "a VMAF of 20 to 100", self.target_vmaf)
         _check(is_between(self.segment, *_SEGMENT_S), "segments of 0.5 to 30 s", self.segment)
         _check(is_between(self.grain, 0, _MOST_GRAIN), "grain of 0 to 50", self.grain)
+        _check(
+            self.window is None or (self.live and is_between(self.window, 1, LARGEST)),
+            "a window of at least 1 s of a live clip",
+            self.window,
+        )
         _check(self.jobs is None or is_between(self.jobs, 1, 256), "1 to 256 jobs", self.jobs)
 
     @property

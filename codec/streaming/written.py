@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from ncodec.streaming.codec_strings import codec_string
 from ncodec.streaming.layout import START, segment_name
@@ -24,6 +25,24 @@ class WrittenTrack:
     """bytes of the file that segments need before them"""
     first: int = 1
     """number of the first segment"""
+    stated: int = 0
+    """bits a second that are promised, whatever was measured"""
+
+    @classmethod
+    def of(
+        cls,
+        start: bytes,
+        segments: tuple[Segment, ...],
+        *,
+        name: str,
+        place: str,
+        timescale: int,
+        first: int = 1,
+        stated: int = 0,
+    ) -> Self:
+        """A track by the start of its file and its segments."""
+        codec = codec_string(start)
+        return cls(name, place, codec, timescale, segments, len(start), first, stated)
 
     @property
     def seconds(self) -> float:
@@ -32,11 +51,12 @@ class WrittenTrack:
 
     @property
     def bandwidth(self) -> int:
-        """Bits a second of the segment with the most, rounded up."""
-        return max(
+        """Bits a second of the segment with the most, rounded up, or more if more are stated."""
+        measured = (
             -(-8 * segment.size * self.timescale // max(1, segment.duration))
             for segment in self.segments
         )
+        return max(self.stated, *measured)
 
     @property
     def average_bandwidth(self) -> int:
@@ -62,6 +82,6 @@ def read_written(
     segments = tuple(
         read_segment((folder / place / segment_name(number)).read_bytes()) for number in numbers
     )
-    return WrittenTrack(
-        name, place, codec_string(start), timescale, segments, len(start), numbers[0]
+    return WrittenTrack.of(
+        start, segments, name=name, place=place, timescale=timescale, first=numbers[0]
     )

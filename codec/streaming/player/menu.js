@@ -39,9 +39,9 @@ function groups() {
   }
   const tracks = subtitles();
   if (tracks.length) found.push(group("Subtitles", [
-    { label: "Off", on: !tracks.some((t) => t.mode === "showing"), pick: () => subtitle(-1) },
+    { label: "Off", on: shownText < 0, pick: () => subtitle(-1) },
     ...tracks.map((track, i) => ({
-      ...named(track.label, track.language), on: track.mode === "showing", pick: () => subtitle(i),
+      ...named(track.label, track.language), on: shownText === i, pick: () => subtitle(i),
     })),
   ]));
   found.push(group("Speed", [0.5, 1, 1.5, 2].map((speed) => ({
@@ -51,13 +51,29 @@ function groups() {
   return found;
 }
 
+// Subtitles are drawn here: browsers leave them under the controls. `shownText` is their number.
+let shownText = -1;
+
 const subtitles = () =>
   [...video.textTracks].filter((t) => t.kind === "subtitles" || t.kind === "captions");
 
 function subtitle(chosen) {
+  shownText = chosen;
   if (page.hls) page.hls.subtitleTrack = chosen; // else nothing loads its segments
-  subtitles().forEach((track, i) => { track.mode = i === chosen ? "showing" : "disabled"; });
+  subtitles().forEach((track, i) => { track.mode = i === chosen ? "hidden" : "disabled"; });
+  drawCues();
   refresh();
+}
+
+function toggleSubtitles() {
+  subtitle(shownText < 0 && subtitles().length ? 0 : -1);
+}
+
+function drawCues() {
+  const cues = [...(subtitles()[shownText]?.activeCues ?? [])];
+  const isHigh = (cue) => (cue.snapToLines ? cue.line >= 0 : cue.line < 50);
+  at("cues").classList.toggle("high", cues.length > 0 && cues.every(isHigh));
+  at("cues").replaceChildren(...cues.map((cue) => make("p", {}, cue.getCueAsHTML())));
 }
 
 // Entries stay while their words do, for a click must not lose its element.

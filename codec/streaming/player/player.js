@@ -6,8 +6,6 @@ const video = stage.querySelector("video");
 const stream = JSON.parse(at("stream").textContent);
 const HIDE_MS = 2600;
 const STEP_S = 5;
-const CONTROLS_PX = 95;
-const CUE_LINE = 0.06; // of the height: a line of subtitles as browsers draw it
 
 // `hls` is null where the browser plays HLS itself; `chosen` is a rung of `codec`, or -1 for automatic.
 const page = { hls: null, codec: null, codecs: [], chosen: -1, draw: () => {} };
@@ -77,7 +75,9 @@ page.current = () => rungOf(page.hls ? page.hls.currentLevel : -1);
 page.choose = (codec, rung) => {
   page.chosen = rung;
   if (codec !== page.codec) return load(codec, video.currentTime, !video.paused);
-  if (page.hls) page.hls.nextLevel = rung < 0 ? -1 : levelOf(codec.rungs[rung]);
+  // While it plays the switch waits for the next segment; else what is loaded is loaded anew.
+  const way = video.paused || video.ended ? "currentLevel" : "nextLevel";
+  if (page.hls) page.hls[rung < 0 ? "nextLevel" : way] = rung < 0 ? -1 : levelOf(codec.rungs[rung]);
   refresh();
 };
 
@@ -86,6 +86,8 @@ function load(codec, position, playing) {
   page.codec = codec;
   const hls = new Hls({ startPosition: position || -1, capLevelToPlayerSize: true, maxBufferLength: 20 });
   page.hls = hls;
+  hls.subtitleDisplay = false; // menu.js draws them
+  const text = shownText;
   let mended = 0;
   hls.on(Hls.Events.MANIFEST_PARSED, () => {
     if (page.chosen >= 0) hls.startLevel = hls.nextLevel = levelOf(codec.rungs[page.chosen]);
@@ -93,6 +95,11 @@ function load(codec, position, playing) {
     document.documentElement.dataset.ready = "true";
     if (playing) play();
   });
+  hls.on(Hls.Events.LEVEL_SWITCHED, () => {
+    if (video.paused) seek(video.currentTime); // else the picture stays that of the other rung
+  });
+  hls.on(Hls.Events.SUBTITLE_TRACKS_UPDATED, () => { if (text >= 0) subtitle(text); });
+  hls.on(Hls.Events.SUBTITLE_TRACK_SWITCH, (_, data) => { shownText = data.id; });
   for (const event of ["LEVEL_SWITCHED", "AUDIO_TRACKS_UPDATED", "AUDIO_TRACK_SWITCHED",
     "SUBTITLE_TRACKS_UPDATED", "SUBTITLE_TRACK_SWITCH"]) hls.on(Hls.Events[event], refresh);
   hls.on(Hls.Events.ERROR, (_, data) => {
@@ -107,10 +114,10 @@ function load(codec, position, playing) {
 
 function refresh() {
   const rung = page.codec?.rungs[page.current()];
-  at("badge").textContent = rung ? rung.height + "p · " + page.codec.label : "–";
+  at("badge").textContent = rung ? rung.height + "p · " + page.codec.label : "Auto";
   at("badge").hidden = !page.hls;
   at("captions").hidden = subtitles().length === 0;
-  at("captions").setAttribute("aria-pressed", String(subtitles().some((t) => t.mode === "showing")));
+  at("captions").setAttribute("aria-pressed", String(shownText >= 0));
   if (!at("menu").hidden) drawMenu();
   page.draw();
 }
@@ -137,12 +144,6 @@ function fullScreen() {
 
 const pictureInPicture = () =>
   document.pictureInPictureElement ? document.exitPictureInPicture() : video.requestPictureInPicture();
-
-function captions() {
-  const tracks = subtitles();
-  const shown = tracks.findIndex((track) => track.mode === "showing");
-  subtitle(shown < 0 && tracks.length ? 0 : -1);
-}
 
 function drawTime() {
   const length = video.duration || stream.duration;
@@ -178,29 +179,14 @@ function drawButtons() {
   wake();
 }
 
-// Subtitles stand above the controls while these are shown, unless they name a line themselves.
-const lifted = new WeakSet();
-function lift() {
-  const lines = Math.ceil(CONTROLS_PX / (CUE_LINE * stage.clientHeight));
-  const line = stage.classList.contains("quiet") ? -1 : -lines;
-  for (const track of subtitles())
-    for (const cue of track.activeCues ?? []) {
-      if (cue.line !== "auto" && cue.line !== -1 && !lifted.has(cue)) continue;
-      lifted.add(cue);
-      if (cue.line !== line) cue.line = line;
-    }
-}
-
 let timer = 0;
 function wake() {
   stage.classList.remove("quiet");
-  lift();
   clearTimeout(timer);
   timer = setTimeout(() => {
     const busy = video.paused || !at("menu").hidden || stage.querySelector("#controls :focus-visible");
     stage.classList.toggle("quiet", !busy);
-    lift();
-  }, HIDE_MS);
+    }, HIDE_MS);
 }
 
 // Thumbnails: a WebVTT file whose cues name parts of pictures, `1.jpg#xywh=0,0,160,90`.
@@ -240,7 +226,7 @@ function preview(event) {
 
 const keys = {
   " ": toggle, k: toggle, m: () => { video.muted = !video.muted; }, f: fullScreen,
-  c: captions, i: () => { if (!at("pip").hidden) pictureInPicture(); },
+  c: toggleSubtitles, i: () => { if (!at("pip").hidden) pictureInPicture(); },
   ArrowLeft: () => seek(video.currentTime - STEP_S), ArrowRight: () => seek(video.currentTime + STEP_S),
   ArrowUp: () => loudness(video.volume + 0.1), ArrowDown: () => loudness(video.volume - 0.1),
   ",": () => { video.pause(); seek(video.currentTime - 1 / stream.rate); },
@@ -266,7 +252,7 @@ function takeOver() {
   at("pip").hidden = !document.pictureInPictureEnabled;
   at("full").hidden = !stage.requestFullscreen && !video.webkitEnterFullscreen;
   for (const [id, action] of [["play", toggle], ["big", toggle], ["full", fullScreen],
-    ["pip", pictureInPicture], ["captions", captions],
+    ["pip", pictureInPicture], ["captions", toggleSubtitles],
     ["mute", () => { video.muted = !video.muted; }]]) at(id).addEventListener("click", action);
   for (const id of ["settings", "badge"])
     at(id).addEventListener("click", () => openMenu(at("menu").hidden, at(id)));
@@ -284,7 +270,7 @@ function takeOver() {
   for (const event of ["addtrack", "removetrack", "change"])
     video.textTracks.addEventListener(event, refresh);
   video.textTracks.addEventListener("addtrack", ({ track }) =>
-    track.addEventListener("cuechange", lift));
+    track.addEventListener("cuechange", drawCues));
   document.addEventListener("keydown", press);
   document.addEventListener("pointerdown", (event) => {
     if (!event.target.closest("#menu, #settings, #badge, video")) openMenu(false);
@@ -311,7 +297,7 @@ async function start() {
     return load(first, 0, false);
   }
   if (!video.canPlayType("application/vnd.apple.mpegurl")) return say("This browser plays no HLS.");
-  video.src = stream.master;
+  video.src = stream.codecs[0].master; // Chromium's own HLS fails where it switches codecs
   takeOver();
   document.documentElement.dataset.ready = "true";
 }

@@ -1,0 +1,41 @@
+"""Files that another program still writes: read as they grow."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_POLL_S = 0.1
+
+
+class GrowingFile:
+    """Reader of a file that waits at its end for more; a context manager.
+
+    The file has ended once it has not grown for `patience` seconds. Raises OSError where it cannot
+    be opened.
+    """
+
+    def __init__(self, path: Path, *, patience: float) -> None:
+        self.name = str(path)
+        self._file = path.open("rb")
+        self._patience = patience
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, at least one before the end."""
+        until = time.monotonic() + self._patience
+        while True:
+            data = self._file.read(size)
+            if data or time.monotonic() >= until:
+                return data
+            time.sleep(_POLL_S)
