@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from ncodec.api.clips import decode_video, encode_video, open_video
     from ncodec.api.cut import CutStats, cut_video
     from ncodec.api.join import JoinStats, join_videos
-    from ncodec.api.ladder import StreamSettings, StreamStats, stream
+    from ncodec.api.ladder import (
+        StreamSettings,
+        StreamStats,
+        StreamWork,
+        open_stream_work,
+        stream,
+    )
     from ncodec.api.lossless import (
         PackedInfo,
         PackStats,
@@ -96,6 +102,7 @@ __all__ = [
     "StreamEncoder",
     "StreamSettings",
     "StreamStats",
+    "StreamWork",
     "TensorFile",
     "TensorInfo",
     "TensorLoss",
@@ -113,6 +120,7 @@ __all__ = [
     "encode_video",
     "info",
     "join_videos",
+    "open_stream_work",
     "open_tensors",
     "open_video",
     "pack",
@@ -168,7 +176,13 @@ _LAZY = {
         "pack_tensors",
         "unpack_tensors",
     ),
-    "ncodec.api.ladder": ("StreamSettings", "StreamStats", "stream"),
+    "ncodec.api.ladder": (
+        "StreamSettings",
+        "StreamStats",
+        "StreamWork",
+        "open_stream_work",
+        "stream",
+    ),
     "ncodec.api.streaming": ("Packet", "StreamDecoder", "StreamEncoder"),
 }
 

@@ -1,44 +1,41 @@
-"""Ladders for `import ncodec`: stream."""
+"""Ladders for `import ncodec`: stream, and its work in jobs."""
 
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 import ncodec
 from ncodec.api.ladder_clip import write_clip
 from ncodec.api.pictures import encode
-from ncodec.errors import FormatError, InputError, OutputError
+from ncodec.errors import InputError, LossError, OutputError
 from ncodec.media.mezzanine import Mezzanine
 from ncodec.media.streams import STDIO, open_input
 from ncodec.notices import report_notices
 from ncodec.streaming import layout
-from ncodec.streaming.contents import Sheets
 from ncodec.streaming.ladder import Rung
 from ncodec.streaming.live_clip import stream_live
 from ncodec.streaming.measuring import measure_renditions
-from ncodec.streaming.plan import StreamPlan, plan_from_json, plan_to_json
+from ncodec.streaming.metrics import Quality
+from ncodec.streaming.pages import write_pages
+from ncodec.streaming.plan import Job as Job
 from ncodec.streaming.poster import poster_picture, write_posters
 from ncodec.streaming.prepare import Stage as Stage
 from ncodec.streaming.prepare import fingerprint_of, make_plan
-from ncodec.streaming.publish import contents_of, write_manifests
+from ncodec.streaming.publish import Beside, contents_of, write_manifests
 from ncodec.streaming.record import live_record, record_of
 from ncodec.streaming.settings import StreamSettings as StreamSettings
+from ncodec.streaming.state import Prepared, clear, resume, sweep, write_state
 from ncodec.streaming.thumbnails import ThumbnailCollector, write_sheets
 from ncodec.streaming.tracks import write_tracks
-from ncodec.streaming.work import OpenSource, run_jobs, work_pixels, write_file
-
-if TYPE_CHECKING:
-    from ncodec.streaming.metrics import Quality
+from ncodec.streaming.work import run_job, run_jobs, work_pixels, write_file
 
 STREAM = StreamSettings()
 """settings where none are given"""
-_SPOOLED = ".source"
 
 
 class StreamOptions(TypedDict, total=False):
@@ -96,72 +93,199 @@ def stream(
     else without `overwrite`.
     """
     settings = replace(settings, **options)
-    target = Path(folder)
-    report = progress or (lambda stage, done, total: None)
+    report = progress or _silent
     if settings.live:
-        return _stream_live(source, target, settings, overwrite=overwrite, progress=report)
-    jobs = settings.jobs or os.cpu_count() or 1
-    with _file_of(source, target) as path:
-        fingerprint = fingerprint_of(path, settings)
-        earlier = _earlier(target, fingerprint, overwrite=overwrite)
+        stats = _stream_live(source, Path(folder), settings, overwrite=overwrite, progress=report)
+        report_notices(stats.notices, strict=strict)
+        return stats
+    with _file_of(source, Path(folder)) as path:
+        work = _open_work(
+            path, Path(folder), settings,
+            name=_name_of(source), overwrite=overwrite, strict=strict, progress=report,
+        )  # fmt: skip
+        work.run_all(progress=report)
+        stats = work.finish(progress=report)
+    report_notices(stats.notices, strict=False)
+    return stats
 
-        def open_source() -> Mezzanine:
-            return Mezzanine(path)
 
-        prepared = earlier or _prepare(
-            open_source, target, settings, fingerprint=fingerprint, jobs=jobs, progress=report
+def open_stream_work(
+    source: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    settings: StreamSettings = STREAM,
+    overwrite: bool = False,
+    strict: bool = False,
+    progress: Stage | None = None,
+) -> "StreamWork":
+    """Plan a stream as `stream` does, or take up the plan that its folder holds, without coding the
+    segments: its jobs may run on machines that see the source and the folder.
+
+    Raises what `stream` raises, and InputError for live settings.
+    """
+    if settings.live:
+        msg = "expected a clip that is complete, got live settings: a live clip has no jobs"
+        raise InputError(msg)
+    return _open_work(
+        Path(source), Path(folder), settings,
+        name=_name_of(source), overwrite=overwrite, strict=strict, progress=progress or _silent,
+    )  # fmt: skip
+
+
+class StreamWork:
+    """Work on a stream in jobs that need no other and may run in any order, in several processes
+    and on several machines; `finish` comes when all are done.
+
+    A job that ran is not done anew: its segments are there. Every job writes the same bytes
+    wherever it runs.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        folder: Path,
+        settings: StreamSettings,
+        prepared: Prepared,
+        *,
+        name: str,
+        beside: Beside,
+        notices: tuple[str, ...],
+    ) -> None:
+        self._path, self._folder, self._settings = path, folder, settings
+        self._prepared, self._name = prepared, name
+        self._beside, self._notices = beside, notices
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """A job for each segment, in the order of time."""
+        return tuple(self._prepared.plan.jobs)
+
+    def run(self, job: Job) -> None:
+        """Code a segment in the job's renditions, on one thread; raises InputError for a job of
+        another stream."""
+        run_job(self._prepared.plan, job, self._open_source, self._folder)
+
+    def run_all(self, *, progress: Stage | None = None) -> None:
+        """Run all jobs that are left, as many at once as the settings say."""
+        plan, report = self._prepared.plan, progress or _silent
+        total, done = work_pixels(plan), 0
+
+        def advance(pixels: int) -> None:
+            nonlocal done
+            done += pixels
+            report("encode", done, total)
+
+        run_jobs(plan, self._open_source, self._folder, jobs=self._threads, progress=advance)
+
+    def finish(self, *, progress: Stage | None = None) -> StreamStats:
+        """Write manifests, posters, pages and the record, once all jobs are done, and what the
+        settings ask for beside them.
+
+        Raises InputError where segments are missing.
+        """
+        plan, folder, report = self._prepared.plan, self._folder, progress or _silent
+        contents = contents_of(plan, folder, self._beside)
+        record = record_of(
+            plan,
+            contents,
+            name=self._name,
+            notices=self._notices,
+            version=ncodec.__version__,
+            measured=self._measured(report),
         )
-        if strict:
-            report_notices(prepared.plan.notices, strict=True)
-        _encode(prepared.plan, open_source, target, jobs=jobs, progress=report)
-        beside, notices = write_tracks(
-            path, prepared.plan, target, codecs=settings.audio, sheets=prepared.sheets
+        if "ncv" in self._settings.codecs:
+            record["ncv"] = write_clip(
+                self._open_source, plan, folder, progress=_part(report, "ncv")
+            )
+        picture = poster_picture(self._open_source, plan, frame=self._prepared.poster)
+        write_posters(picture, folder)
+        write_file(folder / "poster.nci", encode(picture))
+        write_manifests(contents, folder)
+        write_pages(record, folder)
+        write_file(folder / layout.RECORD, json.dumps(record, indent=1).encode())
+        (folder / layout.PLAN).unlink(missing_ok=True)
+        sweep(folder)
+        return StreamStats(
+            folder=str(folder),
+            seconds=contents.seconds,
+            frames=record["frames"],
+            segments=len(plan.spans),
+            renditions=tuple(record["renditions"]),
+            size=contents.size,
+            notices=self._notices,
         )
-        own = None
-        if "ncv" in settings.codecs:
-            own = write_clip(
-                open_source,
-                prepared.plan,
-                target,
-                progress=lambda done, total: report("ncv", done, total),
-            )
-        measured: dict[str, Quality] = {}
-        if settings.measure:
-            measured = measure_renditions(
-                prepared.plan,
-                open_source,
-                target,
-                jobs=jobs,
-                progress=lambda done, total: report("measure", done, total),
-            )
-        picture = poster_picture(open_source, prepared.plan, frame=prepared.poster)
-    write_posters(picture, target)
-    write_file(target / "poster.nci", encode(picture))
-    notices = tuple(dict.fromkeys((*prepared.plan.notices, *notices)))
-    contents = contents_of(prepared.plan, target, beside)
-    write_manifests(contents, target)
-    record = record_of(
-        prepared.plan,
-        contents,
-        name=_name_of(source),
-        notices=notices,
-        version=ncodec.__version__,
-        measured=measured,
+
+    def _measured(self, report: Stage) -> dict[str, Quality]:
+        if not self._settings.measure:
+            return {}
+        return measure_renditions(
+            self._prepared.plan,
+            self._open_source,
+            self._folder,
+            jobs=self._threads,
+            progress=_part(report, "measure"),
+        )
+
+    def _open_source(self) -> Mezzanine:
+        return Mezzanine(self._path)
+
+    @property
+    def _threads(self) -> int:
+        return _threads_of(self._settings)
+
+
+def _open_work(
+    path: Path,
+    folder: Path,
+    settings: StreamSettings,
+    *,
+    name: str,
+    overwrite: bool,
+    strict: bool,
+    progress: Stage,
+) -> StreamWork:
+    if not path.is_file():
+        msg = f"{path}: expected a file" if path.exists() else f"{path}: no such file"
+        raise InputError(msg)
+    fingerprint = fingerprint_of(path, settings)
+    prepared = resume(folder, fingerprint, overwrite=overwrite)
+    if prepared is None:
+        prepared = _prepare(path, folder, settings, fingerprint=fingerprint, progress=progress)
+    beside, lost = write_tracks(
+        path, prepared.plan, folder, codecs=settings.audio, sheets=prepared.sheets
     )
-    if own is not None:
-        record["ncv"] = own
-    write_file(target / layout.RECORD, json.dumps(record, indent=1).encode())
-    (target / layout.PLAN).unlink(missing_ok=True)
-    report_notices(notices, strict=strict)
-    return StreamStats(
-        folder=str(folder),
-        seconds=contents.seconds,
-        frames=record["frames"],
-        segments=len(prepared.plan.spans),
-        renditions=tuple(record["renditions"]),
-        size=contents.size,
-        notices=notices,
+    notices = tuple(dict.fromkeys((*prepared.plan.notices, *lost)))
+    if strict:
+        try:
+            report_notices(notices, strict=True)
+        except LossError:
+            clear(folder)
+            raise
+    return StreamWork(path, folder, settings, prepared, name=name, beside=beside, notices=notices)
+
+
+def _prepare(
+    path: Path, folder: Path, settings: StreamSettings, *, fingerprint: str, progress: Stage
+) -> Prepared:
+    collector = ThumbnailCollector()
+    with Mezzanine(path) as reader:
+        survey = reader.survey(
+            progress=lambda done, total: progress("survey", done, total), observe=collector.add
+        )
+        notices = tuple(reader.notices)
+    plan = make_plan(
+        lambda: Mezzanine(path),
+        survey,
+        settings,
+        fingerprint=fingerprint,
+        jobs=_threads_of(settings),
+        progress=progress,
     )
+    plan = replace(plan, notices=(*notices, *plan.notices))
+    sheets = write_sheets(collector, folder, matrix=survey.matrix, size=plan.top)
+    prepared = Prepared(plan, sheets, collector.poster())
+    write_state(folder, prepared)
+    return prepared
 
 
 def _stream_live(
@@ -172,12 +296,10 @@ def _stream_live(
     overwrite: bool,
     progress: Stage,
 ) -> StreamStats:
-    _earlier(folder, "", overwrite=overwrite)
-    jobs = settings.jobs or os.cpu_count() or 1
-    done = stream_live(source, folder, settings, jobs=jobs, progress=progress)
+    resume(folder, "", overwrite=overwrite)
+    done = stream_live(source, folder, settings, jobs=_threads_of(settings), progress=progress)
     record = live_record(done, name=_name_of(source), version=ncodec.__version__)
     write_file(folder / layout.RECORD, json.dumps(record, indent=1).encode())
-    report_notices(done.notices, strict=False)
     return StreamStats(
         folder=str(folder),
         seconds=done.seconds,
@@ -189,126 +311,37 @@ def _stream_live(
     )
 
 
+def _silent(stage: str, done: int, total: int | None) -> None:
+    """Progress where nobody asks for it."""
+
+
+def _part(report: Stage, stage: str) -> Callable[[int, int], None]:
+    return lambda done, total: report(stage, done, total)
+
+
+def _threads_of(settings: StreamSettings) -> int:
+    return settings.jobs or os.cpu_count() or 1
+
+
 def _name_of(source: str | os.PathLike[str]) -> str:
     return "standard input" if str(source) == STDIO else Path(source).name
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """State of work on a stream that survives its process."""
-
-    plan: StreamPlan
-    sheets: Sheets
-    poster: int
-    """number of the poster's frame"""
-
-
-def _prepare(
-    open_source: OpenSource,
-    folder: Path,
-    settings: StreamSettings,
-    *,
-    fingerprint: str,
-    jobs: int,
-    progress: Stage,
-) -> _Prepared:
-    collector = ThumbnailCollector()
-    with open_source() as reader:
-        survey = reader.survey(
-            progress=lambda done, total: progress("survey", done, total), observe=collector.add
-        )
-        notices = tuple(reader.notices)
-    plan = make_plan(
-        open_source, survey, settings, fingerprint=fingerprint, jobs=jobs, progress=progress
-    )
-    plan = replace(plan, notices=(*notices, *plan.notices))
-    sheets = write_sheets(collector, folder, matrix=survey.matrix, size=plan.top)
-    prepared = _Prepared(plan, sheets, collector.poster())
-    state = {
-        "plan": json.loads(plan_to_json(plan)),
-        "sheets": {**asdict(sheets), "interval": str(sheets.interval)},
-        "poster": prepared.poster,
-    }
-    write_file(folder / layout.PLAN, json.dumps(state).encode())
-    return prepared
-
-
-def _earlier(folder: Path, fingerprint: str, *, overwrite: bool) -> _Prepared | None:
-    """State of earlier work on the same stream, None where there is none; other contents of the
-    folder are removed if `overwrite`, else OutputError is raised."""
-    if folder.exists() and not folder.is_dir():
-        msg = f"{folder}: expected a folder to write, got a file"
-        raise OutputError(msg)
-    found = _read_state(folder / layout.PLAN)
-    if found is not None and found.plan.fingerprint == fingerprint:
-        return found
-    others = sorted(folder.iterdir()) if folder.is_dir() else []
-    if all(entry.name == _SPOOLED for entry in others):
-        return None
-    if not overwrite:
-        what = "an unfinished stream of other input or settings" if found else "files"
-        msg = f"{folder}: holds {what}; -f (overwrite=True) replaces its stream"
-        raise OutputError(msg)
-    _clear(folder)
-    return None
-
-
-def _read_state(path: Path) -> _Prepared | None:
-    with suppress(OSError, ValueError, KeyError, TypeError, FormatError):
-        state = json.loads(path.read_text("utf-8"))
-        sheets = state["sheets"]
-        sheets["interval"] = Fraction(sheets["interval"])
-        sheets["names"] = tuple(sheets["names"])
-        return _Prepared(
-            plan_from_json(json.dumps(state["plan"])), Sheets(**sheets), int(state["poster"])
-        )
-    return None
-
-
-def _clear(folder: Path) -> None:
-    """Remove a stream's files, and no others."""
-    try:
-        for name in layout.FOLDERS:
-            shutil.rmtree(folder / name, ignore_errors=True)
-        for pattern in layout.FILES:
-            for path in folder.glob(pattern):
-                path.unlink()
-    except OSError as error:
-        msg = f"{folder}: its stream cannot be removed: {error.strerror or error}"
-        raise OutputError(msg) from error
-
-
-def _encode(
-    plan: StreamPlan, open_source: OpenSource, folder: Path, *, jobs: int, progress: Stage
-) -> None:
-    total, done = work_pixels(plan), 0
-
-    def advance(pixels: int) -> None:
-        nonlocal done
-        done += pixels
-        progress("encode", done, total)
-
-    run_jobs(plan, open_source, folder, jobs=jobs, progress=advance)
 
 
 @contextmanager
 def _file_of(source: str | os.PathLike[str], folder: Path) -> Iterator[Path]:
     """Path of a clip; standard input is kept in the folder meanwhile, since it is read twice."""
     if str(source) != STDIO:
-        path = Path(source)
-        if not path.is_file():
-            msg = f"{path}: no such file" if not path.exists() else f"{path}: expected a file"
-            raise InputError(msg)
-        yield path
+        yield Path(source)
         return
-    path = folder / _SPOOLED
+    path = folder / layout.SPOOLED
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with open_input(STDIO) as stdin, path.open("wb") as kept:
             shutil.copyfileobj(stdin, kept, 1 << 20)
-        yield path
     except OSError as error:
         msg = f"{path}: cannot be written: {error.strerror or error}"
         raise OutputError(msg) from error
+    try:
+        yield path
     finally:
         path.unlink(missing_ok=True)

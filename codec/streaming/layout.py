@@ -3,13 +3,17 @@
 from pathlib import Path
 
 PLAN = ".plan.json"
+SPOOLED = ".source"
+"""a clip from standard input, as long as it is needed"""
+TEMPORARY = ".ncodec-*.tmp"
+"""pattern of files that are being written"""
 RECORD = "stream.json"
 MASTER, MANIFEST = "master.m3u8", "manifest.mpd"
 MEDIA, KEY_FRAMES = "media.m3u8", "iframes.m3u8"
 PAGE, REPORT = "index.html", "report.html"
 START = "init.mp4"
 FOLDERS = ("video", "audio", "text", "thumbnails", "player", "ncv")
-FILES = (PLAN, RECORD, "*.m3u8", MANIFEST, PAGE, REPORT, "poster.*", "thumbnails.vtt")
+FILES = (PLAN, TEMPORARY, RECORD, "*.m3u8", MANIFEST, PAGE, REPORT, "poster.*", "thumbnails.vtt")
 """patterns of the files of a stream that lie in no folder of it"""
 
 

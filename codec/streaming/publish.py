@@ -4,11 +4,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from ncodec.errors import InputError
 from ncodec.streaming.audio import SOUND_RATE, SoundTrack
 from ncodec.streaming.contents import Contents, Sheets, SoundEntry, VideoEntry
 from ncodec.streaming.dash import manifest
 from ncodec.streaming.hls import key_playlist, master_playlist, media_playlist, text_playlist
-from ncodec.streaming.layout import KEY_FRAMES, MANIFEST, MASTER, MEDIA
+from ncodec.streaming.layout import (
+    KEY_FRAMES,
+    MANIFEST,
+    MASTER,
+    MEDIA,
+    segment_name,
+    video_folder,
+)
 from ncodec.streaming.plan import StreamPlan
 from ncodec.streaming.text import TextTrack
 from ncodec.streaming.work import write_file
@@ -25,8 +33,10 @@ class Beside:
 
 
 def contents_of(plan: StreamPlan, folder: Path, beside: Beside) -> Contents:
-    """Everything that was written of a plan; raises FormatError for damaged segments."""
+    """Everything that was written of a plan; raises InputError where segments are missing, and
+    FormatError where they are damaged."""
     numbers = [span.number for span in plan.spans]
+    _check_segments(plan, folder)
     videos = tuple(
         VideoEntry(
             rendition,
@@ -55,6 +65,15 @@ def contents_of(plan: StreamPlan, folder: Path, beside: Beside) -> Contents:
         for sound in beside.sounds
     )
     return Contents(videos, sounds, beside.texts, plan.form.rate, beside.sheets)
+
+
+def _check_segments(plan: StreamPlan, folder: Path) -> None:
+    for rendition in plan.renditions:
+        for span in plan.spans:
+            path = video_folder(folder, rendition.name) / segment_name(span.number)
+            if not path.is_file():
+                msg = f"{path}: expected a segment, got none: run its job first"
+                raise InputError(msg)
 
 
 class LiveClock:

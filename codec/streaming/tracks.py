@@ -40,12 +40,16 @@ def write_tracks(
     ends = [*(survey.times[span.first] for span in plan.spans[1:]), survey.end]
     with Mezzanine(path) as reader:
         sounds, notices = describe_sound(reader.sounds, tuple(codecs))
+    heard: list[SoundTrack] = []
     for sound in sounds:
         with Mezzanine(path) as reader:
-            _write_sound(reader, sound, folder, start=survey.start, ends=ends)
+            if _write_sound(reader, sound, folder, start=survey.start, ends=ends):
+                heard.append(sound)
+                continue
+        notices += (f"sound {sound.number} was left out: nothing of it can be decoded",)
     with Mezzanine(path) as reader:
         texts, lost = write_text(reader.container, folder, start=survey.start, end=survey.end)
-    return Beside(sounds, tuple(texts), sheets), (*notices, *lost)
+    return Beside(tuple(heard), tuple(texts), sheets), tuple(dict.fromkeys((*notices, *lost)))
 
 
 def sound_boundary(codec: str, seconds: Fraction) -> int:
@@ -61,13 +65,13 @@ def _write_sound(
     *,
     start: Fraction,
     ends: Sequence[Fraction],
-) -> None:
+) -> bool:
     """Write the segments of a track of sound, which end with those of the video, unless all are
-    there; raises OutputError where it cannot be coded."""
+    there; false where nothing can be decoded. Raises OutputError where it cannot be coded."""
     place = audio_folder(folder, track.name)
     names = [place / segment_name(number) for number in range(1, len(ends) + 1)]
     if (place / START).is_file() and all(path.is_file() for path in names):
-        return
+        return True
     boundaries = [sound_boundary(track.codec, end) for end in ends]
     stream = reader.sounds[track.number - 1]
     held: list[Sample] = []
@@ -80,12 +84,14 @@ def _write_sound(
                 write_file(names[number], data)
                 held, number = [], number + 1
             held.append(sample)
-        if held:
-            write_file(names[number], pack_segment(held, end=encoder.time, number=number + 1))
+        if not held:
+            return False
+        write_file(names[number], pack_segment(held, end=encoder.time, number=number + 1))
         keep_start(place, sound_start(track))
     except (av.FFmpegError, ValueError) as error:
         msg = f"{track.name}: the sound cannot be coded: {sentence_of(error)}"
         raise OutputError(msg) from error
+    return True
 
 
 def _samples(

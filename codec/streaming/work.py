@@ -16,7 +16,7 @@ from ncodec.media.scaling import FrameScaler, FrameSize
 from ncodec.media.streams import new_file
 from ncodec.streaming.encoders import SegmentEncoder, delay_of
 from ncodec.streaming.layout import START, segment_name, video_folder
-from ncodec.streaming.plan import StreamPlan
+from ncodec.streaming.plan import Job, StreamPlan
 from ncodec.streaming.renditions import Rendition
 from ncodec.streaming.segments import pack_segment, pack_start
 from ncodec.streaming.spans import Span
@@ -60,6 +60,23 @@ def run_jobs(
             for one in waiting:
                 one.cancel()
             raise
+
+
+def run_job(plan: StreamPlan, job: Job, open_source: OpenSource, folder: Path) -> None:
+    """Write the segments of a job that are not there yet; raises InputError for a job that is not
+    of this plan."""
+    known = {rendition.name: rendition for rendition in plan.renditions}
+    if not set(job.renditions) <= set(known) or not 1 <= job.span <= len(plan.spans):
+        msg = f"expected a job of this stream, got segment {job.span} of {job.renditions}"
+        raise InputError(msg)
+    own = [known[name] for name in job.renditions]
+    for is_mapped in (False, True):
+        chosen = [rendition for rendition in own if plan.is_mapped(rendition) == is_mapped]
+        if chosen:
+            write_spans(
+                plan, [plan.spans[job.span - 1]], chosen, open_source, folder,
+                progress=lambda pixels: None,
+            )  # fmt: skip
 
 
 def _shares(plan: StreamPlan, jobs: int) -> Iterator[tuple[Sequence[Span], Sequence[Rendition]]]:

@@ -5,6 +5,7 @@ import click
 from ncodec.eval.commands.compare import compare
 from ncodec.eval.commands.drift import drift
 from ncodec.eval.commands.effort import effort
+from ncodec.eval.commands.ladder import ladder
 from ncodec.eval.commands.lossless import lossless
 from ncodec.eval.commands.promises import promises
 from ncodec.eval.commands.rd import rd
@@ -19,5 +20,17 @@ def bench() -> None:
     """Measure rate–distortion, speed and agreement between backends."""
 
 
-for command in (compare, rd, effort, promises, video, drift, shrink, speed, symbols, lossless):
+for command in (
+    compare,
+    rd,
+    effort,
+    promises,
+    video,
+    drift,
+    shrink,
+    speed,
+    symbols,
+    lossless,
+    ladder,
+):
     bench.add_command(command)

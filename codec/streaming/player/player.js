@@ -226,7 +226,7 @@ function preview(event) {
 
 const keys = {
   " ": toggle, k: toggle, m: () => { video.muted = !video.muted; }, f: fullScreen,
-  c: toggleSubtitles, i: () => { if (!at("pip").hidden) pictureInPicture(); },
+  c: () => toggleSubtitles(), i: () => { if (!at("pip").hidden) pictureInPicture(); },
   ArrowLeft: () => seek(video.currentTime - STEP_S), ArrowRight: () => seek(video.currentTime + STEP_S),
   ArrowUp: () => loudness(video.volume + 0.1), ArrowDown: () => loudness(video.volume - 0.1),
   ",": () => { video.pause(); seek(video.currentTime - 1 / stream.rate); },
