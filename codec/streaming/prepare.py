@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -68,10 +68,18 @@ def fingerprint_of(path: Path, settings: StreamSettings) -> str:
         digest.update(file.read(_EDGE))
         file.seek(max(0, size - _EDGE))
         digest.update(file.read(_EDGE))
-    digest.update(repr((size, replace(settings, jobs=None), av.library_versions)).encode())
-    if not isinstance(settings.ladder, str) or settings.ladder not in ("auto", "fixed"):
-        digest.update(repr(_stated(settings)).encode())
+    stated = settings.ladder if settings.ladder in ("auto", "fixed") else _stated(settings)
+    values = {field.name: _plain(getattr(settings, field.name)) for field in fields(settings)}
+    values |= {"ladder": repr(stated), "jobs": None}
+    digest.update(repr((size, values, av.library_versions, default_metric())).encode())
     return digest.hexdigest()
+
+
+def _plain(value: object) -> object:
+    """A value of a setting, alike for equal values of several types."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    return value if value is None or isinstance(value, str | bool) else tuple(map(str, value))  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,7 @@ def make_plan(
         clip, notices = _describe(reader, survey, settings)
     spans = spans_of(survey.times, survey.end, cuts=survey.cuts, seconds=settings.segment_seconds)
     metric = default_metric()
-    target = settings.target_vmaf if metric == VMAF else XPSNR_TARGET
+    target = float(settings.target_vmaf) if metric == VMAF else XPSNR_TARGET
     probed: tuple[CodecProbes, ...] = ()
     renditions: tuple[Rendition, ...]
     if settings.ladder == "auto":

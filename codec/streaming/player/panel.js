@@ -85,7 +85,8 @@ function drawNow() {
   value("now-buffer", ahead().toFixed(1), "s");
   if (measured) value("now-bandwidth", ...rate(bandwidth).split(" "));
   const quality = video.getVideoPlaybackQuality?.();
-  if (quality) value("now-dropped", String(quality.droppedVideoFrames), "of " + quality.totalVideoFrames);
+  const { droppedVideoFrames: dropped, totalVideoFrames: decoded } = quality ?? {};
+  if (quality) value("now-dropped", String(dropped), "of " + decoded);
   if (!page.hls || video.paused) return;
   samples.push({ bandwidth: measured ? bandwidth : 0, rung: rung?.kbits ?? 0 });
   if (samples.length > SAMPLES) samples.shift();

@@ -7,16 +7,19 @@ const stream = JSON.parse(at("stream").textContent);
 const HIDE_MS = 2600;
 const STEP_S = 5;
 
-// `hls` is null where the browser plays HLS itself; `chosen` is a rung of `codec`, or -1 for automatic.
+// `hls` is null where the browser plays HLS itself; `chosen` is a rung of `codec`, or -1 for
+// automatic.
 const page = { hls: null, codec: null, codecs: [], chosen: -1, draw: () => {} };
 
 const text = (seconds) => {
   const whole = Math.floor(seconds || 0);
   const parts = [Math.floor(whole / 60) % 60, whole % 60].map((n) => String(n).padStart(2, "0"));
-  return whole < 3600 ? parts.join(":").replace(/^0/, "") : Math.floor(whole / 3600) + ":" + parts.join(":");
+  if (whole < 3600) return parts.join(":").replace(/^0/, "");
+  return Math.floor(whole / 3600) + ":" + parts.join(":");
 };
 const rate = (kbits) =>
-  kbits < 1000 ? Math.round(kbits) + " kbit/s" : (kbits / 1000).toFixed(kbits < 10000 ? 2 : 1) + " Mbit/s";
+  kbits < 1000 ? Math.round(kbits) + " kbit/s"
+  : (kbits / 1000).toFixed(kbits < 10000 ? 2 : 1) + " Mbit/s";
 const icon = (button, name) => button.querySelector("use").setAttribute("href", "#i-" + name);
 
 function make(kind, properties, ...children) {
@@ -84,7 +87,9 @@ page.choose = (codec, rung) => {
 function load(codec, position, playing) {
   page.hls?.destroy();
   page.codec = codec;
-  const hls = new Hls({ startPosition: position || -1, capLevelToPlayerSize: true, maxBufferLength: 20 });
+  const hls = new Hls({
+    startPosition: position || -1, capLevelToPlayerSize: true, maxBufferLength: 20,
+  });
   page.hls = hls;
   hls.subtitleDisplay = false; // menu.js draws them
   const text = shownText;
@@ -143,7 +148,8 @@ function fullScreen() {
 }
 
 const pictureInPicture = () =>
-  document.pictureInPictureElement ? document.exitPictureInPicture() : video.requestPictureInPicture();
+  document.pictureInPictureElement ? document.exitPictureInPicture()
+  : video.requestPictureInPicture();
 
 function drawTime() {
   const length = video.duration || stream.duration;
@@ -184,7 +190,8 @@ function wake() {
   stage.classList.remove("quiet");
   clearTimeout(timer);
   timer = setTimeout(() => {
-    const busy = video.paused || !at("menu").hidden || stage.querySelector("#controls :focus-visible");
+    const busy = video.paused || !at("menu").hidden
+      || stage.querySelector("#controls :focus-visible");
     stage.classList.toggle("quiet", !busy);
     }, HIDE_MS);
 }
@@ -227,7 +234,8 @@ function preview(event) {
 const keys = {
   " ": toggle, k: toggle, m: () => { video.muted = !video.muted; }, f: fullScreen,
   c: () => toggleSubtitles(), i: () => { if (!at("pip").hidden) pictureInPicture(); },
-  ArrowLeft: () => seek(video.currentTime - STEP_S), ArrowRight: () => seek(video.currentTime + STEP_S),
+  ArrowLeft: () => seek(video.currentTime - STEP_S),
+  ArrowRight: () => seek(video.currentTime + STEP_S),
   ArrowUp: () => loudness(video.volume + 0.1), ArrowDown: () => loudness(video.volume - 0.1),
   ",": () => { video.pause(); seek(video.currentTime - 1 / stream.rate); },
   ".": () => { video.pause(); seek(video.currentTime + 1 / stream.rate); },
@@ -239,7 +247,8 @@ function press(event) {
   const on = event.target.closest?.("button, a, summary, input:not(#seek)");
   if (on && (event.key === " " || on.matches("input"))) return; // they have a use for the key
   const tenth = /^[0-9]$/.test(event.key) ? Number(event.key) / 10 : null;
-  const action = tenth === null ? keys[event.key] : () => seek(tenth * (video.duration || stream.duration));
+  const action = tenth === null ? keys[event.key]
+    : () => seek(tenth * (video.duration || stream.duration));
   if (!action) return;
   event.preventDefault();
   wake();
@@ -266,7 +275,8 @@ function takeOver() {
     video.addEventListener(event, drawTime);
   for (const event of ["play", "pause", "ended", "volumechange", "seeked"])
     video.addEventListener(event, drawButtons);
-  for (const event of ["pointermove", "pointerdown", "focusin"]) stage.addEventListener(event, wake);
+  for (const event of ["pointermove", "pointerdown", "focusin"])
+    stage.addEventListener(event, wake);
   for (const event of ["addtrack", "removetrack", "change"])
     video.textTracks.addEventListener(event, refresh);
   video.textTracks.addEventListener("addtrack", ({ track }) =>
@@ -283,7 +293,8 @@ function takeOver() {
 async function start() {
   if (location.protocol === "file:") {
     video.controls = false;
-    return say("Browsers play streams over HTTP only. Serve this folder, then open the address shown:",
+    return say(
+      "Browsers play streams over HTTP only. Serve this folder, then open the address shown:",
       make("code", { textContent: "python -m http.server" }));
   }
   if (self.Hls?.isSupported()) {
