@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypedDict, Unpack
 
 import ncodec
@@ -168,12 +169,13 @@ class StreamWork:
     def run_all(self, *, progress: Stage | None = None) -> None:
         """Run all jobs that are left, as many at once as the settings say."""
         plan, report = self._prepared.plan, progress or _silent
-        total, done = work_pixels(plan), 0
+        total, done, counting = work_pixels(plan), 0, Lock()
 
         def advance(pixels: int) -> None:
             nonlocal done
-            done += pixels
-            report("encode", done, total)
+            with counting:
+                done += pixels
+                report("encode", done, total)
 
         run_jobs(plan, self._open_source, self._folder, jobs=self._threads, progress=advance)
 

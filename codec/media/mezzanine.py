@@ -122,15 +122,17 @@ class Mezzanine(OpenedVideo):
             self._notice(notice)
         return self._surveyed(first, stamps, cuts, duration=duration)
 
-    def decode(self, *, stamp: int | None = None) -> Iterator[av.VideoFrame]:
-        """Frames from the first one on, or from the one with a time stamp of the survey on.
+    def decode(self, *, stamp: int | None = None, earlier: int = 0) -> Iterator[av.VideoFrame]:
+        """Frames from the first one on, or from the one with a time stamp of the survey on, for
+        which the file is read from the key frame on that lies `earlier` seconds before it.
 
         Packets that cannot be decoded are left out, and `notices` says so. A reader decodes once.
         Raises InputError where the file cannot be read from the place of the time stamp on.
         """
         if stamp is not None:
             try:
-                self._container.seek(stamp, stream=self._video, backward=True)
+                place = stamp - round(earlier / self._own_time_base)
+                self._container.seek(place, stream=self._video, backward=True)
             except (av.FFmpegError, OSError) as error:
                 msg = f"{self.name}: cannot be read from another place: {sentence_of(error)}"
                 raise InputError(msg) from error

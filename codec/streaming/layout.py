@@ -12,9 +12,19 @@ MASTER, MANIFEST = "master.m3u8", "manifest.mpd"
 MEDIA, KEY_FRAMES = "media.m3u8", "iframes.m3u8"
 PAGE, REPORT = "index.html", "report.html"
 START = "init.mp4"
-FOLDERS = ("video", "audio", "text", "thumbnails", "player", "ncv")
-FILES = (PLAN, TEMPORARY, RECORD, "*.m3u8", MANIFEST, PAGE, REPORT, "poster.*", "thumbnails.vtt")
-"""patterns of the files of a stream that lie in no folder of it"""
+FILES = (
+    PLAN, TEMPORARY, RECORD, MANIFEST, PAGE, REPORT, "thumbnails.vtt",
+    MASTER, "h264.m3u8", "hevc.m3u8", "av1.m3u8", "poster.jpg", "poster.avif", "poster.nci",
+    "ncv/clip.ncv", "ncv/index.json", "thumbnails/[0-9]*.jpg",
+    "text/[0-9]*.vtt", "text/[0-9]*.m3u8",
+    *(
+        f"{kind}/*-[0-9]*/{name}"
+        for kind in ("video", "audio")
+        for name in (START, MEDIA, KEY_FRAMES, "[0-9][0-9][0-9][0-9][0-9]*.m4s", TEMPORARY)
+    ),
+    "player/hls.min.js", "player/*.js", "player/player.css", "player/hls.LICENSE",
+)  # fmt: skip
+"""patterns of all files of a stream, and of nothing else"""
 
 
 def segment_name(number: int) -> str:

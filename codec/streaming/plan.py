@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
+from functools import cached_property
 from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -66,7 +67,7 @@ class StreamPlan:
         names = tuple(rendition.name for rendition in self.renditions)
         return (Job(span.number, names) for span in self.spans)
 
-    @property
+    @cached_property
     def times(self) -> tuple[int, ...]:
         """When each frame is shown, in units of the form's timescale."""
         return tuple(round(time * self.form.timescale) for time in self.survey.times)

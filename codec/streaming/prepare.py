@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import av
 
-from ncodec.errors import InputError
+from ncodec.errors import InputError, sentence_of
 from ncodec.media.mezzanine import Mezzanine, Survey
 from ncodec.media.scaling import FrameSize, Shown, coded_colour
 from ncodec.streaming.audio import describe_sound
@@ -61,13 +61,17 @@ Stage = Callable[[str, int, int | None], None]
 
 def fingerprint_of(path: Path, settings: StreamSettings) -> str:
     """Digest of a source, by its size, start and end, of settings, and of the encoders' versions;
-    how many threads work is left out."""
+    how many threads work is left out. Raises InputError for a source that cannot be read."""
     digest = hashlib.sha256()
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        digest.update(file.read(_EDGE))
-        file.seek(max(0, size - _EDGE))
-        digest.update(file.read(_EDGE))
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            digest.update(file.read(_EDGE))
+            file.seek(max(0, size - _EDGE))
+            digest.update(file.read(_EDGE))
+    except OSError as error:
+        msg = f"{path}: cannot be read: {sentence_of(error)}"
+        raise InputError(msg) from error
     stated = settings.ladder if settings.ladder in ("auto", "fixed") else _stated(settings)
     values = {field.name: _plain(getattr(settings, field.name)) for field in fields(settings)}
     values |= {"ladder": repr(stated), "jobs": None}

@@ -1,7 +1,6 @@
 """State of work on a stream that outlives its process, and the folder that it lies in."""
 
 import json
-import shutil
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -73,15 +72,21 @@ def resume(folder: Path, fingerprint: str, *, overwrite: bool) -> Prepared | Non
 def clear(folder: Path) -> None:
     """Remove a stream's files, and no others, from a folder; raises OutputError."""
     try:
-        for name in layout.FOLDERS:
-            if (folder / name).is_dir():
-                shutil.rmtree(folder / name)
-        for pattern in layout.FILES:
-            for path in folder.glob(pattern):
-                path.unlink()
+        found = [path for pattern in layout.FILES for path in folder.glob(pattern)]
+        for path in found:
+            path.unlink(missing_ok=True)
+        for parent in sorted({path.parent for path in found} - {folder}, reverse=True):
+            _remove_empty(parent, folder)
     except OSError as error:
         msg = f"{folder}: its stream cannot be removed: {error.strerror or error}"
         raise OutputError(msg) from error
+
+
+def _remove_empty(place: Path, folder: Path) -> None:
+    """Remove a folder below `folder`, and those around it, as far as nothing is in them."""
+    while place != folder and not any(place.iterdir()):
+        place.rmdir()
+        place = place.parent
 
 
 def sweep(folder: Path) -> None:

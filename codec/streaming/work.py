@@ -26,6 +26,8 @@ Progress = Callable[[int], None]
 """called with the number of pixels that were coded since it was called last"""
 _RUNS = 4
 """runs of spans for each thread: a run reads its source from one place on"""
+_EARLIER_S = (0, 3, 15)
+"""seconds before a span from which its file is read, as long as that gives other frames"""
 _STARTS = Lock()
 
 
@@ -150,13 +152,14 @@ def _frames_from(
 ) -> Iterator[av.VideoFrame]:
     """Frames from a span's first one on, by readers that are closed with the stack.
 
-    A file that gives another frame at that place than in the survey is read from its start.
+    Where a file gives another frame at that place than in the survey, or a damaged one, it is read
+    from an earlier place on, at last from its start.
     """
-    if plan.survey.is_seekable and span.first:
+    for earlier in _EARLIER_S if plan.survey.is_seekable and span.first else ():
         stamp = plan.survey.stamps[span.first]
-        frames = readers.enter_context(open_source()).decode(stamp=stamp)
+        frames = readers.enter_context(open_source()).decode(stamp=stamp, earlier=earlier)
         first = next(frames, None)
-        if first is not None and first.pts == stamp:
+        if first is not None and first.pts == stamp and not first.is_corrupt:
             return chain([first], frames)
     return islice(readers.enter_context(open_source()).decode(), span.first, None)
 
