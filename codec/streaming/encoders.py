@@ -36,6 +36,8 @@ _REORDERED = {"h264": 2, "hevc": 2, "av1": 0}
 _UP_TO_AVX2 = "avx2,fma3,bmi2,lzcnt"
 _NEVER = 1 << 20
 """frames after which an encoder may set a key frame of its own"""
+_LEAST_AV1_CRF = 30
+"""CRF of SVT-AV1 where a bit rate is asked for, which it then keeps below"""
 _QUIET = {"SVT_LOG": "1"}
 """environment of SVT-AV1: errors alone are printed"""
 
@@ -127,10 +129,17 @@ def _set_up(
 
 
 def _rate_options(rendition: Rendition) -> Options:
+    if rendition.codec == "av1" and rendition.bitrate is not None:
+        # Its control of the average overshoots by half and more in segments of a few seconds.
+        return {
+            "crf": f"{_LEAST_AV1_CRF}",
+            "maxrate": str(rendition.bitrate),
+            "bufsize": str(2 * rendition.bitrate),
+        }
     options = {"crf": f"{rendition.crf:g}"} if rendition.crf is not None else {}
     if rendition.bitrate is not None:
         options["b"] = str(rendition.bitrate)
-    if rendition.peak is not None and (rendition.codec != "av1" or rendition.crf is not None):
+    if rendition.peak is not None:
         options |= {"maxrate": str(rendition.peak), "bufsize": str(2 * rendition.peak)}
     return options
 
