@@ -4,7 +4,7 @@ BIN := .venv/bin
 # PyTorch's default build for Linux brings CUDA; tests do not need it, so a CPU build is taken where one is found.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo figures test fuzz lint docs types check browser xla arm64 clean help
+.PHONY: demo figures test fuzz lint docs types check browser players xla arm64 clean help
 .DEFAULT_GOAL := demo
 
 .venv/runtime: pyproject.toml
@@ -56,9 +56,17 @@ check: lint test ## lint and test, as CI does
 figures: .venv/dev ## the figures of README, results and model card, from eval/results
 	$(BIN)/python -m ncodec.eval.figures README.md docs/results.md weights/README.md
 
-# What the tests of the report's page need, on Debian and as root; without it they are skipped.
-browser: ## Chromium and its driver, on Debian and as root
-	command -v chromium chromedriver || (apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium chromium-driver)
+# What tests in browsers need, on Debian and as root; without it they are skipped. Firefox takes H.264 and HEVC from libavcodec.
+BROWSERS := chromium chromium-driver firefox-esr libavcodec-extra
+browser: ## Chromium, its driver, Firefox and npm, on Debian and as root
+	dpkg -s $(BROWSERS) >/dev/null 2>&1 || (apt-get update -qq && apt-get install -y -qq --no-install-recommends $(BROWSERS))
+	command -v npm >/dev/null || apt-get install -y -qq --no-install-recommends npm
+
+tests/players/node_modules: tests/players/package-lock.json
+	npm ci --prefix tests/players --ignore-scripts --no-audit --no-fund
+	touch $@
+
+players: tests/players/node_modules ## hls.js, dash.js and Shaka Player for the tests of streams, by npm
 
 # In an environment of its own, several gigabytes large: torch_xla fixes an older PyTorch.
 .venv-xla/installed: pyproject.toml training/tpu.lock
@@ -74,7 +82,7 @@ arm64: .venv/runtime ## Linux on ARM, emulated: symbols and frames as here
 	tests/arm64/run.sh $(CLIPS)
 
 clean: ## remove environments, builds and the demo
-	rm -rf .venv .venv-xla .arm64 build dist demo *.egg-info
+	rm -rf .venv .venv-xla .arm64 build dist demo tests/players/node_modules *.egg-info
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,6 +1,5 @@
 """The page of a report in a real browser: drawn, quiet, and doing what its controls say."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from places import require_browser
+from players.browsers import start_chromium
 from test_demux import write
 
 pytest.importorskip("selenium")
@@ -17,8 +17,7 @@ pytest.importorskip("altair")
 pytest.importorskip("skimage")
 pytest.importorskip("vl_convert")
 
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
+from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
@@ -26,20 +25,8 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from ncodec.eval.commands.report import report
 
 require_browser(allow_module_level=True)
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 Photo = npt.NDArray[np.uint8]
-FLAGS = (
-    "headless=new",
-    "no-sandbox",
-    "disable-gpu",
-    "disable-dev-shm-usage",
-    "disable-quic",
-    "no-first-run",
-    "disable-background-networking",
-    "disable-component-update",
-    "disable-sync",
-)
 
 
 def make_page(folder: Path, inputs: list[Path], *codecs: str) -> str:
@@ -80,12 +67,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory, photo: Photo) -> str:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Chrome]:
-    options = ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for flag in FLAGS:
-        options.add_argument(f"--{flag}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = Chrome(options=options, service=Service(str(DRIVER)))
+    driver = start_chromium()
     yield driver
     driver.quit()
 

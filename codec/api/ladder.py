@@ -301,6 +301,7 @@ def _stream_live(
     resume(folder, "", overwrite=overwrite)
     done = stream_live(source, folder, settings, jobs=_threads_of(settings), progress=progress)
     record = live_record(done, name=_name_of(source), version=ncodec.__version__)
+    write_pages(record, folder)
     write_file(folder / layout.RECORD, json.dumps(record, indent=1).encode())
     return StreamStats(
         folder=str(folder),

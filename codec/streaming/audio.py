@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 import av
 from av.filter import Graph
 
+from ncodec.media.languages import language_tag
 from ncodec.streaming.samples import Sample, read_track
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class SoundTrack:
     codec: str
     """aac or opus"""
     language: str
-    """as the clip states it, or und"""
+    """tag of BCP 47, und where the clip states none"""
     title: str
     channels: int
 
@@ -65,7 +66,7 @@ def describe_sound(
         channels = min(2, max(1, own))
         if own > channels:
             notices.append(f"sound of {own} channels was mixed down to {channels}")
-        language = stream.metadata.get("language", "und")
+        language = language_tag(stream.metadata.get("language", "und"))
         title = stream.metadata.get("title", "")
         tracks += [SoundTrack(number, codec, language, title, channels) for codec in codecs]
     return tuple(tracks), tuple(notices)

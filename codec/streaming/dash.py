@@ -98,10 +98,10 @@ def _sound_set(period: Element, entries: Sequence[SoundEntry], *, is_live: bool)
             "startWithSAP": "1",
         },
     )
-    role = "main" if sound.is_default else "alternate"
-    SubElement(found, "Role", {"schemeIdUri": _ROLE, "value": role})
     if sound.title:
         SubElement(found, "Label").text = sound.title
+    role = "main" if sound.is_default else "alternate"
+    SubElement(found, "Role", {"schemeIdUri": _ROLE, "value": role})
     for entry in entries:
         made = _representation(
             found, entry.track, {"audioSamplingRate": str(entry.track.timescale)}, is_live=is_live
@@ -116,10 +116,10 @@ def _text_set(period: Element, track: TextTrack) -> None:
         "AdaptationSet",
         {"contentType": "text", "mimeType": "text/vtt", "lang": track.language},
     )
-    role = "forced-subtitle" if track.is_forced else "subtitle"
-    SubElement(found, "Role", {"schemeIdUri": _ROLE, "value": role})
     if track.title:
         SubElement(found, "Label").text = track.title
+    role = "forced-subtitle" if track.is_forced else "subtitle"
+    SubElement(found, "Role", {"schemeIdUri": _ROLE, "value": role})
     made = SubElement(found, "Representation", {"id": f"text-{track.number}", "bandwidth": "1000"})
     SubElement(made, "BaseURL").text = f"text/{track.name}"
 

@@ -18,11 +18,19 @@ FILES = (
     "ncv/clip.ncv", "ncv/index.json", "thumbnails/[0-9]*.jpg",
     "text/[0-9]*.vtt", "text/[0-9]*.m3u8",
     *(
-        f"{kind}/*-[0-9]*/{name}"
-        for kind in ("video", "audio")
+        f"{place}/{name}"
+        for place in (
+            "video/h264-[0-9]*p", "video/hevc-[0-9]*p", "video/av1-[0-9]*p",
+            "audio/aac-[0-9]*", "audio/opus-[0-9]*",
+        )
         for name in (START, MEDIA, KEY_FRAMES, "[0-9][0-9][0-9][0-9][0-9]*.m4s", TEMPORARY)
     ),
-    "player/hls.min.js", "player/*.js", "player/player.css", "player/hls.LICENSE",
+    *(
+        f"player/{name}"
+        for name in (
+            "hls.min.js", "hls.LICENSE", "player.css", "player.js", "menu.js", "panel.js"
+        )
+    ),
 )  # fmt: skip
 """patterns of all files of a stream, and of nothing else"""
 

@@ -57,7 +57,11 @@ def _starts(
         reach = range_of(
             times, times[start] + _SHORTEST * seconds, times[start] + _LONGEST * seconds
         )
-        near = [cut for cut in cuts if cut in reach and cut > start]
+        near = [
+            cut
+            for cut in cuts
+            if cut in reach and cut > start and end - times[cut] >= _SHORTEST * seconds
+        ]
         if near:
             start = min(near, key=lambda cut: abs(times[cut] - wanted))
         else:
