@@ -50,6 +50,7 @@ class StreamOptions(TypedDict, total=False):
     segment: float
     speed: str
     audio: Sequence[str]
+    downscale: str
     tone_map: bool
     grain: int
     measure: bool

@@ -75,6 +75,13 @@ _VERBS = {
 @click.option(
     "--audio", default="aac,opus", show_default=True, metavar="LIST", help="Of aac and opus."
 )
+@click.option(
+    "--downscale",
+    type=click.Choice(["sharp", "lanczos"]),
+    default="sharp",
+    show_default=True,
+    help="Filter of small rungs; sharp adds a little sharpening.",
+)
 @click.option("--tone-map", is_flag=True, help="Of an HDR clip, make H.264 in BT.709 too.")
 @click.option(
     "--grain",

@@ -24,6 +24,7 @@ _TURNS: dict[Matrix, tuple[str, ...]] = {
 }
 """display matrix → FFmpeg's filters that put frames upright"""
 _BT709, _BT601, _RGB, _UNSPECIFIED = 1, 6, 0, 2
+_SHARPENED = "unsharp=3:3:0.2:3:3:0"
 SCALER = "lanczos+accurate_rnd+full_chroma_int"
 """flags of FFmpeg's scaler"""
 
@@ -53,6 +54,9 @@ class Shown:
     deinterlace: bool = False
     tone_map: bool = False
     """whether colours of HDR become those of BT.709"""
+    sharpened: int = 0
+    """pixels of a size up to which it is sharpened a little, for players that scale up by bicubic
+    filters"""
 
     def size_of(self, width: int, height: int) -> tuple[int, int]:
         """Even columns and rows of an upright frame of square pixels; `width` and `height` are the
@@ -133,6 +137,8 @@ class FrameScaler:
             scaler = graph.add("scale", options)
             split.link_to(scaler, place, 0)
             shaped = _linked(graph, scaler, f"format=pix_fmts={size.pixel_format}")
+            if size.width * size.height <= self._shown.sharpened:
+                shaped = _linked(graph, shaped, _SHARPENED)
             square = _linked(graph, shaped, "setsar=1")
             self._sinks.append(_linked(graph, square, "buffersink"))
         graph.configure()

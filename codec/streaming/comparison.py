@@ -8,8 +8,9 @@ from statistics import fmean
 import numpy as np
 
 from ncodec.streaming.hull import Curve, Point, fit_curves, hull_of
-from ncodec.streaming.ladder import MOST_RUNGS, Rung, fixed_rungs
+from ncodec.streaming.ladder import MOST_RUNGS, fixed_rungs, rendition_of_rung
 from ncodec.streaming.plan import CodecProbes
+from ncodec.streaming.renditions import Rendition
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,17 @@ class FixedPoint:
     hull_bitrate: float
 
 
-def fixed_points(probed: CodecProbes) -> list[FixedPoint]:
+def fixed_points(probed: CodecProbes, *, metric: str) -> list[FixedPoint]:
     """Rungs of the fixed ladder that lie on a probed codec's curves, each at the curve of the
     nearest height."""
-    curves = fit_curves(probed.probes)
+    curves = fit_curves(probed.probes, metric=metric)
     hull = hull_of(curves)
-    found = [_point(rung, curves, hull) for rung in fixed_rungs(curves[0].size, most=MOST_RUNGS)]
+    rungs = fixed_rungs(curves[0].size, most=MOST_RUNGS)
+    renditions = [
+        rendition_of_rung(probed.codec, rung, curves[0].size, number=number, speed="medium")
+        for number, rung in enumerate(rungs, 1)
+    ]
+    found = [_point(rendition, curves, hull) for rendition in renditions]
     return [point for point in found if point is not None]
 
 
@@ -40,13 +46,15 @@ def saving(points: Sequence[FixedPoint]) -> float | None:
     return 1 - exp(fmean(log(point.hull_bitrate / point.bitrate) for point in points))
 
 
-def _point(rung: Rung, curves: Sequence[Curve], hull: Sequence[Point]) -> FixedPoint | None:
-    rate = float(rung.bitrate or 0)
-    curve = min(curves, key=lambda one: abs(min(one.size.width, one.size.height) - rung.height))
+def _point(
+    rendition: Rendition, curves: Sequence[Curve], hull: Sequence[Point]
+) -> FixedPoint | None:
+    rate, height = float(rendition.bitrate or 0), rendition.size.height
+    curve = min(curves, key=lambda one: abs(one.size.height - height))
     if not curve.bitrates[-1] <= rate <= curve.bitrates[0]:
         return None
     logs = np.log([rate, *curve.bitrates[::-1]])
     quality = float(np.interp(logs[0], logs[1:], curve.qualities[::-1]))
     rates = np.log([point.bitrate for point in hull])
     at = float(np.interp(quality, [point.quality for point in hull], rates))
-    return FixedPoint(rung.height, rate, quality, exp(at))
+    return FixedPoint(height, rate, quality, exp(at))

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 Options = dict[str, str]
 _PRESETS = {
-    "h264": {"probe": "veryfast", "fast": "veryfast", "medium": "medium", "slow": "slow"},
-    "hevc": {"probe": "superfast", "fast": "veryfast", "medium": "fast", "slow": "medium"},
-    "av1": {"probe": "11", "fast": "10", "medium": "8", "slow": "6"},
+    "h264": {"fast": "veryfast", "medium": "medium", "slow": "slow"},
+    "hevc": {"fast": "veryfast", "medium": "fast", "slow": "medium"},
+    "av1": {"fast": "10", "medium": "8", "slow": "6"},
 }
 """codec and speed → preset of its encoder"""
 _MUXER = {

@@ -16,6 +16,9 @@ _LEAST_SIDE = 100
 """shorter side of the smallest rung, in pixels"""
 _LEAST_RATIO = 1.6
 """bit rate of a rung over that of the next smaller one, at least"""
+_NEAREST_RATIO = 1.25
+"""bit rate of a rung over that of the next smaller one, below which the latter is left out: hulls
+have gaps"""
 _FLOORS = {"VMAF": 35.0, "XPSNR": 26.0}
 """metric → least quality of a rung"""
 XPSNR_TARGET = 38.0
@@ -96,21 +99,23 @@ def choose_rungs(
             for point in hull
             if point.bitrate <= wanted * 1.001 and point.size.height <= rungs[-1].size.height
         ]
-        rungs.append(least[-1] if least else bottom)
+        below = least[-1] if least else bottom
+        if below.bitrate * _NEAREST_RATIO <= rungs[-1].bitrate:
+            rungs.append(below)
     return rungs
 
 
 def renditions_of(
-    codec: str, rungs: Sequence[Point], *, speed: str, grain: int = 0, shift: float = 0
+    codec: str, rungs: Sequence[Point], *, speed: str, grain: int = 0
 ) -> list[Rendition]:
-    """Renditions of rungs, whose CRFs are moved by `shift`."""
+    """Renditions of rungs."""
     return [
         Rendition(
             codec,
             rung.size,
             speed=speed,
-            crf=clipped_crf(codec, rung.crf + shift),
-            peak=round(PEAK_RATIO * rung.bitrate * 2 ** (-shift / 6)),
+            crf=clipped_crf(codec, rung.crf),
+            peak=round(PEAK_RATIO * rung.bitrate),
             grain=grain if codec == "av1" else 0,
             number=number,
         )

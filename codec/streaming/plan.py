@@ -20,15 +20,12 @@ Kind = TypeVar("Kind")
 
 @dataclass(frozen=True)
 class CodecProbes:
-    """Probes of a codec, its hull's points that became rungs, and what the top rung reached in a
-    trial."""
+    """Probes of a codec, their hull, and its points that became rungs."""
 
     codec: str
     probes: tuple[Probe, ...]
     hull: tuple[Point, ...]
     rungs: tuple[Point, ...]
-    top_quality: float
-    """by the ladder's metric, of the top rung at its final setting, on samples"""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ncodec.errors import InputError, sentence_of
 from ncodec.media.mezzanine import Mezzanine, Survey
 from ncodec.media.scaling import FrameSize, Shown, coded_colour
 from ncodec.streaming.audio import describe_sound
-from ncodec.streaming.hull import Curve, Point, fit_curves, hull_of
+from ncodec.streaming.hull import fit_curves, hull_of
 from ncodec.streaming.ladder import (
     XPSNR_TARGET,
     Rung,
@@ -32,12 +32,11 @@ from ncodec.streaming.plan import CodecProbes, StreamPlan
 from ncodec.streaming.probing import (
     PROBE_CRFS,
     Samples,
-    probe,
     probe_sizes,
     windows_of,
     write_samples,
 )
-from ncodec.streaming.renditions import Rendition, VideoForm, clipped_crf, timescale_of
+from ncodec.streaming.renditions import Rendition, VideoForm, timescale_of
 from ncodec.streaming.settings import StreamSettings
 from ncodec.streaming.spans import spans_of
 
@@ -45,13 +44,8 @@ _HDR_TRANSFERS = frozenset({16, 18})
 """PQ and HLG, code points of ITU-T H.273"""
 _EDGE = 1 << 20
 """bytes at the start and the end of a source that are digested"""
-_TRIALS = 3
-_CLOSE = 0.3
-"""of quality, from which a trial is taken"""
-_LEAST_SLOPE = -0.2
-"""quality that a step of CRF changes at least, for the next trial"""
-_MOST_SHIFT = 6.0
-"""CRF by which the setting of encoders may move the ladder that probes gave"""
+_SHARPENED = 0.75**2
+"""pixels of a rung, as a part of the top one's, up to which it is sharpened"""
 _NO_VMAF = (
     "the ladder was chosen by XPSNR: VMAF needs imageio-ffmpeg (pip install 'ncodec[stream]')"
 )
@@ -73,8 +67,8 @@ def fingerprint_of(path: Path, settings: StreamSettings) -> str:
         msg = f"{path}: cannot be read: {sentence_of(error)}"
         raise InputError(msg) from error
     stated = settings.ladder if settings.ladder in ("auto", "fixed") else _stated(settings)
-    values = {field.name: _plain(getattr(settings, field.name)) for field in fields(settings)}
-    values |= {"ladder": repr(stated), "jobs": None}
+    names = [field.name for field in fields(settings) if field.name not in ("ladder", "jobs")]
+    values = {name: _plain(getattr(settings, name)) for name in names} | {"ladder": repr(stated)}
     digest.update(repr((size, values, av.library_versions, default_metric())).encode())
     return digest.hexdigest()
 
@@ -205,6 +199,8 @@ def _describe(
     if survey.is_interlaced:
         notices.append("interlaced frames were deinterlaced")
     shown = Shown(survey.matrix, aspect, colour, survey.is_interlaced)
+    if settings.downscale == "sharp":
+        shown = replace(shown, sharpened=_sharpened(shown, survey, settings))
     usual = survey.rate or rate
     form = VideoForm(
         usual,
@@ -217,6 +213,12 @@ def _describe(
     mapped_form = VideoForm(usual, form.timescale, mapped) if is_hdr else form
     clip = _Clip(survey, shown, form, mapped_form, codecs, is_hdr)
     return clip, tuple(notices)
+
+
+def _sharpened(shown: Shown, survey: Survey, settings: StreamSettings) -> int:
+    width, height = shown.size_of(survey.width, survey.height)
+    top = top_size(width, height, most=settings.max_height)
+    return round(_SHARPENED * top.width * top.height)
 
 
 def _from_rungs(clip: _Clip, settings: StreamSettings) -> list[Rendition]:
@@ -273,19 +275,15 @@ def _probed(
             samples = _samples(clip, open_source, codec, settings, Path(folder))
             form = clip.mapped_form if clip.is_mapped(codec) else clip.form
             found = probe_sizes(
-                samples, codec, sizes[codec], form, metric=metric, jobs=jobs, progress=step
-            )
-            curves = fit_curves(found)
-            hull = hull_of(curves)
-            rungs = choose_rungs(hull, target=target, metric=metric, most=settings.rungs)
-            shift, quality = _trial(
-                samples, codec, rungs[0], curves, form,
-                metric=metric, target=target, speed=settings.speed,
+                samples, codec, sizes[codec], form,
+                speed=settings.speed, metric=metric, jobs=jobs, progress=step,
             )  # fmt: skip
+            hull = hull_of(fit_curves(found, metric=metric))
+            rungs = choose_rungs(hull, target=target, metric=metric, most=settings.rungs)
             renditions.append(
-                renditions_of(codec, rungs, speed=settings.speed, grain=settings.grain, shift=shift)
+                renditions_of(codec, rungs, speed=settings.speed, grain=settings.grain)
             )
-            probes.append(CodecProbes(codec, tuple(found), tuple(hull), tuple(rungs), quality))
+            probes.append(CodecProbes(codec, tuple(found), tuple(hull), tuple(rungs)))
     return tuple(probes), tuple(chain.from_iterable(renditions))
 
 
@@ -306,37 +304,3 @@ def _samples(
         path=folder / f"{codec}.mkv",
         windows=windows_of(clip.survey),
     )
-
-
-def _trial(
-    samples: Samples,
-    codec: str,
-    top: Point,
-    curves: Sequence[Curve],
-    form: VideoForm,
-    *,
-    metric: str,
-    target: float,
-    speed: str,
-) -> tuple[float, float]:
-    """CRF by which rungs are to be moved so that the top rung has the target quality at its final
-    setting, and the quality that it has, both by coding it on samples."""
-    curve = next(one for one in curves if one.size == top.size)
-    wanted = min(target, top.quality)
-    slope = (curve.quality_at(top.crf + 1) - curve.quality_at(top.crf - 1)) / 2
-    tried: list[tuple[float, float]] = []
-    crf = clipped_crf(codec, top.crf)
-    for _ in range(_TRIALS):
-        trial = Rendition(codec, top.size, speed=speed, crf=crf)
-        tried.append((crf, probe(samples, trial, form, metric=metric)[0].quality))
-        if abs(tried[-1][1] - wanted) < _CLOSE:
-            break
-        if len(tried) > 1 and tried[-1][0] != tried[-2][0]:
-            slope = (tried[-1][1] - tried[-2][1]) / (tried[-1][0] - tried[-2][0])
-        step = (wanted - tried[-1][1]) / min(slope, _LEAST_SLOPE)
-        step = max(-_MOST_SHIFT, min(_MOST_SHIFT, crf + step - top.crf)) + top.crf - crf
-        crf = clipped_crf(codec, crf + step)
-        if any(crf == before for before, _ in tried):
-            break
-    best, quality = min(tried, key=lambda pair: abs(pair[1] - wanted))
-    return best - top.crf, quality

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from math import ceil
 from pathlib import Path
@@ -18,7 +18,7 @@ from ncodec.streaming.renditions import Rendition, VideoForm
 from ncodec.streaming.segments import pack_segment
 from ncodec.streaming.spans import Span
 
-PROBE_CRFS = {"h264": (23.0, 33.0, 43.0), "hevc": (23.0, 32.0, 41.0), "av1": (25.0, 40.0, 55.0)}
+PROBE_CRFS = {"h264": (21.0, 27.0, 36.0), "hevc": (21.0, 27.0, 36.0), "av1": (28.0, 39.0, 53.0)}
 """codec → CRFs of its probes"""
 _SHARE = 0.03
 """of a clip's frames that are probed"""
@@ -37,6 +37,8 @@ class Samples:
     times: tuple[int, ...]
     """of frames, in units of the form's timescale"""
     end: int
+    sharpened: int
+    """pixels of a size up to which it is sharpened, as `Shown` has it"""
     keys: tuple[int, ...]
     """frames that begin a sample"""
 
@@ -75,7 +77,7 @@ def write_samples(
         number = 0
         for window in windows:
             with source() as reader:
-                scaler = FrameScaler(shown, [size])
+                scaler = FrameScaler(replace(shown, sharpened=0), [size])
                 for (frame,) in scaler.scale(frames_of(reader, survey, window)):
                     frame.pts, frame.time_base = number, 1 / form.rate
                     container.mux(stream.encode(frame))
@@ -83,7 +85,9 @@ def write_samples(
         container.mux(stream.encode(None))
     starts = [sum(window.frames for window in windows[:place]) for place in range(len(windows))]
     times = tuple(ticks * place for place in range(count))
-    return Samples(path, size, float(count / form.rate), times, ticks * count, tuple(starts))
+    return Samples(
+        path, size, float(count / form.rate), times, ticks * count, shown.sharpened, tuple(starts)
+    )
 
 
 def frames_of(reader: Mezzanine, survey: Survey, span: Span) -> Iterator[av.VideoFrame]:
@@ -100,7 +104,8 @@ def probe(
 ) -> tuple[Probe, Quality]:
     """Rate and quality of a rendition on samples; the coded samples lie beside them meanwhile."""
     with av.open(str(samples.path)) as container:
-        scaler = FrameScaler(Shown(colour=form.colour), [rendition.size])
+        shown = Shown(colour=form.colour, sharpened=samples.sharpened)
+        scaler = FrameScaler(shown, [rendition.size])
         encoder = SegmentEncoder(rendition, form)
         frames = scaler.scale(container.decode(video=0))
         for number, ((frame,), time) in enumerate(zip(frames, samples.times, strict=True)):
@@ -121,15 +126,15 @@ def probe_sizes(
     sizes: Iterable[FrameSize],
     form: VideoForm,
     *,
+    speed: str,
     metric: str,
     jobs: int,
     progress: Callable[[], None],
 ) -> list[Probe]:
-    """Probes of a codec in several sizes at three CRFs each; `progress` is called after each."""
+    """Probes of a codec in several sizes at three CRFs each, at the `speed` of the renditions: at a
+    faster one other sizes win; `progress` is called after each."""
     settings = [
-        Rendition(codec, size, speed="probe", crf=crf)
-        for size in sizes
-        for crf in PROBE_CRFS[codec]
+        Rendition(codec, size, speed=speed, crf=crf) for size in sizes for crf in PROBE_CRFS[codec]
     ]
 
     def work(rendition: Rendition) -> Probe:

@@ -46,7 +46,7 @@ def record_of(
             }
             for entry in contents.videos
         ],
-        "probes": [_probes(found) for found in plan.probed],
+        "probes": [_probes(found, plan.metric) for found in plan.probed],
         "notices": list(notices),
         **_tracks(contents),
     }
@@ -122,9 +122,9 @@ def _rendition(entry: VideoEntry) -> dict[str, Any]:
 
 
 def _expected(entry: VideoEntry, plan: StreamPlan) -> float | None:
-    """Quality by the ladder's metric that the top rung had on samples."""
+    """Quality by the ladder's metric that probes promise."""
     own = next((found for found in plan.probed if found.codec == entry.rendition.codec), None)
-    return round(own.top_quality, 4) if own and entry.rendition.number == 1 else None
+    return None if own is None else round(own.rungs[entry.rendition.number - 1].quality, 4)
 
 
 def _measured(quality: Quality | None) -> dict[str, float] | None:
@@ -133,8 +133,8 @@ def _measured(quality: Quality | None) -> dict[str, float] | None:
     return {name: round(value, 4) for name, value in asdict(quality).items() if value is not None}
 
 
-def _probes(found: CodecProbes) -> dict[str, Any]:
-    points = fixed_points(found)
+def _probes(found: CodecProbes, metric: str) -> dict[str, Any]:
+    points = fixed_points(found, metric=metric)
     return {
         "codec": found.codec,
         "probes": [
@@ -146,6 +146,7 @@ def _probes(found: CodecProbes) -> dict[str, Any]:
             }
             for probe in found.probes
         ],
+        "top_quality": round(found.rungs[0].quality, 3),
         "fixed": [asdict(point) for point in points],
         "saving_over_fixed": saving(points),
         "hull": [
@@ -166,5 +167,4 @@ def _probes(found: CodecProbes) -> dict[str, Any]:
             }
             for point in found.rungs
         ],
-        "top_quality": round(found.top_quality, 3),
     }

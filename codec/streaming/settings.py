@@ -11,6 +11,7 @@ from ncodec.streaming.ladder import MOST_RUNGS, Rung
 from ncodec.streaming.renditions import CODECS, SPEEDS
 
 AUDIO_CODECS = ("aac", "opus")
+DOWNSCALERS = ("sharp", "lanczos")
 _LARGEST_SIDE = 16384
 _SEGMENT_S = (0.5, 30)
 _MOST_GRAIN = 50
@@ -38,6 +39,9 @@ class StreamSettings:
     """fast, medium or slow: presets of the encoders"""
     audio: Sequence[str] = AUDIO_CODECS
     """of aac and opus"""
+    downscale: str = "sharp"
+    """sharp or lanczos: filters of rungs below three quarters of the top one; sharp adds a little
+    sharpening"""
     tone_map: bool = False
     """of an HDR clip H.264 rungs are made in BT.709, and not left out"""
     grain: int = 0
@@ -58,6 +62,11 @@ class StreamSettings:
         _check(set(self.codecs) <= set(known), f"codecs among {', '.join(known)}", self.codecs)
         _check(set(self.codecs) != {"ncv"}, "h264, hevc or av1 beside ncv", self.codecs)
         _check(set(self.audio) <= set(AUDIO_CODECS), "sound in aac or opus or both", self.audio)
+        _check(
+            self.downscale in DOWNSCALERS,
+            f"a filter among {', '.join(DOWNSCALERS)}",
+            self.downscale,
+        )
         _check(self.speed in SPEEDS, f"a speed among {', '.join(SPEEDS)}", self.speed)
         _check(is_between(self.rungs, 1, _RUNGS), f"1 to {_RUNGS} rungs", self.rungs)
         _check(
