@@ -62,6 +62,29 @@ def sounding(photo: npt.NDArray[np.uint8], tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture(scope="session")
+def ladder_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of 198 frames in four shots, of which the last three begin at frames 65, 85 and 123,
+    with sound."""
+    pytest.importorskip("imageio_ffmpeg", reason="clips are made by FFmpeg's command")
+    from stream_clips import shots
+
+    return shots(tmp_path_factory.mktemp("ladder_clip") / "shots.mp4", [2.6, 0.8, 1.5, 3.0])
+
+
+@pytest.fixture(scope="session")
+def ladder(tmp_path_factory: pytest.TempPathFactory, ladder_clip: Path) -> Path:
+    """Folder of a stream of `ladder_clip`: two rungs in each of three codecs, AAC and Opus."""
+    from stream_clips import FAST
+
+    import ncodec
+
+    folder = tmp_path_factory.mktemp("ladder") / "stream"
+    settings = {**FAST, "codecs": ["h264", "hevc", "av1"], "rungs": 2}
+    assert ncodec.stream(ladder_clip, folder, **settings).notices == ()
+    return folder
+
+
+@pytest.fixture(scope="session")
 def kodak() -> list[Path]:
     """The Kodak pictures, where they are at hand."""
     paths = sorted(KODAK.glob("*.png"))

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -96,6 +96,7 @@ def stream(
     """
     settings = replace(settings, **options)
     report = progress or _silent
+    _check_folder(folder)
     if settings.live:
         stats = _stream_live(source, Path(folder), settings, overwrite=overwrite, progress=report)
         report_notices(stats.notices, strict=strict)
@@ -128,6 +129,7 @@ def open_stream_work(
     if settings.live:
         msg = "expected a clip that is complete, got live settings: a live clip has no jobs"
         raise InputError(msg)
+    _check_folder(folder)
     return _open_work(
         Path(source), Path(folder), settings,
         name=_name_of(source), overwrite=overwrite, strict=strict, progress=progress or _silent,
@@ -255,7 +257,7 @@ def _open_work(
     if prepared is None:
         prepared = _prepare(path, folder, settings, fingerprint=fingerprint, progress=progress)
     beside, lost = write_tracks(
-        path, prepared.plan, folder, codecs=settings.audio, sheets=prepared.sheets
+        path, prepared.plan, folder, codecs=settings.audio_codecs, sheets=prepared.sheets
     )
     notices = tuple(dict.fromkeys((*prepared.plan.notices, *lost)))
     if strict:
@@ -315,6 +317,12 @@ def _stream_live(
     )
 
 
+def _check_folder(folder: str | os.PathLike[str]) -> None:
+    if str(folder) == STDIO:
+        msg = "expected a folder to write, got standard output: a stream has many files"
+        raise OutputError(msg)
+
+
 def _silent(stage: str, done: int, total: int | None) -> None:
     """Progress where nobody asks for it."""
 
@@ -347,5 +355,9 @@ def _file_of(source: str | os.PathLike[str], folder: Path) -> Iterator[Path]:
         raise OutputError(msg) from error
     try:
         yield path
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), "standard input")) from error
     finally:
         path.unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()  # as long as nothing is in it

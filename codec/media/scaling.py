@@ -83,7 +83,8 @@ class FrameScaler:
     """Scales the frames of a clip to several sizes, by Lanczos filters."""
 
     def __init__(self, shown: Shown, sizes: Sequence[FrameSize]) -> None:
-        self._shown, self._sizes = shown, tuple(sizes)
+        self.sizes = tuple(sizes)
+        self._shown = shown
         self._graph: Graph | None = None
         self._sinks: list[FilterContext] = []
         self._form: tuple[object, ...] = ()
@@ -130,9 +131,9 @@ class FrameScaler:
         last = source
         for step in steps:
             last = _linked(graph, last, step)
-        split = _linked(graph, last, f"split=outputs={len(self._sizes)}")
+        split = _linked(graph, last, f"split=outputs={len(self.sizes)}")
         self._sinks = []
-        for place, size in enumerate(self._sizes):
+        for place, size in enumerate(self.sizes):
             options = _scale_options(size, out, stated=colour, is_mapped=self._shown.tone_map)
             scaler = graph.add("scale", options)
             split.link_to(scaler, place, 0)

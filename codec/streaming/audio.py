@@ -12,6 +12,7 @@ from av.filter import Graph
 
 from ncodec.media.languages import language_tag
 from ncodec.streaming.samples import Sample, read_track
+from ncodec.streaming.segments import pack_start
 
 if TYPE_CHECKING:
     from av.audio.codeccontext import AudioCodecContext
@@ -27,6 +28,8 @@ _BITRATES = {"aac": 64_000, "opus": 48_000}
 """bits a second of a channel"""
 _LAYOUTS = {1: "mono", 2: "stereo"}
 """sound of more channels is mixed down to two, which every player has"""
+_OPUS_DELAY = 312
+"""samples by which libopus is late"""
 _GAP_S = 0.02
 """gaps and overlaps from which silence is put in, or sound is dropped"""
 
@@ -73,7 +76,8 @@ def describe_sound(
 
 
 def sound_start(track: SoundTrack) -> bytes:
-    """Start of a file of the track: its ftyp and moov boxes."""
+    """Start of a file of the track: its ftyp and moov boxes, with an edit list over the samples
+    that decoders of Opus leave out at the start."""
     written = io.BytesIO()
     options = {"movflags": "cmaf+empty_moov", "fflags": "+bitexact"}
     with av.open(written, "w", format="mp4", options=options) as container:
@@ -81,7 +85,8 @@ def sound_start(track: SoundTrack) -> bytes:
         stream = cast("AudioStream", container.add_stream(encoder, rate=SOUND_RATE))
         _set_up(stream.codec_context, track)
         container.start_encoding()
-    return read_track(written.getvalue()).start
+    delay = _OPUS_DELAY if track.codec == "opus" else 0
+    return pack_start(read_track(written.getvalue()).start, delay=delay)
 
 
 class SoundEncoder:

@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ncodec.errors import FormatError
@@ -28,6 +29,16 @@ class Box:
     def end(self) -> int:
         """Offset behind its content."""
         return self.start + _HEADER.size + len(self.body)
+
+
+@contextmanager
+def damage_as_format_error() -> Iterator[None]:
+    """Turn what reading of fields behind the end of a box raises into a FormatError."""
+    try:
+        yield
+    except (struct.error, IndexError) as error:
+        msg = f"expected a whole box of MP4, got one that ends too soon: {error}"
+        raise FormatError(msg) from error
 
 
 def read_boxes(data: bytes | memoryview) -> Iterator[Box]:

@@ -40,11 +40,22 @@ def _av1(record: bytes) -> str:
     return f"av01.{profile}.{level:02d}{tier}.{depth:02d}"
 
 
+def _aac(record: bytes) -> str:
+    """Name of AAC-LC, by the object type of the decoder's description."""
+    place = record.find(b"\x04", 9)  # behind the description of the stream, its number and flags
+    while 0 <= place < len(record) - 1 and record[place + 1] & 0x80:
+        place += 1
+    if place < 0 or record[place + 2 : place + 3] != b"\x40":
+        msg = "expected a track of AAC, got another in its box"
+        raise FormatError(msg)
+    return "mp4a.40.2"
+
+
 _NAMES: dict[bytes, Callable[[bytes], str]] = {
     b"avcC": _h264,
     b"hvcC": _hevc,
     b"av1C": _av1,
-    b"esds": lambda record: "mp4a.40.2",
+    b"esds": _aac,
     b"dOps": lambda record: "opus",
 }
 """type of the box that configures a decoder → function from its content to the codec's name"""

@@ -20,8 +20,11 @@ def master_playlist(contents: Contents, codecs: Sequence[str]) -> str:
     """
     sounds = _sounds(contents)
     lines = ["#EXTM3U", _VERSION, "#EXT-X-INDEPENDENT-SEGMENTS", ""]
-    lines += [_sound_line(entry) for entry in sounds]
-    lines += [_text_line(track) for track in contents.texts]
+    names = _distinct([sound.sound.title or f"Sound {sound.sound.number}" for sound in sounds])
+    lines += [_sound_line(sound, name) for sound, name in zip(sounds, names, strict=True)]
+    texts = contents.texts
+    names = _distinct([text.title or f"Subtitles {text.number}" for text in texts])
+    lines += [_text_line(text, name) for text, name in zip(texts, names, strict=True)]
     lines += ["" for _ in range(bool(sounds or contents.texts))]
     for entry in contents.of_codecs(codecs):
         lines += [
@@ -125,9 +128,8 @@ def _size(entry: VideoEntry) -> str:
     return f"RESOLUTION={size.width}x{size.height},VIDEO-RANGE={entry.video_range}"
 
 
-def _sound_line(entry: SoundEntry) -> str:
+def _sound_line(entry: SoundEntry, name: str) -> str:
     sound = entry.sound
-    name = _quoted(sound.title or f"Sound {sound.number}")
     return (
         f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="sound",NAME="{name}",LANGUAGE="{sound.language}",'
         f"DEFAULT={_yes(sound.is_default)},AUTOSELECT=YES,"
@@ -135,13 +137,23 @@ def _sound_line(entry: SoundEntry) -> str:
     )
 
 
-def _text_line(track: TextTrack) -> str:
-    name = _quoted(track.title or f"Subtitles {track.number}")
+def _text_line(track: TextTrack, name: str) -> str:
     return (
         f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="{name}",LANGUAGE="{track.language}",'
         f"DEFAULT={_yes(track.is_default)},AUTOSELECT=YES,FORCED={_yes(track.is_forced)},"
         f'URI="text/{track.number}.m3u8"'
     )
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names for quoted attributes, numbered where they would be equal within a group."""
+    found: list[str] = []
+    for name in map(_quoted, names):
+        numbered, number = name, 2
+        while numbered in found:
+            numbered, number = f"{name} ({number})", number + 1
+        found.append(numbered)
+    return found
 
 
 def _yes(value: bool) -> str:

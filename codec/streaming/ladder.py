@@ -6,6 +6,7 @@ from math import log
 
 from ncodec.errors import InputError
 from ncodec.media.scaling import FrameSize
+from ncodec.ranges import is_between, name_value
 from ncodec.streaming.hull import Point
 from ncodec.streaming.renditions import PEAK_RATIO, Rendition, clipped_crf
 
@@ -40,6 +41,9 @@ _CODEC_RATES = {"h264": 1.0, "hevc": 0.7, "av1": 0.6}
 """bit rate of a codec's fixed rungs over x264's"""
 
 
+_RUNG_RANGES = {"height": (2, 16384), "bitrate": (1000, 10**9), "crf": (1, 63)}
+
+
 @dataclass(frozen=True)
 class Rung:
     """A rung that a person wrote: a height, and a rate or a CRF."""
@@ -50,12 +54,14 @@ class Rung:
     crf: float | None = None
 
     def __post_init__(self) -> None:
-        if self.height < 2:
-            msg = f"expected a height of at least 2 pixels, got {self.height}"
-            raise InputError(msg)
         if (self.bitrate is None) == (self.crf is None):
             msg = "expected a bitrate or a crf of each rung"
             raise InputError(msg)
+        for name, (least, most) in _RUNG_RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not is_between(value, least, most):
+                msg = f"expected a {name} of {least} to {most} of a rung, got {name_value(value)}"
+                raise InputError(msg)
 
 
 def top_size(width: int, height: int, *, most: int | None, bits: int = 8) -> FrameSize:
@@ -99,9 +105,8 @@ def choose_rungs(
             for point in hull
             if point.bitrate <= wanted * 1.001 and point.size.height <= rungs[-1].size.height
         ]
-        below = least[-1] if least else bottom
-        if below.bitrate * _NEAREST_RATIO <= rungs[-1].bitrate:
-            rungs.append(below)
+        if least and least[-1].bitrate * _NEAREST_RATIO <= rungs[-1].bitrate:
+            rungs.append(least[-1])
     return rungs
 
 
@@ -129,7 +134,8 @@ def fixed_rungs(top: FrameSize, *, most: int) -> list[Rung]:
     below = [Rung(height, rate) for height, rate in FIXED if height < _NEAREST * side]
     larger = [(height, rate) for height, rate in FIXED if height >= side]
     base_height, base_rate = larger[-1] if larger else FIXED[0]
-    own = Rung(side, round(base_rate * (side / base_height) ** 1.5))
+    least, _ = _RUNG_RANGES["bitrate"]
+    own = Rung(side, max(least, round(base_rate * (side / base_height) ** 1.5)))
     return [own, *below][:most]
 
 
@@ -174,10 +180,6 @@ def _read_rung(entry: object) -> Rung:
     if not all(isinstance(value, int | float) for value in entry.values()):
         msg = f"expected numbers in a rung, got {entry!r}"
         raise InputError(msg)
-    bitrate = entry.get("bitrate")
-    crf = entry.get("crf")
-    return Rung(
-        int(entry["height"]),
-        None if bitrate is None else int(bitrate),
-        None if crf is None else float(crf),
-    )
+    rung = Rung(**entry)
+    bitrate = None if rung.bitrate is None else round(rung.bitrate)
+    return Rung(round(rung.height), bitrate, rung.crf)

@@ -1,7 +1,7 @@
 """Posters: one frame of a clip as JPEG and AVIF."""
 
 import io
-from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -9,23 +9,18 @@ from PIL import Image, features
 
 from ncodec.media.colour import to_rgb
 from ncodec.media.display_matrix import upright
-from ncodec.media.mezzanine import Mezzanine
 from ncodec.streaming.plan import StreamPlan
-from ncodec.streaming.probing import frames_of
-from ncodec.streaming.spans import Span
+from ncodec.streaming.source_frames import OpenSource, frames_from
 from ncodec.streaming.work import write_file
 
 _FORMS = {"jpg": ("JPEG", 85), "avif": ("AVIF", 60)}
 """suffix → Pillow's format and its quality"""
 
 
-def poster_picture(
-    open_source: Callable[[], Mezzanine], plan: StreamPlan, *, frame: int
-) -> Image.Image:
+def poster_picture(open_source: OpenSource, plan: StreamPlan, *, frame: int) -> Image.Image:
     """Frame number `frame` of a clip, upright, of the size of the top rung."""
-    with open_source() as reader:
-        found = next(frames_of(reader, plan.survey, Span(1, frame, 1)))
-        pixels = to_rgb(found)
+    with closing(frames_from(open_source, plan.survey, frame)) as frames:
+        pixels = to_rgb(next(frames))
     turned = upright(pixels, plan.survey.matrix)
     picture = Image.fromarray(np.ascontiguousarray(pixels if turned is None else turned))
     return picture.resize((plan.top.width, plan.top.height), Image.Resampling.LANCZOS)

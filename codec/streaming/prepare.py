@@ -42,8 +42,8 @@ from ncodec.streaming.spans import spans_of
 
 _HDR_TRANSFERS = frozenset({16, 18})
 """PQ and HLG, code points of ITU-T H.273"""
-_EDGE = 1 << 20
-"""bytes at the start and the end of a source that are digested"""
+_PIECES, _PIECE = 64, 1 << 16
+"""number and bytes of the pieces of a source that are digested, at even distances"""
 _SHARPENED = 0.75**2
 """pixels of a rung, as a part of the top one's, up to which it is sharpened"""
 _NO_VMAF = (
@@ -54,15 +54,15 @@ Stage = Callable[[str, int, int | None], None]
 
 
 def fingerprint_of(path: Path, settings: StreamSettings) -> str:
-    """Digest of a source, by its size, start and end, of settings, and of the encoders' versions;
+    """Digest of a source, by its size and pieces of it, of settings, and of the encoders' versions;
     how many threads work is left out. Raises InputError for a source that cannot be read."""
     digest = hashlib.sha256()
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            digest.update(file.read(_EDGE))
-            file.seek(max(0, size - _EDGE))
-            digest.update(file.read(_EDGE))
+            for place in range(_PIECES):
+                file.seek(max(0, size - _PIECE) * place // (_PIECES - 1))
+                digest.update(file.read(_PIECE))
     except OSError as error:
         msg = f"{path}: cannot be read: {sentence_of(error)}"
         raise InputError(msg) from error
@@ -159,7 +159,7 @@ def live_form(
     is_mapped = clip.is_hdr and all(rendition.codec == "h264" for rendition in renditions)
     if clip.is_hdr and not is_mapped:
         renditions = [rendition for rendition in renditions if rendition.codec != "h264"]
-    sounds, lost = describe_sound(reader.sounds, tuple(settings.audio))
+    sounds, lost = describe_sound(reader.sounds, settings.audio_codecs)
     if any(stream.type == "subtitle" for stream in reader.container.streams):
         lost += ("the subtitles of a live clip were left out",)
     found = LiveForm(
@@ -227,7 +227,7 @@ def _from_rungs(clip: _Clip, settings: StreamSettings) -> list[Rendition]:
     found: list[Rendition] = []
     for codec in clip.codecs:
         top = clip.top(codec, settings)
-        rungs = stated or fixed_rungs(top, most=settings.rungs)
+        rungs = fixed_rungs(top, most=settings.rungs) if stated is None else stated
         found += [
             rendition_of_rung(codec, rung, top, number=number, speed=settings.speed)
             for number, rung in enumerate(rungs, 1)

@@ -1,7 +1,8 @@
 """Samples of a clip, and probes: what encoders make of them in several sizes."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from math import ceil
@@ -9,13 +10,14 @@ from pathlib import Path
 
 import av
 
-from ncodec.media.mezzanine import Mezzanine, Survey
+from ncodec.media.mezzanine import Survey
 from ncodec.media.scaling import FrameScaler, FrameSize, Shown
 from ncodec.streaming.encoders import SegmentEncoder
 from ncodec.streaming.hull import Probe
 from ncodec.streaming.metrics import Quality, measure
 from ncodec.streaming.renditions import Rendition, VideoForm
 from ncodec.streaming.segments import pack_segment
+from ncodec.streaming.source_frames import OpenSource, frames_from
 from ncodec.streaming.spans import Span
 
 PROBE_CRFS = {"h264": (21.0, 27.0, 36.0), "hevc": (21.0, 27.0, 36.0), "av1": (28.0, 39.0, 53.0)}
@@ -55,7 +57,7 @@ def windows_of(survey: Survey) -> list[Span]:
 
 
 def write_samples(
-    source: Callable[[], Mezzanine],
+    open_source: OpenSource,
     survey: Survey,
     shown: Shown,
     form: VideoForm,
@@ -76,9 +78,9 @@ def write_samples(
         stream.codec_context.gop_size = 1
         number = 0
         for window in windows:
-            with source() as reader:
-                scaler = FrameScaler(replace(shown, sharpened=0), [size])
-                for (frame,) in scaler.scale(frames_of(reader, survey, window)):
+            scaler = FrameScaler(replace(shown, sharpened=0), [size])
+            with closing(frames_from(open_source, survey, window.first)) as frames:
+                for (frame,) in scaler.scale(islice(frames, window.frames)):
                     frame.pts, frame.time_base = number, 1 / form.rate
                     container.mux(stream.encode(frame))
                     number += 1
@@ -88,15 +90,6 @@ def write_samples(
     return Samples(
         path, size, float(count / form.rate), times, ticks * count, shown.sharpened, tuple(starts)
     )
-
-
-def frames_of(reader: Mezzanine, survey: Survey, span: Span) -> Iterator[av.VideoFrame]:
-    """Frames of a span, by a reader that was opened for it."""
-    if not survey.is_seekable:
-        yield from islice(reader.decode(), span.first, span.last)
-        return
-    stamp = None if span.first == 0 else survey.stamps[span.first]
-    yield from islice(reader.decode(stamp=stamp), span.frames)
 
 
 def probe(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ncodec.errors import FormatError
-from ncodec.streaming.boxes import Box, find_box, read_boxes
+from ncodec.streaming.boxes import Box, damage_as_format_error, find_box, read_boxes
 
 _NON_SYNC = 0x10000
 _OPTIONAL = (0x1, 0x2, 0x8, 0x10, 0x20)
@@ -48,9 +48,10 @@ def read_track(data: bytes) -> Track:
     boxes = list(read_boxes(data))
     start = b"".join(data[box.start : box.end] for box in boxes if box.kind in (b"ftyp", b"moov"))
     samples: list[Sample] = []
-    for box in boxes:
-        if box.kind == b"moof":
-            samples += _samples(data, box)
+    with damage_as_format_error():
+        for box in boxes:
+            if box.kind == b"moof":
+                samples += _samples(data, box)
     return Track(start, tuple(samples))
 
 
@@ -71,7 +72,7 @@ def timed(samples: Sequence[Sample], times: Sequence[int]) -> tuple[Sample, ...]
 def _samples(data: bytes, moof: Box) -> Iterator[Sample]:
     header = find_box(moof.body, b"tfhd").body
     defaults = _defaults(header)
-    time = _decoding_time(find_box(moof.body, b"tfdt").body)
+    time = decoding_time(find_box(moof.body, b"tfdt"))
     run = find_box(moof.body, b"trun").body
     (word, count), place = struct.unpack_from(">II", run), 8
     flags = word & 0xFFFFFF
@@ -107,5 +108,9 @@ def _defaults(header: memoryview) -> _Defaults:
     return _Defaults(found[0x8], found[0x10], found[0x20])
 
 
-def _decoding_time(body: memoryview) -> int:
-    return int.from_bytes(body[4:12] if body[0] else body[4:8], "big")
+def decoding_time(box: Box) -> int:
+    """When the first sample of a fragment is decoded, by its tfdt box, in units of the
+    timescale."""
+    kind = ">Q" if box.body[0] else ">I"
+    time: int = struct.unpack_from(kind, box.body, 4)[0]
+    return time

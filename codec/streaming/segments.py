@@ -5,8 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ncodec.streaming.boxes import Box, find_box, pack_box, pack_full_box, read_boxes
-from ncodec.streaming.samples import Sample
+from ncodec.streaming.boxes import (
+    Box,
+    damage_as_format_error,
+    find_box,
+    pack_box,
+    pack_full_box,
+    read_boxes,
+)
+from ncodec.streaming.samples import Sample, decoding_time
 
 TRACK_ID = 1
 _STYLE = pack_box(b"styp", b"msdh", struct.pack(">I", 0), b"msdhmsixcmfs")
@@ -96,16 +103,17 @@ def read_segment(data: bytes) -> Segment:
     boxes = list(read_boxes(data))
     keys: list[KeyRange] = []
     start, end, count = 0, 0, 0
-    for moof, content in pairwise(boxes):
-        if moof.kind != b"moof" or content.kind != b"mdat":
-            continue
-        time = int.from_bytes(find_box(moof.body, b"tfdt").body[4:12], "big")
-        entries = _entries(moof)
-        start = time if not count else start
-        duration = sum(entry[0] for entry in entries)
-        length = content.start + 8 + entries[0][1] - moof.start
-        keys.append(KeyRange(moof.start, length, duration))
-        end, count = time + duration, count + len(entries)
+    with damage_as_format_error():
+        for moof, content in pairwise(boxes):
+            if moof.kind != b"moof" or content.kind != b"mdat":
+                continue
+            time = decoding_time(find_box(moof.body, b"tfdt"))
+            entries = _entries(moof)
+            start = time if not count else start
+            duration = sum(entry[0] for entry in entries)
+            length = content.start + 8 + entries[0][1] - moof.start
+            keys.append(KeyRange(moof.start, length, duration))
+            end, count = time + duration, count + len(entries)
     return Segment(len(data), start, end - start, count, tuple(keys))
 
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Integral
 
 from ncodec.errors import InputError
 from ncodec.ranges import LARGEST, is_between, name_value
@@ -68,7 +69,12 @@ class StreamSettings:
             self.downscale,
         )
         _check(self.speed in SPEEDS, f"a speed among {', '.join(SPEEDS)}", self.speed)
-        _check(is_between(self.rungs, 1, _RUNGS), f"1 to {_RUNGS} rungs", self.rungs)
+        _check(
+            isinstance(self.rungs, Integral) and is_between(self.rungs, 1, _RUNGS),
+            f"1 to {_RUNGS} rungs",
+            self.rungs,
+        )
+        _check(_is_ladder(self.ladder), "auto, fixed, a path or rungs as a ladder", self.ladder)
         _check(
             self.max_height is None or is_between(self.max_height, 2, _LARGEST_SIDE),
             f"a height of 2 to {_LARGEST_SIDE} pixels",
@@ -85,6 +91,11 @@ class StreamSettings:
         _check(self.jobs is None or is_between(self.jobs, 1, 256), "1 to 256 jobs", self.jobs)
 
     @property
+    def audio_codecs(self) -> tuple[str, ...]:
+        """Codecs of sound, each once."""
+        return tuple(dict.fromkeys(self.audio))
+
+    @property
     def video_codecs(self) -> tuple[str, ...]:
         """Codecs whose segments go into manifests."""
         return tuple(dict.fromkeys(codec for codec in self.codecs if codec in CODECS))
@@ -93,6 +104,16 @@ class StreamSettings:
     def segment_seconds(self) -> Fraction:
         """Seconds of a segment, exactly."""
         return Fraction(self.segment).limit_denominator(1000)
+
+
+def _is_ladder(ladder: object) -> bool:
+    if isinstance(ladder, str | os.PathLike):
+        return bool(os.fspath(ladder))
+    return (
+        isinstance(ladder, Sequence)
+        and bool(ladder)
+        and all(isinstance(rung, Rung) for rung in ladder)
+    )
 
 
 def _check(is_right: bool, expected: str, got: object) -> None:

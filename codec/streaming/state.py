@@ -36,7 +36,7 @@ def write_state(folder: Path, prepared: Prepared) -> None:
 
 def read_state(folder: Path) -> Prepared | None:
     """State of `write_state`, None where there is none that can be read."""
-    with suppress(OSError, ValueError, KeyError, TypeError, FormatError):
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, FormatError):
         state = json.loads((folder / layout.PLAN).read_text("utf-8"))
         sheets = state["sheets"]
         sheets["interval"] = Fraction(sheets["interval"])

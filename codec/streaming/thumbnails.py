@@ -45,15 +45,17 @@ class ThumbnailCollector:
         """seconds from one thumbnail to the next"""
         self.thumbnails: list[Thumbnail] = []
         self._frames = 0
+        self._before: av.VideoFrame | None = None
 
     def add(self, frame: av.VideoFrame, seconds: Fraction) -> None:
-        """Take the next frame of the clip, which is shown at `seconds`, if it is time for one."""
-        number, self._frames = self._frames, self._frames + 1
-        if seconds < len(self.thumbnails) * self.interval:
-            return
-        small = Thumbnail(number, _small(frame))
+        """Take the next frame of the clip, which is shown at `seconds`."""
+        number, before = self._frames, self._before
+        self._frames, self._before = number + 1, frame
         while seconds >= len(self.thumbnails) * self.interval:
-            self.thumbnails.append(small)
+            if before is None or seconds == len(self.thumbnails) * self.interval:
+                self.thumbnails.append(Thumbnail(number, _small(frame)))
+            else:  # the frame before is still shown then
+                self.thumbnails.append(Thumbnail(number - 1, _small(before)))
             if len(self.thumbnails) > _MOST:
                 self.thumbnails = self.thumbnails[::2]
                 self.interval *= 2

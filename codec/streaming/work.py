@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
 from threading import Event, Lock
 
 import av
 
 from ncodec.errors import InputError, OutputError
-from ncodec.media.mezzanine import Mezzanine
 from ncodec.media.scaling import FrameScaler, FrameSize
 from ncodec.media.streams import new_file
 from ncodec.streaming.encoders import SegmentEncoder, delay_of
@@ -19,15 +18,13 @@ from ncodec.streaming.layout import START, segment_name, video_folder
 from ncodec.streaming.plan import Job, StreamPlan
 from ncodec.streaming.renditions import Rendition
 from ncodec.streaming.segments import pack_segment, pack_start
+from ncodec.streaming.source_frames import OpenSource, frames_from
 from ncodec.streaming.spans import Span
 
-OpenSource = Callable[[], Mezzanine]
 Progress = Callable[[int], None]
 """called with the number of pixels that were coded since it was called last"""
 _RUNS = 4
 """runs of spans for each thread: a run reads its source from one place on"""
-_EARLIER_S = (0, 3, 15)
-"""seconds before a span from which its file is read, as long as that gives other frames"""
 _STARTS = Lock()
 
 
@@ -127,8 +124,8 @@ def write_spans(
     if not missing:
         return
     spans = [span for span in spans if span.number >= missing[0].number]
-    with ExitStack() as readers:
-        frames = _frames_from(readers, open_source, plan, spans[0])
+    make = _scalers(plan, renditions)
+    with closing(frames_from(open_source, plan.survey, spans[0].first)) as frames:
         for span in spans:
             own = islice(frames, span.frames)
             wanted = _missing(span, renditions, folder)
@@ -136,7 +133,23 @@ def write_spans(
                 for _ in own:
                     pass
                 continue
-            _write_span(plan, span, wanted, own, folder, progress=progress, stop=stop)
+            _write_span(
+                plan, span, wanted, own, folder, scaler=make(), progress=progress, stop=stop
+            )
+
+
+def _scalers(plan: StreamPlan, renditions: Sequence[Rendition]) -> Callable[[], FrameScaler]:
+    """Function that gives a scaler for the sizes of renditions.
+
+    The deinterlacer holds back a frame, so that each segment needs a scaler of its own to have the
+    same bytes wherever a run begins; other clips share one, which takes long to make for HDR.
+    """
+    sizes = list(dict.fromkeys(rendition.size for rendition in renditions))
+    shown = replace(plan.shown, tone_map=plan.is_mapped(renditions[0]))
+    if shown.deinterlace:
+        return lambda: FrameScaler(shown, sizes)
+    shared = FrameScaler(shown, sizes)
+    return lambda: shared
 
 
 def _missing(span: Span, renditions: Sequence[Rendition], folder: Path) -> list[Rendition]:
@@ -147,23 +160,6 @@ def _missing(span: Span, renditions: Sequence[Rendition], folder: Path) -> list[
     ]
 
 
-def _frames_from(
-    readers: ExitStack, open_source: OpenSource, plan: StreamPlan, span: Span
-) -> Iterator[av.VideoFrame]:
-    """Frames from a span's first one on, by readers that are closed with the stack.
-
-    Where a file gives another frame at that place than in the survey, or a damaged one, it is read
-    from an earlier place on, at last from its start.
-    """
-    for earlier in _EARLIER_S if plan.survey.is_seekable and span.first else ():
-        stamp = plan.survey.stamps[span.first]
-        frames = readers.enter_context(open_source()).decode(stamp=stamp, earlier=earlier)
-        first = next(frames, None)
-        if first is not None and first.pts == stamp and not first.is_corrupt:
-            return chain([first], frames)
-    return islice(readers.enter_context(open_source()).decode(), span.first, None)
-
-
 def _write_span(
     plan: StreamPlan,
     span: Span,
@@ -171,21 +167,19 @@ def _write_span(
     frames: Iterator[av.VideoFrame],
     folder: Path,
     *,
+    scaler: FrameScaler,
     progress: Progress,
     stop: Event | None,
 ) -> None:
     times = plan.times[span.first : span.last]
-    sizes = list(dict.fromkeys(rendition.size for rendition in renditions))
-    is_mapped = plan.is_mapped(renditions[0])
     form = plan.form_of(renditions[0])
     encoders = [SegmentEncoder(rendition, form) for rendition in renditions]
     pixels = sum(found.size.width * found.size.height for found in renditions)
-    scaler = FrameScaler(replace(plan.shown, tone_map=is_mapped), sizes)
-    frames_scaled = scaler.scale(_checked(frames, plan, span))
+    frames_scaled = _scaled(scaler, _checked(frames, plan, span), plan.shown.deinterlace)
     for number, (scaled, time) in enumerate(zip(frames_scaled, times, strict=True)):
         if stop is not None and stop.is_set():
             return
-        of_size: dict[FrameSize, av.VideoFrame] = dict(zip(sizes, scaled, strict=True))
+        of_size: dict[FrameSize, av.VideoFrame] = dict(zip(scaler.sizes, scaled, strict=True))
         for rendition, encoder in zip(renditions, encoders, strict=True):
             encoder.push(
                 of_size[rendition.size], time=time, is_key=number == 0 or number in span.keys
@@ -199,6 +193,16 @@ def _write_span(
         keep_start(place, pack_start(track.start, delay=delay))
         data = pack_segment(track.samples, end=end, number=span.number, delay=delay)
         write_file(place / segment_name(span.number), data)
+
+
+def _scaled(
+    scaler: FrameScaler, frames: Iterator[av.VideoFrame], is_last: bool
+) -> Iterator[list[av.VideoFrame]]:
+    """Frames in every size of a scaler, which is emptied behind them if nothing follows."""
+    for frame in frames:
+        yield from scaler.push(frame)
+    if is_last:
+        yield from scaler.flush()
 
 
 def _checked(
