@@ -25,6 +25,7 @@ SOURCES = (
 _NEEDED = ("torch", "pytorch_lightning", "jsonargparse", "onnx")
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER_OUT = click.Path(path_type=Path)
+_ABOVE_0 = click.FloatRange(0, min_open=True)
 FORCE = click.option(
     "-f", "--force", is_flag=True, help="Overwrite the last checkpoint of another run in --out."
 )
@@ -55,7 +56,7 @@ def _check_cuda_graph(**others: object) -> None:
 
 @click.group()
 def train() -> None:
-    """Train a model on your own pictures."""
+    """Train a model on your own pictures or clips."""
 
 
 @train.command(context_settings={"ignore_unknown_options": True})
@@ -205,6 +206,51 @@ def video(
         data, out=out, options=options, intra=intra, start_from=start_from, resume=resume
     )
     _say_where(last, exportable=True)
+
+
+@train.command()
+@click.argument("data", nargs=-1, required=True)
+@click.option("-o", "--out", type=FOLDER_OUT, default=Path("runs/downscaler"), show_default=True)
+@click.option("--held-out", multiple=True, help="Clips for validation, a source as of DATA.")
+@click.option("--resume", type=FILE, help="Checkpoint to continue from, budget included.")
+@click.option("--start-from", type=FILE, help="Checkpoint or downscaler.onnx to start from.")
+@click.option("--minutes", type=_ABOVE_0, default=40.0, show_default=True, help="Budget.")
+@click.option("--steps", type=click.IntRange(1), help="Budget in steps; whichever ends first.")
+@click.option("--learning-rate", type=_ABOVE_0, default=3e-3, show_default=True)
+@click.option(
+    "--strength",
+    type=click.FloatRange(0, 2),
+    default=1.0,
+    show_default=True,
+    help="Factor of what the exported network changes; 0 is Lanczos.",
+)
+@FORCE
+def downscaler(
+    data: tuple[str, ...],
+    out: Path,
+    held_out: tuple[str, ...],
+    resume: Path | None,
+    start_from: Path | None,
+    force: bool,
+    **options: Any,
+) -> None:
+    """Train a network that halves frames for streaming ladders, on clips: DATA are folders, shards,
+    files or URLs of them."""
+    _check_out(out, resume=resume, force=force)
+    require_modules(*_NEEDED, extra="train")
+    from ncodec.training.downscaler.options import DownscalerOptions
+    from ncodec.training.downscaler.run import train_downscaler
+
+    graph = train_downscaler(
+        data,
+        out=out,
+        options=DownscalerOptions(**options),
+        held_out=held_out,
+        start_from=start_from,
+        resume=resume,
+        report=lambda line: click.echo(line, err=True),
+    )
+    click.echo(f"{graph}: the averaged weights; {out / LAST} resumes the run")
 
 
 @train.command(name="bench", context_settings={"ignore_unknown_options": True})

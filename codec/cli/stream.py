@@ -77,10 +77,10 @@ _VERBS = {
 )
 @click.option(
     "--downscale",
-    type=click.Choice(["sharp", "lanczos"]),
+    type=click.Choice(["sharp", "lanczos", "learned"]),
     default="sharp",
     show_default=True,
-    help="Filter of small rungs; sharp adds a little sharpening.",
+    help="Filter of small rungs: sharp adds a little sharpening, learned is slow.",
 )
 @click.option("--tone-map", is_flag=True, help="Of an HDR clip, make H.264 in BT.709 too.")
 @click.option(

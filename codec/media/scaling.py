@@ -12,6 +12,7 @@ from av.filter.context import FilterContext
 from ncodec.container.records import UNKNOWN_COLOUR, Colour
 from ncodec.media.colour import HD_HEIGHT, MATRICES
 from ncodec.media.display_matrix import PLAIN, Matrix, is_turned
+from ncodec.media.learned_scaling import LearnedDownscaler, is_half
 
 _TURNS: dict[Matrix, tuple[str, ...]] = {
     (0, 1, -1, 0): ("transpose=clock",),
@@ -57,6 +58,8 @@ class Shown:
     sharpened: int = 0
     """pixels of a size up to which it is sharpened a little, for players that scale up by bicubic
     filters"""
+    learned: bool = False
+    """whether a network makes the luma of such a size where it is half of an upright frame"""
 
     def size_of(self, width: int, height: int) -> tuple[int, int]:
         """Even columns and rows of an upright frame of square pixels; `width` and `height` are the
@@ -87,6 +90,7 @@ class FrameScaler:
         self._shown = shown
         self._graph: Graph | None = None
         self._sinks: list[FilterContext] = []
+        self._whole: dict[FrameSize, FilterContext] = {}
         self._form: tuple[object, ...] = ()
 
     def scale(self, frames: Iterable[av.VideoFrame]) -> Iterator[list[av.VideoFrame]]:
@@ -117,9 +121,21 @@ class FrameScaler:
         """Frames that have come through all filters."""
         while True:
             try:
-                yield [cast("av.VideoFrame", sink.pull()) for sink in self._sinks]
+                frames = [cast("av.VideoFrame", sink.pull()) for sink in self._sinks]
+                whole = {
+                    size: cast("av.VideoFrame", sink.pull()) for size, sink in self._whole.items()
+                }
             except (av.error.BlockingIOError, av.error.EOFError):
                 return
+            for place, size in enumerate(self.sizes):
+                full = whole.get(_twice(size)) if self._is_learned(size) else None
+                if full is not None:
+                    frames[place] = LearnedDownscaler().halve(full, frames[place])
+            yield frames
+
+    def _is_learned(self, size: FrameSize) -> bool:
+        """Whether the network makes a size, if it is half of upright frames."""
+        return self._shown.learned and size.width * size.height <= self._shown.sharpened
 
     def _opened(self, frame: av.VideoFrame) -> Graph:
         graph = Graph()
@@ -131,19 +147,33 @@ class FrameScaler:
         last = source
         for step in steps:
             last = _linked(graph, last, step)
-        split = _linked(graph, last, f"split=outputs={len(self.sizes)}")
-        self._sinks = []
-        for place, size in enumerate(self.sizes):
+        upright = self._shown.size_of(frame.width, frame.height)
+        halved = [
+            size
+            for size in self.sizes
+            if self._is_learned(size) and is_half(size.width, size.height, of=upright)
+        ]
+        whole = list(dict.fromkeys(_twice(size) for size in halved))
+        split = _linked(graph, last, f"split=outputs={len(self.sizes) + len(whole)}")
+        sinks = []
+        for place, size in enumerate([*self.sizes, *whole]):
             options = _scale_options(size, out, stated=colour, is_mapped=self._shown.tone_map)
             scaler = graph.add("scale", options)
             split.link_to(scaler, place, 0)
             shaped = _linked(graph, scaler, f"format=pix_fmts={size.pixel_format}")
-            if size.width * size.height <= self._shown.sharpened:
+            is_small = size.width * size.height <= self._shown.sharpened
+            if is_small and place < len(self.sizes) and size not in halved:
                 shaped = _linked(graph, shaped, _SHARPENED)
             square = _linked(graph, shaped, "setsar=1")
-            self._sinks.append(_linked(graph, square, "buffersink"))
+            sinks.append(_linked(graph, square, "buffersink"))
+        self._sinks = sinks[: len(self.sizes)]
+        self._whole = dict(zip(whole, sinks[len(self.sizes) :], strict=True))
         graph.configure()
         return graph
+
+
+def _twice(size: FrameSize) -> FrameSize:
+    return FrameSize(2 * size.width, 2 * size.height, size.bits)
 
 
 def _linked(graph: Graph, before: FilterContext, step: str) -> FilterContext:

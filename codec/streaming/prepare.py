@@ -199,8 +199,12 @@ def _describe(
     if survey.is_interlaced:
         notices.append("interlaced frames were deinterlaced")
     shown = Shown(survey.matrix, aspect, colour, survey.is_interlaced)
-    if settings.downscale == "sharp":
-        shown = replace(shown, sharpened=_sharpened(shown, survey, settings))
+    if settings.downscale != "lanczos":
+        shown = replace(
+            shown,
+            sharpened=_sharpened(shown, survey, settings),
+            learned=settings.downscale == "learned",
+        )
     usual = survey.rate or rate
     form = VideoForm(
         usual,

@@ -41,6 +41,8 @@ class Samples:
     end: int
     sharpened: int
     """pixels of a size up to which it is sharpened, as `Shown` has it"""
+    is_learned: bool
+    """whether a network makes halves of them, as it makes halves of the clip"""
     keys: tuple[int, ...]
     """frames that begin a sample"""
 
@@ -87,8 +89,16 @@ def write_samples(
         container.mux(stream.encode(None))
     starts = [sum(window.frames for window in windows[:place]) for place in range(len(windows))]
     times = tuple(ticks * place for place in range(count))
+    whole = shown.size_of(survey.width, survey.height)
     return Samples(
-        path, size, float(count / form.rate), times, ticks * count, shown.sharpened, tuple(starts)
+        path,
+        size,
+        float(count / form.rate),
+        times,
+        ticks * count,
+        shown.sharpened,
+        shown.learned and (size.width, size.height) == whole,
+        tuple(starts),
     )
 
 
@@ -97,7 +107,7 @@ def probe(
 ) -> tuple[Probe, Quality]:
     """Rate and quality of a rendition on samples; the coded samples lie beside them meanwhile."""
     with av.open(str(samples.path)) as container:
-        shown = Shown(colour=form.colour, sharpened=samples.sharpened)
+        shown = Shown(colour=form.colour, sharpened=samples.sharpened, learned=samples.is_learned)
         scaler = FrameScaler(shown, [rendition.size])
         encoder = SegmentEncoder(rendition, form)
         frames = scaler.scale(container.decode(video=0))

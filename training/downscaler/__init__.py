@@ -1,0 +1,1 @@
+"""Training of the network that halves frames for the rungs of streaming ladders."""
