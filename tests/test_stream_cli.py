@@ -32,7 +32,7 @@ def test_a_line_says_what_was_made(silent: Path) -> None:
     result = call("stream", "clip.mp4", "-o", "out", *FAST)
     assert result.exit_code == 0
     assert result.stdout.startswith("clip.mp4 → out  25 frames  1.0")
-    assert "1 segments  h264 180 at " in result.stdout
+    assert "1 segment  h264 180 at " in result.stdout
     assert result.stderr == ""
     assert len(frames_of(silent / "out" / "video" / "h264-1-180p")) == 25
 
@@ -118,7 +118,7 @@ def test_a_finished_stream_needs_force_and_is_replaced_whole(silent: Path) -> No
     both = [*FAST[:-4], "--codecs", "h264,hevc", "--jobs", "1"]
     assert call("stream", "clip.mp4", "-o", "out", *both).exit_code == 0
     before = tree(Path("out"))
-    fails(call("stream", "clip.mp4", "-o", "out", *both), "out: holds files; -f")
+    fails(call("stream", "clip.mp4", "-o", "out", *both), "out: holds a complete stream; -f")
     assert tree(Path("out")) == before
     assert call("stream", "clip.mp4", "-o", "out", "-f", *FAST).exit_code == 0
     assert [one.name for one in media_folders(Path("out"))] == ["h264-1-180p"]

@@ -30,7 +30,15 @@ from ncodec.streaming.prepare import fingerprint_of, make_plan
 from ncodec.streaming.publish import Beside, contents_of, write_manifests
 from ncodec.streaming.record import live_record, record_of
 from ncodec.streaming.settings import StreamSettings as StreamSettings
-from ncodec.streaming.state import Prepared, clear, resume, sweep, write_state
+from ncodec.streaming.state import (
+    Prepared,
+    begin_state,
+    check_folder,
+    clear,
+    resume,
+    sweep,
+    write_state,
+)
 from ncodec.streaming.thumbnails import ThumbnailCollector, write_sheets
 from ncodec.streaming.tracks import write_tracks
 from ncodec.streaming.work import run_job, run_jobs, work_pixels, write_file
@@ -101,7 +109,7 @@ def stream(
         stats = _stream_live(source, Path(folder), settings, overwrite=overwrite, progress=report)
         report_notices(stats.notices, strict=strict)
         return stats
-    with _file_of(source, Path(folder)) as path:
+    with _file_of(source, Path(folder), overwrite=overwrite) as path:
         work = _open_work(
             path, Path(folder), settings,
             name=_name_of(source), overwrite=overwrite, strict=strict, progress=report,
@@ -252,8 +260,9 @@ def _open_work(
     if not path.is_file():
         msg = f"{path}: expected a file" if path.exists() else f"{path}: no such file"
         raise InputError(msg)
-    fingerprint = fingerprint_of(path, settings)
-    prepared = resume(folder, fingerprint, overwrite=overwrite)
+    fingerprint = fingerprint_of(path, settings, version=ncodec.__version__)
+    earlier = resume(folder, fingerprint, overwrite=overwrite)
+    prepared = earlier
     if prepared is None:
         prepared = _prepare(path, folder, settings, fingerprint=fingerprint, progress=progress)
     beside, lost = write_tracks(
@@ -264,7 +273,10 @@ def _open_work(
         try:
             report_notices(notices, strict=True)
         except LossError:
-            clear(folder)
+            if earlier is None:
+                clear(folder)
+                with suppress(OSError):
+                    folder.rmdir()  # as long as nothing else is in it
             raise
     return StreamWork(path, folder, settings, prepared, name=name, beside=beside, notices=notices)
 
@@ -274,6 +286,7 @@ def _prepare(
 ) -> Prepared:
     collector = ThumbnailCollector()
     with Mezzanine(path) as reader:
+        begin_state(folder, fingerprint)
         survey = reader.survey(
             progress=lambda done, total: progress("survey", done, total), observe=collector.add
         )
@@ -340,11 +353,12 @@ def _name_of(source: str | os.PathLike[str]) -> str:
 
 
 @contextmanager
-def _file_of(source: str | os.PathLike[str], folder: Path) -> Iterator[Path]:
+def _file_of(source: str | os.PathLike[str], folder: Path, *, overwrite: bool) -> Iterator[Path]:
     """Path of a clip; standard input is kept in the folder meanwhile, since it is read twice."""
     if str(source) != STDIO:
         yield Path(source)
         return
+    check_folder(folder, overwrite=overwrite)
     path = folder / layout.SPOOLED
     try:
         folder.mkdir(parents=True, exist_ok=True)

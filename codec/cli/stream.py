@@ -152,13 +152,19 @@ def _say(source: str, stats: "StreamStats", *, seconds: float, as_json: bool) ->
     for kind in kinds:
         own = [rendition for rendition in stats.renditions if rendition["kind"] == kind]
         rates = "/".join(f"{rung['average_bandwidth'] / 1000:.0f}" for rung in own)
-        ladders.append(f"{kind} {'/'.join(str(rung['height']) for rung in own)} at {rates} kbit/s")
+        heights = "/".join(str(min(rung["width"], rung["height"])) for rung in own)
+        ladders.append(f"{kind} {heights} at {rates} kbit/s")
+    frames, segments = _count(stats.frames, "frame"), _count(stats.segments, "segment")
     line = (
-        f"{source} → {stats.folder}  {stats.frames} frames  {stats.seconds:.2f} s  "
-        f"{stats.segments} segments  {'  '.join(ladders)}  {stats.size:,} bytes  {seconds:.1f} s"
+        f"{source} → {stats.folder}  {frames}  {stats.seconds:.2f} s  {segments}  "
+        f"{'  '.join(ladders)}  {stats.size:,} bytes  {seconds:.1f} s"
     )
     fields = {"input": source, "output": stats.folder, **asdict(stats), "elapsed": seconds}
     say(fields, line, as_json=as_json, to_stderr=False)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'s' * (number != 1)}"
 
 
 @contextmanager

@@ -27,9 +27,11 @@ def ffmpeg_version() -> str:
     return f"{DISTRIBUTION} {version(DISTRIBUTION)} (FFmpeg {found[1] if found else 'unknown'})"
 
 
-def run_ffmpeg(arguments: Sequence[str | Path], data: bytes = b"") -> bytes:
-    """Run FFmpeg's command on arguments, with `data` as standard input; returns its standard
-    output.
+def run_ffmpeg(
+    arguments: Sequence[str | Path], data: bytes = b"", *, folder: Path | None = None
+) -> bytes:
+    """Run FFmpeg's command on arguments in a folder, with `data` as standard input; returns its
+    standard output.
 
     Existing files are overwritten. Raises InputError with FFmpeg's last line where it fails,
     ImportError where imageio-ffmpeg is not installed, and subprocess.TimeoutExpired after an hour.
@@ -44,7 +46,9 @@ def run_ffmpeg(arguments: Sequence[str | Path], data: bytes = b"") -> bytes:
         "-y",
         *map(str, arguments),
     ]
-    done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=TIMEOUT_S)
+    done = subprocess.run(
+        command, input=data, capture_output=True, check=False, timeout=TIMEOUT_S, cwd=folder
+    )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason"]
         msg = f"FFmpeg failed: {said[-1]}"

@@ -19,6 +19,7 @@ class GrowingFile:
         self.name = str(path)
         self._file = path.open("rb")
         self._patience = patience
+        self._has_ended = False
 
     def __enter__(self) -> Self:
         return self
@@ -34,8 +35,10 @@ class GrowingFile:
     def read(self, size: int) -> bytes:
         """Up to `size` bytes, at least one before the end."""
         until = time.monotonic() + self._patience
-        while True:
+        while not self._has_ended:
             data = self._file.read(size)
-            if data or time.monotonic() >= until:
+            if data:
                 return data
+            self._has_ended = time.monotonic() >= until
             time.sleep(_POLL_S)
+        return b""

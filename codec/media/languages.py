@@ -1,5 +1,7 @@
 """Codes of languages: three letters of ISO 639-2, as files of video have them, → BCP 47."""
 
+import re
+
 _PAIRS = """
 aar:aa abk:ab afr:af aka:ak alb:sq sqi:sq amh:am ara:ar arg:an arm:hy hye:hy asm:as ava:av
 ave:ae aym:ay aze:az bak:ba bam:bm baq:eu eus:eu bel:be ben:bn bis:bi bod:bo tib:bo bos:bs
@@ -21,7 +23,18 @@ vol:vo wln:wa wol:wo xho:xh yid:yi yor:yo zha:za zul:zu
 _TWO_LETTERS = dict(pair.split(":") for pair in _PAIRS.split())
 
 
+_TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
+
+
 def language_tag(code: str) -> str:
-    """Tag of BCP 47 for a code of ISO 639-2, such as de for deu or ger; other codes, such as those
-    of languages without two letters, stay as they are."""
-    return _TWO_LETTERS.get(code.lower(), code)
+    """Tag of BCP 47 for a code of ISO 639-2, such as de for deu or ger; codes of languages without
+    two letters, and tags, stay as they are, and und takes the place of what is no tag."""
+    found = _TWO_LETTERS.get(code.lower(), code)
+    return found if _TAG.fullmatch(found) else "und"
+
+
+def plain_text(text: str) -> str:
+    """A title with spaces in place of control characters, which files of video may have and
+    manifests may not."""
+    shown = (character if character.isprintable() else " " for character in text)
+    return " ".join("".join(shown).split())

@@ -1,6 +1,7 @@
 """Clips as encoders want them: frames as they are stored, and a survey of their times and shots."""
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, cast
@@ -76,6 +77,9 @@ class Survey:
 class Mezzanine(OpenedVideo):
     """Reader of the frames of a file of video, as they are stored, from any place on."""
 
+    _errors = 0
+    """packets of video that could not be decoded"""
+
     @property
     def container(self) -> "InputContainer":
         """The open file."""
@@ -103,8 +107,9 @@ class Mezzanine(OpenedVideo):
         cuts: list[int] = []
         first: av.VideoFrame | None = None
         scores = CutScores()
-        duration = 0
+        duration = corrupt = 0
         for frame in self.decode():
+            corrupt += frame.is_corrupt
             first = frame if first is None else first
             if scores.score(frame) >= CUT_SCORE and stamps:
                 cuts.append(len(stamps))
@@ -118,9 +123,14 @@ class Mezzanine(OpenedVideo):
         if first is None:
             msg = f"{self.name}: expected frames, got none that can be decoded"
             raise InputError(msg)
-        for notice in lost_side_data(first):
-            self._notice(notice)
-        return self._surveyed(first, stamps, cuts, duration=duration)
+        with suppress(av.FFmpegError, ValueError):  # formats that cannot be scaled
+            for notice in lost_side_data(first):
+                self._notice(notice)
+        if corrupt:
+            self._notice(f"the file is damaged: {corrupt} frames are not as they were")
+        return self._surveyed(
+            first, stamps, cuts, duration=duration, is_whole=not corrupt and not self._errors
+        )
 
     def decode(self, *, stamp: int | None = None, earlier: int = 0) -> Iterator[av.VideoFrame]:
         """Frames from the first one on, or from the one with a time stamp of the survey on, for
@@ -136,14 +146,13 @@ class Mezzanine(OpenedVideo):
             except (av.FFmpegError, OSError) as error:
                 msg = f"{self.name}: cannot be read from another place: {sentence_of(error)}"
                 raise InputError(msg) from error
-        errors = 0
         for frame in self._decoded():
             if frame is None:
-                errors += 1
+                self._errors += 1
             elif stamp is None or (frame.pts is not None and frame.pts >= stamp):
                 yield frame
-        if errors and stamp is None:
-            self._notice(f"the file is damaged: {errors} packets of video cannot be decoded")
+        if self._errors and stamp is None:
+            self._notice(f"the file is damaged: {self._errors} packets of video cannot be decoded")
 
     def decode_all(self) -> Iterator[tuple[int, av.VideoFrame | av.AudioFrame]]:
         """Frames of the video, with 0, and of each stream of sound, with its number from 1, as they
@@ -204,11 +213,15 @@ class Mezzanine(OpenedVideo):
         cuts: list[int],
         *,
         duration: int,
+        is_whole: bool,
     ) -> Survey:
         base = self._own_time_base
         usual = 1 / self.rate
         times = ascending([None if stamp is None else stamp * base for stamp in stamps], usual)
-        is_seekable = not self._is_row and stamps == [round(time / base) for time in times]
+        # Where damage shows depends on the place that a file is read from.
+        is_seekable = (
+            not self._is_row and is_whole and stamps == [round(time / base) for time in times]
+        )
         end = times[-1] + (duration * base if duration else usual)
         said = self._said_end()
         if said is not None and said - end > _MISSING_S:
@@ -320,7 +333,9 @@ class CutScores:
             format=frame.format,
             time_base=frame.time_base or Fraction(1, 25),
         )
-        size = f"w=-2:h={min(_SHOT_HEIGHT, frame.height)}:flags=area"
+        high = min(_SHOT_HEIGHT, frame.height)
+        wide = max(2, round(frame.width * high / frame.height / 2) * 2)
+        size = f"w={wide}:h={max(2, high)}:flags=area"
         steps = [
             graph.add("scale", size),
             graph.add("format", "pix_fmts=yuv420p"),

@@ -10,6 +10,7 @@ from av.filter import Graph
 from av.filter.context import FilterContext
 
 from ncodec.container.records import UNKNOWN_COLOUR, Colour
+from ncodec.errors import InputError, sentence_of
 from ncodec.media.colour import HD_HEIGHT, MATRICES
 from ncodec.media.display_matrix import PLAIN, Matrix, is_turned
 from ncodec.media.learned_scaling import LearnedDownscaler, is_half
@@ -105,9 +106,21 @@ class FrameScaler:
         form = (frame.width, frame.height, frame.format.name)
         if form != self._form:
             yield from self.flush()
-            self._graph, self._form = self._opened(frame), form
+            self._graph, self._form = self._checked(frame), form
         cast("Graph", self._graph).push(frame)
         yield from self._pulled()
+
+    def _checked(self, frame: av.VideoFrame) -> Graph:
+        """Graph for frames of this form; raises InputError where they cannot be scaled."""
+        try:
+            return self._opened(frame)
+        except (av.FFmpegError, OSError) as error:
+            msg = (
+                f"expected frames that FFmpeg scales, got {frame.format.name} of "
+                f"{frame.width}×{frame.height} in colour matrix {int(frame.colorspace)}: "
+                f"{sentence_of(error)}"
+            )
+            raise InputError(msg) from error
 
     def flush(self) -> Iterator[list[av.VideoFrame]]:
         """The frames that are left."""

@@ -2,15 +2,16 @@
 
 import io
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import av
-from av.filter import Graph
+import numpy as np
+import numpy.typing as npt
+from av.audio.resampler import AudioResampler
 
-from ncodec.media.languages import language_tag
+from ncodec.media.languages import language_tag, plain_text
 from ncodec.streaming.samples import Sample, read_track
 from ncodec.streaming.segments import pack_start
 
@@ -30,8 +31,10 @@ _LAYOUTS = {1: "mono", 2: "stereo"}
 """sound of more channels is mixed down to two, which every player has"""
 _OPUS_DELAY = 312
 """samples by which libopus is late"""
-_GAP_S = 0.02
-"""gaps and overlaps from which silence is put in, or sound is dropped"""
+_GAP = SOUND_RATE // 50
+"""samples of gaps and overlaps from which silence is put in, or sound is dropped"""
+_CLOCK_S = 1
+"""seconds by which a clock that is set back differs from one that stumbles"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def describe_sound(
         if own > channels:
             notices.append(f"sound of {own} channels was mixed down to {channels}")
         language = language_tag(stream.metadata.get("language", "und"))
-        title = stream.metadata.get("title", "")
+        title = plain_text(stream.metadata.get("title", ""))
         tracks += [SoundTrack(number, codec, language, title, channels) for codec in codecs]
     return tuple(tracks), tuple(notices)
 
@@ -93,79 +96,145 @@ class SoundEncoder:
     """Encoder of a track of sound from a clip's frames of sound, without gaps from `start` on.
 
     `start` and `end` are seconds of the clip's clock and from there: sound outside is left out, and
-    silence fills what lacks. Frames whose form differs from the first one's are left out.
+    silence fills what lacks. Where the clock is set back, sound goes on where it was; so it does
+    where it jumps by more than `longest_gap` seconds, unless that is None.
     """
 
-    def __init__(self, track: SoundTrack, *, start: Fraction, end: Fraction | None) -> None:
-        encoder, _ = _ENCODERS[track.codec]
-        self._track, self._start, self._end = track, start, end
+    def __init__(
+        self,
+        track: SoundTrack,
+        *,
+        start: Fraction,
+        end: Fraction | None,
+        longest_gap: int | None = None,
+    ) -> None:
+        encoder, self._format = _ENCODERS[track.codec]
+        self._track, self._start = track, start
+        self._end = None if end is None else round(end * SOUND_RATE)
+        self._longest = None if longest_gap is None else longest_gap * SOUND_RATE
         self._context = cast("AudioCodecContext", av.CodecContext.create(encoder, "w"))
         self._context.sample_rate = SOUND_RATE
         _set_up(self._context, track)
-        self._graph: Graph | None = None
+        self._fifo = av.AudioFifo()
+        self._resampler: AudioResampler | None = None
         self._form: tuple[object, ...] = ()
+        self._next = 0
+        """place of the sample that comes next, in units of the rate"""
+        self._offset = 0
+        """units that places are moved by, after the clock was set back"""
+        self._pts = 0
         self.time = 0
         """units of time that were coded"""
 
     def push(self, frame: av.AudioFrame) -> Iterator[Sample]:
         """Samples that a further frame completes."""
-        own = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if self._graph is None:
-            self._graph, self._form = self._opened(frame), own
-        if own != self._form:
-            return
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if form != self._form:
+            yield from self._flushed()
+            self._resampler = AudioResampler(
+                format=self._format, layout=_LAYOUTS[self._track.channels], rate=SOUND_RATE
+            )
+            self._form = form
         base = frame.time_base or Fraction(1, frame.sample_rate)
-        frame.pts = None if frame.pts is None else frame.pts - round(self._start / base)
-        with suppress(av.error.EOFError):  # of sound behind the end
-            self._graph.push(frame)
-        yield from self._coded()
+        own = None if frame.pts is None else round((frame.pts * base - self._start) * SOUND_RATE)
+        place = self._next if own is None else self._placed(own)
+        frame.pts = None
+        for part in cast("AudioResampler", self._resampler).resample(frame):
+            yield from self._take(part, place)
+            place = self._next
 
     def finish(self) -> Iterator[Sample]:
-        """The samples that are left, up to `end`."""
-        if self._graph is None:
+        """The samples that are left, and silence up to `end` where there was any sound."""
+        if not self._form:
             return
-        self._graph.push(None)
-        yield from self._coded()
-        yield from self._samples(None)
+        yield from self._flushed()
+        if self._end is not None:
+            yield from self._silence(self._end - self._next)
+        rest = self._fifo.read(0, partial=True)
+        if rest is not None:
+            yield from self._code(self._padded(rest))
+        yield from self._code(None)
 
-    def _coded(self) -> Iterator[Sample]:
-        while True:
-            try:
-                frame = cast("av.AudioFrame", cast("Graph", self._graph).pull())
-            except (av.error.BlockingIOError, av.error.EOFError):
-                return
-            yield from self._samples(frame)
+    def _placed(self, own: int) -> int:
+        """Place of a frame whose time says `own`."""
+        place = own + self._offset
+        is_back = place < self._next - _CLOCK_S * SOUND_RATE
+        is_ahead = self._longest is not None and place > self._next + self._longest
+        if (is_back or is_ahead) and self._next:
+            if self._longest is None:
+                self._offset = self._next - own
+            return self._next
+        return place
 
-    def _samples(self, frame: av.AudioFrame | None) -> Iterator[Sample]:
+    def _take(self, part: av.AudioFrame, place: int) -> Iterator[Sample]:
+        """Append samples at a place: silence before them, or without those that come too late."""
+        if place > self._next + _GAP:
+            yield from self._silence(place - self._next)
+        first = 0
+        if place < self._next - _GAP or place < 0:
+            first = min(part.samples, max(self._next, 0) - place)
+        last = part.samples
+        if self._end is not None:
+            last = max(first, min(last, first + self._end - self._next))
+        if last <= first:
+            return
+        if first or last < part.samples:
+            _, per = self._shape
+            part = self._frame(part.to_ndarray()[:, first * per : last * per])
+        yield from self._append(part)
+
+    def _silence(self, length: int) -> Iterator[Sample]:
+        """Append silence in pieces of a second."""
+        if self._end is not None:
+            length = min(length, self._end - self._next)
+        while length > 0:
+            piece = min(length, SOUND_RATE)
+            rows, per = self._shape
+            yield from self._append(self._frame(np.zeros((rows, piece * per), np.float32)))
+            length -= piece
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        """Rows of an array of samples, and numbers of a sample in each."""
+        channels = self._track.channels
+        return (channels, 1) if self._format.endswith("p") else (1, channels)
+
+    def _frame(self, levels: npt.NDArray[Any]) -> av.AudioFrame:
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(levels), self._format, _LAYOUTS[self._track.channels]
+        )
+        frame.sample_rate = SOUND_RATE
+        return frame
+
+    def _append(self, part: av.AudioFrame) -> Iterator[Sample]:
+        part.pts = None
+        self._next += part.samples
+        self._fifo.write(part)
+        length = FRAME_LENGTHS[self._track.codec]
+        while (frame := self._fifo.read(length)) is not None:
+            yield from self._code(frame)
+
+    def _padded(self, rest: av.AudioFrame) -> av.AudioFrame:
+        """The last frame, with silence up to its full length."""
+        rows, per = self._shape
+        missing = FRAME_LENGTHS[self._track.codec] - rest.samples
+        silence = np.zeros((rows, missing * per), np.float32)
+        return self._frame(np.concatenate([rest.to_ndarray(), silence], axis=1))
+
+    def _flushed(self) -> Iterator[Sample]:
+        if self._resampler is not None:
+            for part in self._resampler.resample(None):
+                yield from self._take(part, self._next)
+
+    def _code(self, frame: av.AudioFrame | None) -> Iterator[Sample]:
+        if frame is not None:
+            frame.pts, frame.time_base = self._pts, Fraction(1, SOUND_RATE)
+            self._pts += frame.samples
         for packet in self._context.encode(frame):
             if self._track.codec == "aac" and (packet.pts or 0) < 0:
                 continue  # the encoder's run-up, which players would need an edit list for
             yield Sample(bytes(packet), self.time, is_key=True)
             self.time += FRAME_LENGTHS[self._track.codec]
-
-    def _opened(self, frame: av.AudioFrame) -> Graph:
-        graph = Graph()
-        source = graph.add_abuffer(
-            sample_rate=frame.sample_rate,
-            format=frame.format.name,
-            layout=frame.layout.name,
-            time_base=frame.time_base,
-        )
-        steps = [f"aresample={SOUND_RATE}:async=1:min_hard_comp={_GAP_S}:first_pts=0"]
-        if self._end is not None:
-            end = float(self._end)
-            steps += [f"apad=whole_dur={end:.6f}", f"atrim=end={end:.6f}"]
-        _, form = _ENCODERS[self._track.codec]
-        layout = _LAYOUTS[self._track.channels]
-        steps += [
-            f"aformat=sample_fmts={form}:channel_layouts={layout}:sample_rates={SOUND_RATE}",
-            f"asetnsamples=n={FRAME_LENGTHS[self._track.codec]}:p=1",
-            "abuffersink",
-        ]
-        nodes = [graph.add(*step.partition("=")[::2]) for step in steps]
-        graph.link_nodes(source, *nodes)
-        graph.configure()
-        return graph
 
 
 def _set_up(context: "AudioCodecContext", track: SoundTrack) -> None:

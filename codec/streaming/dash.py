@@ -1,6 +1,7 @@
 """DASH manifests (ISO/IEC 23009-1): one period over the segments that HLS lists too."""
 
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import groupby
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -32,6 +33,7 @@ def manifest(contents: Contents, *, started: str = "") -> str:
     )
     if contents.is_live:
         root.set("availabilityStartTime", started)
+        root.set("publishTime", datetime.now(UTC).isoformat(timespec="milliseconds"))
         longest = float(contents.longest or _BUFFER_S)
         root.set("minimumUpdatePeriod", f"PT{longest / 2:.3f}S")
         root.set("timeShiftBufferDepth", f"PT{contents.seconds:.3f}S")

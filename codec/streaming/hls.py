@@ -24,7 +24,11 @@ def master_playlist(contents: Contents, codecs: Sequence[str]) -> str:
     lines += [_sound_line(sound, name) for sound, name in zip(sounds, names, strict=True)]
     texts = contents.texts
     names = _distinct([text.title or f"Subtitles {text.number}" for text in texts])
-    lines += [_text_line(text, name) for text, name in zip(texts, names, strict=True)]
+    default = next((text for text in texts if text.is_default), None)
+    lines += [
+        _text_line(text, name, is_default=text is default)
+        for text, name in zip(texts, names, strict=True)
+    ]
     lines += ["" for _ in range(bool(sounds or contents.texts))]
     for entry in contents.of_codecs(codecs):
         lines += [
@@ -137,10 +141,10 @@ def _sound_line(entry: SoundEntry, name: str) -> str:
     )
 
 
-def _text_line(track: TextTrack, name: str) -> str:
+def _text_line(track: TextTrack, name: str, *, is_default: bool) -> str:
     return (
         f'#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="text",NAME="{name}",LANGUAGE="{track.language}",'
-        f"DEFAULT={_yes(track.is_default)},AUTOSELECT=YES,FORCED={_yes(track.is_forced)},"
+        f"DEFAULT={_yes(is_default)},AUTOSELECT=YES,FORCED={_yes(track.is_forced)},"
         f'URI="text/{track.number}.m3u8"'
     )
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 PLAN = ".plan.json"
-SPOOLED = ".source"
+SPOOLED = ".ncodec-source.tmp"
 """a clip from standard input, as long as it is needed"""
 TEMPORARY = ".ncodec-*.tmp"
 """pattern of files that are being written"""
@@ -16,6 +16,7 @@ FILES = (
     PLAN, TEMPORARY, RECORD, MANIFEST, PAGE, REPORT, "thumbnails.vtt",
     MASTER, "h264.m3u8", "hevc.m3u8", "av1.m3u8", "poster.jpg", "poster.avif", "poster.nci",
     "ncv/clip.ncv", "ncv/index.json", "thumbnails/[0-9]*.jpg",
+    f"text/{TEMPORARY}", f"thumbnails/{TEMPORARY}", f"player/{TEMPORARY}", f"ncv/{TEMPORARY}",
     "text/[0-9]*.vtt", "text/[0-9]*.m3u8",
     *(
         f"{place}/{name}"

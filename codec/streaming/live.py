@@ -30,8 +30,10 @@ _SHORTEST = Fraction(1, 2)
 """length of a segment that ends at a cut, as a multiple of the wanted one"""
 _LATE_S = 3
 """seconds that video runs ahead of late sound before a segment goes out without the rest of it"""
+_LONGEST_GAP_S = 10
+"""seconds of silence in the sound; a longer gap is a clock that jumps"""
 _BEHIND = 3
-"""segments that stay behind the window, for players that are late"""
+"""segments that stay behind the window and as many as it holds, for players that are late"""
 _BURST = 1.5
 """bits of a segment over those at its peak rate: the decoder's buffer holds two seconds"""
 
@@ -73,7 +75,8 @@ class _LiveTrack:
         self.segments.append(read_segment(data))
         while window is not None and self._seconds_behind_first() >= window:
             self.segments.popleft()
-            old = folder / self.place / segment_name(self.first - _BEHIND)
+            behind = len(self.segments) + _BEHIND
+            old = folder / self.place / segment_name(self.first - behind)
             old.unlink(missing_ok=True)
             self.first += 1
 
@@ -126,7 +129,8 @@ class LiveStream:
         self._number = 0
         self._pending: deque[_Pending] = deque()
         self._encoded_sound = [
-            SoundEncoder(track, start=Fraction(0), end=None) for track in live.sounds
+            SoundEncoder(track, start=Fraction(0), end=None, longest_gap=_LONGEST_GAP_S)
+            for track in live.sounds
         ]
         self._samples: list[list[Sample]] = [[] for _ in live.sounds]
         self._clock = LiveClock()

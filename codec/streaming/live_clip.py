@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
@@ -89,7 +89,7 @@ def _push(
     """Hand over everything; returns the number of frames, and seconds at which the last one
     ends."""
     frames, end = 0, Fraction(0)
-    for number, frame in records:
+    for number, frame in _up_to_interrupt(records):
         if isinstance(frame, av.AudioFrame):
             stream.push_sound(number, frame)
             continue
@@ -98,6 +98,12 @@ def _push(
         frames, end = frames + 1, seconds + 1 / reader.rate
         progress("live", frames, None)
     return frames, end
+
+
+def _up_to_interrupt(records: Records) -> Records:
+    """Records up to Ctrl-C, the usual end of a live stream."""
+    with suppress(KeyboardInterrupt):
+        yield from records
 
 
 def _first_survey(reader: Mezzanine, first: av.VideoFrame) -> Survey:

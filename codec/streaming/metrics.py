@@ -62,8 +62,7 @@ def measure(
 ) -> Quality:
     """Quality of the frames of a file against those of another, of `size`.
 
-    `is_full` adds VMAF NEG, PSNR and MS-SSIM to VMAF. Raises InputError where FFmpeg fails, and
-    FormatError where the numbers of frames differ.
+    `is_full` adds VMAF NEG, PSNR and MS-SSIM to VMAF. Raises InputError where FFmpeg fails.
     """
     if metric == XPSNR:
         return Quality(xpsnr=_xpsnr(coded, reference, size))
@@ -74,7 +73,7 @@ def _vmaf(coded: Path, reference: Path, size: FrameSize, *, is_full: bool) -> Qu
     with TemporaryDirectory() as folder:
         log = Path(folder) / "log.json"
         models = list(_MODELS.values()) if is_full else [_MODELS["vmaf"]]
-        options = f"n_threads=1:log_fmt=json:log_path={log}:model={'|'.join(models)}"
+        options = f"n_threads=1:log_fmt=json:log_path={log.name}:model={'|'.join(models)}"
         if is_full:
             options += ":feature=name=psnr|name=float_ms_ssim"
         form = f"scale={size.width}:{size.height}:flags={_UPSCALER},format={size.pixel_format}"
@@ -82,8 +81,17 @@ def _vmaf(coded: Path, reference: Path, size: FrameSize, *, is_full: bool) -> Qu
             f"[0:v]{form},{_SAME_TIMES}[a];[1:v]format={size.pixel_format},{_SAME_TIMES}[b];"
             f"[a][b]libvmaf={options}"
         )
-        inputs: list[str | Path] = ["-threads", "1", "-i", coded, "-threads", "1", "-i", reference]
-        run_ffmpeg([*inputs, "-lavfi", graph, "-f", "null", "-"])
+        inputs: list[str | Path] = [
+            "-threads",
+            "1",
+            "-i",
+            coded.resolve(),
+            "-threads",
+            "1",
+            "-i",
+            reference.resolve(),
+        ]
+        run_ffmpeg([*inputs, "-lavfi", graph, "-f", "null", "-"], folder=Path(folder))
         report = json.loads(log.read_text("utf-8"))
     pooled = {name: found["mean"] for name, found in report["pooled_metrics"].items()}
     return Quality(

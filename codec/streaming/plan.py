@@ -67,18 +67,22 @@ class StreamPlan:
     @cached_property
     def times(self) -> tuple[int, ...]:
         """When each frame is shown, in units of the form's timescale."""
-        return tuple(round(time * self.form.timescale) for time in self.survey.times)
+        found: list[int] = []
+        for time in self.survey.times:
+            least = found[-1] + 1 if found else 0
+            found.append(max(least, round(time * self.form.timescale)))
+        return tuple(found)
 
     @property
     def end(self) -> int:
         """When the last frame ends, in units of the form's timescale."""
-        return round(self.survey.end * self.form.timescale)
+        return max(self.times[-1] + 1, round(self.survey.end * self.form.timescale))
 
     def span_end(self, span: Span) -> int:
         """When a span ends, in units of the form's timescale."""
         if span.last >= len(self.survey.times):
             return self.end
-        return round(self.survey.times[span.last] * self.form.timescale)
+        return self.times[span.last]
 
     def is_mapped(self, rendition: Rendition) -> bool:
         """Whether the colours of a rendition are mapped to BT.709."""

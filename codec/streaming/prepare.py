@@ -53,9 +53,10 @@ Stage = Callable[[str, int, int | None], None]
 """called with the name of the stage, steps done, and their number if it is known"""
 
 
-def fingerprint_of(path: Path, settings: StreamSettings) -> str:
-    """Digest of a source, by its size and pieces of it, of settings, and of the encoders' versions;
-    how many threads work is left out. Raises InputError for a source that cannot be read."""
+def fingerprint_of(path: Path, settings: StreamSettings, *, version: str) -> str:
+    """Digest of a source, by its size and pieces of it, of settings, and of versions of ncodec and
+    the encoders; how many threads work is left out. Raises InputError for a source that cannot be
+    read."""
     digest = hashlib.sha256()
     try:
         size = path.stat().st_size
@@ -69,7 +70,7 @@ def fingerprint_of(path: Path, settings: StreamSettings) -> str:
     stated = settings.ladder if settings.ladder in ("auto", "fixed") else _stated(settings)
     names = [field.name for field in fields(settings) if field.name not in ("ladder", "jobs")]
     values = {name: _plain(getattr(settings, name)) for name in names} | {"ladder": repr(stated)}
-    digest.update(repr((size, values, av.library_versions, default_metric())).encode())
+    digest.update(repr((size, values, version, av.library_versions, default_metric())).encode())
     return digest.hexdigest()
 
 

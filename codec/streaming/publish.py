@@ -83,9 +83,9 @@ class LiveClock:
         self._begun: datetime | None = None
 
     def note(self, seconds: float) -> None:
-        """Note that the segment that ends at `seconds` is there."""
-        if self._begun is None:
-            self._begun = datetime.now(UTC) - timedelta(seconds=seconds)
+        """Note that the segment that ends at `seconds` is there, so that second 0 was no later."""
+        begun = datetime.now(UTC) - timedelta(seconds=seconds)
+        self._begun = begun if self._begun is None else min(self._begun, begun)
 
     @property
     def begun(self) -> str:

@@ -16,7 +16,7 @@ from ncodec.streaming.boxes import (
 from ncodec.streaming.samples import Sample, decoding_time
 
 TRACK_ID = 1
-_STYLE = pack_box(b"styp", b"msdh", struct.pack(">I", 0), b"msdhmsixcmfs")
+_STYLE = pack_box(b"styp", b"msdh", struct.pack(">I", 0), b"msdhcmfs")
 _KEY, _OTHER = 0x2000000, 0x1010000
 """flags of a sample on which decoding can begin, and of one that depends on others"""
 _BASE_IS_MOOF = 0x20000

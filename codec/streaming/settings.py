@@ -82,13 +82,24 @@ class StreamSettings:
         )
         _check(is_between(self.target_vmaf, 20, 100), "a VMAF of 20 to 100", self.target_vmaf)
         _check(is_between(self.segment, *_SEGMENT_S), "segments of 0.5 to 30 s", self.segment)
-        _check(is_between(self.grain, 0, _MOST_GRAIN), "grain of 0 to 50", self.grain)
+        _check(
+            isinstance(self.grain, Integral) and is_between(self.grain, 0, _MOST_GRAIN),
+            "grain of 0 to 50",
+            self.grain,
+        )
         _check(
             self.window is None or (self.live and is_between(self.window, 1, LARGEST)),
             "a window of at least 1 s of a live clip",
             self.window,
         )
-        _check(self.jobs is None or is_between(self.jobs, 1, 256), "1 to 256 jobs", self.jobs)
+        _check(
+            self.jobs is None
+            or (isinstance(self.jobs, Integral) and is_between(self.jobs, 1, 256)),
+            "1 to 256 jobs",
+            self.jobs,
+        )
+        _check(not (self.live and self.measure), "no measure of a live clip", "measure")
+        _check(not (self.live and "ncv" in self.codecs), "no ncv of a live clip", "ncv")
 
     @property
     def audio_codecs(self) -> tuple[str, ...]:

@@ -40,6 +40,8 @@ def spans_of(
     that begin shots.
     """
     starts = list(_starts(times, end, cuts=cuts, seconds=seconds))
+    if len(starts) > 1 and end - times[starts[-1]] < _SHORTEST * seconds / 2:
+        starts.pop()  # players stumble over a last segment of a few frames
     ends = [*starts[1:], len(times)]
     return tuple(
         Span(number, first, last - first, _keys(times, first, last, end=end, cuts=cuts))

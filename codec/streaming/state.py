@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatch
 from fractions import Fraction
 from pathlib import Path
 
@@ -34,38 +35,60 @@ def write_state(folder: Path, prepared: Prepared) -> None:
     write_file(folder / layout.PLAN, json.dumps(state).encode())
 
 
-def read_state(folder: Path) -> Prepared | None:
-    """State of `write_state`, None where there is none that can be read."""
+def begin_state(folder: Path, fingerprint: str) -> None:
+    """Note in the folder of a stream that its work has begun."""
+    write_file(folder / layout.PLAN, json.dumps({"fingerprint": fingerprint}).encode())
+
+
+def _read_state(folder: Path) -> tuple[str | None, Prepared | None]:
+    """Fingerprint and state of the folder's work, None where there is none that can be read."""
     with suppress(OSError, ValueError, LookupError, TypeError, AttributeError, FormatError):
         state = json.loads((folder / layout.PLAN).read_text("utf-8"))
+        if "plan" not in state:
+            return str(state["fingerprint"]), None
         sheets = state["sheets"]
         sheets["interval"] = Fraction(sheets["interval"])
         sheets["names"] = tuple(sheets["names"])
         plan = plan_from_json(json.dumps(state["plan"]))
-        return Prepared(plan, Sheets(**sheets), int(state["poster"]))
-    return None
+        prepared = Prepared(plan, Sheets(**sheets), int(state["poster"]))
+        return plan.fingerprint, prepared
+    return None, None
 
 
-def resume(folder: Path, fingerprint: str, *, overwrite: bool) -> Prepared | None:
-    """State of earlier work on the same stream, None where there is none.
-
-    A folder with other contents is cleared of its stream if `overwrite`; else OutputError is
-    raised, as for a path that is a file.
-    """
+def check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Raise OutputError for a path that is a file, and without `overwrite` for a folder that holds
+    anything but an unfinished stream."""
     if folder.exists() and not folder.is_dir():
         msg = f"{folder}: expected a folder to write, got a file"
         raise OutputError(msg)
-    found = read_state(folder)
-    if found is not None and found.plan.fingerprint == fingerprint:
-        return found
-    others = list(folder.iterdir()) if folder.is_dir() else []
-    if all(entry.name == layout.SPOOLED for entry in others):
-        return None
-    if not overwrite:
-        what = "an unfinished stream of other input or settings" if found else "files"
-        msg = f"{folder}: holds {what}; -f (overwrite=True) replaces its stream"
+    if overwrite or not folder.is_dir() or (folder / layout.PLAN).is_file():
+        return
+    if (folder / layout.RECORD).is_file():
+        msg = f"{folder}: holds a complete stream; -f (overwrite=True) makes it anew"
         raise OutputError(msg)
-    clear(folder)
+    if any(not fnmatch(entry.name, layout.TEMPORARY) for entry in folder.iterdir()):
+        msg = f"{folder}: holds files; -f (overwrite=True) writes a stream beside them"
+        raise OutputError(msg)
+
+
+def resume(folder: Path, fingerprint: str, *, overwrite: bool) -> Prepared | None:
+    """State of earlier work on the same stream, None where there is none or it had just begun.
+
+    Another stream is cleared away if `overwrite`; else OutputError is raised, as `check_folder`
+    does.
+    """
+    check_folder(folder, overwrite=overwrite)
+    known, prepared = _read_state(folder)
+    if known == fingerprint:
+        return prepared
+    if (folder / layout.PLAN).is_file() and not overwrite:
+        msg = (
+            f"{folder}: holds an unfinished stream of other input or settings; -f (overwrite=True) "
+            f"replaces it"
+        )
+        raise OutputError(msg)
+    if (folder / layout.PLAN).is_file() or (folder / layout.RECORD).is_file():
+        clear(folder)
     return None
 
 
@@ -90,6 +113,8 @@ def _remove_empty(place: Path, folder: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove files under temporary names, which killed processes left."""
-    for path in folder.rglob(layout.TEMPORARY):
-        path.unlink(missing_ok=True)
+    """Remove the stream's files under temporary names, which killed processes left."""
+    for pattern in layout.FILES:
+        if pattern.endswith(layout.TEMPORARY):
+            for path in folder.glob(pattern):
+                path.unlink(missing_ok=True)

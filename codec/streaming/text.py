@@ -11,7 +11,7 @@ from av.stream import Disposition, Stream
 
 from ncodec.container.records import Media
 from ncodec.errors import NcodecError
-from ncodec.media.languages import language_tag
+from ncodec.media.languages import language_tag, plain_text
 from ncodec.media.subtitles import TextConverter, can_convert
 from ncodec.streaming.work import write_file
 
@@ -100,7 +100,7 @@ def _describe(number: int, stream: Stream) -> TextTrack:
     return TextTrack(
         number,
         language_tag(stream.metadata.get("language", "und")),
-        stream.metadata.get("title", ""),
+        plain_text(stream.metadata.get("title", "")),
         bool(stream.disposition & Disposition.default),
         bool(stream.disposition & Disposition.forced),
     )

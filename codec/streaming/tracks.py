@@ -58,6 +58,15 @@ def sound_boundary(codec: str, seconds: Fraction) -> int:
     return round(seconds * SOUND_RATE / length) * length
 
 
+def _boundaries(codec: str, ends: Sequence[Fraction]) -> list[int]:
+    """Ends of segments of sound, each at least a coded frame behind the one before."""
+    found: list[int] = []
+    for end in ends:
+        least = FRAME_LENGTHS[codec] + (found[-1] if found else 0)
+        found.append(max(least, sound_boundary(codec, end)))
+    return found
+
+
 def _write_sound(
     reader: Mezzanine,
     track: SoundTrack,
@@ -72,12 +81,12 @@ def _write_sound(
     names = [place / segment_name(number) for number in range(1, len(ends) + 1)]
     if (place / START).is_file() and all(path.is_file() for path in names):
         return True
-    boundaries = [sound_boundary(track.codec, end) for end in ends]
+    boundaries = _boundaries(track.codec, ends)
     stream = reader.sounds[track.number - 1]
     held: list[Sample] = []
     number = 0
     try:
-        encoder = SoundEncoder(track, start=start, end=ends[-1])
+        encoder = SoundEncoder(track, start=start, end=Fraction(boundaries[-1], SOUND_RATE))
         for sample in _samples(reader.container, stream, encoder):
             while number + 1 < len(names) and sample.time >= boundaries[number]:
                 data = pack_segment(held, end=boundaries[number], number=number + 1)
@@ -108,10 +117,13 @@ def _frames(container: "InputContainer", stream: "AudioStream") -> Iterator[av.A
     while True:
         try:
             packet = next(packets, None)
-            if packet is None:
-                return
+        except (av.FFmpegError, OSError):
+            return
+        if packet is None:
+            return
+        try:
             yield from stream.codec_context.decode(packet)
         except av.error.EOFError:
             return
-        except av.error.InvalidDataError:
+        except (av.FFmpegError, OSError):
             continue
