@@ -50,6 +50,41 @@ def test_sound_stays_with_the_video(
         assert heard == pytest.approx([time + distance for time in seen], abs=LATEST_S), codec
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 2)], ids=["same", "back", "ahead"])
+def test_sound_goes_on_where_the_clock_of_a_clip_jumps(
+    order: tuple[int, int], tmp_path: Path
+) -> None:
+    clip = flashing(tmp_path / "clip.mp4")
+    parts = [
+        ffmpeg("-i", clip, "-c", "copy", "-output_ts_offset", f"{late}", tmp_path / f"{late}.ts")
+        for late in (0, 5, 7200)
+    ]
+    both = tmp_path / "both.ts"
+    both.write_bytes(b"".join(parts[number].read_bytes() for number in order))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NcodecWarning)
+        stats = ncodec.stream(both, tmp_path / "out", **FAST)
+    assert stats.frames == 200
+    seen = flashes(tmp_path / "out" / "video" / "h264-1-180p")
+    heard = beeps(tmp_path / "out" / "audio" / "aac-1")
+    assert len(heard) == len(seen) == 4
+    assert heard == pytest.approx(seen, abs=0.08)
+
+
+def test_sound_whose_form_changes_is_kept(tmp_path: Path) -> None:
+    stereo = ffmpeg(*tone(2), "-ac", "2", "-c:a", "ac3", tmp_path / "stereo.ac3")
+    mono = ffmpeg(*tone(2), "-ac", "1", "-c:a", "ac3", tmp_path / "mono.ac3")
+    (tmp_path / "both.ac3").write_bytes(stereo.read_bytes() + mono.read_bytes())
+    clip = ffmpeg(
+        *picture(4), "-f", "ac3", "-i", tmp_path / "both.ac3", "-c:v", "libx264", "-preset",
+        "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "copy", tmp_path / "clip.ts",
+    )  # fmt: skip
+    ncodec.stream(clip, tmp_path / "out", **FAST)
+    levels, _ = levels_of(tmp_path / "out" / "audio" / "aac-1")
+    parts = levels[4800:-9600].reshape(-1, 2400)
+    assert np.abs(parts).max(axis=1).min() > 0.01, "no twentieth of a second is silent"
+
+
 @pytest.mark.parametrize("seconds", [0.3, 1.5, 2.0, 2.7, 6.0])
 def test_sound_of_any_length_becomes_as_long_as_the_video(seconds: float, tmp_path: Path) -> None:
     ncodec.stream(sounding(tmp_path / "clip.mp4", 2.4, sound=seconds), tmp_path / "out", **FAST)

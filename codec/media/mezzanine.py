@@ -30,6 +30,8 @@ CUT_SCORE = 10.0
 """score of FFmpeg's filter "scdet", 0 to 100, from which a frame begins a shot"""
 _SHOT_HEIGHT = 144
 """rows of frames in which cuts are looked for"""
+LONGEST_GAP_S = 1800
+"""seconds between frames from which the clock of a complete clip has jumped"""
 _JUMP_S = 10
 """seconds between frames from which the clock of a live clip has jumped"""
 _MISSING_S = 0.5
@@ -218,13 +220,17 @@ class Mezzanine(OpenedVideo):
         base = self._own_time_base
         usual = 1 / self.rate
         times = ascending([None if stamp is None else stamp * base for stamp in stamps], usual)
-        # Where damage shows depends on the place that a file is read from.
-        is_seekable = (
-            not self._is_row and is_whole and stamps == [round(time / base) for time in times]
+        stated = [round(time / base) for time in times]
+        has_jumped = any(
+            own not in (None, other) for own, other in zip(stamps, stated, strict=True)
         )
+        # Where damage shows depends on the place that a file is read from.
+        is_seekable = not self._is_row and is_whole and stamps == stated
         end = times[-1] + (duration * base if duration else usual)
         said = self._said_end()
-        if said is not None and said - end > _MISSING_S:
+        if has_jumped:
+            self._notice("time stamps that jumped or ran backwards were moved on")
+        elif said is not None and said - end > _MISSING_S:
             self._notice(
                 f"the file may be cut: it says that it ends at {said:.1f} s, its last frame at "
                 f"{float(end):.1f} s"
@@ -257,8 +263,9 @@ class Mezzanine(OpenedVideo):
 
 
 def ascending(times: list[Fraction | None], usual: Fraction) -> list[Fraction]:
-    """Times in seconds that ascend strictly: a missing or backward one follows the time before it
-    by `usual` seconds, and the times behind it keep their distances."""
+    """Times in seconds that ascend strictly: a missing or backward one, and one that is half an
+    hour later, follows the time before it by `usual` seconds, and the times behind it keep their
+    distances."""
     found: list[Fraction] = []
     offset = Fraction(0)
     for own in times:
@@ -266,7 +273,7 @@ def ascending(times: list[Fraction | None], usual: Fraction) -> list[Fraction]:
         if own is None:
             found.append(least)
             continue
-        if found and own + offset <= found[-1]:
+        if found and not found[-1] < own + offset <= found[-1] + LONGEST_GAP_S:
             offset = least - own
         found.append(own + offset)
     return found

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from av.audio.resampler import AudioResampler
 
 from ncodec.media.languages import language_tag, plain_text
+from ncodec.media.mezzanine import LONGEST_GAP_S
 from ncodec.streaming.samples import Sample, read_track
 from ncodec.streaming.segments import pack_start
 
@@ -96,8 +97,9 @@ class SoundEncoder:
     """Encoder of a track of sound from a clip's frames of sound, without gaps from `start` on.
 
     `start` and `end` are seconds of the clip's clock and from there: sound outside is left out, and
-    silence fills what lacks. Where the clock is set back, sound goes on where it was; so it does
-    where it jumps by more than `longest_gap` seconds, unless that is None.
+    silence fills what lacks. Where the clock is set back, or jumps by more than `longest_gap`
+    seconds, sound goes on where it was. `end` is None for a live clip, whose video says by how much
+    the clock jumped.
     """
 
     def __init__(
@@ -106,12 +108,12 @@ class SoundEncoder:
         *,
         start: Fraction,
         end: Fraction | None,
-        longest_gap: int | None = None,
+        longest_gap: int = LONGEST_GAP_S,
     ) -> None:
         encoder, self._format = _ENCODERS[track.codec]
         self._track, self._start = track, start
         self._end = None if end is None else round(end * SOUND_RATE)
-        self._longest = None if longest_gap is None else longest_gap * SOUND_RATE
+        self._longest = longest_gap * SOUND_RATE
         self._context = cast("AudioCodecContext", av.CodecContext.create(encoder, "w"))
         self._context.sample_rate = SOUND_RATE
         _set_up(self._context, track)
@@ -159,9 +161,9 @@ class SoundEncoder:
         """Place of a frame whose time says `own`."""
         place = own + self._offset
         is_back = place < self._next - _CLOCK_S * SOUND_RATE
-        is_ahead = self._longest is not None and place > self._next + self._longest
+        is_ahead = place > self._next + self._longest
         if (is_back or is_ahead) and self._next:
-            if self._longest is None:
+            if self._end is not None:
                 self._offset = self._next - own
             return self._next
         return place
@@ -207,9 +209,8 @@ class SoundEncoder:
         return frame
 
     def _append(self, part: av.AudioFrame) -> Iterator[Sample]:
-        part.pts = None
         self._next += part.samples
-        self._fifo.write(part)
+        self._fifo.write(self._frame(part.to_ndarray()))  # alike whatever made them
         length = FRAME_LENGTHS[self._track.codec]
         while (frame := self._fifo.read(length)) is not None:
             yield from self._code(frame)

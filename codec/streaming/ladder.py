@@ -11,7 +11,7 @@ from ncodec.streaming.hull import Point
 from ncodec.streaming.renditions import PEAK_RATIO, Rendition, clipped_crf
 
 MOST_RUNGS = 6
-_SCALES = (1, 2 / 3, 1 / 2, 1 / 3, 1 / 4)
+_SCALES = (1, 2 / 3, 1 / 2, 1 / 3)
 """heights that are probed, as parts of the top one"""
 _LEAST_SIDE = 100
 """shorter side of the smallest rung, in pixels"""

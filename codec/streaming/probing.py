@@ -22,10 +22,10 @@ from ncodec.streaming.spans import Span
 
 PROBE_CRFS = {"h264": (21.0, 27.0, 36.0), "hevc": (21.0, 27.0, 36.0), "av1": (28.0, 39.0, 53.0)}
 """codec → CRFs of its probes"""
-_SHARE = 0.03
+_SHARE = 0.02
 """of a clip's frames that are probed"""
-_WINDOW_S = 2
-_LEAST_S, _MOST_S = 4, 20
+_WINDOW_S = 1
+_LEAST_S, _MOST_S = 3, 20
 """seconds of all samples"""
 
 
@@ -48,7 +48,7 @@ class Samples:
 
 
 def windows_of(survey: Survey) -> list[Span]:
-    """Spans of frames to probe: the whole clip if it is short, else 2 seconds at even distances."""
+    """Spans of frames to probe: the whole clip if it is short, else seconds at even distances."""
     total = min(_MOST_S, max(_LEAST_S, _SHARE * float(survey.end)))
     count = ceil(total / _WINDOW_S)
     if float(survey.end) <= count * _WINDOW_S * 1.25:
