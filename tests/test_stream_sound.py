@@ -81,7 +81,8 @@ def test_sound_whose_form_changes_is_kept(tmp_path: Path) -> None:
     )  # fmt: skip
     ncodec.stream(clip, tmp_path / "out", **FAST)
     levels, _ = levels_of(tmp_path / "out" / "audio" / "aac-1")
-    parts = levels[4800:-9600].reshape(-1, 2400)
+    inner = levels[4800:-9600]
+    parts = inner[: len(inner) // 2400 * 2400].reshape(-1, 2400)
     assert np.abs(parts).max(axis=1).min() > 0.01, "no twentieth of a second is silent"
 
 
