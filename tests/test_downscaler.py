@@ -251,20 +251,21 @@ def test_a_start_that_is_something_else_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("few_measurements")
-def test_training_makes_the_loss_smaller(clips: Path) -> None:
+def test_training_on_a_batch_makes_its_loss_smaller(
+    clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ncodec.training.downscaler import run as module
     from ncodec.training.downscaler.options import DownscalerOptions, load_material
-    from ncodec.training.downscaler.run import Run
 
     options = DownscalerOptions(
-        minutes=1e6, steps=24, learning_rate=1e-2, crop=176, batch=1, frames=2
+        minutes=1e6, steps=1000, learning_rate=2e-3, crop=176, batch=1, frames=2
     )
-    run = Run(load_material([clips], held_out=(), options=options), options)
+    run = module.Run(load_material([clips], held_out=(), options=options), options)
     assert all(value == 0 for value in run.validate().values()), "it begins as Lanczos"
-    while run.spent < 1:
-        run.train_step()
-    shares = {"mse": 0.15, "similarity": 0.35, "vmaf": 0.5}
-    found = run.validate()
-    assert sum(share * found[name] for name, share in shares.items()) < -0.2
+    drawn = module.draw
+    monkeypatch.setattr(module, "draw", lambda clips, options, step: drawn(clips, options, 0))
+    losses = [run.train_step() for _ in range(24)]
+    assert min(losses[12:]) < losses[0] - 0.05
 
 
 @pytest.mark.usefixtures("few_measurements")
