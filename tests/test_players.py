@@ -232,7 +232,8 @@ def test_the_page_has_sounds_subtitles_thumbnails_and_keys(
     becomes(page, f"video.paused && Math.abs(video.currentTime - {SECONDS / 2}) < 0.2")
     ActionChains(page).move_to_element(page.find_element(By.ID, "seek")).perform()
     becomes(page, "at('picture').style.backgroundImage.includes('thumbnails/1.jpg')")
-    assert page.find_element(By.CSS_SELECTOR, "#preview output").text in {"0:02", "0:03"}  # the middle, to a pixel
+    shown = page.find_element(By.CSS_SELECTOR, "#preview output").text
+    assert shown in {"0:02", "0:03"}, "the middle, to a pixel"
     assert chromium.complaints() == []
     assert server.missing == []
 
