@@ -4,7 +4,9 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from statistics import fmean
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, cast
 
 import av
@@ -18,10 +20,10 @@ from ncodec.eval.codecs.base import Codec, Coded
 from ncodec.eval.codecs.ffmpeg import encoder_version, missing_encoders, without_messages
 from ncodec.eval.codecs.ncodec import ncodec_version
 from ncodec.eval.codecs.registry import H264_MESSAGES
-from ncodec.eval.ffmpeg import vmaf
 from ncodec.eval.metrics import LARGEST_DB, Metric
 from ncodec.eval.stored_frames import FORMAT, Clip, from_rgb, planes_of, to_rgb
 from ncodec.media.ffmpeg_command import DISTRIBUTION
+from ncodec.media.vmaf import vmaf_report
 from ncodec.picture import TimedFrame
 
 if TYPE_CHECKING:
@@ -43,19 +45,21 @@ def mean_psnr_611(original: Clip, decoded: Clip) -> float:
 def _vmaf(original: Clip, decoded: Clip) -> float:
     """Netflix's default model; raises InputError where the numbers of frames differ."""
     first = original.frames[0]
-    before, after = (
-        b"".join(p.tobytes() for f in clip.frames for p in planes_of(f))
-        for clip in (original, decoded)
-    )
-    value, count = vmaf(
-        before, after, size=f"{first.width}x{first.height}", rate=str(original.rate)
-    )
-    if not count == len(original.frames) == len(decoded.frames):
+    raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{first.width}x{first.height}"]
+    with TemporaryDirectory() as folder:
+        inputs: list[list[str | Path]] = []
+        for name, clip in (("decoded", decoded), ("original", original)):
+            path = Path(folder) / name
+            path.write_bytes(b"".join(p.tobytes() for f in clip.frames for p in planes_of(f)))
+            inputs.append([*raw, "-r", str(original.rate), "-i", path])
+        report = vmaf_report(*inputs)
+    if not report.frames == len(original.frames) == len(decoded.frames):
         msg = (
-            f"expected VMAF of {len(original.frames)} frames, got {count} of {len(decoded.frames)}"
+            f"expected VMAF of {len(original.frames)} frames, got {report.frames} of "
+            f"{len(decoded.frames)}"
         )
         raise InputError(msg)
-    return value
+    return report.means["vmaf"]
 
 
 def psnr_611(original: av.VideoFrame, decoded: av.VideoFrame) -> float:

@@ -1,23 +1,20 @@
 """Quality of coded frames as viewers see them, scaled up to the size of the reference."""
 
-import json
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from statistics import fmean
-from tempfile import TemporaryDirectory
 from typing import cast
 
 import av
 from av.filter import Graph
 
 from ncodec.errors import FormatError
-from ncodec.media.ffmpeg_command import is_installed, run_ffmpeg
+from ncodec.media.ffmpeg_command import is_installed
 from ncodec.media.scaling import FrameSize
+from ncodec.media.vmaf import vmaf_report
 
 VMAF, XPSNR = "VMAF", "XPSNR"
-_SAME_TIMES = "settb=AVTB,setpts=N/25/TB"
-"""frames are compared by number: time stamps in two units would compare shifted frames"""
 _UPSCALER = "bicubic"
 """of players"""
 _LARGEST_DB = 100.0
@@ -70,35 +67,24 @@ def measure(
 
 
 def _vmaf(coded: Path, reference: Path, size: FrameSize, *, is_full: bool) -> Quality:
-    with TemporaryDirectory() as folder:
-        log = Path(folder) / "log.json"
-        models = list(_MODELS.values()) if is_full else [_MODELS["vmaf"]]
-        options = f"n_threads=1:log_fmt=json:log_path={log.name}:model={'|'.join(models)}"
-        if is_full:
-            options += ":feature=name=psnr|name=float_ms_ssim"
-        form = f"scale={size.width}:{size.height}:flags={_UPSCALER},format={size.pixel_format}"
-        graph = (
-            f"[0:v]{form},{_SAME_TIMES}[a];[1:v]format={size.pixel_format},{_SAME_TIMES}[b];"
-            f"[a][b]libvmaf={options}"
-        )
-        inputs: list[str | Path] = [
-            "-threads",
-            "1",
-            "-i",
-            coded.resolve(),
-            "-threads",
-            "1",
-            "-i",
-            reference.resolve(),
-        ]
-        run_ffmpeg([*inputs, "-lavfi", graph, "-f", "null", "-"], folder=Path(folder))
-        report = json.loads(log.read_text("utf-8"))
-    pooled = {name: found["mean"] for name, found in report["pooled_metrics"].items()}
+    models = list(_MODELS.values()) if is_full else [_MODELS["vmaf"]]
+    options = f":model={'|'.join(models)}"
+    if is_full:
+        options += ":feature=name=psnr|name=float_ms_ssim"
+    form = f"format={size.pixel_format}"
+    scale = f"scale={size.width}:{size.height}:flags={_UPSCALER}"
+    one = ["-threads", "1", "-i"]
+    means = vmaf_report(
+        [*one, coded.resolve()],
+        [*one, reference.resolve()],
+        filters=(f"{scale},{form}", form),
+        options=options,
+    ).means
     return Quality(
-        vmaf=pooled["vmaf"],
-        neg=pooled.get("neg"),
-        psnr=pooled.get("psnr_y"),
-        ms_ssim=pooled.get("float_ms_ssim"),
+        vmaf=means["vmaf"],
+        neg=means.get("neg"),
+        psnr=means.get("psnr_y"),
+        ms_ssim=means.get("float_ms_ssim"),
     )
 
 
