@@ -45,11 +45,8 @@ def manifest(contents: Contents, *, started: str = "") -> str:
         entries = contents.of_codecs([codec])
         if entries:
             _video_set(period, entries, contents.rate, is_live=contents.is_live)
-    for _, sounds in groupby(
-        sorted(contents.sounds, key=lambda entry: (entry.sound.number, entry.sound.codec)),
-        key=lambda entry: (entry.sound.number, entry.sound.codec),
-    ):
-        _sound_set(period, list(sounds), is_live=contents.is_live)
+    for entry in sorted(contents.sounds, key=lambda one: (one.sound.number, one.sound.codec)):
+        _sound_set(period, entry, is_live=contents.is_live)
     for track in contents.texts:
         _text_set(period, track)
     if contents.sheets is not None:
@@ -87,8 +84,8 @@ def _video_set(
         _representation(found, entry.track, sides, is_live=is_live)
 
 
-def _sound_set(period: Element, entries: Sequence[SoundEntry], *, is_live: bool) -> None:
-    sound = entries[0].sound
+def _sound_set(period: Element, entry: SoundEntry, *, is_live: bool) -> None:
+    sound = entry.sound
     found = SubElement(
         period,
         "AdaptationSet",
@@ -104,12 +101,11 @@ def _sound_set(period: Element, entries: Sequence[SoundEntry], *, is_live: bool)
         SubElement(found, "Label").text = sound.title
     role = "main" if sound.is_default else "alternate"
     SubElement(found, "Role", {"schemeIdUri": _ROLE, "value": role})
-    for entry in entries:
-        made = _representation(
-            found, entry.track, {"audioSamplingRate": str(entry.track.timescale)}, is_live=is_live
-        )
-        channels = {"schemeIdUri": _CHANNELS, "value": str(entry.sound.channels)}
-        made.insert(0, Element("AudioChannelConfiguration", channels))
+    made = _representation(
+        found, entry.track, {"audioSamplingRate": str(entry.track.timescale)}, is_live=is_live
+    )
+    channels = {"schemeIdUri": _CHANNELS, "value": str(sound.channels)}
+    made.insert(0, Element("AudioChannelConfiguration", channels))
 
 
 def _text_set(period: Element, track: TextTrack) -> None:

@@ -1,7 +1,8 @@
 """Sound and subtitles of a clip → tracks of its stream."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,12 +42,13 @@ def write_tracks(
     with Mezzanine(path) as reader:
         sounds, notices = describe_sound(reader.sounds, tuple(codecs))
     heard: list[SoundTrack] = []
-    for sound in sounds:
+    for number, group in groupby(sounds, key=lambda sound: sound.number):
+        tracks = tuple(group)
         with Mezzanine(path) as reader:
-            if _write_sound(reader, sound, folder, start=survey.start, ends=ends):
-                heard.append(sound)
+            if _write_sounds(reader, tracks, folder, start=survey.start, ends=ends):
+                heard += tracks
                 continue
-        notices += (f"sound {sound.number} was left out: nothing of it can be decoded",)
+        notices += (f"sound {number} was left out: nothing of it can be decoded",)
     with Mezzanine(path) as reader:
         texts, lost = write_text(reader.container, folder, start=survey.start, end=survey.end)
     return Beside(tuple(heard), tuple(texts), sheets), tuple(dict.fromkeys((*notices, *lost)))
@@ -67,48 +69,78 @@ def _boundaries(codec: str, ends: Sequence[Fraction]) -> list[int]:
     return found
 
 
-def _write_sound(
+class _SoundWriter:
+    """Writer of the segments of a track of sound, which end with those of the video."""
+
+    def __init__(
+        self, track: SoundTrack, folder: Path, *, start: Fraction, ends: Sequence[Fraction]
+    ) -> None:
+        self._track, self._place = track, audio_folder(folder, track.name)
+        self._boundaries = _boundaries(track.codec, ends)
+        self._names = [self._place / segment_name(number + 1) for number in range(len(ends))]
+        end = Fraction(self._boundaries[-1], SOUND_RATE)
+        self._encoder = SoundEncoder(track, start=start, end=end)
+        self._held: list[Sample] = []
+        self._number = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all its files are there."""
+        return all(path.is_file() for path in (self._place / START, *self._names))
+
+    def push(self, frame: av.AudioFrame) -> None:
+        """Take a frame of sound."""
+        self._take(self._encoder.push(frame))
+
+    def finish(self) -> bool:
+        """Write what is left; false where there was no sound, and nothing was written."""
+        self._take(self._encoder.finish())
+        if not self._held:
+            return False
+        self._write(self._encoder.time)
+        keep_start(self._place, sound_start(self._track))
+        return True
+
+    def _take(self, samples: Iterable[Sample]) -> None:
+        for sample in samples:
+            while (
+                self._number + 1 < len(self._names)
+                and sample.time >= self._boundaries[self._number]
+            ):
+                self._write(self._boundaries[self._number])
+            self._held.append(sample)
+
+    def _write(self, end: int) -> None:
+        data = pack_segment(self._held, end=end, number=self._number + 1)
+        write_file(self._names[self._number], data)
+        self._held, self._number = [], self._number + 1
+
+
+def _write_sounds(
     reader: Mezzanine,
-    track: SoundTrack,
+    tracks: Sequence[SoundTrack],
     folder: Path,
     *,
     start: Fraction,
     ends: Sequence[Fraction],
 ) -> bool:
-    """Write the segments of a track of sound, which end with those of the video, unless all are
-    there; false where nothing can be decoded. Raises OutputError where it cannot be coded."""
-    place = audio_folder(folder, track.name)
-    names = [place / segment_name(number) for number in range(1, len(ends) + 1)]
-    if (place / START).is_file() and all(path.is_file() for path in names):
+    """Write a clip's track of sound in several codecs, decoding it once, unless all is there; false
+    where nothing can be decoded. Raises OutputError where it cannot be coded."""
+    writers = [_SoundWriter(track, folder, start=start, ends=ends) for track in tracks]
+    missing = [writer for writer in writers if not writer.is_done]
+    if not missing:
         return True
-    boundaries = _boundaries(track.codec, ends)
-    stream = reader.sounds[track.number - 1]
-    held: list[Sample] = []
-    number = 0
     try:
-        encoder = SoundEncoder(track, start=start, end=Fraction(boundaries[-1], SOUND_RATE))
-        for sample in _samples(reader.container, stream, encoder):
-            while number + 1 < len(names) and sample.time >= boundaries[number]:
-                data = pack_segment(held, end=boundaries[number], number=number + 1)
-                write_file(names[number], data)
-                held, number = [], number + 1
-            held.append(sample)
-        if not held:
-            return False
-        write_file(names[number], pack_segment(held, end=encoder.time, number=number + 1))
-        keep_start(place, sound_start(track))
+        for frame in _frames(reader.container, reader.sounds[tracks[0].number - 1]):
+            stamp = frame.pts
+            for writer in missing:
+                frame.pts = stamp  # an encoder takes it away
+                writer.push(frame)
+        heard = [writer.finish() for writer in missing]
     except (av.FFmpegError, ValueError) as error:
-        msg = f"{track.name}: the sound cannot be coded: {sentence_of(error)}"
+        msg = f"{tracks[0].name}: the sound cannot be coded: {sentence_of(error)}"
         raise OutputError(msg) from error
-    return True
-
-
-def _samples(
-    container: "InputContainer", stream: "AudioStream", encoder: SoundEncoder
-) -> Iterator[Sample]:
-    for frame in _frames(container, stream):
-        yield from encoder.push(frame)
-    yield from encoder.finish()
+    return all(heard)
 
 
 def _frames(container: "InputContainer", stream: "AudioStream") -> Iterator[av.AudioFrame]:
