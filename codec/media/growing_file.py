@@ -2,14 +2,12 @@
 
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 _POLL_S = 0.1
 
 
 class GrowingFile:
-    """Reader of a file that waits at its end for more; a context manager.
+    """Reader of a file that waits at its end for more.
 
     The file has ended once it has not grown for `patience` seconds. Raises OSError where it cannot
     be opened.
@@ -21,15 +19,8 @@ class GrowingFile:
         self._patience = patience
         self._has_ended = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     def read(self, size: int) -> bytes:

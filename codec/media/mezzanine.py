@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypedDict, cast
 
 import av
 from av.filter import Graph
@@ -76,6 +76,18 @@ class Survey:
     """largest and average light, in cd/m²"""
 
 
+class _FrameProperties(TypedDict):
+    """Fields of `Survey` that a frame has."""
+
+    width: int
+    height: int
+    bits: int
+    matrix: Matrix
+    is_interlaced: bool
+    mastering: tuple[int, ...]
+    light: tuple[int, ...]
+
+
 class Mezzanine(OpenedVideo):
     """Reader of the frames of a file of video, as they are stored, from any place on."""
 
@@ -92,10 +104,6 @@ class Mezzanine(OpenedVideo):
         """Streams of sound, the default ones first."""
         streams = self._container.streams.audio
         return tuple(sorted(streams, key=lambda one: not one.disposition & Disposition.default))
-
-    def is_interlaced(self, first: av.VideoFrame) -> bool:
-        """Whether frames hold two fields, as the file or its first frame says."""
-        return is_interlaced(self._video, first)
 
     def survey(
         self, *, progress: Progress | None = None, observe: Observer | None = None
@@ -251,15 +259,34 @@ class Mezzanine(OpenedVideo):
             start=start,
             cuts=tuple(cuts),
             is_seekable=is_seekable,
-            width=first.width,
-            height=first.height,
-            bits=max(component.bits for component in first.format.components),
             rate=rate,
-            matrix=matrix_of(first),
-            is_interlaced=self.is_interlaced(first),
-            mastering=mastering_display(first),
-            light=content_light(first),
+            **self._frame_properties(first),
         )
+
+    def first_survey(self, first: av.VideoFrame) -> Survey:
+        """Survey of the first frame alone, of a clip whose end is not there yet: its rate counts as
+        one that varies."""
+        return Survey(
+            stamps=(0,),
+            times=(Fraction(0),),
+            end=1 / self.rate,
+            start=Fraction(0),
+            cuts=(),
+            is_seekable=False,
+            rate=None,
+            **self._frame_properties(first),
+        )
+
+    def _frame_properties(self, first: av.VideoFrame) -> "_FrameProperties":
+        return {
+            "width": first.width,
+            "height": first.height,
+            "bits": max(component.bits for component in first.format.components),
+            "matrix": matrix_of(first),
+            "is_interlaced": is_interlaced(self._video, first),
+            "mastering": mastering_display(first),
+            "light": content_light(first),
+        }
 
 
 def ascending(times: list[Fraction | None], usual: Fraction) -> list[Fraction]:

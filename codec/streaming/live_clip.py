@@ -12,13 +12,8 @@ from typing import BinaryIO, cast
 import av
 
 from ncodec.errors import InputError, sentence_of
-from ncodec.media.clip_properties import (
-    content_light,
-    mastering_display,
-    matrix_of,
-)
 from ncodec.media.growing_file import GrowingFile
-from ncodec.media.mezzanine import Mezzanine, Survey
+from ncodec.media.mezzanine import Mezzanine
 from ncodec.media.streams import STDIO, open_input
 from ncodec.streaming.contents import Contents
 from ncodec.streaming.live import LiveStream
@@ -63,7 +58,7 @@ def stream_live(
         if first is None:
             msg = f"{reader.name}: expected frames, got none that can be decoded"
             raise InputError(msg)
-        live, notices = live_form(reader, _first_survey(reader, first), settings)
+        live, notices = live_form(reader, reader.first_survey(first), settings)
         stream = LiveStream(folder, live, jobs=jobs)
         frames, end = _push(stream, chain([(0, first)], records), reader, progress)
         stream.finish(end)
@@ -80,7 +75,8 @@ def _opened(source: str | os.PathLike[str], stack: ExitStack) -> BinaryIO:
     except OSError as error:
         msg = f"{source}: cannot be read: {sentence_of(error)}"
         raise InputError(msg) from error
-    return cast("BinaryIO", stack.enter_context(growing))
+    stack.callback(growing.close)
+    return cast("BinaryIO", growing)
 
 
 def _push(
@@ -104,23 +100,3 @@ def _up_to_interrupt(records: Records) -> Records:
     """Records up to Ctrl-C, the usual end of a live stream."""
     with suppress(KeyboardInterrupt):
         yield from records
-
-
-def _first_survey(reader: Mezzanine, first: av.VideoFrame) -> Survey:
-    """Survey of the first frame alone, whose times are not known to be of a constant rate."""
-    return Survey(
-        stamps=(0,),
-        times=(Fraction(0),),
-        end=1 / reader.rate,
-        start=Fraction(0),
-        cuts=(),
-        is_seekable=False,
-        width=first.width,
-        height=first.height,
-        bits=max(component.bits for component in first.format.components),
-        rate=None,
-        matrix=matrix_of(first),
-        is_interlaced=reader.is_interlaced(first),
-        mastering=mastering_display(first),
-        light=content_light(first),
-    )
