@@ -230,10 +230,11 @@ def test_the_page_has_sounds_subtitles_thumbnails_and_keys(
     assert page.find_element(By.ID, "captions").get_attribute("aria-pressed") == "true"
     body.send_keys("k5")
     becomes(page, f"video.paused && Math.abs(video.currentTime - {SECONDS / 2}) < 0.2")
-    ActionChains(page).move_to_element(page.find_element(By.ID, "seek")).perform()
+    seek = page.find_element(By.ID, "seek")
+    beside = seek.size["width"] // 20  # of the middle, which lies between two seconds
+    ActionChains(page).move_to_element_with_offset(seek, beside, 0).perform()
     becomes(page, "at('picture').style.backgroundImage.includes('thumbnails/1.jpg')")
-    shown = page.find_element(By.CSS_SELECTOR, "#preview output").text
-    assert shown in {"0:02", "0:03"}, "the middle, to a pixel"
+    assert page.find_element(By.CSS_SELECTOR, "#preview output").text == "0:03"
     assert chromium.complaints() == []
     assert server.missing == []
 
