@@ -134,7 +134,7 @@ def test_damaged_files_are_refused(fragmented: bytes, track: Track) -> None:
 
 @pytest.mark.parametrize("kind", [b"trun", b"tfdt", b"tfhd"])
 def test_fragments_whose_boxes_are_too_short_are_refused(track: Track, kind: bytes) -> None:
-    """Of boxes that say themselves that they hold nothing."""
+    """Boxes that say themselves that they hold nothing."""
     segment = segment_of(track)
     place = segment.index(kind) - 4
     size = int.from_bytes(segment[place : place + 4])

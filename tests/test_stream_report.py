@@ -137,7 +137,7 @@ RECORDS = {
 
 
 class Reader(HTMLParser):
-    """What a page says, what it asks for, and whether its elements are closed."""
+    """Text of a page, the addresses that it asks for, and whether its elements are closed."""
 
     EMPTY = ("meta", "link", "br")
 

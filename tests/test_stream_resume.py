@@ -153,7 +153,7 @@ _PLANS: dict[Path, bytes] = {}
 
 
 def plan_of(clip: Path) -> bytes:
-    """What a stopped command remembers of the clip."""
+    """State that a stopped command keeps of the clip."""
     if clip not in _PLANS:
         folder = clip.with_name("stopped")
         unfinished(clip, folder)

@@ -185,7 +185,7 @@ def _joined_header(headers: Sequence[StreamHeader]) -> StreamHeader:
 
 
 def _pieces(streams: Sequence[_Stream], base: Fraction) -> list[Piece]:
-    """Where each stream goes: the first one stays at its time."""
+    """Place of each stream in the result: the first one stays at its time."""
     pieces: list[Piece] = []
     for i, stream in enumerate(streams):
         survey = stream.survey

@@ -32,8 +32,8 @@ def converted(units: int, ratio: Fraction) -> int:
 
 
 @dataclass(frozen=True)
-class Span:
-    """What of a track, or of chapters, belongs to a piece, in units of a time base of its own."""
+class TimeRange:
+    """Times of a piece in the time base of a track or of chapters."""
 
     start: int | None
     """the first unit that belongs to it, None if nothing is too early"""
@@ -43,7 +43,7 @@ class Span:
     """units that are added to time stamps"""
 
     def holds(self, pts: int) -> bool:
-        """Whether what begins then belongs to it."""
+        """Whether a packet or chapter that begins at `pts` belongs to the piece."""
         return (self.start is None or self.start <= pts) and (self.stop is None or pts < self.stop)
 
 
@@ -75,14 +75,14 @@ class Piece:
         """Time stamp of a frame in the stream that is written."""
         return self.target + converted(pts - self.start, self.base / self.written_base)
 
-    def span(self, base: Fraction) -> Span:
-        """What belongs to the piece by a time base of a track or of chapters.
+    def time_range(self, base: Fraction) -> TimeRange:
+        """Times of the piece in the time base of a track or of chapters.
 
         Times are rounded up, so that what begins in one piece ends up before what begins in the
         next, and pieces that were cut apart are joined without error.
         """
         start, stop = (ceil(pts * self.base / base) for pts in (self.start, self.stop))
-        return Span(
+        return TimeRange(
             None if self.keeps_earlier else start,
             None if self.keeps_later else stop,
             ceil(self.target * self.written_base / base) - start,
@@ -90,13 +90,13 @@ class Piece:
 
     def chapters(self, chapters: Iterable[Chapter]) -> tuple[Chapter, ...]:
         """Chapters as far as they belong to the piece, moved with it."""
-        span = self.span(MICROSECOND)
+        times = self.time_range(MICROSECOND)
         found = []
         for chapter in chapters:
-            start = chapter.start if span.start is None else max(chapter.start, span.start)
-            end = chapter.end if span.stop is None else min(chapter.end, span.stop)
-            if start < end or (start == chapter.start == chapter.end and span.holds(start)):
-                moved = (max(0, start + span.shift), max(0, end + span.shift))
+            start = chapter.start if times.start is None else max(chapter.start, times.start)
+            end = chapter.end if times.stop is None else min(chapter.end, times.stop)
+            if start < end or (start == chapter.start == chapter.end and times.holds(start)):
+                moved = (max(0, start + times.shift), max(0, end + times.shift))
                 found.append(Chapter(*moved, chapter.title))
         return tuple(found)
 
@@ -166,18 +166,18 @@ def _copy(
     cut_tracks: set[int],
 ) -> None:
     """Write frames and packets of a piece; adds up bytes of frames and packets left out."""
-    spans = [piece.span(base) for base in bases]
+    ranges = [piece.time_range(base) for base in bases]
     for record in reader.records():
         if isinstance(record, Frame) and piece.start <= record.pts < piece.stop:
             counts["video"] += writer.write(replace(record, pts=piece.stamp(record.pts)))
         elif isinstance(record, Media):
-            span = spans[record.track]
-            if span.holds(record.pts):
-                moved = replace(record, pts=record.pts + span.shift, dts=record.dts + span.shift)
+            times = ranges[record.track]
+            if times.holds(record.pts):
+                moved = replace(record, pts=record.pts + times.shift, dts=record.dts + times.shift)
                 writer.write(moved)
                 continue
             counts["left out"] += 1
-            if span.start is not None and record.pts < span.start < record.pts + record.duration:
+            if times.start is not None and record.pts < times.start < record.pts + record.duration:
                 cut_tracks.add(record.track)
 
 

@@ -1,4 +1,4 @@
-"""Where decoding of a .ncv file can begin: byte ranges of its intra frames, for players."""
+"""Byte ranges of the intra frames of a .ncv file, for players."""
 
 from dataclasses import dataclass
 

@@ -132,7 +132,7 @@ def open_tracks(tracks: Tracks) -> Iterator["InputContainer"]:
 
 @dataclass(frozen=True)
 class TrackKind:
-    """What decides whether packets of one track can follow those of another."""
+    """Properties that two tracks share if packets of one can follow those of the other."""
 
     type: str
     """audio or subtitle"""

@@ -66,7 +66,7 @@ class StreamPlan:
 
     @cached_property
     def times(self) -> tuple[int, ...]:
-        """When each frame is shown, in units of the form's timescale."""
+        """Presentation time of each frame, in units of the form's timescale."""
         found: list[int] = []
         for time in self.survey.times:
             least = found[-1] + 1 if found else 0
@@ -75,11 +75,11 @@ class StreamPlan:
 
     @property
     def end(self) -> int:
-        """When the last frame ends, in units of the form's timescale."""
+        """End of the last frame, in units of the form's timescale."""
         return max(self.times[-1] + 1, round(self.survey.end * self.form.timescale))
 
     def span_end(self, span: Span) -> int:
-        """When a span ends, in units of the form's timescale."""
+        """End of a span, in units of the form's timescale."""
         if span.last >= len(self.survey.times):
             return self.end
         return self.times[span.last]

@@ -89,7 +89,7 @@ class LiveClock:
 
     @property
     def begun(self) -> str:
-        """When second 0 was, in ISO 8601."""
+        """Time of second 0, in ISO 8601."""
         return (self._begun or datetime.now(UTC)).isoformat(timespec="milliseconds")
 
 

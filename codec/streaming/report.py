@@ -52,7 +52,7 @@ def render_report(record: Mapping[str, Any]) -> str:
 
 
 def _view(record: Record) -> View:
-    """What the template shows, in words."""
+    """Variables of the template, in words."""
     from ncodec.streaming.report_views import quality_views, rate_views
 
     ladders, probes, metric = ladders_of(record), probes_of(record), metric_of(record)
@@ -179,7 +179,7 @@ def _tile(label: str, value: str, note: str, *, unit: str = "") -> View:
 
 
 def _distance(value: float, target: float | None) -> str:
-    """How far a quality is from the one that was wanted."""
+    """Difference of a quality from the one that was wanted."""
     if target is None:
         return ""
     off = round(value - target, 1)

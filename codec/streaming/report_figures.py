@@ -29,7 +29,7 @@ class Heights:
 
 @dataclass(frozen=True)
 class QualityData:
-    """What a codec's chart of quality over bit rate shows. Rows have `rate`, `quality`, `height`,
+    """Data of a codec's chart of quality over bit rate. Rows have `rate`, `quality`, `height`,
     `shade` and `said`, named ones a `label`."""
 
     metric: str

@@ -113,7 +113,7 @@ def summary(
     savings: Mapping[str, float],
     is_live: bool,
 ) -> str:
-    """What was chosen and why, in a sentence; all mappings go by codecs, `ladders` to renditions
+    """Sentence on the choice and its reasons; all mappings go by codecs, `ladders` to renditions
     from the top down, and `target` is None where none was sought."""
     clauses = [
         "coded live" if is_live else "",

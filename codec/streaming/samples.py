@@ -109,8 +109,7 @@ def _defaults(header: memoryview) -> _Defaults:
 
 
 def decoding_time(box: Box) -> int:
-    """When the first sample of a fragment is decoded, by its tfdt box, in units of the
-    timescale."""
+    """Decoding time of a fragment's first sample, by its tfdt box, in units of the timescale."""
     kind = ">Q" if box.body[0] else ">I"
     time: int = struct.unpack_from(kind, box.body, 4)[0]
     return time

@@ -50,7 +50,7 @@ class Segment:
 
     @property
     def end(self) -> int:
-        """When the next segment begins, in units of the timescale."""
+        """Start of the next segment, in units of the timescale."""
         return self.start + self.duration
 
 

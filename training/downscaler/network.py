@@ -48,8 +48,8 @@ class Downscaler(nn.Module):
         return plain + 16 * (correction - self.correct_flat(plain))
 
     def parts(self, luma: Tensor) -> tuple[Tensor, Tensor]:
-        """What Lanczos gives, and the sixteenth of a correction of it, which for planes of one
-        level is `correct_flat` of them."""
+        """Result of Lanczos, and the sixteenth of its correction, which for planes of one level is
+        `correct_flat` of them."""
         reach = self.lanczos.shape[-1] // 2 - 1 + 2 * _MARGIN
         padded = F.pad(luma, (reach,) * 4, "replicate")
         wide = F.conv2d(padded, self.lanczos, stride=2)  # (N, 1, H/2 + 4, W/2 + 4)
@@ -77,7 +77,7 @@ def _flat(layer: nn.Conv2d, planes: Tensor) -> Tensor:
 
 
 class _Graph(nn.Module):
-    """What is exported: the correction of flat planes comes from a table, which is faster."""
+    """Network for export: the correction of flat planes comes from a table, which is faster."""
 
     table: Tensor
     """of levels in quarters"""

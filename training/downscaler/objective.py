@@ -1,4 +1,4 @@
-"""What a downscaler is trained for: bits at equal quality, by several distances."""
+"""Objective of a downscaler: bits at equal quality, by several distances."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def measure(small: Tensor, source: Tensor, qp: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Exchange:
-    """What quality is worth in bits: -d log bits / d log distance along QP, with Lanczos."""
+    """Worth of quality in bits: -d log bits / d log distance along QP, with Lanczos."""
 
     worth: Tensor
     """(gaps between QPs, distances)"""

@@ -164,7 +164,7 @@ def _better(
 
 @dataclass(frozen=True)
 class Coded:
-    """What the proxy makes of a batch of sequences."""
+    """Decoded frames and bits of a batch of sequences."""
 
     frames: Tensor
     """predicted frames after decoding, (B, T - 1, H, W), in 0…255"""
