@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from stream_clips import (
     DISPLAY,
     FAST,
@@ -181,6 +182,20 @@ def test_tone_mapping_gives_h264_in_bt709(bright: Path) -> None:
     light = frame.to_ndarray(format="rgb24")
     assert 20 < light.mean() < 235
     assert light.std() > 20, "it is neither black nor grey"
+
+
+def test_pictures_of_an_hdr_clip_have_the_colours_of_its_sdr_rungs(bright: Path) -> None:
+    clip = bright.with_name("pictured.mp4")
+    clip.write_bytes(bright.read_bytes())
+    folder = streamed(clip, codecs=["h264"], tone_map=True)
+    rung = Image.fromarray(frames_of(top(folder))[0].pixels.astype(np.uint8))
+    for name in ("poster.jpg", "poster.avif", "thumbnails/1.jpg"):
+        with Image.open(folder / name) as picture:
+            small, expected = (
+                np.asarray(one.convert("RGB").resize((64, 36), Image.Resampling.BOX))
+                for one in (picture, rung)
+            )
+        assert psnr(small, expected) > 28, name
 
 
 def test_ten_bits_stay_where_a_codec_has_them(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,7 @@ def _frames(
     open_source: Callable[[], Mezzanine], plan: StreamPlan, size: FrameSize
 ) -> Iterator[Pixels | tuple[Fraction, Pixels]]:
     """RGB frames, with their times where the rate varies."""
-    is_mapped = plan.form != plan.mapped_form or plan.form.colour.transfer in (16, 18)
-    scaler = FrameScaler(replace(plan.shown, tone_map=is_mapped), [size])
+    scaler = FrameScaler(plan.picture_shown, [size])
     with open_source() as reader:
         frames = scaler.scale(reader.decode())
         for (frame,), time in zip(frames, plan.survey.times, strict=True):

@@ -5,6 +5,7 @@ import numpy as np
 from av.video.reformatter import Interpolation
 
 from ncodec.arrays import Pixels
+from ncodec.container.records import Colour
 from ncodec.errors import InputError
 
 # The default conversion replicates chroma and rounds carelessly, which costs tenths of a decibel.
@@ -23,6 +24,13 @@ _NEAR_MATRICES = {10: 9}
 """BT.2020 of constant luminance → BT.2020"""
 MATRICES = {1: 1, 5: 5, 6: 5}
 """ITU-T H.273 code points of writable matrices → swscale's numbers"""
+_HDR_TRANSFERS = frozenset({16, 18})
+"""PQ and HLG, code points of ITU-T H.273"""
+
+
+def is_hdr(colour: Colour) -> bool:
+    """Whether samples are of a high dynamic range: PQ or HLG."""
+    return colour.transfer in _HDR_TRANSFERS
 
 
 def to_rgb(frame: av.VideoFrame, *, size: tuple[int, int] | None = None) -> Pixels:

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from types import UnionType
 from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from ncodec.errors import FormatError
+from ncodec.media.colour import is_hdr
 from ncodec.media.mezzanine import Survey
 from ncodec.media.scaling import FrameSize, Shown
 from ncodec.streaming.hull import Point, Probe
@@ -83,6 +84,11 @@ class StreamPlan:
         if span.last >= len(self.survey.times):
             return self.end
         return self.times[span.last]
+
+    @property
+    def picture_shown(self) -> Shown:
+        """Geometry and colour of pictures of the clip, which have the colours of SDR."""
+        return replace(self.shown, tone_map=is_hdr(self.form.colour), sharpened=0)
 
     def is_mapped(self, rendition: Rendition) -> bool:
         """Whether the colours of a rendition are mapped to BT.709."""

@@ -4,11 +4,10 @@ import io
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, features
 
 from ncodec.media.colour import to_rgb
-from ncodec.media.display_matrix import upright
+from ncodec.media.scaling import FrameScaler, FrameSize
 from ncodec.streaming.plan import StreamPlan
 from ncodec.streaming.source_frames import OpenSource, frames_from
 from ncodec.streaming.work import write_file
@@ -18,12 +17,12 @@ _FORMS = {"jpg": ("JPEG", 85), "avif": ("AVIF", 60)}
 
 
 def poster_picture(open_source: OpenSource, plan: StreamPlan, *, frame: int) -> Image.Image:
-    """Frame number `frame` of a clip, upright, of the size of the top rung."""
+    """Frame number `frame` of a clip, upright, of the size of the top rung; colours of HDR are
+    mapped to BT.709."""
+    scaler = FrameScaler(plan.picture_shown, [FrameSize(plan.top.width, plan.top.height)])
     with closing(frames_from(open_source, plan.survey, frame)) as frames:
-        pixels = to_rgb(next(frames))
-    turned = upright(pixels, plan.survey.matrix)
-    picture = Image.fromarray(np.ascontiguousarray(pixels if turned is None else turned))
-    return picture.resize((plan.top.width, plan.top.height), Image.Resampling.LANCZOS)
+        ((scaled,),) = scaler.scale([next(frames)])
+    return Image.fromarray(to_rgb(scaled))
 
 
 def write_posters(picture: Image.Image, folder: Path) -> None:

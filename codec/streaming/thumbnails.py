@@ -11,8 +11,10 @@ import numpy as np
 from PIL import Image
 
 from ncodec.arrays import Pixels
+from ncodec.container.records import Colour
+from ncodec.media.colour import is_hdr, to_rgb
 from ncodec.media.display_matrix import Matrix, upright
-from ncodec.media.scaling import FrameSize
+from ncodec.media.scaling import FrameScaler, FrameSize, Shown
 from ncodec.streaming.contents import Sheets
 from ncodec.streaming.work import write_file
 
@@ -40,7 +42,8 @@ class ThumbnailCollector:
     """Keeps a small picture of a frame every second, or at twice the distance whenever there are
     200, so that clips of any length take bounded memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, colour: Colour) -> None:
+        self._small = _SmallPictures(colour)
         self.interval = Fraction(1)
         """seconds from one thumbnail to the next"""
         self.thumbnails: list[Thumbnail] = []
@@ -53,9 +56,9 @@ class ThumbnailCollector:
         self._frames, self._before = number + 1, frame
         while seconds >= len(self.thumbnails) * self.interval:
             if before is None or seconds == len(self.thumbnails) * self.interval:
-                self.thumbnails.append(Thumbnail(number, _small(frame)))
+                self.thumbnails.append(Thumbnail(number, self._small.of(frame)))
             else:  # the frame before is still shown then
-                self.thumbnails.append(Thumbnail(number - 1, _small(before)))
+                self.thumbnails.append(Thumbnail(number - 1, self._small.of(before)))
             if len(self.thumbnails) > _MOST:
                 self.thumbnails = self.thumbnails[::2]
                 self.interval *= 2
@@ -118,10 +121,23 @@ def _clock(seconds: Fraction) -> str:
     return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}.{thousandths:03d}"
 
 
-def _small(frame: av.VideoFrame) -> Pixels:
-    scale = min(1.0, 2 * _SIDE / max(frame.width, frame.height))
-    wide, high = (max(2, round(side * scale)) for side in (frame.width, frame.height))
-    return np.asarray(frame.reformat(wide, high, format="rgb24").to_ndarray(), dtype=np.uint8)
+class _SmallPictures:
+    """Maker of small pictures of frames, in the colours of SDR."""
+
+    def __init__(self, colour: Colour) -> None:
+        self._shown = Shown(colour=colour, tone_map=True) if is_hdr(colour) else None
+        self._scaler: FrameScaler | None = None
+
+    def of(self, frame: av.VideoFrame) -> Pixels:
+        """A frame as it is stored, at most 384 pixels wide and high, in RGB."""
+        scale = min(1.0, 2 * _SIDE / max(frame.width, frame.height))
+        wide, high = (max(2, round(side * scale / 2) * 2) for side in (frame.width, frame.height))
+        if self._shown is None:
+            return to_rgb(frame, size=(wide, high))
+        # One for all frames: the table of a tone map takes seconds to make.
+        self._scaler = self._scaler or FrameScaler(self._shown, [FrameSize(wide, high)])
+        ((mapped,),) = self._scaler.push(frame)
+        return to_rgb(mapped)
 
 
 def _turned(pixels: Pixels, matrix: Matrix) -> Pixels:
