@@ -252,6 +252,16 @@ def test_the_page_fits_a_phone(page: WebDriver, chromium: Chromium) -> None:
 
 
 @pytest.mark.slow
+def test_the_page_of_a_portrait_clip_shows_its_buttons(page: WebDriver) -> None:
+    page.execute_script("at('stage').style.setProperty('--shape', '9 / 16')")
+    stage = page.find_element(By.ID, "stage").rect
+    buttons = page.find_elements(By.CSS_SELECTOR, "#controls .row button")
+    shown = [button for button in buttons if button.is_displayed()]
+    assert {"play", "mute", "settings", "full"} <= {one.get_attribute("id") for one in shown}
+    assert all(one.rect["x"] + one.rect["width"] <= stage["x"] + stage["width"] for one in shown)
+
+
+@pytest.mark.slow
 def test_a_page_from_the_disk_says_how_to_serve_it(page: WebDriver, server: Server) -> None:
     page.get((server.folders["stream"] / "index.html").as_uri())
     notice = page.find_element(By.ID, "notice")

@@ -9,7 +9,7 @@ function named(name, language) {
   } catch {
     return { label: name, note: "" }; // no language, or none that the standard knows
   }
-  const plain = !name || /^(Sound|Subtitles|audio)[ _]\d+$/.test(name) || language === "und";
+  const plain = !name || name === language || /^(Sound|Subtitles|audio)[ _]\d+$/.test(name) || language === "und";
   if (plain && language !== "und") return { label: words, note: "" };
   return { label: name, note: language === "und" || words === name ? "" : words };
 }
