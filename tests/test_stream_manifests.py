@@ -213,7 +213,7 @@ def test_tracks_keep_languages_and_titles(many: Path) -> None:
     sound = attributes(many / "master.m3u8", "EXT-X-MEDIA")
     found = [(one["TYPE"], one["NAME"], one["LANGUAGE"]) for one in sound]
     assert [one[:2] for one in found] == [
-        ("AUDIO", "Main"), ("AUDIO", "Deutsch"), ("SUBTITLES", "Subtitles 1"),
+        ("AUDIO", "Main"), ("AUDIO", "Deutsch"), ("SUBTITLES", "en"),
         ("SUBTITLES", "Le texte"),
     ]  # fmt: skip
     assert [one[2][:2] for one in found] == ["en", "de", "en", "fr"]

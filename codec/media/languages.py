@@ -21,8 +21,7 @@ tir:ti ton:to tsn:tn tso:ts tuk:tk tur:tr twi:tw uig:ug ukr:uk urd:ur uzb:uz ven
 vol:vo wln:wa wol:wo xho:xh yid:yi yor:yo zha:za zul:zu
 """
 _TWO_LETTERS = dict(pair.split(":") for pair in _PAIRS.split())
-
-
+UNKNOWN_LANGUAGE = "und"
 _TAG = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 
 
@@ -30,7 +29,7 @@ def language_tag(code: str) -> str:
     """Tag of BCP 47 for a code of ISO 639-2, such as de for deu or ger; codes of languages without
     two letters, and tags, stay as they are, and und takes the place of what is no tag."""
     found = _TWO_LETTERS.get(code.lower(), code)
-    return found if _TAG.fullmatch(found) else "und"
+    return found if _TAG.fullmatch(found) else UNKNOWN_LANGUAGE
 
 
 def plain_text(text: str) -> str:

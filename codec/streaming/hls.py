@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from math import ceil
 
+from ncodec.media.languages import UNKNOWN_LANGUAGE
+from ncodec.streaming.audio import SoundTrack
 from ncodec.streaming.contents import Contents, SoundEntry, VideoEntry
 from ncodec.streaming.layout import KEY_FRAMES, MEDIA, START, segment_name
 from ncodec.streaming.text import TextTrack
@@ -20,10 +22,10 @@ def master_playlist(contents: Contents, codecs: Sequence[str]) -> str:
     """
     sounds = _sounds(contents)
     lines = ["#EXTM3U", _VERSION, "#EXT-X-INDEPENDENT-SEGMENTS", ""]
-    names = _distinct([sound.sound.title or f"Sound {sound.sound.number}" for sound in sounds])
+    names = _distinct([_name(entry.sound, "Sound") for entry in sounds])
     lines += [_sound_line(sound, name) for sound, name in zip(sounds, names, strict=True)]
     texts = contents.texts
-    names = _distinct([text.title or f"Subtitles {text.number}" for text in texts])
+    names = _distinct([_name(text, "Subtitles") for text in texts])
     default = next((text for text in texts if text.is_default), None)
     lines += [
         _text_line(text, name, is_default=text is default)
@@ -147,6 +149,12 @@ def _text_line(track: TextTrack, name: str, *, is_default: bool) -> str:
         f"DEFAULT={_yes(is_default)},AUTOSELECT=YES,FORCED={_yes(track.is_forced)},"
         f'URI="text/{track.number}.m3u8"'
     )
+
+
+def _name(track: SoundTrack | TextTrack, kind: str) -> str:
+    """Name of a track in menus of players: its title, its language, or its kind and number."""
+    known = track.language if track.language != UNKNOWN_LANGUAGE else ""
+    return track.title or known or f"{kind} {track.number}"
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
