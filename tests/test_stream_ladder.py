@@ -241,6 +241,8 @@ def test_other_yaml_is_refused_with_a_sentence(text: str, sentence: str) -> None
         {"audio": ["mp3"]}, {"speed": "slowest"}, {"rungs": 0}, {"rungs": 13}, {"rungs": 2.5},
         {"max_height": 1}, {"target_vmaf": 101}, {"target_vmaf": float("nan")}, {"segment": 0.4},
         {"segment": 31}, {"segment": float("nan")}, {"segment": "2"}, {"grain": -1}, {"grain": 51},
+        {"codecs": ["h264"], "grain": 5}, {"ladder": "fixed", "target_vmaf": 80},
+        {"live": True, "target_vmaf": 80},
         {"jobs": 0}, {"ladder": 7}, {"ladder": []}, {"ladder": [3]},
     ],
 )  # fmt: skip
@@ -260,12 +262,21 @@ def test_a_ladder_of_a_person_is_made_as_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("- {height: 900, bitrate: 300000}\n- {height: 90, crf: 30}\n")
     clip = plain(tmp_path / "clip.mp4", 1)
-    stats = ncodec.stream(clip, tmp_path / "out", **{**FAST, "ladder": path})
+    with pytest.warns(ncodec.NcodecWarning, match="rung of 900 pixels was made 180 high"):
+        stats = ncodec.stream(clip, tmp_path / "out", **{**FAST, "ladder": path, "rungs": None})
     sizes = [(one["width"], one["height"]) for one in stats.renditions]
     assert sizes == [(320, 180), (160, 90)], "no rung is larger than the clip"
     assert [(one["target_bitrate"], one["crf"]) for one in stats.renditions] == [
         (300_000, None), (None, 30)
     ]  # fmt: skip
+
+
+def test_the_first_rungs_of_a_ladder_are_made_if_their_number_is_given(tmp_path: Path) -> None:
+    pytest.importorskip("imageio_ffmpeg")
+    rungs = [Rung(120, crf=30), Rung(90, crf=30), Rung(60, crf=30)]
+    clip = plain(tmp_path / "clip.mp4", 0.4)
+    stats = ncodec.stream(clip, tmp_path / "out", **{**FAST, "ladder": rungs, "rungs": 2})
+    assert [one["height"] for one in stats.renditions] == [120, 90]
 
 
 def test_a_ladder_that_is_no_file_is_said_before_anything_is_written(tmp_path: Path) -> None:

@@ -52,19 +52,19 @@ def test_a_pipe_becomes_a_complete_stream_with_sound_in_step(tmp_path: Path) -> 
 
 def test_the_window_slides_and_old_segments_go(tmp_path: Path) -> None:
     done = live(
-        transport_stream(plain(tmp_path / "clip.mp4", 9)), tmp_path / "out", "--window", "2"
+        transport_stream(plain(tmp_path / "clip.mp4", 15)), tmp_path / "out", "--window", "6"
     )
     assert done.returncode == 0, done.stderr
     found = playlist(tmp_path / "out" / RUNG / "media.m3u8")
-    assert [segment.uri for segment in found.segments] == ["00008.m4s", "00009.m4s"]
-    assert found.media_sequence == 8
+    assert [segment.uri for segment in found.segments] == [f"{n:05d}.m4s" for n in range(10, 16)]
+    assert found.media_sequence == 10
     kept = sorted(path.name for path in (tmp_path / "out" / RUNG).glob("*.m4s"))
-    assert kept == [f"{number:05d}.m4s" for number in range(3, 10)], "as many and three more stay"
-    assert float(frames_of(tmp_path / "out" / RUNG)[0].time) == 7
+    assert kept == [f"{number:05d}.m4s" for number in range(1, 16)], "as many and three more stay"
+    assert float(frames_of(tmp_path / "out" / RUNG)[0].time) == 9
     timeline = ElementTree.parse(tmp_path / "out" / "manifest.mpd").find(".//{*}SegmentTemplate")
     assert timeline is not None
-    assert timeline.get("presentationTimeOffset") == str(7 * 90000)
-    assert timeline.get("startNumber") == "8"
+    assert timeline.get("presentationTimeOffset") == str(9 * 90000)
+    assert timeline.get("startNumber") == "10"
 
 
 def test_segments_appear_before_the_clip_has_ended(tmp_path: Path) -> None:
@@ -133,3 +133,9 @@ def test_a_live_clip_has_no_jobs(tmp_path: Path) -> None:
 def test_a_window_needs_a_live_clip() -> None:
     with pytest.raises(InputError, match="of a live clip"):
         ncodec.StreamSettings(window=10)
+
+
+def test_a_window_holds_three_segments_of_the_longest_kind() -> None:
+    assert ncodec.StreamSettings(live=True, segment=4, window=18).window == 18
+    with pytest.raises(InputError, match=r"expected a window of at least 18 s .* got 17"):
+        ncodec.StreamSettings(live=True, segment=4, window=17)

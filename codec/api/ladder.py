@@ -266,7 +266,12 @@ def _open_work(
     if prepared is None:
         prepared = _prepare(path, folder, settings, fingerprint=fingerprint, progress=progress)
     beside, lost = write_tracks(
-        path, prepared.plan, folder, codecs=settings.audio_codecs, sheets=prepared.sheets
+        path,
+        prepared.plan,
+        folder,
+        codecs=settings.audio_codecs,
+        sheets=prepared.sheets,
+        progress=_part(progress, "sound"),
     )
     notices = tuple(dict.fromkeys((*prepared.plan.notices, *lost)))
     if strict:
@@ -284,8 +289,8 @@ def _open_work(
 def _prepare(
     path: Path, folder: Path, settings: StreamSettings, *, fingerprint: str, progress: Stage
 ) -> Prepared:
-    collector = ThumbnailCollector()
     with Mezzanine(path) as reader:
+        collector = ThumbnailCollector(reader.colour)
         begin_state(folder, fingerprint)
         survey = reader.survey(
             progress=lambda done, total: progress("survey", done, total), observe=collector.add

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _VERBS = {
     "survey": "look at",
     "probe": "probe",
+    "sound": "code the sound of",
     "encode": "encode",
     "ncv": "encode .ncv of",
     "measure": "measure",
@@ -44,7 +45,9 @@ _VERBS = {
     help="Sizes and rates: by probes of the clip, usual ones, or rungs in YAML.",
 )
 @click.option(
-    "--rungs", type=click.IntRange(1, 12), default=6, show_default=True, help="Most of a codec."
+    "--rungs",
+    type=click.IntRange(1, 12),
+    help="Most of a codec (default: 6, or all of a ladder in YAML).",
 )
 @click.option(
     "--max-height",

@@ -48,6 +48,8 @@ class LiveForm:
     sounds: tuple[SoundTrack, ...]
     segment: Fraction
     """seconds of a segment"""
+    longest: Fraction
+    """seconds that no segment exceeds"""
     window: float | None
     """seconds that playlists list; None for all"""
 
@@ -191,9 +193,7 @@ class LiveStream:
             for sound, track in zip(live.sounds, self._sounds, strict=True)
             if track.segments
         )
-        return Contents(
-            videos, sounds, (), live.form.rate, is_live=is_live, longest=3 * live.segment / 2
-        )
+        return Contents(videos, sounds, (), live.form.rate, is_live=is_live, longest=live.longest)
 
     def _begins(self, seconds: Fraction, *, is_cut: bool) -> bool:
         """Whether a frame begins a segment."""

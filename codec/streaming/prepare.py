@@ -11,11 +11,13 @@ from tempfile import TemporaryDirectory
 import av
 
 from ncodec.errors import InputError, sentence_of
+from ncodec.media.colour import is_hdr
 from ncodec.media.mezzanine import Mezzanine, Survey
 from ncodec.media.scaling import FrameSize, Shown, coded_colour
 from ncodec.streaming.audio import describe_sound
 from ncodec.streaming.hull import fit_curves, hull_of
 from ncodec.streaming.ladder import (
+    MOST_RUNGS,
     XPSNR_TARGET,
     Rung,
     choose_rungs,
@@ -40,8 +42,6 @@ from ncodec.streaming.renditions import Rendition, VideoForm, timescale_of
 from ncodec.streaming.settings import StreamSettings
 from ncodec.streaming.spans import spans_of
 
-_HDR_TRANSFERS = frozenset({16, 18})
-"""PQ and HLG, code points of ITU-T H.273"""
 _PIECES, _PIECE = 64, 1 << 16
 """number and bytes of the pieces of a source that are digested, at even distances"""
 _SHARPENED = 0.75**2
@@ -130,6 +130,7 @@ def make_plan(
         )
     else:
         renditions = tuple(_from_rungs(clip, settings))
+        notices += _shrunk(clip, settings)
     return StreamPlan(
         fingerprint=fingerprint,
         survey=survey,
@@ -157,6 +158,7 @@ def live_form(
     if settings.ladder == "auto":
         settings = replace(settings, ladder="fixed")
     renditions = _from_rungs(clip, settings)
+    notices += _shrunk(clip, settings)
     is_mapped = clip.is_hdr and all(rendition.codec == "h264" for rendition in renditions)
     if clip.is_hdr and not is_mapped:
         renditions = [rendition for rendition in renditions if rendition.codec != "h264"]
@@ -169,6 +171,7 @@ def live_form(
         tuple(renditions),
         sounds,
         settings.segment_seconds,
+        settings.longest_segment,
         settings.window,
     )
     return found, (*notices, *lost)
@@ -179,9 +182,9 @@ def _describe(
 ) -> tuple[_Clip, tuple[str, ...]]:
     colour, aspect, rate = reader.colour, reader.pixel_aspect, reader.rate
     notices: list[str] = []
-    is_hdr = colour.transfer in _HDR_TRANSFERS
+    of_hdr = is_hdr(colour)
     codecs = settings.video_codecs
-    if is_hdr and not settings.tone_map and "h264" in codecs:
+    if of_hdr and not settings.tone_map and "h264" in codecs:
         codecs = tuple(codec for codec in codecs if codec != "h264")
         notices.append(
             "renditions in H.264 were left out: they cannot show HDR; --tone-map "
@@ -195,7 +198,7 @@ def _describe(
         raise InputError(msg)
     if survey.bits > 8 and "h264" in codecs:
         notices.append("samples of more than 8 bits were reduced to 8 in H.264")
-    if is_hdr and "h264" in codecs:
+    if of_hdr and "h264" in codecs:
         notices.append("colours of HDR were mapped to BT.709 in H.264")
     if survey.is_interlaced:
         notices.append("interlaced frames were deinterlaced")
@@ -211,12 +214,12 @@ def _describe(
         usual,
         timescale_of(survey.rate),
         coded_colour(colour, height=survey.height),
-        survey.mastering if is_hdr else (),
-        survey.light if is_hdr else (),
+        survey.mastering if of_hdr else (),
+        survey.light if of_hdr else (),
     )
     mapped = coded_colour(colour, height=survey.height, tone_map=True)
-    mapped_form = VideoForm(usual, form.timescale, mapped) if is_hdr else form
-    clip = _Clip(survey, shown, form, mapped_form, codecs, is_hdr)
+    mapped_form = VideoForm(usual, form.timescale, mapped) if of_hdr else form
+    clip = _Clip(survey, shown, form, mapped_form, codecs, of_hdr)
     return clip, tuple(notices)
 
 
@@ -228,16 +231,30 @@ def _sharpened(shown: Shown, survey: Survey, settings: StreamSettings) -> int:
 
 def _from_rungs(clip: _Clip, settings: StreamSettings) -> list[Rendition]:
     """Renditions of the fixed ladder, or of one that a person wrote."""
-    stated = None if settings.ladder == "fixed" else _stated(settings)
+    stated = None if settings.ladder == "fixed" else _stated(settings)[: settings.rungs]
+    most = settings.rungs or MOST_RUNGS
     found: list[Rendition] = []
     for codec in clip.codecs:
         top = clip.top(codec, settings)
-        rungs = fixed_rungs(top, most=settings.rungs) if stated is None else stated
+        rungs = fixed_rungs(top, most=most) if stated is None else stated
         found += [
             rendition_of_rung(codec, rung, top, number=number, speed=settings.speed)
             for number, rung in enumerate(rungs, 1)
         ]
     return [replace(one, grain=settings.grain if one.codec == "av1" else 0) for one in found]
+
+
+def _shrunk(clip: _Clip, settings: StreamSettings) -> tuple[str, ...]:
+    """Notices of rungs that a person wrote and the clip is too small for."""
+    if settings.ladder == "fixed":
+        return ()
+    top = clip.top(clip.codecs[0], settings)
+    side = min(top.width, top.height)
+    return tuple(
+        f"the rung of {rung.height} pixels was made {side} high: the clip has no more"
+        for rung in _stated(settings)[: settings.rungs]
+        if rung.height > side
+    )
 
 
 def _stated(settings: StreamSettings) -> Sequence[Rung]:
@@ -284,7 +301,8 @@ def _probed(
                 speed=settings.speed, metric=metric, jobs=jobs, progress=step,
             )  # fmt: skip
             hull = hull_of(fit_curves(found, metric=metric))
-            rungs = choose_rungs(hull, target=target, metric=metric, most=settings.rungs)
+            most = settings.rungs or MOST_RUNGS
+            rungs = choose_rungs(hull, target=target, metric=metric, most=most)
             renditions.append(
                 renditions_of(codec, rungs, speed=settings.speed, grain=settings.grain)
             )

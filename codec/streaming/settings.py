@@ -4,19 +4,23 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from numbers import Integral
 
 from ncodec.errors import InputError
 from ncodec.ranges import LARGEST, is_between, name_value
-from ncodec.streaming.ladder import MOST_RUNGS, Rung
+from ncodec.streaming.ladder import Rung
 from ncodec.streaming.renditions import CODECS, SPEEDS
 
 AUDIO_CODECS = ("aac", "opus")
 DOWNSCALERS = ("sharp", "lanczos", "learned")
+_LISTED = 3
+"""longest segments that a live playlist holds at least (RFC 8216bis, 6.2.2)"""
 _LARGEST_SIDE = 16384
 _SEGMENT_S = (0.5, 30)
 _MOST_GRAIN = 50
 _RUNGS = 12
+_TARGET_VMAF = 93.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,11 +32,11 @@ class StreamSettings:
     ladder: str | os.PathLike[str] | Sequence[Rung] = "auto"
     """auto: by probes of the clip; fixed: usual bit rates by height; a path of a ladder in YAML; or
     rungs"""
-    rungs: int = MOST_RUNGS
-    """most rungs of a codec, 1 to 12"""
+    rungs: int | None = None
+    """most rungs of a codec, 1 to 12; None for six, and for all of a ladder that is given"""
     max_height: int | None = None
     """most pixels of the shorter side of the top rung; None for those of the clip"""
-    target_vmaf: float = 93
+    target_vmaf: float = _TARGET_VMAF
     """VMAF of the top rung of `auto`, 20 to 100"""
     segment: float = 4
     """seconds of a segment, 0.5 to 30, which may be half as long again to end at a cut"""
@@ -53,7 +57,8 @@ class StreamSettings:
     """the clip is still being written: segments appear as they are done, and a file has ended once
     it has not grown for ten seconds; `ladder` is fixed or one of rungs then"""
     window: float | None = None
-    """seconds of a live clip that playlists list, older segments are removed; None for all"""
+    """seconds of a live clip that playlists list, older segments are removed; None for all; at
+    least three segments of the longest kind, which players of HLS need"""
     jobs: int | None = None
     """segments to code at once; None for the number of cores"""
 
@@ -70,7 +75,8 @@ class StreamSettings:
         )
         _check(self.speed in SPEEDS, f"a speed among {', '.join(SPEEDS)}", self.speed)
         _check(
-            isinstance(self.rungs, Integral) and is_between(self.rungs, 1, _RUNGS),
+            self.rungs is None
+            or (isinstance(self.rungs, Integral) and is_between(self.rungs, 1, _RUNGS)),
             f"1 to {_RUNGS} rungs",
             self.rungs,
         )
@@ -92,6 +98,23 @@ class StreamSettings:
             "a window of at least 1 s of a live clip",
             self.window,
         )
+        longest = ceil(self.longest_segment)
+        _check(
+            self.window is None or self.window >= _LISTED * longest,
+            f"a window of at least {_LISTED * longest} s for segments of up to {longest} s",
+            self.window,
+        )
+        _check(
+            not self.grain or "av1" in self.codecs,
+            "av1 among the codecs for film grain",
+            self.codecs,
+        )
+        is_probed = self.ladder == "auto" and not self.live
+        _check(
+            is_probed or self.target_vmaf == _TARGET_VMAF,
+            "the ladder auto, of a complete clip, for a target of VMAF",
+            self.ladder,
+        )
         _check(
             self.jobs is None
             or (isinstance(self.jobs, Integral) and is_between(self.jobs, 1, 256)),
@@ -110,6 +133,11 @@ class StreamSettings:
     def video_codecs(self) -> tuple[str, ...]:
         """Codecs whose segments go into manifests."""
         return tuple(dict.fromkeys(codec for codec in self.codecs if codec in CODECS))
+
+    @property
+    def longest_segment(self) -> Fraction:
+        """Seconds that no segment of a live clip exceeds: one may end late, at a cut."""
+        return 3 * self.segment_seconds / 2
 
     @property
     def segment_seconds(self) -> Fraction:

@@ -1,8 +1,9 @@
 """Sound and subtitles of a clip → tracks of its stream."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from itertools import groupby
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,22 +34,37 @@ if TYPE_CHECKING:
 
 
 def write_tracks(
-    path: Path, plan: StreamPlan, folder: Path, *, codecs: Sequence[str], sheets: Sheets
+    path: Path,
+    plan: StreamPlan,
+    folder: Path,
+    *,
+    codecs: Sequence[str],
+    sheets: Sheets,
+    progress: Callable[[int, int], None],
 ) -> tuple[Beside, tuple[str, ...]]:
-    """Write tracks of sound in each codec and of subtitles, and say which there are, with
-    notices."""
+    """Write tracks of sound in each codec and of subtitles, and say which there are, with notices.
+
+    `progress` is called with seconds of sound that are done, and their number in all.
+    """
     survey = plan.survey
     ends = [*(survey.times[span.first] for span in plan.spans[1:]), survey.end]
     with Mezzanine(path) as reader:
         sounds, notices = describe_sound(reader.sounds, tuple(codecs))
     heard: list[SoundTrack] = []
-    for number, group in groupby(sounds, key=lambda sound: sound.number):
-        tracks = tuple(group)
+    groups = [tuple(group) for _, group in groupby(sounds, key=lambda sound: sound.number)]
+    length = ceil(survey.end)
+    for place, tracks in enumerate(groups):
+
+        def advance(seconds: float, before: int = place * length) -> None:
+            progress(before + min(length, int(seconds)), len(groups) * length)
+
         with Mezzanine(path) as reader:
-            if _write_sounds(reader, tracks, folder, start=survey.start, ends=ends):
+            if _write_sounds(
+                reader, tracks, folder, start=survey.start, ends=ends, progress=advance
+            ):
                 heard += tracks
                 continue
-        notices += (f"sound {number} was left out: nothing of it can be decoded",)
+        notices += (f"sound {tracks[0].number} was left out: nothing of it can be decoded",)
     with Mezzanine(path) as reader:
         texts, lost = write_text(reader.container, folder, start=survey.start, end=survey.end)
     return Beside(tuple(heard), tuple(texts), sheets), tuple(dict.fromkeys((*notices, *lost)))
@@ -123,6 +139,7 @@ def _write_sounds(
     *,
     start: Fraction,
     ends: Sequence[Fraction],
+    progress: Callable[[float], None],
 ) -> bool:
     """Write a clip's track of sound in several codecs, decoding it once, unless all is there; false
     where nothing can be decoded. Raises OutputError where it cannot be coded."""
@@ -132,10 +149,12 @@ def _write_sounds(
         return True
     try:
         for frame in _frames(reader.container, reader.sounds[tracks[0].number - 1]):
-            stamp = frame.pts
+            stamp, seconds = frame.pts, frame.time
             for writer in missing:
                 frame.pts = stamp  # an encoder takes it away
                 writer.push(frame)
+            if seconds is not None:
+                progress(seconds - float(start))
         heard = [writer.finish() for writer in missing]
     except (av.FFmpegError, ValueError) as error:
         msg = f"{tracks[0].name}: the sound cannot be coded: {sentence_of(error)}"
