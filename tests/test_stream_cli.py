@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from stream_clips import plain, sounding
+from stream_clips import plain, shots, sounding
 from stream_reading import frames_of, media_folders, tree
 from test_cli import call, fails, ncodec_command
 
@@ -35,6 +35,18 @@ def test_a_line_says_what_was_made(silent: Path) -> None:
     assert "1 segment  h264 180 at " in result.stdout
     assert result.stderr == ""
     assert len(frames_of(silent / "out" / "video" / "h264-1-180p")) == 25
+
+
+def test_a_cut_clip_is_streamed_and_fails(silent: Path) -> None:
+    """As `ncodec encode` does: scripts that delete originals can rely on it."""
+    data = shots(silent / "whole.mkv", [2, 2], sound=False).read_bytes()
+    Path("clip.mkv").write_bytes(data[: len(data) * 2 // 3])
+    result = call("stream", "clip.mkv", "-o", "out", *FAST)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("clip.mkv → out")
+    assert "may be cut" in result.stderr
+    assert "what could be read was coded" in result.stderr
+    assert "may be cut" in json.loads(Path("out/stream.json").read_text("utf-8"))["damage"]
 
 
 def test_json_is_one_object(silent: Path) -> None:

@@ -80,6 +80,8 @@ class StreamStats:
     size: int
     """bytes of all segments that are there"""
     notices: tuple[str, ...] = ()
+    damage: str | None = None
+    """where and how the clip is damaged or ends too soon: what could be read was coded"""
 
 
 def stream(
@@ -226,6 +228,7 @@ class StreamWork:
             renditions=tuple(record["renditions"]),
             size=contents.size,
             notices=self._notices,
+            damage=plan.damage,
         )
 
     def _measured(self, report: Stage) -> dict[str, Quality]:
@@ -295,7 +298,7 @@ def _prepare(
         survey = reader.survey(
             progress=lambda done, total: progress("survey", done, total), observe=collector.add
         )
-        notices = tuple(reader.notices)
+        notices, damage = tuple(reader.notices), reader.damage
     plan = make_plan(
         lambda: Mezzanine(path),
         survey,
@@ -304,7 +307,7 @@ def _prepare(
         jobs=_threads_of(settings),
         progress=progress,
     )
-    plan = replace(plan, notices=(*notices, *plan.notices))
+    plan = replace(plan, notices=(*notices, *plan.notices), damage=damage)
     sheets = write_sheets(collector, folder, matrix=survey.matrix, size=plan.top)
     prepared = Prepared(plan, sheets, collector.poster())
     write_state(folder, prepared)
@@ -332,6 +335,7 @@ def _stream_live(
         renditions=tuple(record["renditions"]),
         size=done.contents.size,
         notices=done.notices,
+        damage=done.damage,
     )
 
 

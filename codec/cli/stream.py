@@ -11,6 +11,7 @@ import click
 
 from ncodec.cli.console import say, say_notices, shows_progress, usage_errors, work_through
 from ncodec.cli.options import EPILOG, strict_option
+from ncodec.errors import InputError
 
 if TYPE_CHECKING:
     from ncodec.api.ladder import Stage, StreamStats
@@ -140,6 +141,9 @@ def stream(
                 source, target, settings=settings, overwrite=force, strict=strict, progress=progress
             )
         _say(source, stats, seconds=time.perf_counter() - start, as_json=as_json)
+        if stats.damage is not None:
+            msg = f"{stats.damage}; what could be read was coded"
+            raise InputError(msg)
 
     work_through([(source, output)], "stream", work, as_json=as_json)
 
@@ -149,7 +153,7 @@ def _list(text: str) -> tuple[str, ...]:
 
 
 def _say(source: str, stats: "StreamStats", *, seconds: float, as_json: bool) -> None:
-    say_notices(source, stats.notices)
+    say_notices(source, (notice for notice in stats.notices if notice != stats.damage))
     kinds = dict.fromkeys(rendition["kind"] for rendition in stats.renditions)
     ladders = []
     for kind in kinds:

@@ -84,8 +84,6 @@ class ClipReader(OpenedVideo):
         self._packets_of_video = 0
         self._errors: list[str] = []
         self._first_error_s = 0.0
-        self.damage: str | None = None
-        """how the file is damaged or cut, known once all is read"""
 
     @property
     def pixel_aspect(self) -> Fraction:
@@ -223,10 +221,6 @@ class ClipReader(OpenedVideo):
                 f"the file may be cut: it says that it ends at {said:.1f} s, its last frame at "
                 f"{end:.1f} s"
             )
-
-    def _damaged(self, sentence: str) -> None:
-        self._notice(sentence)
-        self.damage = self.damage or sentence
 
     def measure(self) -> ClipSize:
         """Count frames, seconds and packets up to the end, without decoding; the reader is used up

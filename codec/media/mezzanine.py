@@ -137,7 +137,7 @@ class Mezzanine(OpenedVideo):
             for notice in lost_side_data(first):
                 self._notice(notice)
         if corrupt:
-            self._notice(f"the file is damaged: {corrupt} frames are not as they were")
+            self._damaged(f"the file is damaged: {corrupt} frames are not as they were")
         return self._surveyed(
             first, stamps, cuts, duration=duration, is_whole=not corrupt and not self._errors
         )
@@ -162,7 +162,7 @@ class Mezzanine(OpenedVideo):
             elif stamp is None or (frame.pts is not None and frame.pts >= stamp):
                 yield frame
         if self._errors and stamp is None:
-            self._notice(f"the file is damaged: {self._errors} packets of video cannot be decoded")
+            self._damaged(f"the file is damaged: {self._errors} packets of video cannot be decoded")
 
     def decode_all(self) -> Iterator[tuple[int, av.VideoFrame | av.AudioFrame]]:
         """Frames of the video, with 0, and of each stream of sound, with its number from 1, as they
@@ -184,9 +184,9 @@ class Mezzanine(OpenedVideo):
                 return
             except (av.FFmpegError, OSError) as error:
                 if not isinstance(error, av.error.InvalidDataError):
-                    self._notice(f"the input broke off: {sentence_of(error)}")
+                    self._damaged(f"the input broke off: {sentence_of(error)}")
                     return
-                self._notice("packets that cannot be decoded were left out")
+                self._damaged("packets that cannot be decoded were left out")
                 continue
             for frame in frames:
                 if not isinstance(frame, av.VideoFrame | av.AudioFrame):
@@ -213,7 +213,7 @@ class Mezzanine(OpenedVideo):
                 if packet.size:
                     yield cast("av.Packet[VideoStream]", packet)
         except (av.FFmpegError, OSError) as error:
-            self._notice(f"the file is damaged: {sentence_of(error)}")
+            self._damaged(f"the file is damaged: {sentence_of(error)}")
         yield None  # the frames that the decoder holds back
 
     def _surveyed(
@@ -239,7 +239,7 @@ class Mezzanine(OpenedVideo):
         if has_jumped:
             self._notice("time stamps that jumped or ran backwards were moved on")
         elif said is not None and said - end > _MISSING_S:
-            self._notice(
+            self._damaged(
                 f"the file may be cut: it says that it ends at {said:.1f} s, its last frame at "
                 f"{float(end):.1f} s"
             )

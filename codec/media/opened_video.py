@@ -43,6 +43,8 @@ class OpenedVideo:
         """
         self.name = "clip" if hasattr(source, "read") else str(source)
         self.notices: list[str] = []
+        self.damage: str | None = None
+        """where and how the file is damaged or ends too soon, once it is read"""
         is_file = hasattr(source, "read")
         is_row = not is_file and is_numbered(self.name)
         if rate is not None and not is_row:
@@ -168,3 +170,7 @@ class OpenedVideo:
     def _notice(self, sentence: str) -> None:
         if sentence not in self.notices:
             self.notices.append(sentence)
+
+    def _damaged(self, sentence: str) -> None:
+        self._notice(sentence)
+        self.damage = self.damage or sentence

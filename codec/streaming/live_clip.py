@@ -36,6 +36,8 @@ class LiveResult:
     seconds: float
     """duration of all of them"""
     notices: tuple[str, ...]
+    damage: str | None
+    """where and how the input is damaged or broke off"""
 
 
 def stream_live(
@@ -64,7 +66,7 @@ def stream_live(
         stream.finish(end)
         notices += tuple(reader.notices)
     contents = stream.contents(is_live=False)
-    return LiveResult(contents, frames, stream.segments, float(end), notices)
+    return LiveResult(contents, frames, stream.segments, float(end), notices, reader.damage)
 
 
 def _opened(source: str | os.PathLike[str], stack: ExitStack) -> BinaryIO:

@@ -58,6 +58,8 @@ class StreamPlan:
     """quality of the top rung by `metric`"""
     probed: tuple[CodecProbes, ...] = ()
     notices: tuple[str, ...] = ()
+    damage: str | None = None
+    """where and how the clip is damaged or ends too soon"""
 
     @property
     def jobs(self) -> Iterator[Job]:

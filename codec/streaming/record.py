@@ -48,6 +48,7 @@ def record_of(
         ],
         "probes": [_probes(found, plan.metric) for found in plan.probed],
         "notices": list(notices),
+        "damage": plan.damage,
         **_tracks(contents),
     }
 
@@ -63,6 +64,7 @@ def live_record(done: LiveResult, *, name: str, version: str) -> dict[str, Any]:
         "segments": done.segments,
         "renditions": [_rendition(entry) for entry in done.contents.videos],
         "notices": list(done.notices),
+        "damage": done.damage,
         **_tracks(done.contents),
     }
 
