@@ -8,7 +8,7 @@ from xml.etree.ElementTree import fromstring
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import AvifImagePlugin, Image
 from stream_clips import (
     FAST,
     HIGH,
@@ -22,10 +22,12 @@ from stream_clips import (
     turned,
     varying,
 )
+from stream_reading import tree
 
 import ncodec
 from ncodec.media.ffmpeg_command import run_ffmpeg
 from ncodec.picture import psnr
+from ncodec.streaming.poster import write_posters
 
 pytest.importorskip("imageio_ffmpeg", reason="clips are made by FFmpeg's command")
 
@@ -152,6 +154,20 @@ def opened(path: Path) -> Any:
     if path.suffix == ".nci":
         return ncodec.decode(path)
     return Image.open(path)
+
+
+def test_posters_are_the_same_on_any_number_of_cores(
+    tmp_path: Path, photo: Photo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """libaom's bytes depend on whether it has one thread or several."""
+    found = []
+    for threads in (1, 2):
+        monkeypatch.setattr(AvifImagePlugin, "DEFAULT_MAX_THREADS", threads)
+        folder = tmp_path / str(threads)
+        folder.mkdir()
+        write_posters(Image.fromarray(photo).resize((320, 180)), folder)
+        found.append(tree(folder))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "avif", "nci"])

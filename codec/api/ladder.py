@@ -214,7 +214,7 @@ class StreamWork:
             )
         picture = poster_picture(self._open_source, plan, frame=self._prepared.poster)
         write_posters(picture, folder)
-        write_file(folder / "poster.nci", encode(picture, threads=1))
+        write_file(folder / "poster.nci", encode(picture))
         write_manifests(contents, folder)
         write_pages(record, folder)
         write_file(folder / layout.RECORD, json.dumps(record, indent=1).encode())

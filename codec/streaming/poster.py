@@ -12,8 +12,12 @@ from ncodec.streaming.plan import StreamPlan
 from ncodec.streaming.source_frames import OpenSource, frames_from
 from ncodec.streaming.work import write_file
 
-_FORMS = {"jpg": ("JPEG", 85), "avif": ("AVIF", 60)}
-"""suffix → Pillow's format and its quality"""
+_FORMS: dict[str, tuple[str, dict[str, int]]] = {
+    "jpg": ("JPEG", {"quality": 85}),
+    # libaom's bytes depend on whether it has one thread or several.
+    "avif": ("AVIF", {"quality": 60, "max_threads": 1}),
+}
+"""suffix → Pillow's format and options"""
 
 
 def poster_picture(open_source: OpenSource, plan: StreamPlan, *, frame: int) -> Image.Image:
@@ -27,9 +31,9 @@ def poster_picture(open_source: OpenSource, plan: StreamPlan, *, frame: int) -> 
 
 def write_posters(picture: Image.Image, folder: Path) -> None:
     """Write poster.jpg, and poster.avif where Pillow has AVIF."""
-    for suffix, (form, quality) in _FORMS.items():
+    for suffix, (form, options) in _FORMS.items():
         if form == "AVIF" and not features.check("avif"):
             continue
         data = io.BytesIO()
-        picture.save(data, form, quality=quality)
+        picture.save(data, form, **options)
         write_file(folder / f"poster.{suffix}", data.getvalue())

@@ -1,7 +1,8 @@
 """Codecs that Pillow and its plug-ins write."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import version
@@ -41,21 +42,26 @@ class PillowCodec(PictureCodec):
 
     def encode(self, pixels: Pixels, quality: float) -> bytes:
         """(H, W, 3) uint8 RGB → file bytes."""
-        self._register()
         stream = io.BytesIO()
-        Image.fromarray(pixels).save(stream, self.format, **self.options, **self.knob(quality))
+        with self._registered():
+            Image.fromarray(pixels).save(stream, self.format, **self.options, **self.knob(quality))
         return stream.getvalue()
 
     def decode(self, data: bytes) -> Pixels:
         """File bytes → (H, W, 3) uint8 RGB."""
-        self._register()
-        with Image.open(io.BytesIO(data)) as image:
+        with self._registered(), Image.open(io.BytesIO(data)) as image:
             return np.asarray(image.convert("RGB"))
 
-    def _register(self) -> None:
-        """Load the plugin, and keep decoders to one thread."""
-        AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    @contextmanager
+    def _registered(self) -> Iterator[None]:
+        """Load the plugin, and keep coders to one thread within the block."""
         if self.plugin == "pillow_heif":
             import_module(self.plugin).register_heif_opener(decode_threads=1)
         elif self.plugin:
             vars(import_module(f"{self.plugin}.JpegXLImagePlugin"))["DECODE_THREADS"] = 0
+        usual = AvifImagePlugin.DEFAULT_MAX_THREADS
+        AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+        try:
+            yield
+        finally:
+            AvifImagePlugin.DEFAULT_MAX_THREADS = usual
