@@ -4,7 +4,7 @@ BIN := .venv/bin
 # PyTorch's default build for Linux brings CUDA; tests do not need it, so a CPU build is taken where one is found.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo figures test fuzz lint docs types check browser players xla arm64 clean help
+.PHONY: demo figures test fuzz lint docs types check browser players xla arm64 ray clean help
 .DEFAULT_GOAL := demo
 
 .venv/runtime: pyproject.toml
@@ -77,12 +77,21 @@ players: tests/players/node_modules ## hls.js, dash.js and Shaka Player for the 
 xla: .venv-xla/installed ## training by torch_xla on a CPU
 	PJRT_DEVICE=CPU .venv-xla/bin/python -m ncodec.training.xla --data docs --data tests/golden --crops.crop=64 --crops.batch=2
 
+# In an environment of its own, which needs no PyTorch.
+.venv-ray/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/pip install --quiet --editable '.[ray]' pytest s3fs 'moto[server]'
+	touch $@
+
+ray: .venv-ray/installed ## libraries on a Ray cluster of two nodes, of this machine
+	.venv-ray/bin/python -m pytest tests/test_ray.py
+
 # On Debian and as root; elsewhere it says so. CLIPS=all adds the clips and Kodak pictures of ../shared.
 arm64: .venv/runtime ## Linux on ARM, emulated: symbols and frames as here
 	tests/arm64/run.sh $(CLIPS)
 
 clean: ## remove environments, builds and the demo
-	rm -rf .venv .venv-xla .arm64 build dist demo tests/players/node_modules *.egg-info
+	rm -rf .venv .venv-ray .venv-xla .arm64 build dist demo tests/players/node_modules *.egg-info
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "%-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -12,7 +12,7 @@ from places import ROOT
 GROUND = {"ground"}
 RUNTIME = GROUND | {
     "container", "entropy", "exact", "inference", "image", "lossless", "tensors", "video", "media",
-    "streaming", "api",
+    "streaming", "api", "batch",
 }  # fmt: skip
 SEEN = {
     "ground": set(),
@@ -27,8 +27,9 @@ SEEN = {
     "video": GROUND | {"container", "entropy", "exact", "inference", "image"},
     "media": GROUND | {"container"},
     "streaming": GROUND | {"container", "media"},
-    "api": RUNTIME - {"api"},
-    "cli": GROUND | {"container", "media", "api"},
+    "api": RUNTIME - {"api", "batch"},
+    "batch": GROUND | {"media", "api"},
+    "cli": GROUND | {"container", "media", "api", "batch"},
     "pillow_plugin": GROUND | {"container", "media", "api"},
     "__init__": GROUND | {"api"},
     "__main__": {"cli"},

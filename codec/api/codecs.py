@@ -55,6 +55,12 @@ def open_codec(
     return _open_codec(loaded, backend, threads, precision, device, decoder)
 
 
+def model_id(model: str | os.PathLike[str] | None = None, *, kind: str = PICTURE) -> str:
+    """Id, eight hex digits, of a model by its name, id or path, or of the default one of `kind`;
+    raises ModelError."""
+    return f"{load_model(model, kind=kind).id:08x}"
+
+
 def tuned_model(
     tune: str, *, model: str | os.PathLike[str] | None, effort: int | None
 ) -> str | os.PathLike[str] | None:

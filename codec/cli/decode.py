@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,7 @@ from ncodec.cli.console import (
 from ncodec.cli.options import EPILOG, backend_options, output_options, strict_option
 from ncodec.cli.parameters import Seconds
 from ncodec.cli.sniff import is_coded_clip
+from ncodec.media.numbered import CLIP_SUFFIXES
 from ncodec.quality import FULL
 
 if TYPE_CHECKING:
@@ -112,6 +113,30 @@ def decode(
             )
 
     work_through(pairs, "decode", work, as_json=as_json)
+
+
+def batch_decode_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Fields of `DecodeTask` by the options of `ncodec decode`, for inputs of both kinds; raises
+    UsageError."""
+    from ncodec.api.settings import DecodeSettings, DecodeVideoSettings, Options
+
+    if options["at"] is not None:
+        msg = "--at is for single frames, which ncodec batch does not decode"
+        raise click.UsageError(msg)
+    shared = Options(
+        backend=options["backend"], allow_large=options["allow_large"], strict=options["strict"]
+    )
+    to = options["to"]
+    is_clip = to is not None and f".{to.lstrip('.')}".lower() in CLIP_SUFFIXES
+    lossless, named = options["lossless"], to if is_clip else None
+    clip = parse_clip_target(None, named, at=None, lossless=lossless, conceal=False)
+    return {
+        "pictures": DecodeSettings(**shared, decoder=options["decoder"]),
+        "clips": DecodeVideoSettings(**shared, conceal=options["conceal"]),
+        "picture_suffix": parse_suffix(STDIO, None if is_clip else to),
+        "clip_suffix": clip.suffix,
+        "lossless": lossless,
+    }
 
 
 def _decode_picture_file(

@@ -207,6 +207,18 @@ def _clip_settings(options: dict[str, Any]) -> "EncodeVideoSettings":
         return EncodeVideoSettings(rate=options["fps"], **{name: options[name] for name in names})
 
 
+def batch_encode_settings(
+    options: dict[str, Any],
+) -> "tuple[EncodeSettings, EncodeVideoSettings | None]":
+    """Settings of pictures and of clips by the options of `ncodec encode`, for inputs of both
+    kinds; None for clips where an option asks for what they do not have. Raises UsageError."""
+    if options["fps"] is not None:
+        msg = "--fps is for numbered pictures, which are pictures to ncodec batch"
+        raise click.UsageError(msg)
+    of_pictures = any(_is_given(options[name]) for name in ("bpp", "psnr", "lossless"))
+    return _picture_settings(options), None if of_pictures else _clip_settings(options)
+
+
 def _encode_picture_file(
     source: str,
     target: str,

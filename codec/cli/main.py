@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 import ncodec
+from ncodec.cli.batch import batch
 from ncodec.cli.console import printable
 from ncodec.cli.cut import cut
 from ncodec.cli.decode import decode
@@ -58,7 +59,7 @@ def cli() -> None:
     without PyTorch; pack any files and tensors."""
 
 
-for command in (encode, decode, info, cut, join, stream, models, pack, unpack, tensors):
+for command in (encode, decode, info, cut, join, stream, batch, models, pack, unpack, tensors):
     cli.add_command(command)
 
 

@@ -14,7 +14,7 @@ from ncodec.cli.options import EPILOG, strict_option
 from ncodec.errors import InputError
 
 if TYPE_CHECKING:
-    from ncodec.api.ladder import Stage, StreamStats
+    from ncodec.api.ladder import Stage, StreamSettings, StreamStats
 
 _VERBS = {
     "survey": "look at",
@@ -146,6 +146,23 @@ def stream(
             raise InputError(msg)
 
     work_through([(source, output)], "stream", work, as_json=as_json)
+
+
+def batch_stream_settings(options: dict[str, Any]) -> "StreamSettings":
+    """Settings by the options of `ncodec stream`; raises UsageError."""
+    from ncodec.api.ladder import StreamSettings
+
+    names = ("ladder", "rungs", "max_height", "target_vmaf", "segment", "speed", "downscale",
+             "tone_map", "grain", "measure")  # fmt: skip
+    if options["live"] or options["window"] is not None:
+        msg = "--live is for a clip that is still being written, not for a library"
+        raise click.UsageError(msg)
+    with usage_errors():
+        return StreamSettings(
+            codecs=_list(options["codecs"]),
+            audio=_list(options["audio"]),
+            **{name: options[name] for name in names},
+        )
 
 
 def _list(text: str) -> tuple[str, ...]:

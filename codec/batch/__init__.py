@@ -1,0 +1,1 @@
+"""Whole libraries of pictures and clips: encoded, decoded or streamed, item by item."""

@@ -1,0 +1,264 @@
+"""Processes of a batch: workers that may crash, hang or take all memory, and their supervisor."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING
+
+from ncodec.batch.manifest import FAILED, Row
+from ncodec.batch.task import Task
+from ncodec.batch.units import Unit
+from ncodec.errors import OutputError
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
+_BEAT_S = 0.5
+"""least seconds between two signs of life"""
+_START_S = 120.0
+"""least seconds that the start of a process may take"""
+_LOOK_S = 0.5
+"""seconds between two looks at workers"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of work on an item, beyond which its worker is stopped."""
+
+    silence: float = 600.0
+    """seconds without progress"""
+    memory: int | None = None
+    """bytes of the worker's process; None for no bound"""
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A worker's process has started."""
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A worker has begun an item, or is still at it."""
+
+    item: str
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """A worker has finished its unit."""
+
+
+@dataclass(frozen=True)
+class _Broken:
+    """The target of the batch cannot be written."""
+
+    reason: str
+
+
+@dataclass
+class _Hand:
+    """A process that works on units."""
+
+    process: "BaseProcess"
+    connection: Connection
+    is_ready: bool = False
+    unit: Unit | None = None
+    item: str = ""
+    heard: float = field(default_factory=time.monotonic)
+    """when it last gave a sign of life"""
+    rows: list[str] = field(default_factory=list)
+    """items of its unit whose rows it gave"""
+
+
+class Pool:
+    """Workers in processes, which live as long as the pool, unless they have to be replaced; a
+    context manager.
+
+    An item that costs its worker's life is tried once more when nothing else is at work, and has a
+    row that says what happened if it costs another one.
+    """
+
+    def __init__(self, task: Task, target: str, *, jobs: int, limits: Limits) -> None:
+        self._task, self._target, self._jobs, self._limits = task, target, jobs, limits
+        self._hands: list[_Hand] = []
+        self._again: deque[Unit] = deque()
+
+    def __enter__(self) -> "Pool":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for hand in self._hands:
+            _stop(hand)
+        self._hands.clear()
+
+    def run(self, units: Iterable[Unit]) -> Iterator[Row]:
+        """Rows of the items of units, as they are done.
+
+        Raises OutputError where the target cannot be written.
+        """
+        yield from self._run(iter(units), jobs=self._jobs, is_last_try=False)
+        while self._again:
+            yield from self._run(iter([self._again.popleft()]), jobs=1, is_last_try=True)
+
+    def _run(self, units: Iterator[Unit], *, jobs: int, is_last_try: bool) -> Iterator[Row]:
+        """Rows of units; those whose worker died are put aside, with what is known of it."""
+        is_over = False
+        while True:
+            while not is_over and sum(hand.unit is not None for hand in self._hands) < jobs:
+                unit = next(units, None)
+                if unit is None:
+                    is_over = True
+                    break
+                self._give(unit)
+            busy = [hand for hand in self._hands if hand.unit is not None]
+            if not busy:
+                return
+            ready = wait([hand.connection for hand in busy], timeout=_LOOK_S)
+            for hand in busy:
+                if hand.connection in ready:
+                    yield from self._heard(hand, is_last_try=is_last_try)
+                else:
+                    yield from self._check(hand, is_last_try=is_last_try)
+
+    def _give(self, unit: Unit) -> None:
+        """Let an idle worker, or a new one, work on a unit."""
+        hand = next((hand for hand in self._hands if hand.unit is None), None)
+        if hand is None or not hand.process.is_alive():
+            if hand is not None:
+                self._hands.remove(hand)
+            hand = self._started()
+        hand.unit, hand.item, hand.rows = unit, "", []
+        hand.heard = time.monotonic()
+        try:
+            hand.connection.send(unit)
+        except OSError:  # it ended since
+            self._hands.remove(hand)
+            self._again.append(unit)
+
+    def _started(self) -> _Hand:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        process = context.Process(
+            target=_work, args=(theirs, self._task, self._target), daemon=True
+        )
+        process.start()
+        theirs.close()
+        self._hands.append(_Hand(process, ours))
+        return self._hands[-1]
+
+    def _heard(self, hand: _Hand, *, is_last_try: bool) -> Iterator[Row]:
+        try:
+            event = hand.connection.recv()
+        except (EOFError, OSError):
+            hand.process.join(5)
+            yield from self._lost(hand, _death(hand.process.exitcode), is_last_try=is_last_try)
+            return
+        hand.heard = time.monotonic()
+        if isinstance(event, _Ready):
+            hand.is_ready = True
+        elif isinstance(event, _Begun):
+            hand.item = event.item
+        elif isinstance(event, _Finished):
+            hand.unit = None
+        elif isinstance(event, _Broken):
+            raise OutputError(event.reason)
+        else:
+            hand.rows.append(event.item)
+            yield replace(event, tries=2) if is_last_try else event
+
+    def _check(self, hand: _Hand, *, is_last_try: bool) -> Iterator[Row]:
+        """Stop a worker that is beyond a limit."""
+        silence = self._limits.silence
+        if not hand.is_ready:
+            silence = max(silence, _START_S)
+        if time.monotonic() - hand.heard > silence:
+            reason = f"no progress in {silence:g} s"
+        elif self._limits.memory is not None and _memory(hand.process) > self._limits.memory:
+            reason = f"more than {self._limits.memory:,} bytes of memory"
+        else:
+            return
+        yield from self._lost(hand, reason, is_last_try=is_last_try)
+
+    def _lost(self, hand: _Hand, reason: str, *, is_last_try: bool) -> Iterator[Row]:
+        """Put the unit of a worker that is no more aside, or give its item up."""
+        _stop(hand)
+        self._hands.remove(hand)
+        unit = hand.unit
+        if unit is None:
+            return
+        if unit.output is None:
+            unit = replace(unit, finished=unit.finished | {*hand.rows})
+        if is_last_try:
+            error = f"its worker was lost twice: {reason}"
+            whole = unit.shard or unit.entries[0].item
+            item = hand.item or whole.name
+            if item in unit.hopeless:
+                yield Row(whole.name, whole.place, whole.tag, FAILED, error=error, tries=2)
+                return
+            unit = replace(unit, hopeless={**unit.hopeless, item: error})
+        self._again.append(unit)
+
+
+def _work(connection: Connection, task: Task, target: str) -> None:
+    """Main function of a worker's process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor ends it
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from ncodec.batch.worker import Worker
+
+    worker = Worker(task, target)
+    connection.send(_Ready())
+    said = ("", 0.0)
+
+    def begin(item: str) -> None:
+        nonlocal said
+        now = time.monotonic()
+        if item != said[0] or now - said[1] > _BEAT_S:
+            said = (item, now)
+            connection.send(_Begun(item))
+
+    while True:
+        unit = connection.recv()
+        try:
+            for row in worker.run(unit, begin):
+                connection.send(row)
+        except OutputError as error:
+            connection.send(_Broken(str(error)))
+            return
+        connection.send(_Finished())
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _stop(hand: _Hand) -> None:
+    hand.process.kill()
+    hand.process.join()
+    hand.connection.close()
+
+
+def _death(code: int | None) -> str:
+    """How a process ended."""
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        return f"killed by {name}" + (", as where memory runs out" if name == "SIGKILL" else "")
+    return f"it ended with exit code {code}"
+
+
+def _memory(process: "BaseProcess") -> int:
+    """Bytes of memory of a process."""
+    import psutil
+
+    try:
+        return int(psutil.Process(process.pid).memory_info().rss)
+    except psutil.Error:
+        return 0

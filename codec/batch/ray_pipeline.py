@@ -1,0 +1,97 @@
+"""Batches on a cluster: a pipeline of Ray Data, whose actors each have a worker's process."""
+
+import logging
+import pickle
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any
+
+from ncodec.batch.manifest import Row
+from ncodec.batch.process import Limits, Pool
+from ncodec.batch.task import Task
+from ncodec.batch.units import Unit
+from ncodec.errors import InputError, sentence_of
+from ncodec.optional import require_modules
+
+AUTO = "auto"
+"""the cluster that this machine belongs to, else one of this machine alone"""
+_LARGEST_POOL = 100_000
+_ANSWER_S = 10.0
+
+
+class _Actor:
+    """Actor that works on units in a process of its own, so that an item that crashes or hangs it
+    costs no more than on one machine."""
+
+    def __init__(self, task: Task, target: str, limits: Limits) -> None:
+        self._pool = Pool(task, target, jobs=1, limits=limits)
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
+        """Pickled rows of pickled units: Ray keeps columns of bytes as they are."""
+        units = [pickle.loads(unit) for unit in batch["unit"]]
+        return {"row": [pickle.dumps(row) for row in self._pool.run(units)]}
+
+
+def run_on_ray(
+    units: Iterable[Unit],
+    task: Task,
+    target: str,
+    *,
+    address: str,
+    jobs: int | None,
+    limits: Limits,
+) -> Iterator[Row]:
+    """Rows of the items of units, as actors of a cluster finish them.
+
+    `address` is "auto" or that of a cluster; `jobs` is the number of actors, None for as many as
+    the cluster has cores for, now or later. Workers and their machines may come and go. The driver
+    holds units and rows alone: items go from their store to the actors, and outputs to the target,
+    which all machines see. Raises BackendError where Ray is not installed, and InputError where
+    there is no such cluster.
+    """
+    require_modules("ray", extra="ray")
+    import ray
+
+    work = [{"unit": pickle.dumps(unit)} for unit in units]
+    if not work:
+        return
+    _connect(address)
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    found = ray.data.from_items(work, override_num_blocks=len(work)).map_batches(
+        _Actor,
+        fn_constructor_args=(task, target, limits),
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(min_size=jobs or 1, max_size=jobs or _LARGEST_POOL),
+        num_cpus=1,
+    )
+    for record in found.iter_rows():
+        yield pickle.loads(record["row"])
+
+
+def _connect(address: str) -> None:
+    """Join a cluster, or begin one of this machine; raises InputError where there is none."""
+    import ray
+
+    if ray.is_initialized():
+        return
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address == AUTO:
+        with suppress(ConnectionError):
+            ray.init(address=AUTO, **quiet)
+            return
+        ray.init(**quiet)
+        return
+    _check_reachable(address)
+    ray.init(address=address, **quiet)
+
+
+def _check_reachable(address: str) -> None:
+    """Raise InputError where nobody answers at an address, to which Ray would try for minutes."""
+    host, _, port = address.rpartition("/")[2].rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
+    except (OSError, ValueError) as error:
+        msg = f"expected the address of a Ray cluster, got {address}: {sentence_of(error)}"
+        raise InputError(msg) from error

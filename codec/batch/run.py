@@ -1,0 +1,237 @@
+"""Batches: a task on every item of a library, in processes of this machine or on a cluster."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ncodec.batch.library import Library, open_library
+from ncodec.batch.manifest import DONE, FAILED, MANIFEST, WORK, Manifest, Row
+from ncodec.batch.process import Limits, Pool
+from ncodec.batch.store import Store
+from ncodec.batch.task import Task
+from ncodec.batch.units import Unit, file_units, shard_units
+from ncodec.errors import InputError
+
+LIMITS = Limits()
+"""limits where none are given"""
+_FLUSH_ROWS, _FLUSH_S = 1000, 5.0
+"""rows, or seconds, after which new rows are written"""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State of a batch that is at work."""
+
+    done: int
+    """items that have a row of this run"""
+    total: int | None
+    """items to work on, None where shards hold some"""
+    failed: int
+    bytes: int
+    """of outputs"""
+    bpp: float | None
+    """mean over the outputs that have one"""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Result of a batch."""
+
+    target: str
+    manifest: str
+    """place of the manifest"""
+    items: int
+    """rows of the manifest"""
+    done: int
+    """items of this run that were coded"""
+    skipped: int
+    """items that an earlier run had done"""
+    others: int
+    """files that are no items"""
+    source_bytes: int
+    """of the items of this run that were coded"""
+    bytes: int
+    """of their outputs"""
+    bpp: float | None
+    """mean over them, of those that have one"""
+    psnr: float | None
+    """mean over those that were measured"""
+    seconds: float
+    failures: tuple[Row, ...]
+    """rows of all items that failed or are damaged"""
+
+
+def run_batch(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    task: Task,
+    *,
+    jobs: int | None = None,
+    shards: int | None = None,
+    limits: Limits = LIMITS,
+    ray: str | None = None,
+    overwrite: bool = False,
+    progress: Callable[[Progress], None] = lambda state: None,
+) -> Summary:
+    """Do a task on every item of a library, and return what became of them.
+
+    `source` is a folder, a file, a tar shard, a glob pattern, each local or a URL that fsspec
+    opens, or "@" and the place of a list of them; `target` is a folder or the URL of one. `jobs` is
+    the number of processes, None for the number of cores. `shards` is the number of items of each
+    tar shard that outputs go into; None for a file each. `ray` is "auto" or the address of a
+    cluster, on which `jobs` is the number of actors, None for as many as it has cores for. Items
+    that have a row of the same content and task are skipped, unless `overwrite`. An item that fails
+    has a row and ends nothing.
+
+    Raises InputError where the source cannot be listed, BackendError where a module lacks, and
+    OutputError where the target cannot be written or holds a batch of another task or version.
+    """
+    start = time.perf_counter()
+    if shards is not None and shards < 1:
+        msg = f"expected at least 1 item in a shard, got {shards}"
+        raise InputError(msg)
+    store = Store(str(target))
+    library = open_library(str(source), suffixes=task.suffixes, leave_out=store.place)
+    manifest = Manifest(store, {**task.stated, "shards": shards})
+    manifest.load(overwrite=overwrite)
+    if overwrite:
+        manifest.rows.clear()
+    _sweep(store)
+    units = _units(library, task, manifest, shards)
+    total = None if library.shards else _count(_units(library, task, manifest, shards))
+    skipped = len(library.items) - total if total is not None else 0
+    store.write(f"{WORK}/begun", b"")  # a target that cannot be written is said before any work
+    tally = _Tally()
+    kept = _Keeper(manifest)
+    found = _rows(units, task, store, jobs=jobs, limits=limits, ray=ray)
+    with closing(found):
+        try:
+            for row in found:
+                kept.add(row)
+                tally.add(row)
+                progress(tally.progress(total))
+        finally:
+            kept.flush()
+    manifest.finish()
+    store.remove(f"{WORK}/begun")
+    _clean(store)
+    every = manifest.rows.values()
+    return Summary(
+        target=store.place,
+        manifest=store.at(MANIFEST),
+        items=len(every),
+        done=tally.rows - tally.failed,
+        skipped=skipped,
+        others=library.others,
+        source_bytes=tally.source_bytes,
+        bytes=tally.bytes,
+        bpp=tally.bpp.value,
+        psnr=tally.psnr.value,
+        seconds=time.perf_counter() - start,
+        failures=tuple(row for row in every if row.state != DONE),
+    )
+
+
+@dataclass
+class _Mean:
+    """Mean of the values that are there."""
+
+    total: float = 0.0
+    count: int = 0
+
+    def add(self, value: float | None) -> None:
+        if value is not None:
+            self.total, self.count = self.total + value, self.count + 1
+
+    @property
+    def value(self) -> float | None:
+        return self.total / self.count if self.count else None
+
+
+@dataclass
+class _Tally:
+    """Sums over the rows of a run."""
+
+    rows: int = 0
+    failed: int = 0
+    source_bytes: int = 0
+    bytes: int = 0
+    bpp: _Mean = field(default_factory=_Mean)
+    psnr: _Mean = field(default_factory=_Mean)
+
+    def add(self, row: Row) -> None:
+        self.rows += 1
+        if row.state == FAILED:
+            self.failed += 1
+            return
+        self.source_bytes += row.source_bytes or 0
+        self.bytes += row.bytes or 0
+        self.bpp.add(row.bpp)
+        self.psnr.add(row.psnr)
+
+    def progress(self, total: int | None) -> Progress:
+        return Progress(self.rows, total, self.failed, self.bytes, self.bpp.value)
+
+
+class _Keeper:
+    """Writes rows to a manifest every few seconds."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._held: list[Row] = []
+        self._written = time.monotonic()
+
+    def add(self, row: Row) -> None:
+        self._held.append(row)
+        if len(self._held) >= _FLUSH_ROWS or time.monotonic() - self._written > _FLUSH_S:
+            self.flush()
+
+    def flush(self) -> None:
+        self._manifest.append(self._held)
+        self._held, self._written = [], time.monotonic()
+
+
+def _units(library: Library, task: Task, manifest: Manifest, shards: int | None) -> Iterator[Unit]:
+    if shards is None:
+        return file_units(library, task, manifest.rows)
+    return shard_units(library, task, manifest.rows, items=shards)
+
+
+def _rows(
+    units: Iterator[Unit],
+    task: Task,
+    store: Store,
+    *,
+    jobs: int | None,
+    limits: Limits,
+    ray: str | None,
+) -> Generator[Row, None, None]:
+    """Rows of units, from processes of this machine or from a cluster."""
+    if ray is not None:
+        from ncodec.batch.ray_pipeline import run_on_ray
+
+        yield from run_on_ray(units, task, store.place, address=ray, jobs=jobs, limits=limits)
+        return
+    with Pool(task, store.place, jobs=jobs or os.cpu_count() or 1, limits=limits) as pool:
+        yield from pool.run(units)
+
+
+def _count(units: Iterable[Unit]) -> int:
+    return sum(len(unit.entries) for unit in units)
+
+
+def _sweep(store: Store) -> None:
+    """Remove the folders of workers that were killed."""
+    if store.is_local:
+        for path in Path(store.at(WORK)).glob("work-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _clean(store: Store) -> None:
+    if store.is_local:
+        _sweep(store)
+        shutil.rmtree(store.at(WORK), ignore_errors=True)

@@ -1,0 +1,168 @@
+"""Work on units: items are read, coded and kept, and each has a row."""
+
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from ncodec.batch.library import Item, suffix_of
+from ncodec.batch.manifest import FAILED, WORK, Row
+from ncodec.batch.shards import ShardWriter, read_shard
+from ncodec.batch.store import Store, fetch
+from ncodec.batch.task import Task
+from ncodec.batch.units import Unit
+from ncodec.errors import NcodecError, NcodecWarning, OutputError
+
+Begin = Callable[[str], None]
+"""called with an item's name when it begins, and now and then while it lasts"""
+_PLAYLISTS = frozenset({".m3u8", ".mpd", ".html", ".json"})
+
+
+@dataclass(frozen=True)
+class _Input:
+    """An item of a unit."""
+
+    item: str
+    """its name in the manifest"""
+    source: str
+    tag: str
+    output: str
+    """name of the output, within its shard if that goes into one"""
+    size: int | None
+    read: Callable[[], Path]
+    """gives a local file with its content; raises InputError"""
+
+
+class Worker:
+    """Works on units, one after the other, each item on one thread."""
+
+    def __init__(self, task: Task, target: str) -> None:
+        self._task, self._store = task, Store(target)
+
+    def run(self, unit: Unit, begin: Begin) -> Iterator[Row]:
+        """Rows of the items of a unit, each once its output is in its place.
+
+        Raises OutputError where the target cannot be written.
+        """
+        with self._folder() as name:
+            folder = Path(name)
+            if unit.output is None:
+                for found in self._inputs(unit, folder):
+                    yield self._row(found, unit, folder, begin, writer=None)
+                return
+            rows = list(self._packed(unit, folder, begin))
+            self._store.put(folder / "shard", unit.output)
+            yield from rows
+
+    def _folder(self) -> "tempfile.TemporaryDirectory[str]":
+        """An empty folder, near the target, that goes in the end."""
+        place = None
+        if self._store.is_local:
+            place = Path(self._store.at(WORK))
+            place.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=place, prefix="work-", ignore_cleanup_errors=True)
+
+    def _packed(self, unit: Unit, folder: Path, begin: Begin) -> Iterator[Row]:
+        """Write the outputs of a unit into a shard."""
+        writer = ShardWriter(folder / "shard")
+        for found in self._inputs(unit, folder):
+            if suffix_of(found.item) in self._task.suffixes:
+                yield self._row(found, unit, folder, begin, writer=writer)
+            elif unit.shard is not None:  # what belongs to an item, such as its label
+                writer.add(found.read(), found.output)
+        writer.close()
+
+    def _inputs(self, unit: Unit, folder: Path) -> Iterator[_Input]:
+        for entry in unit.entries:
+            item = entry.item
+            if item.name in unit.finished:
+                continue
+            read = partial(fetch, item.place, folder)
+            yield _Input(item.name, item.place, item.tag, entry.output, item.size, read)
+        if unit.shard is not None:
+            yield from self._members(unit.shard, unit, folder)
+
+    def _members(self, shard: Item, unit: Unit, folder: Path) -> Iterator[_Input]:
+        kept: set[str] = set()
+        for name, path in read_shard(fetch(shard.place, folder), folder):
+            item = f"{shard.name}/{name}"
+            is_item = suffix_of(name) in self._task.suffixes
+            if item in unit.finished or not (is_item or unit.output):
+                continue
+            output = self._task.output_of(name) if is_item else name
+            output = name + PurePosixPath(output).suffix if output in kept else output
+            kept.add(output)
+            if unit.output is None:
+                output = f"{PurePosixPath(shard.name).with_suffix('')}/{output}"
+            yield _Input(
+                item, f"{shard.place}/{name}", shard.tag, output, path.stat().st_size,
+                partial(Path, path),
+            )  # fmt: skip
+
+    def _row(
+        self, found: _Input, unit: Unit, folder: Path, begin: Begin, *, writer: ShardWriter | None
+    ) -> Row:
+        row = partial(Row, found.item, found.source, found.tag, source_bytes=found.size)
+        if found.item in unit.hopeless:
+            return row(FAILED, error=unit.hopeless[found.item], tries=2)
+        begin(found.item)
+        start = time.perf_counter()
+        try:
+            with tempfile.TemporaryDirectory(dir=folder) as own, warnings.catch_warnings():
+                warnings.simplefilter("ignore", NcodecWarning)  # rows have the notices
+                product = self._task.run(
+                    found.read(), found.item, Path(own), beat=partial(begin, found.item)
+                )
+                size = self._keep(product.path, found.output, writer)
+        except _TargetError as error:
+            raise error.cause from error
+        except Exception as error:  # one item must not end the batch
+            seconds = time.perf_counter() - start
+            return row(FAILED, error=_sentence(error, found.source), seconds=seconds)
+        facts = dict(product.facts)
+        pixels = (facts.get("width") or 0) * (facts.get("height") or 0)
+        if "bpp" not in facts and facts.get("model") and pixels:
+            facts["bpp"] = 8 * size / pixels
+        output = f"{unit.output}/{found.output}" if writer is not None else found.output
+        seconds = time.perf_counter() - start
+        return row(facts.pop("state"), output=output, bytes=size, seconds=seconds, **facts)
+
+    def _keep(self, path: Path, output: str, writer: ShardWriter | None) -> int:
+        """Put an output, a file or a folder, into its place; returns its bytes."""
+        files = [(path, output)]
+        if path.is_dir():
+            found = (one for one in path.rglob("*") if one.is_file())
+            files = [(one, f"{output}/{one.relative_to(path).as_posix()}") for one in found]
+            # Readers begin with playlists, which name the other files.
+            files.sort(key=lambda one: (one[0].suffix in _PLAYLISTS, one[1]))
+        total = 0
+        for local, name in files:
+            total += local.stat().st_size
+            if writer is not None:
+                writer.add(local, name)
+                continue
+            try:
+                self._store.put(local, name)
+            except OutputError as error:
+                raise _TargetError(error) from error
+        return total
+
+
+class _TargetError(Exception):
+    """The target of a batch cannot be written."""
+
+    def __init__(self, cause: OutputError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+def _sentence(error: Exception, source: str) -> str:
+    """What kept an item from being coded."""
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    if isinstance(error, NcodecError):
+        return str(error)
+    return f"{source}: {type(error).__name__}: {error}"

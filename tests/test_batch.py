@@ -1,0 +1,235 @@
+"""`ncodec batch`: every item of a library has a row, whatever it is, and nothing is done twice."""
+
+import io
+import json
+import os
+import shutil
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from test_cli import call
+
+import ncodec
+
+pq = pytest.importorskip("pyarrow.parquet", reason="manifests are Parquet")
+pytest.importorskip("fsspec", reason="libraries are read by fsspec")
+pytest.importorskip("psutil", reason="memory of workers is read by psutil")
+
+FAST = ("-q", "30", "--effort", "0", "--jobs", "1")
+
+
+@pytest.fixture
+def library(folder: Path, photo: npt.NDArray[np.uint8]) -> Path:
+    """A folder of five pictures in two folders, and files that are none."""
+    place = folder / "library"
+    for number, name in enumerate(["a/1.png", "a/2.jpg", "a/2.png", "b/c/3.webp", "4.png"]):
+        path = place / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        corner = 16 * number
+        Image.fromarray(photo[corner : corner + 64, corner : corner + 80]).save(path)
+    (place / "notes.txt").write_text("not a picture")
+    return place
+
+
+def rows(target: Path | str) -> dict[str, dict[str, Any]]:
+    table = pq.read_table(Path(target) / "manifest.parquet").to_pylist()
+    found = {row["item"]: row for row in table}
+    assert len(found) == len(table), "one row an item"
+    return found
+
+
+def files(target: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(target)): path.read_bytes()
+        for path in sorted(target.rglob("*"))
+        if path.is_file() and path.name != "manifest.parquet"
+    }
+
+
+def test_every_picture_of_a_folder_is_coded_as_encode_does(library: Path) -> None:
+    result = call("batch", "library", "out", *FAST)
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("library → ")
+    assert "5 done  0 skipped  1 other files left out" in result.stdout
+    assert set(files(Path("out"))) == {
+        "a/1.nci",
+        "a/2.jpg.nci",
+        "a/2.png.nci",
+        "b/c/3.nci",
+        "4.nci",
+    }
+    expected = ncodec.encode(library / "4.png", quality=30, effort=0)
+    assert Path("out/4.nci").read_bytes() == expected
+    row = rows("out")["4.png"]
+    assert (row["state"], row["width"], row["height"]) == ("done", 80, 64)
+    assert row["bytes"] == len(expected)
+    assert row["bpp"] == pytest.approx(8 * len(expected) / (80 * 64))
+    assert row["model"] == ncodec.info(expected).model
+    assert row["source_bytes"] == (library / "4.png").stat().st_size
+
+
+def test_items_that_are_done_are_skipped_and_changed_ones_are_not(library: Path) -> None:
+    assert call("batch", "library", "out", *FAST).exit_code == 0
+    before = files(Path("out"))
+    Path("out/4.nci").write_bytes(b"it is not looked at")
+    shutil.copy(library / "a/1.png", library / "b/c/3.webp")
+    Image.new("RGB", (64, 64)).save(library / "new.png")
+    (library / "a/1.png").touch()
+    result = call("batch", "library", "out", *FAST, "--json")
+    fields = json.loads(result.stdout)
+    assert (fields["done"], fields["skipped"], fields["items"]) == (3, 3, 6)
+    after = files(Path("out"))
+    assert after["4.nci"] == b"it is not looked at"
+    assert after["a/1.nci"] == before["a/1.nci"] == after["b/c/3.nci"]
+    assert set(rows("out")) == {"a/1.png", "a/2.jpg", "a/2.png", "b/c/3.webp", "4.png", "new.png"}
+
+
+def test_other_options_are_refused_before_any_work(library: Path) -> None:
+    assert call("batch", "library", "out", *FAST).exit_code == 0
+    before = files(Path("out"))
+    other = ("-q", "31", *FAST[2:])
+    result = call("batch", "library", "out", *other)
+    assert result.exit_code == 2
+    assert "holds a batch of other options, clip_quality 30.0 where 31.0" in result.stderr
+    assert files(Path("out")) == before
+    assert (
+        call("batch", "library", "out", "--jobs", "1", "-q", "31", "--effort", "0", "-f").exit_code
+        == 0
+    )
+    assert files(Path("out")) != before
+
+
+def test_a_bad_item_has_a_row_and_ends_nothing(library: Path) -> None:
+    (library / "empty.png").touch()
+    (library / "junk.jpg").write_bytes(os.urandom(500))
+    (library / "clip.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(50))
+    result = call("batch", "library", "out", *FAST)
+    assert result.exit_code == 1
+    assert "3 of 8 items failed" in result.stderr
+    assert "junk.jpg: not a picture in a format that Pillow reads" in result.stderr
+    found = rows("out")
+    assert {name for name, row in found.items() if row["state"] == "failed"} == {
+        "empty.png", "junk.jpg", "clip.mp4"
+    }  # fmt: skip
+    assert len(files(Path("out"))) == 5
+    again = call("batch", "library", "out", *FAST, "--json")
+    assert json.loads(again.stdout)["skipped"] == 5, "what failed is tried again"
+
+
+def test_outputs_are_verified_and_a_share_is_measured(library: Path) -> None:
+    for number in range(20):
+        Image.new("RGB", (16, 16), (number, 99, 9)).save(library / f"plain{number}.png")
+    result = call("batch", "library", "out", *FAST, "--verify", "--measure", "--sample", "0.3")
+    assert result.exit_code == 0
+    found = list(rows("out").values())
+    assert all(row["verified"] for row in found)
+    measured = [row for row in found if row["psnr"] is not None]
+    assert 1 <= len(measured) <= 18
+    assert all(20 < row["psnr"] < 80 for row in measured)
+
+
+def test_decoding_gives_the_pictures_that_decode_gives(library: Path) -> None:
+    assert call("batch", "library", "out", *FAST).exit_code == 0
+    result = call("batch", "out", "back", "--do", "decode", "--to", "webp", "--jobs", "1")
+    assert result.exit_code == 0, result.stderr
+    with Image.open("back/a/1.webp") as picture:
+        assert np.array_equal(np.asarray(picture), ncodec.decode_array("out/a/1.nci"))
+
+
+def pack(shard: Path, members: dict[str, bytes]) -> None:
+    with tarfile.open(shard, "w") as archive:
+        for name, data in members.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(data)
+            archive.addfile(entry, io.BytesIO(data))
+
+
+def members(shard: Path) -> dict[str, bytes]:
+    with tarfile.open(shard) as archive:
+        return {one.name: archive.extractfile(one).read() for one in archive}  # type: ignore[union-attr]
+
+
+def test_shards_become_files_or_shards(library: Path) -> None:
+    data = {name: (library / name).read_bytes() for name in ("a/1.png", "b/c/3.webp")}
+    Path("tars").mkdir()
+    pack(Path("tars/x.tar"), {**data, "a/1.json": b"{}", "bad.png": b"?"})
+    assert call("batch", "tars", "out", *FAST).exit_code == 1
+    assert set(files(Path("out"))) == {"x/a/1.nci", "x/b/c/3.nci"}
+    assert set(rows("out")) == {"x.tar/a/1.png", "x.tar/b/c/3.webp", "x.tar/bad.png"}
+    assert call("batch", "tars", "packed", *FAST, "--to", "shards").exit_code == 1
+    assert members(Path("packed/x.tar")) == {
+        "a/1.nci": Path("out/x/a/1.nci").read_bytes(),
+        "b/c/3.nci": Path("out/x/b/c/3.nci").read_bytes(),
+        "a/1.json": b"{}",
+    }
+    assert rows("packed")["x.tar/a/1.png"]["output"] == "x.tar/a/1.nci"
+
+
+def test_files_become_shards_to_train_on(library: Path) -> None:
+    from ncodec.training.sources import read_sources
+
+    options = ("--do", "copy", "--to", "shards", "--per-shard", "2", "--jobs", "2")
+    assert call("batch", "library", "out", *options).exit_code == 0
+    assert set(files(Path("out"))) == {f"shard-{n:06d}.tar" for n in range(3)}
+    before = files(Path("out"))
+    found = dict(read_sources(["out"]))
+    pictures = [path for path in library.rglob("*.*") if path.suffix != ".txt"]
+    assert sorted(found.values()) == sorted(path.read_bytes() for path in pictures)
+    again = call("batch", "library", "out", *options, "--json")
+    assert json.loads(again.stdout)["skipped"] == 5
+    assert files(Path("out")) == before
+
+
+def test_a_list_and_a_pattern_name_a_library(library: Path) -> None:
+    Path("list.txt").write_text(f"{library / 'a/1.png'}\n\n{library / 'b/c/3.webp'}\n")
+    assert call("batch", "@list.txt", "out", *FAST).exit_code == 0
+    assert set(files(Path("out"))) == {"a/1.nci", "b/c/3.nci"}
+    assert call("batch", "library/a/*.png", "two", *FAST).exit_code == 0
+    assert set(files(Path("two"))) == {"1.nci", "2.nci"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nowhere", "out"), "no such file or folder"),
+        (("library/notes.txt", "out"), "expected files that end in"),
+        (("@library/4.png", "out"), "expected a list of places"),
+        (("nothing://bucket", "out"), "cannot be opened"),
+        (("library", "library/4.png"), "cannot be"),
+        (("library", "out", "--verify", "--do", "copy"), "--verify and --measure are for"),
+        (("library", "out", "--do", "copy", "-q", "3"), "--do copy has no options"),
+        (("library", "out", "-o", "x"), "-o has no use"),
+        (("library", "out", "-q", "300"), "'-q'"),
+        (("library", "out", "--no-such-option"), "No such option"),
+        (("-q", "30", "library", "out"), "SRC and DST come before"),
+        (("library", "out", "--do", "stream", "--live"), "--live is for"),
+        (("library", "out", "--do", "decode", "--at", "3"), "--at is for"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_any_work(
+    library: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    result = call("batch", *arguments)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+    assert not Path("out").exists() or not files(Path("out"))
+
+
+@pytest.mark.parametrize("damage", ["newer", "junk"])
+def test_a_manifest_that_cannot_be_used_is_said(library: Path, damage: str) -> None:
+    assert call("batch", "library", "out", *FAST).exit_code == 0
+    path = Path("out/manifest.parquet")
+    if damage == "newer":
+        table = pq.read_table(path)
+        stated = {**table.schema.metadata, b"ncodec.version": b"2"}
+        pq.write_table(table.replace_schema_metadata(stated), path)
+    else:
+        path.write_bytes(b"junk")
+    result = call("batch", "library", "out", *FAST)
+    assert result.exit_code == 2
+    assert ("of a newer version" if damage == "newer" else "expected a manifest") in result.stderr
