@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,27 @@ def test_shards_become_files_or_shards(library: Path) -> None:
         "a/1.json": b"{}",
     }
     assert rows("packed")["x.tar/a/1.png"]["output"] == "x.tar/a/1.nci"
+
+
+def test_names_that_lead_out_of_the_target_are_refused(library: Path) -> None:
+    Path("tars").mkdir()
+    data = (library / "a/1.png").read_bytes()
+    pack(Path("tars/x.tar"), {"../../out.png": data, "/abs.png": data, "fine.png": data})
+    assert call("batch", "tars", "deep/out", *FAST).exit_code == 1
+    found = rows("deep/out")
+    assert found["x.tar/../../out.png"]["error"].startswith("expected a name within the target")
+    made = {path.as_posix() for path in Path("deep").rglob("*.nci")}
+    assert made == {"deep/out/x/fine.nci", "deep/out/x/abs.nci"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")
+def test_names_that_are_no_text_are_escaped(library: Path) -> None:
+    raw = os.fsencode(library) + b"/caf\xe9.png"
+    shutil.copy(library / "4.png", raw)
+    assert call("batch", "library", "out", *FAST).exit_code == 0
+    assert rows("out")["caf\\udce9.png"]["output"] == "caf\\udce9.nci"
+    again = call("batch", "library", "out", *FAST, "--json")
+    assert json.loads(again.stdout)["skipped"] == 6
 
 
 def test_files_become_shards_to_train_on(library: Path) -> None:

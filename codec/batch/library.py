@@ -112,6 +112,11 @@ def _base(found: Sequence[Stored], source: str) -> str:
 
 
 def _name(stored: Stored, base: str) -> str:
+    """Name of a file, with bytes that are no text escaped."""
+    return _relative(stored, base).encode("utf-8", "backslashreplace").decode()
+
+
+def _relative(stored: Stored, base: str) -> str:
     if base and stored.place.startswith(f"{base}/"):
         return stored.place[len(base) + 1 :]
     return re.sub(r"^[a-z0-9+.-]+:/+", "", stored.place).lstrip("/")

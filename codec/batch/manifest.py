@@ -159,7 +159,10 @@ def _schema() -> "pa.Schema":
 
 
 def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
+    """A value as Parquet has it, with bytes of names that are no text escaped."""
+    if isinstance(value, tuple):
+        return [_plain(entry) for entry in value]
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _number(name: str) -> int:

@@ -14,7 +14,7 @@ from ncodec.batch.shards import ShardWriter, read_shard
 from ncodec.batch.store import Store, fetch
 from ncodec.batch.task import Task
 from ncodec.batch.units import Unit
-from ncodec.errors import NcodecError, NcodecWarning, OutputError
+from ncodec.errors import InputError, NcodecError, NcodecWarning, OutputError
 
 Begin = Callable[[str], None]
 """called with an item's name when it begins, and now and then while it lasts"""
@@ -71,7 +71,9 @@ class Worker:
         for found in self._inputs(unit, folder):
             if suffix_of(found.item) in self._task.suffixes:
                 yield self._row(found, unit, folder, begin, writer=writer)
-            elif unit.shard is not None:  # what belongs to an item, such as its label
+            elif unit.shard is not None and _is_inside(
+                found.output
+            ):  # what belongs to an item, such as its label
                 writer.add(found.read(), found.output)
         writer.close()
 
@@ -111,6 +113,7 @@ class Worker:
         begin(found.item)
         start = time.perf_counter()
         try:
+            _check_inside(found.output)
             with tempfile.TemporaryDirectory(dir=folder) as own, warnings.catch_warnings():
                 warnings.simplefilter("ignore", NcodecWarning)  # rows have the notices
                 product = self._task.run(
@@ -149,6 +152,18 @@ class Worker:
             except OutputError as error:
                 raise _TargetError(error) from error
         return total
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a name stays within the folder that it is relative to."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _check_inside(name: str) -> None:
+    if not _is_inside(name):
+        msg = f"expected a name within the target, got {name}"
+        raise InputError(msg)
 
 
 class _TargetError(Exception):

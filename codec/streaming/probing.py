@@ -20,7 +20,7 @@ from ncodec.streaming.segments import pack_segment
 from ncodec.streaming.source_frames import OpenSource, frames_from
 from ncodec.streaming.spans import Span
 
-PROBE_CRFS = {"h264": (21.0, 27.0, 36.0), "hevc": (21.0, 27.0, 36.0), "av1": (28.0, 39.0, 53.0)}
+PROBE_CRFS = {"h264": (21.0, 27.0, 36.0), "hevc": (19.0, 27.0, 40.0), "av1": (23.0, 41.0, 59.0)}
 """codec → CRFs of its probes"""
 _SHARE = 0.02
 """of a clip's frames that are probed"""
