@@ -171,6 +171,21 @@ def test_shards_become_files_or_shards(library: Path) -> None:
     assert rows("packed")["x.tar/a/1.png"]["output"] == "x.tar/a/1.nci"
 
 
+def test_a_shard_that_is_done_is_skipped(library: Path) -> None:
+    Path("tars").mkdir()
+    pack(Path("tars/x.tar"), {"1.png": (library / "a/1.png").read_bytes()})
+    pack(Path("tars/shard-000000.tar"), {"2.png": (library / "a/2.png").read_bytes()})
+    shutil.copy(library / "4.png", "tars")
+    assert call("batch", "tars", "out", *FAST, "--to", "shards").exit_code == 0
+    assert set(files(Path("out"))) == {"x.tar", "shard-000000.tar", "shard-000001.tar"}
+    Path("out/x.tar").write_bytes(b"it is not looked at")
+    Path("tars/shard-000000.tar").touch()
+    again = call("batch", "tars", "out", *FAST, "--to", "shards", "--json")
+    assert json.loads(again.stdout)["done"] == 1
+    assert Path("out/x.tar").read_bytes() == b"it is not looked at"
+    assert len(rows("out")) == 3
+
+
 def test_names_that_lead_out_of_the_target_are_refused(library: Path) -> None:
     Path("tars").mkdir()
     data = (library / "a/1.png").read_bytes()

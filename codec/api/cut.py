@@ -44,7 +44,8 @@ class CutStats:
 
 @dataclass(frozen=True)
 class _Part:
-    """Frames of a part: the first one, the last one, and the intra frame after it."""
+    """Range of frames to copy: its first and last one in file order, and the intra frame after it,
+    None at the end of the stream."""
 
     begin: Place
     last: Place

@@ -205,7 +205,8 @@ def _pieces(streams: Sequence[_Stream], base: Fraction) -> list[Piece]:
 
 
 def _last_duration(survey: Survey, header: StreamHeader) -> LastDuration | None:
-    """For how long the last frame is shown, where that is not the average of the header."""
+    """Duration of the last frame, in units of the header's time base, or None if the header's
+    average says it."""
     stated, ratio = survey.last_duration, survey.header.time_base / header.time_base
     duration = converted(stated.duration if stated else survey.header.frame_duration, ratio)
     return LastDuration(duration) if stated or duration != header.frame_duration else None

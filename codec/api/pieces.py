@@ -89,7 +89,8 @@ class Piece:
         )
 
     def chapters(self, chapters: Iterable[Chapter]) -> tuple[Chapter, ...]:
-        """Chapters as far as they belong to the piece, moved with it."""
+        """Chapters that overlap the piece, cut to it, with times in microseconds of the stream that
+        is written; one without duration is kept if it lies in the piece."""
         times = self.time_range(MICROSECOND)
         found = []
         for chapter in chapters:
@@ -112,13 +113,13 @@ class Assembly:
 
     @property
     def bases(self) -> Sequence[Fraction]:
-        """Seconds of one unit of the time stamps of each track."""
+        """Time base of each track, in seconds a unit."""
         return self.tracks.time_bases if self.tracks else ()
 
 
 @dataclass(frozen=True)
 class Written:
-    """Size of a stream that was written, and what of its pieces is not in it."""
+    """Counts of a stream that was written, and of packets of its sources that it lacks."""
 
     frames: int
     size: int

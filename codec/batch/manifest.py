@@ -35,6 +35,10 @@ class Row:
     state: str
     output: str | None = None
     """name, relative to the target; that of a member follows its shard's"""
+    shard: str | None = None
+    """name of the shard that the output is in"""
+    shard_items: int | None = None
+    """number of items of that shard"""
     source_bytes: int | None = None
     bytes: int | None = None
     """of the output"""
@@ -100,8 +104,8 @@ class Manifest:
         self.rows |= {row.item: row for row in added}
 
     def finish(self) -> None:
-        """Write all rows into one file, in the order of items, and remove the others; raises
-        OutputError."""
+        """Write all rows, sorted by item, into the manifest, and remove the files of new rows;
+        raises OutputError."""
         rows = [self.rows[name] for name in sorted(self.rows)]
         self._store.write(MANIFEST, self._packed(rows))
         for name in self._store.names(WORK):
@@ -152,7 +156,8 @@ def _schema() -> "pa.Schema":
     kinds = {
         "source_bytes": pa.int64(), "bytes": pa.int64(), "width": pa.int32(),
         "height": pa.int32(), "frames": pa.int64(), "bpp": pa.float64(), "psnr": pa.float64(),
-        "seconds": pa.float64(), "tries": pa.int32(), "verified": pa.bool_(),
+        "seconds": pa.float64(), "shard_items": pa.int64(), "tries": pa.int32(),
+        "verified": pa.bool_(),
         "notices": pa.list_(pa.string()),
     }  # fmt: skip
     return pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in fields(Row)])

@@ -39,24 +39,24 @@ class Limits:
 
 @dataclass(frozen=True)
 class _Ready:
-    """A worker's process has started."""
+    """Message of a worker that its process has started."""
 
 
 @dataclass(frozen=True)
 class _Begun:
-    """A worker has begun an item, or is still at it."""
+    """Message of a worker that it has begun an item, or makes progress on it."""
 
     item: str
 
 
 @dataclass(frozen=True)
 class _Finished:
-    """A worker has finished its unit."""
+    """Message of a worker that it has finished its unit."""
 
 
 @dataclass(frozen=True)
 class _Broken:
-    """The target of the batch cannot be written."""
+    """Message of a worker that the target cannot be written."""
 
     reason: str
 
@@ -107,7 +107,11 @@ class Pool:
             yield from self._run(iter([self._again.popleft()]), jobs=1, is_last_try=True)
 
     def _run(self, units: Iterator[Unit], *, jobs: int, is_last_try: bool) -> Iterator[Row]:
-        """Rows of units; those whose worker died are put aside, with what is known of it."""
+        """Rows of units; a unit whose worker died goes to `_again`.
+
+        On its last try it goes there with its item marked as hopeless, and is given up with a row
+        if that item ends a worker once more. Raises OutputError where the target cannot be written.
+        """
         is_over = False
         while True:
             while not is_over and sum(hand.unit is not None for hand in self._hands) < jobs:

@@ -21,8 +21,8 @@ _ANSWER_S = 10.0
 
 
 class _Actor:
-    """Actor that works on units in a process of its own, so that an item that crashes or hangs it
-    costs no more than on one machine."""
+    """Actor that works on units in a child process, so that a crash or hang costs one item, not the
+    actor."""
 
     def __init__(self, task: Task, target: str, limits: Limits) -> None:
         self._pool = Pool(task, target, jobs=1, limits=limits)

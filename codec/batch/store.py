@@ -72,9 +72,10 @@ def list_stored(place: str) -> list[Stored]:
 
 
 def fetch(place: str, folder: Path) -> Path:
-    """A local file with the content of a place: itself if it is local, else a copy in a folder.
+    """Local path of the file at a place: a URL is copied into `folder`.
 
-    Raises InputError.
+    A local path is returned as it is, even if nothing is there. Raises InputError for a URL that
+    cannot be opened or read.
     """
     files, path = _opened(place)
     if not is_url(place):

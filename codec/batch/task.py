@@ -84,7 +84,8 @@ class EncodeTask:
 
     @property
     def stated(self) -> dict[str, Any]:
-        """Settings of pictures and clips, and ids of models."""
+        """Settings that decide what outputs hold, and ids of models, by which the manifest tells
+        tasks apart."""
         return {
             "do": self.kind,
             "picture_model": model_id(self.pictures.model_name),
@@ -161,7 +162,7 @@ class DecodeTask:
 
     @property
     def stated(self) -> dict[str, Any]:
-        """Settings of pictures and clips, and formats."""
+        """Settings that decide what outputs hold, by which the manifest tells tasks apart."""
         return {
             "do": self.kind,
             "picture_suffix": self.picture_suffix,

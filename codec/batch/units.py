@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import count, islice
 from pathlib import PurePosixPath
 
 from ncodec.batch.library import Item, Library
@@ -48,18 +48,23 @@ def file_units(library: Library, task: Task, rows: Mapping[str, Row]) -> Iterato
 def shard_units(
     library: Library, task: Task, rows: Mapping[str, Row], *, items: int
 ) -> Iterator[Unit]:
-    """Units whose outputs are shards of at most `items` items, without those that are done whole: a
-    shard of the source becomes one."""
+    """Units whose outputs are tar shards: files in groups of at most `items`, then each shard of
+    the source, of any size, as one of the same name.
+
+    Units are left out whose items all have a row of this output.
+    """
+    taken = {shard.name for shard in library.shards}
+    names = (name for n in count() if (name := f"shard-{n:06d}.tar") not in taken)
     entries = iter(_entries(library.items, task))
-    number = 0
     while group := tuple(islice(entries, items)):
-        output = f"shard-{number:06d}.tar"
-        number += 1
+        output = next(names)
         wanted = [Entry(entry.item, f"{output}/{entry.output}") for entry in group]
         if not all(is_done(entry, rows) for entry in wanted):
             yield Unit(group, output=output)
+    whole = _whole_shards(rows)
     for shard in library.shards:
-        yield Unit(shard=shard, output=shard.name)
+        if (shard.name, shard.tag) not in whole:
+            yield Unit(shard=shard, output=shard.name)
 
 
 def is_done(entry: Entry, rows: Mapping[str, Row]) -> bool:
@@ -85,6 +90,18 @@ def outputs_of(names: Sequence[str], task: Task) -> dict[str, str]:
 def _entries(items: Sequence[Item], task: Task) -> list[Entry]:
     outputs = outputs_of([item.name for item in items], task)
     return [Entry(item, outputs[item.name]) for item in items]
+
+
+def _whole_shards(rows: Mapping[str, Row]) -> set[tuple[str, str]]:
+    """Outputs that are shards, all of whose items have a row and did not fail, and tags of their
+    sources."""
+    found: Counter[tuple[str, str]] = Counter()
+    counts: dict[tuple[str, str], int] = {}
+    for row in rows.values():
+        if row.shard is not None and row.state != FAILED:
+            found[row.shard, row.tag] += 1
+            counts[row.shard, row.tag] = row.shard_items or 0
+    return {shard for shard, number in found.items() if number == counts[shard]}
 
 
 def _members_done(shard: Item, rows: Mapping[str, Row]) -> frozenset[str]:

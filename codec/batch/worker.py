@@ -4,7 +4,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -55,7 +55,8 @@ class Worker:
                 return
             rows = list(self._packed(unit, folder, begin))
             self._store.put(folder / "shard", unit.output)
-            yield from rows
+            for row in rows:
+                yield replace(row, shard=unit.output, shard_items=len(rows))
 
     def _folder(self) -> "tempfile.TemporaryDirectory[str]":
         """An empty folder, near the target, that goes in the end."""

@@ -12,9 +12,9 @@ LARGEST_AMOUNT = 10**12
 
 
 class Amount(click.ParamType[float]):
-    """A positive number below 10¹², with k or M behind it, if need be."""
+    """A positive number below 10¹², with k, M or G behind it, if need be."""
 
-    name = "number[k|M]"
+    name = "number[k|M|G]"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -26,7 +26,7 @@ class Amount(click.ParamType[float]):
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> Decimal:
         text = str(value)
-        factor = {"k": 1_000, "M": 1_000_000}.get(text[-1:], 1)
+        factor = {"k": 1_000, "M": 1_000_000, "G": 1_000_000_000}.get(text[-1:], 1)
         try:
             number = Decimal(text if factor == 1 else text[:-1]) * factor
         except ArithmeticError:
@@ -41,9 +41,9 @@ class Amount(click.ParamType[float]):
 
 
 class Bytes(Amount):
-    """A whole number of bytes, at least 1, with k or M behind it, if need be."""
+    """A whole number of bytes, at least 1, with k, M or G behind it, if need be."""
 
-    name = "bytes[k|M]"
+    name = "bytes[k|M|G]"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Text or number → number, rounded down."""

@@ -47,7 +47,7 @@ class FrameSize:
 
 @dataclass(frozen=True)
 class Shown:
-    """Geometry and colour of stored frames: what makes them upright, of square pixels."""
+    """Geometry and colour of stored frames, and the filters for them while they are scaled."""
 
     matrix: Matrix = PLAIN
     pixel_aspect: Fraction = Fraction(1)

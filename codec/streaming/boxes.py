@@ -57,7 +57,11 @@ def read_boxes(data: bytes | memoryview) -> Iterator[Box]:
 
 
 def find_boxes(data: bytes | memoryview, kind: bytes) -> Iterator[Box]:
-    """Boxes of a type at any depth; offsets count from the box that holds each."""
+    """Boxes of a type, also those within boxes that are known to hold others.
+
+    The inside of a box that is found is not searched. Offsets count from the first box beside it.
+    Raises FormatError where a box is cut.
+    """
     for box in read_boxes(data):
         if box.kind == kind:
             yield box

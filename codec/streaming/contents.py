@@ -24,7 +24,7 @@ class VideoEntry:
 
     @property
     def video_range(self) -> str:
-        """SDR, PQ or HLG."""
+        """VIDEO-RANGE of HLS: PQ, HLG, or SDR for any other transfer function."""
         return _RANGES.get(self.transfer, "SDR")
 
 

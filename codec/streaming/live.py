@@ -110,11 +110,12 @@ class _Pending:
 
 
 class LiveStream:
-    """Writer of a live stream, which takes frames as they come; a segment goes out once it and its
-    sound are done.
+    """Writer of a live stream, which encodes frames as they come; a segment goes out once it and
+    its sound are done, or once its sound is 3 s late.
 
-    Frames are held no longer than their encoders need them, and segments no longer than the window.
-    Raises OutputError, as its functions do.
+    Times are seconds from the first frame. Frames are held no longer than encoders need them, and
+    segments no longer than the window. Its methods raise InputError for frames that cannot be
+    scaled, and OutputError.
     """
 
     def __init__(self, folder: Path, live: LiveForm, *, jobs: int) -> None:

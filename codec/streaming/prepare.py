@@ -245,13 +245,14 @@ def _from_rungs(clip: _Clip, settings: StreamSettings) -> list[Rendition]:
 
 
 def _shrunk(clip: _Clip, settings: StreamSettings) -> tuple[str, ...]:
-    """Notices of rungs that a person wrote and the clip is too small for."""
+    """Notices of rungs that a person wrote and that are larger than the top one may be: they get
+    its size."""
     if settings.ladder == "fixed":
         return ()
     top = clip.top(clip.codecs[0], settings)
     side = min(top.width, top.height)
     return tuple(
-        f"the rung of {rung.height} pixels was made {side} high: the clip has no more"
+        f"the rung of {rung.height} pixels was made {side} high, as large as the top one may be"
         for rung in _stated(settings)[: settings.rungs]
         if rung.height > side
     )

@@ -134,8 +134,12 @@ def probe_sizes(
     jobs: int,
     progress: Callable[[], None],
 ) -> list[Probe]:
-    """Probes of a codec in several sizes at three CRFs each, at the `speed` of the renditions: at a
-    faster one other sizes win; `progress` is called after each."""
+    """Probes of a codec, one for each size and CRF of `PROBE_CRFS`, ordered by size.
+
+    `speed` is that of the renditions: at a faster one other sizes win. `progress` is called after
+    each, by the threads that work. Raises InputError where samples cannot be scaled, and
+    OutputError where an encoder fails.
+    """
     settings = [
         Rendition(codec, size, speed=speed, crf=crf) for size in sizes for crf in PROBE_CRFS[codec]
     ]

@@ -77,7 +77,8 @@ def _check_segments(plan: StreamPlan, folder: Path) -> None:
 
 
 class LiveClock:
-    """Wall clock of a live stream."""
+    """Estimate of the wall-clock time of media time 0 of a live stream: the earliest that a
+    segment implies."""
 
     def __init__(self) -> None:
         self._begun: datetime | None = None

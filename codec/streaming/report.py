@@ -130,8 +130,9 @@ def _against_first(
     qualities: Mapping[str, QualityData | None],
     metric: str | None,
 ) -> dict[str, float]:
-    """Parts of the first codec's bits that the others save at equal quality, as measured, or else
-    by probes."""
+    """Codec → bits that it saves against the first one at equal quality, as a part of that one's,
+    negative where it needs more; by measured renditions, or else by the hull of its probes. Codecs
+    that share no quality with the first are left out."""
     pairs = {}
     for kind, data in qualities.items():
         coded = [(one["average_bandwidth"], coded_quality(one, metric)) for one in ladders[kind]]

@@ -217,7 +217,8 @@ def _steps_of(line: RateLine, number: int, least: float) -> list[Row]:
 
 
 def _apart(rates: Sequence[float], domain: Domain, shape: Shape) -> list[float]:
-    """Bit rates at which labels of lines do not meet, each as near its own as they fit."""
+    """Bit rates, in their order, moved apart so that labels at them do not meet on the logarithmic
+    axis."""
     line = (shape.font + 2) / (shape.height - _TOP - _BOTTOM) * log10(domain[1] / domain[0])
     found = [0.0] * len(rates)
     above = float("inf")

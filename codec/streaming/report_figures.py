@@ -66,7 +66,7 @@ class RateLine:
 
 
 def ladders_of(record: Record) -> dict[str, list[Record]]:
-    """Renditions by their codecs, in the record's order."""
+    """Renditions of a record by their codec, such as h264, in the record's order."""
     found: dict[str, list[Record]] = {}
     for rendition in record["renditions"]:
         found.setdefault(rendition["kind"], []).append(rendition)

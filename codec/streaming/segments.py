@@ -55,11 +55,11 @@ class Segment:
 
 
 def pack_start(start: bytes, *, delay: int) -> bytes:
-    """The start of a track's file, with an edit list by which frames are shown `delay` units
-    earlier than `pack_segment` says.
+    """Initialization segment `start` with an edit list, by which frames are shown `delay` units of
+    the timescale earlier than `pack_segment` says; at 0 it stays as it is.
 
     Players and FFmpeg treat edit lists alike, and negative shifts of samples not. `start` holds a
-    ftyp and a moov box without an edit list.
+    ftyp and a moov box without an edit list. Raises FormatError where a box is cut.
     """
     if not delay:
         return start

@@ -129,7 +129,8 @@ class _SmallPictures:
         self._scaler: FrameScaler | None = None
 
     def of(self, frame: av.VideoFrame) -> Pixels:
-        """A frame as it is stored, at most 384 pixels wide and high, in RGB."""
+        """RGB picture, (H, W, 3) uint8, of a frame, at most 384 pixels wide and high, neither
+        turned nor enlarged; raises InputError for a frame that cannot be scaled."""
         scale = min(1.0, 2 * _SIDE / max(frame.width, frame.height))
         wide, high = (max(2, round(side * scale / 2) * 2) for side in (frame.width, frame.height))
         if self._shown is None:
