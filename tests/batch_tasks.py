@@ -6,7 +6,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from ncodec.batch.task import Beat, CopyTask, Product
+from ncodec.batch.store import Beat
+from ncodec.batch.task import CopyTask, Product
 
 MEMORY = 1 << 30
 

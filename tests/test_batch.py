@@ -128,6 +128,7 @@ def test_outputs_are_verified_and_a_share_is_measured(library: Path) -> None:
     result = call("batch", "library", "out", *FAST, "--verify", "--measure", "--sample", "0.3")
     assert result.exit_code == 0
     found = list(rows("out").values())
+    assert len(found) == 25
     assert all(row["verified"] for row in found)
     measured = [row for row in found if row["psnr"] is not None]
     assert 1 <= len(measured) <= 18
@@ -257,6 +258,96 @@ def test_what_cannot_be_done_is_said_before_any_work(
     assert not Path("out").exists() or not files(Path("out"))
 
 
+def test_no_two_items_have_one_output(library: Path) -> None:
+    for name in ("5.png", "5.jpg", "5.jpg.webp"):
+        shutil.copy(library / "4.png", library / name)
+    (library / "x").mkdir()
+    shutil.copy(library / "a/1.png", library / "x/1.png")
+    pack(library / "x.tar", {"1.png": (library / "a/2.png").read_bytes(), "1.jpg": b"?"})
+    with tarfile.open(library / "x.tgz", "w:gz") as archive:
+        archive.add(library / "4.png", "1.png")
+    assert call("batch", "library", "out", *FAST).exit_code == 1
+    outputs = [row["output"] for row in rows("out").values() if row["state"] == "done"]
+    assert len(outputs) == len(set(outputs)) == 11
+    assert set(outputs) == set(files(Path("out")))
+
+
+def test_a_member_that_is_done_anew_leaves_its_twin_alone(library: Path) -> None:
+    Path("tars").mkdir()
+    pack(Path("tars/x.tar"), {"1.png": (library / "a/1.png").read_bytes(), "1.jpg": b"?"})
+    assert call("batch", "tars", "out", *FAST).exit_code == 1
+    table = pq.read_table("out/manifest.parquet")
+    failed = [state == "failed" for state in table["state"].to_pylist()]
+    assert sorted(failed) == [False, True]
+    picture = Path("out/x/1.nci").read_bytes()
+    assert call("batch", "tars", "out", *FAST).exit_code == 1, "what failed is tried again"
+    assert Path("out/x/1.nci").read_bytes() == picture
+    assert rows("out")["x.tar/1.png"]["output"] == "x/1.nci"
+
+
+@pytest.mark.parametrize("cut", ["within a member", "between members", "a header"])
+@pytest.mark.parametrize("to", [(), ("--to", "shards")])
+def test_a_damaged_shard_is_said_and_its_good_members_are_coded(
+    library: Path, cut: str, to: tuple[str, ...]
+) -> None:
+    Path("tars").mkdir()
+    names = ("a/1.png", "4.png", "a/2.png")
+    pack(Path("tars/x.tar"), {name: (library / name).read_bytes() for name in names})
+    with tarfile.open("tars/x.tar") as archive:
+        last = archive.getmembers()[2]
+    data = bytearray(Path("tars/x.tar").read_bytes())
+    if cut == "a header":
+        data[last.offset : last.offset + 100] = b"\xff" * 100
+    else:
+        del data[last.offset if cut == "between members" else last.offset_data + 9 :]
+    Path("tars/x.tar").write_bytes(data)
+    result = call("batch", "tars", "out", *FAST, *to)
+    assert result.exit_code == 1
+    found = rows("out")
+    assert "x.tar: the shard cannot be read" in found["x.tar"]["error"]
+    assert {name for name, row in found.items() if row["state"] == "done"} == {
+        "x.tar/a/1.png", "x.tar/4.png"
+    }  # fmt: skip
+    coded = set(members(Path("out/x.tar"))) if to else set(files(Path("out")))
+    assert coded == ({"a/1.nci", "4.nci"} if to else {"x/a/1.nci", "x/4.nci"})
+
+
+def test_rows_of_items_that_are_gone_go(library: Path) -> None:
+    (library / "bad.png").touch()
+    assert call("batch", "library", "out", *FAST).exit_code == 1
+    (library / "bad.png").unlink()
+    (library / "4.png").unlink()
+    assert call("batch", "library", "out", *FAST).exit_code == 0
+    assert set(rows("out")) == {"a/1.png", "a/2.jpg", "a/2.png", "b/c/3.webp"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems refuse such names")
+def test_links_and_names_with_colons_are_items(library: Path) -> None:
+    (library / "link.png").symlink_to(library / "a/1.png")
+    shutil.copy(library / "a/2.png", library / "4.png::b.png")
+    assert call("batch", "library", "out", *FAST).exit_code == 0
+    expected = ncodec.encode(library / "a/2.png", quality=30, effort=0)
+    assert Path("out/4.png::b.nci").read_bytes() == expected
+    assert Path("out/link.nci").read_bytes() == Path("out/a/1.nci").read_bytes()
+
+
+def test_doing_everything_anew_can_be_stopped_and_goes_on(library: Path) -> None:
+    from ncodec.batch.run import run_batch
+    from ncodec.cli.batch import _task
+
+    assert call("batch", "library", "out", *FAST).exit_code == 0
+    task = _task("encode", ("-q", "20", "--effort", "0"), measured=0.0, verify=False)
+
+    def stop(state: Any) -> None:
+        if state.done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_batch("library", "out", task, jobs=1, overwrite=True, progress=stop)
+    summary = run_batch("library", "out", task, jobs=1)
+    assert (summary.done, summary.skipped) == (3, 2)
+
+
 @pytest.mark.parametrize("damage", ["newer", "junk"])
 def test_a_manifest_that_cannot_be_used_is_said(library: Path, damage: str) -> None:
     assert call("batch", "library", "out", *FAST).exit_code == 0
@@ -270,3 +361,4 @@ def test_a_manifest_that_cannot_be_used_is_said(library: Path, damage: str) -> N
     result = call("batch", "library", "out", *FAST)
     assert result.exit_code == 2
     assert ("of a newer version" if damage == "newer" else "expected a manifest") in result.stderr
+    assert call("batch", "library", "out", *FAST, "-f").exit_code == 0

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -84,6 +85,30 @@ def test_a_worker_that_takes_too_much_memory_is_stopped(tmp_path: Path) -> None:
     assert "bytes of memory" in found["hungry.png"]["error"]
 
 
+def test_an_item_beside_one_that_crashes_has_a_second_try_too(tmp_path: Path) -> None:
+    source = plain_pictures(tmp_path / "in", "a", "crash", "crash-once", "z")
+    (tmp_path / "marks").mkdir()
+    task = PoisonTask(marks=str(tmp_path / "marks"))
+    summary = run_batch(source, tmp_path / "out", task, jobs=1, shards=10)
+    assert [row.item for row in summary.failures] == ["crash.png"]
+    assert rows(tmp_path / "out")["crash-once.png"]["tries"] == 2
+
+
+def test_a_supervisor_that_stalls_takes_no_worker_for_dead(tmp_path: Path) -> None:
+    source = plain_pictures(tmp_path / "in", "a", "slow")
+    (tmp_path / "marks").mkdir()
+    summary = run_batch(
+        source,
+        tmp_path / "out",
+        PoisonTask(marks=str(tmp_path / "marks")),
+        jobs=2,
+        limits=Limits(silence=1.5),
+        progress=lambda state: time.sleep(2),
+    )
+    assert summary.failures == ()
+    assert rows(tmp_path / "out")["slow.png"]["tries"] == 1
+
+
 def test_a_shard_keeps_its_other_items(tmp_path: Path) -> None:
     source = plain_pictures(tmp_path / "in", "a", "crash", "z")
     marks = tmp_path / "marks"
@@ -123,11 +148,14 @@ def test_a_killed_batch_goes_on_to_the_same_files_and_rows(
     chance, target = random.Random(7), tmp_path / "out"
     for _ in range(KILLS):
         with subprocess.Popen(command(str(source), str(target)), start_new_session=True) as process:
-            time.sleep(chance.uniform(0.5, 4))
+            time.sleep(chance.uniform(1.5, 5))
             killed = chance.choice([process.pid, -process.pid])  # the supervisor, or all
             with contextlib.suppress(ProcessLookupError):
                 os.kill(killed, signal.SIGKILL) if killed > 0 else os.killpg(-killed, 9)
-    assert subprocess.run(command(str(source), str(target)), check=False).returncode == 0
+    shown = subprocess.run(
+        command(str(source), str(target), "--json"), capture_output=True, text=True, check=True
+    )
+    assert '"skipped": 0' not in shown.stdout, "it went on"
     assert files(target) == files(tmp_path / "whole")
     same = ("item", "tag", "state", "output", "bytes", "bpp", "model")
     assert [[row[key] for key in same] for row in rows(target).values()] == [
@@ -167,7 +195,7 @@ class _Flaky(BaseHTTPRequestHandler):
         number = next(self.numbers)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if number % 20 == 10:
-            self.connection.close()
+            self._cut()
             return
         store = http.client.HTTPConnection(*self.store)
         store.request(self.command, self.path, body, dict(self.headers))
@@ -175,7 +203,7 @@ class _Flaky(BaseHTTPRequestHandler):
         data = answer.read()
         store.close()
         if number % 20 == 0:
-            self.connection.close()
+            self._cut()
             return
         self.send_response_only(answer.status)
         for key, value in answer.getheaders():
@@ -186,6 +214,10 @@ class _Flaky(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(data)
+
+    def _cut(self) -> None:
+        self.close_connection = True
+        self.connection.shutdown(socket.SHUT_RDWR)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _hand_on  # noqa: N815
 

@@ -1,12 +1,12 @@
 """Libraries: the items that a batch works on."""
 
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
-from ncodec.batch.store import Stored, fetch, is_url, list_stored
+from ncodec.batch.store import SIGNS, Stored, fetch, list_stored, normal
 from ncodec.errors import InputError
 
 SHARD_SUFFIXES = (".tar", ".tar.gz", ".tgz")
@@ -96,27 +96,30 @@ def _lines(name: str) -> Sequence[str]:
 
 
 def _base(found: Sequence[Stored], source: str) -> str:
-    """Folder that names are relative to: the source if it is one, else the nearest common one."""
-    plain = source.rstrip("/") if is_url(source) else os.path.abspath(source)  # noqa: PTH100
-    if all(stored.place.startswith(f"{plain}/") for stored in found):
-        return plain
-    folders = [stored.place.rpartition("/")[0] for stored in found]
-    try:
-        return (
-            os.path.commonpath(folders).replace(":/", "://")
-            if is_url(folders[0])
-            else (os.path.commonpath(folders))
-        )
-    except ValueError:  # several protocols
-        return ""
+    """Folder that names are relative to: the source if it is one, that of a pattern's plain part,
+    else the nearest one that holds all files."""
+    plain = source
+    if not source.startswith(LIST_SIGN) and (place := _first_sign(source)) is not None:
+        plain = source[:place].rpartition("/")[0] or "."
+    folder = plain if source.startswith(LIST_SIGN) else normal(plain)
+    if all(stored.place.startswith(f"{folder}/") for stored in found):
+        return folder
+    folders = [stored.place.rpartition("/")[0].split("/") for stored in found]
+    shared = takewhile(lambda names: len(set(names)) == 1, zip(*folders, strict=False))
+    return "/".join(names[0] for names in shared)
+
+
+def _first_sign(source: str) -> int | None:
+    """Index of the first character of a glob pattern."""
+    return next((n for n, character in enumerate(source) if character in SIGNS), None)
 
 
 def _name(stored: Stored, base: str) -> str:
-    """Name of a file, with bytes that are no text escaped."""
-    return _relative(stored, base).encode("utf-8", "backslashreplace").decode()
-
-
-def _relative(stored: Stored, base: str) -> str:
     if base and stored.place.startswith(f"{base}/"):
-        return stored.place[len(base) + 1 :]
-    return re.sub(r"^[a-z0-9+.-]+:/+", "", stored.place).lstrip("/")
+        return escaped(stored.place[len(base) + 1 :])
+    return escaped(re.sub(r"^[a-z0-9+.-]+:/+", "", stored.place).lstrip("/"))
+
+
+def escaped(name: str) -> str:
+    """A name with bytes that are no text escaped."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -72,11 +72,14 @@ class Manifest:
         """by item"""
 
     def load(self, *, overwrite: bool) -> None:
-        """Read the rows that an earlier run left.
+        """Read the rows that an earlier run left, or remove them if `overwrite`.
 
-        Raises OutputError for a manifest of another task without `overwrite`, of a newer version,
-        or that cannot be read.
+        Raises OutputError for a manifest of another task, of a newer version, or that cannot be
+        read.
         """
+        if overwrite:
+            self.finish()
+            return
         parts = self._store.names(WORK)
         self._parts = len(parts) and max(_number(name) for name in parts)
         for name in [MANIFEST, *parts]:
@@ -86,7 +89,7 @@ class Manifest:
             rows, task = self._unpacked(data, name)
             if task == self._task:
                 self.rows |= rows
-            elif not overwrite:
+            else:
                 msg = (
                     f"{self._store.place}: holds a batch of other options, "
                     f"{_difference(task, self._task)}: name another folder, or -f "
@@ -138,10 +141,16 @@ class Manifest:
             version = int(stated[_VERSION_KEY])
             task = json.loads(stated[_TASK])
         except (pa.ArrowException, OSError, LookupError, ValueError) as error:
-            msg = f"{place}: expected a manifest of ncodec batch, which cannot be read: {error}"
+            msg = (
+                f"{place}: expected a manifest of ncodec batch, which cannot be read; -f "
+                f"(overwrite=True) codes everything anew: {error}"
+            )
             raise OutputError(msg) from error
         if version > _VERSION:
-            msg = f"{place}: is of a newer version, {version}: a newer ncodec reads it"
+            msg = (
+                f"{place}: is of a newer version, {version}, with which a newer ncodec goes on; -f "
+                f"(overwrite=True) codes everything anew"
+            )
             raise OutputError(msg)
         found = {}
         for values in table.to_pylist():

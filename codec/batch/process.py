@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 from ncodec.batch.manifest import FAILED, Row
 from ncodec.batch.task import Task
 from ncodec.batch.units import Unit
-from ncodec.errors import OutputError
+from ncodec.errors import BackendError, OutputError
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -23,6 +24,7 @@ _BEAT_S = 0.5
 """least seconds between two signs of life"""
 _START_S = 120.0
 """least seconds that the start of a process may take"""
+_STILLBORN = 5
 _LOOK_S = 0.5
 """seconds between two looks at workers"""
 
@@ -88,6 +90,8 @@ class Pool:
         self._task, self._target, self._jobs, self._limits = task, target, jobs, limits
         self._hands: list[_Hand] = []
         self._again: deque[Unit] = deque()
+        self._stillborn = 0
+        """processes in a row that ended before they could work"""
 
     def __enter__(self) -> "Pool":
         return self
@@ -102,15 +106,13 @@ class Pool:
 
         Raises OutputError where the target cannot be written.
         """
-        yield from self._run(iter(units), jobs=self._jobs, is_last_try=False)
+        yield from self._run(iter(units), jobs=self._jobs)
         while self._again:
-            yield from self._run(iter([self._again.popleft()]), jobs=1, is_last_try=True)
+            yield from self._run(iter([self._again.popleft()]), jobs=1)
 
-    def _run(self, units: Iterator[Unit], *, jobs: int, is_last_try: bool) -> Iterator[Row]:
-        """Rows of units; a unit whose worker died goes to `_again`.
-
-        On its last try it goes there with its item marked as hopeless, and is given up with a row
-        if that item ends a worker once more. Raises OutputError where the target cannot be written.
+    def _run(self, units: Iterator[Unit], *, jobs: int) -> Iterator[Row]:
+        """Rows of units; a unit whose worker died goes to `_again`, and an item that cost two lives
+        is marked there. Raises OutputError where the target cannot be written.
         """
         is_over = False
         while True:
@@ -126,9 +128,9 @@ class Pool:
             ready = wait([hand.connection for hand in busy], timeout=_LOOK_S)
             for hand in busy:
                 if hand.connection in ready:
-                    yield from self._heard(hand, is_last_try=is_last_try)
+                    yield from self._heard(hand)
                 else:
-                    yield from self._check(hand, is_last_try=is_last_try)
+                    yield from self._check(hand)
 
     def _give(self, unit: Unit) -> None:
         """Let an idle worker, or a new one, work on a unit."""
@@ -139,11 +141,8 @@ class Pool:
             hand = self._started()
         hand.unit, hand.item, hand.rows = unit, "", []
         hand.heard = time.monotonic()
-        try:
-            hand.connection.send(unit)
-        except OSError:  # it ended since
-            self._hands.remove(hand)
-            self._again.append(unit)
+        if hand.is_ready:
+            _send(hand)
 
     def _started(self) -> _Hand:
         context = multiprocessing.get_context("spawn")
@@ -156,16 +155,17 @@ class Pool:
         self._hands.append(_Hand(process, ours))
         return self._hands[-1]
 
-    def _heard(self, hand: _Hand, *, is_last_try: bool) -> Iterator[Row]:
+    def _heard(self, hand: _Hand) -> Iterator[Row]:
         try:
             event = hand.connection.recv()
         except (EOFError, OSError):
             hand.process.join(5)
-            yield from self._lost(hand, _death(hand.process.exitcode), is_last_try=is_last_try)
+            yield from self._lost(hand, _death(hand.process.exitcode))
             return
         hand.heard = time.monotonic()
         if isinstance(event, _Ready):
-            hand.is_ready = True
+            hand.is_ready, self._stillborn = True, 0
+            _send(hand)
         elif isinstance(event, _Begun):
             hand.item = event.item
         elif isinstance(event, _Finished):
@@ -174,10 +174,12 @@ class Pool:
             raise OutputError(event.reason)
         else:
             hand.rows.append(event.item)
-            yield replace(event, tries=2) if is_last_try else event
+            yield replace(event, tries=_tries(hand.unit, event.item))
 
-    def _check(self, hand: _Hand, *, is_last_try: bool) -> Iterator[Row]:
+    def _check(self, hand: _Hand) -> Iterator[Row]:
         """Stop a worker that is beyond a limit."""
+        if hand.connection.poll():  # it was heard since
+            return
         silence = self._limits.silence
         if not hand.is_ready:
             silence = max(silence, _START_S)
@@ -187,26 +189,47 @@ class Pool:
             reason = f"more than {self._limits.memory:,} bytes of memory"
         else:
             return
-        yield from self._lost(hand, reason, is_last_try=is_last_try)
+        yield from self._lost(hand, reason)
 
-    def _lost(self, hand: _Hand, reason: str, *, is_last_try: bool) -> Iterator[Row]:
+    def _lost(self, hand: _Hand, reason: str) -> Iterator[Row]:
         """Put the unit of a worker that is no more aside, or give its item up."""
         _stop(hand)
         self._hands.remove(hand)
         unit = hand.unit
         if unit is None:
             return
+        if not hand.is_ready:
+            self._stillborn += 1
+            if self._stillborn >= _STILLBORN:
+                msg = f"expected worker processes to start, got {_STILLBORN} that did not: {reason}"
+                raise BackendError(msg)
+            self._again.append(unit)
+            return
         if unit.output is None:
             unit = replace(unit, finished=unit.finished | {*hand.rows})
-        if is_last_try:
-            error = f"its worker was lost twice: {reason}"
-            whole = unit.shard or unit.entries[0].item
-            item = hand.item or whole.name
-            if item in unit.hopeless:
-                yield Row(whole.name, whole.place, whole.tag, FAILED, error=error, tries=2)
-                return
+        whole = unit.shard or unit.entries[0].item
+        item = hand.item or whole.name
+        lost = unit.lost.get(item, 0) + 1
+        error = f"its worker was lost twice: {reason}"
+        if item in unit.hopeless or (item == whole.name and unit.shard and lost > 1):
+            yield Row(whole.name, whole.place, whole.tag, FAILED, error=error, tries=lost)
+            return
+        if lost > 1:
             unit = replace(unit, hopeless={**unit.hopeless, item: error})
-        self._again.append(unit)
+        self._again.append(replace(unit, lost={**unit.lost, item: lost}))
+
+
+def _tries(unit: Unit | None, item: str) -> int:
+    """Number of tries of an item that has a row."""
+    if unit is None:
+        return 1
+    return unit.lost.get(item, 0) + (item not in unit.hopeless)
+
+
+def _send(hand: _Hand) -> None:
+    """Send a worker its unit; one that has ended since is noticed when it is listened to."""
+    with suppress(OSError):
+        hand.connection.send(hand.unit)
 
 
 def _work(connection: Connection, task: Task, target: str) -> None:
@@ -231,7 +254,7 @@ def _work(connection: Connection, task: Task, target: str) -> None:
         try:
             for row in worker.run(unit, begin):
                 connection.send(row)
-        except OutputError as error:
+        except (OutputError, OSError) as error:
             connection.send(_Broken(str(error)))
             return
         connection.send(_Finished())

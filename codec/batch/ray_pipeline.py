@@ -11,12 +11,13 @@ from ncodec.batch.manifest import Row
 from ncodec.batch.process import Limits, Pool
 from ncodec.batch.task import Task
 from ncodec.batch.units import Unit
-from ncodec.errors import InputError, sentence_of
+from ncodec.errors import InputError, NcodecError, sentence_of
 from ncodec.optional import require_modules
 
 AUTO = "auto"
 """the cluster that this machine belongs to, else one of this machine alone"""
 _LARGEST_POOL = 100_000
+_MOST_BLOCKS = 10_000
 _ANSWER_S = 10.0
 
 
@@ -59,15 +60,20 @@ def run_on_ray(
     _connect(address)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
-    found = ray.data.from_items(work, override_num_blocks=len(work)).map_batches(
+    found = ray.data.from_items(work, override_num_blocks=min(len(work), _MOST_BLOCKS)).map_batches(
         _Actor,
         fn_constructor_args=(task, target, limits),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(min_size=jobs or 1, max_size=jobs or _LARGEST_POOL),
         num_cpus=1,
     )
-    for record in found.iter_rows():
-        yield pickle.loads(record["row"])
+    try:
+        for record in found.iter_rows():
+            yield pickle.loads(record["row"])
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, NcodecError):
+            raise error.cause from error
+        raise
 
 
 def _connect(address: str) -> None:

@@ -13,13 +13,16 @@ from ncodec.batch.manifest import DONE, FAILED, MANIFEST, WORK, Manifest, Row
 from ncodec.batch.process import Limits, Pool
 from ncodec.batch.store import Store
 from ncodec.batch.task import Task
-from ncodec.batch.units import Unit, file_units, shard_units
+from ncodec.batch.units import Unit, file_units, shard_of, shard_units
 from ncodec.errors import InputError
+from ncodec.optional import require_modules
 
 LIMITS = Limits()
 """limits where none are given"""
-_FLUSH_ROWS, _FLUSH_S = 1000, 5.0
-"""rows, or seconds, after which new rows are written"""
+_FLUSH_ROWS = 1000
+_FLUSH_SHARE, _FLUSH_S = 0.05, (0.5, 30.0)
+"""rows, or part of the time since the start, within bounds in seconds, after which new rows are
+written: hours of work make few files, and little work is lost"""
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,10 @@ def run_batch(
     library = open_library(str(source), suffixes=task.suffixes, leave_out=store.place)
     manifest = Manifest(store, {**task.stated, "shards": shards})
     manifest.load(overwrite=overwrite)
-    if overwrite:
-        manifest.rows.clear()
+    _forget(manifest, library)
     _sweep(store)
     units = _units(library, task, manifest, shards)
     total = None if library.shards else _count(_units(library, task, manifest, shards))
-    skipped = len(library.items) - total if total is not None else 0
     store.write(f"{WORK}/begun", b"")  # a target that cannot be written is said before any work
     tally = _Tally()
     kept = _Keeper(manifest)
@@ -125,7 +126,7 @@ def run_batch(
         manifest=store.at(MANIFEST),
         items=len(every),
         done=tally.rows - tally.failed,
-        skipped=skipped,
+        skipped=len(every) - tally.rows,
         others=library.others,
         source_bytes=tally.source_bytes,
         bytes=tally.bytes,
@@ -183,11 +184,13 @@ class _Keeper:
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
         self._held: list[Row] = []
-        self._written = time.monotonic()
+        self._begun = self._written = time.monotonic()
 
     def add(self, row: Row) -> None:
         self._held.append(row)
-        if len(self._held) >= _FLUSH_ROWS or time.monotonic() - self._written > _FLUSH_S:
+        now, (least, most) = time.monotonic(), _FLUSH_S
+        pause = min(most, max(least, _FLUSH_SHARE * (now - self._begun)))
+        if len(self._held) >= _FLUSH_ROWS or now - self._written > pause:
             self.flush()
 
     def flush(self) -> None:
@@ -199,6 +202,16 @@ def _units(library: Library, task: Task, manifest: Manifest, shards: int | None)
     if shards is None:
         return file_units(library, task, manifest.rows)
     return shard_units(library, task, manifest.rows, items=shards)
+
+
+def _forget(manifest: Manifest, library: Library) -> None:
+    """Drop rows of items that are gone, or that lie in a shard that has changed."""
+    names = {item.name for item in library.items}
+    tags = {shard.name: shard.tag for shard in library.shards}
+    for name, row in list(manifest.rows.items()):
+        shard = shard_of(name, tags)
+        if name not in names and (shard is None or row.tag != tags[shard]):
+            del manifest.rows[name]
 
 
 def _rows(
@@ -216,6 +229,7 @@ def _rows(
 
         yield from run_on_ray(units, task, store.place, address=ray, jobs=jobs, limits=limits)
         return
+    require_modules("psutil", extra="batch")
     with Pool(task, store.place, jobs=jobs or os.cpu_count() or 1, limits=limits) as pool:
         yield from pool.run(units)
 

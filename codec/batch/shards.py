@@ -7,22 +7,29 @@ from pathlib import Path, PurePosixPath
 
 from ncodec.errors import InputError, sentence_of
 
+_DAMAGE = (
+    tarfile.InvalidHeaderError,  # type: ignore[attr-defined]
+    tarfile.TruncatedHeaderError,  # type: ignore[attr-defined]
+    tarfile.EmptyHeaderError,  # type: ignore[attr-defined]
+)
+
 
 def read_shard(shard: Path, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Name of every regular member of a shard, and a file in `folder` with its content, which goes
-    once the next one is asked for.
+    """Name of every member of a shard that is a file or a link, and a file in `folder` with its
+    content, which goes once the next one is asked for; nothing is there for a link.
 
-    Raises InputError for a shard that cannot be read.
+    Raises InputError for a shard that cannot be read, or that ends without its mark.
     """
     try:
-        with tarfile.open(shard, mode="r|*") as archive:
+        with tarfile.open(shard, mode="r|*", tarinfo=_StrictInfo) as archive:
             for member in archive:
-                content = archive.extractfile(member) if member.isfile() else None
-                if content is None:
+                if member.isdir():
                     continue
                 path = folder / f"member{PurePosixPath(member.name).suffix}"
-                with path.open("wb") as file:
-                    shutil.copyfileobj(content, file)
+                content = archive.extractfile(member) if member.isfile() else None
+                if content is not None:
+                    with path.open("wb") as file:
+                        shutil.copyfileobj(content, file)
                 try:
                     yield member.name, path
                 finally:
@@ -30,6 +37,18 @@ def read_shard(shard: Path, folder: Path) -> Iterator[tuple[str, Path]]:
     except (tarfile.TarError, EOFError, OSError) as error:
         msg = f"the shard cannot be read: {sentence_of(error)}"
         raise InputError(msg) from error
+
+
+class _StrictInfo(tarfile.TarInfo):
+    """Header of a member; one that is damaged or cut is an error, not the end of the shard."""
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> "_StrictInfo":
+        try:
+            return super().fromtarfile(tarfile_)
+        except _DAMAGE as error:
+            msg = f"{error}, at byte {tarfile_.offset}"
+            raise tarfile.ReadError(msg) from error
 
 
 class ShardWriter:

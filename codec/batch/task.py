@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Protocol
@@ -21,12 +21,11 @@ from ncodec.api.settings import (
 from ncodec.api.transcode import ClipStats
 from ncodec.batch.library import suffix_of
 from ncodec.batch.manifest import DAMAGED, DONE
+from ncodec.batch.store import Beat
 from ncodec.errors import InputError
 from ncodec.media.numbered import CLIP_SUFFIXES
 from ncodec.media.pictures import PICTURE_SUFFIXES
 
-Beat = Callable[[], None]
-"""called now and then as a sign of life"""
 PICTURE, CLIP = ".nci", ".ncv"
 
 

@@ -1,12 +1,12 @@
 """Units: work that one worker does in one go."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count, islice
 from pathlib import PurePosixPath
 
-from ncodec.batch.library import Item, Library
+from ncodec.batch.library import SHARD_SUFFIXES, Item, Library
 from ncodec.batch.manifest import FAILED, Row
 from ncodec.batch.task import Task
 
@@ -30,19 +30,29 @@ class Unit:
     """shard whose members are the items"""
     output: str | None = None
     """name of the shard that outputs go into, None if they are files"""
+    folder: str = ""
+    """folder of the outputs of a shard's members, if they are files"""
     finished: frozenset[str] = frozenset()
     """items whose rows are there"""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """item → number of workers whose lives it cost"""
     hopeless: Mapping[str, str] = field(default_factory=dict)
     """item that cost two workers their lives → how"""
 
 
 def file_units(library: Library, task: Task, rows: Mapping[str, Row]) -> Iterator[Unit]:
     """Units whose outputs are files, without items that are done."""
-    for entry in _entries(library.items, task):
+    entries = _entries(library.items, task)
+    for entry in entries:
         if not is_done(entry, rows):
             yield Unit((entry,))
+    taken = {str(path) for entry in entries for path in PurePosixPath(entry.output).parents}
+    stems = Counter(_stem(shard.name) for shard in library.shards)
+    finished = _members_done(library, rows)
     for shard in library.shards:
-        yield Unit(shard=shard, finished=_members_done(shard, rows))
+        stem = _stem(shard.name)
+        folder = shard.name if stems[stem] > 1 or stem in taken else stem
+        yield Unit(shard=shard, folder=folder, finished=frozenset(finished[shard.name]))
 
 
 def shard_units(
@@ -53,7 +63,7 @@ def shard_units(
 
     Units are left out whose items all have a row of this output.
     """
-    taken = {shard.name for shard in library.shards}
+    taken = {f"{_stem(shard.name)}.tar" for shard in library.shards}
     names = (name for n in count() if (name := f"shard-{n:06d}.tar") not in taken)
     entries = iter(_entries(library.items, task))
     while group := tuple(islice(entries, items)):
@@ -63,8 +73,8 @@ def shard_units(
             yield Unit(group, output=output)
     whole = _whole_shards(rows)
     for shard in library.shards:
-        if (shard.name, shard.tag) not in whole:
-            yield Unit(shard=shard, output=shard.name)
+        if (f"{_stem(shard.name)}.tar", shard.tag) not in whole:
+            yield Unit(shard=shard, output=f"{_stem(shard.name)}.tar")
 
 
 def is_done(entry: Entry, rows: Mapping[str, Row]) -> bool:
@@ -73,6 +83,7 @@ def is_done(entry: Entry, rows: Mapping[str, Row]) -> bool:
     return (
         row is not None
         and row.state != FAILED
+        and bool(row.tag)
         and (row.tag, row.output) == (entry.item.tag, entry.output)
     )
 
@@ -80,11 +91,13 @@ def is_done(entry: Entry, rows: Mapping[str, Row]) -> bool:
 def outputs_of(names: Sequence[str], task: Task) -> dict[str, str]:
     """Names of outputs, with all of the item's name where two would be equal."""
     found = {name: task.output_of(name) for name in names}
-    counts = Counter(found.values())
-    return {
-        name: output if counts[output] == 1 else name + PurePosixPath(output).suffix
-        for name, output in found.items()
-    }
+    while True:
+        counts = Counter(found.values())
+        equal = [name for name, output in found.items() if counts[output] > 1]
+        longer = {name: name + PurePosixPath(task.output_of(name)).suffix for name in equal}
+        if all(found[name] == output for name, output in longer.items()):
+            return found
+        found |= longer
 
 
 def _entries(items: Sequence[Item], task: Task) -> list[Entry]:
@@ -104,10 +117,23 @@ def _whole_shards(rows: Mapping[str, Row]) -> set[tuple[str, str]]:
     return {shard for shard, number in found.items() if number == counts[shard]}
 
 
-def _members_done(shard: Item, rows: Mapping[str, Row]) -> frozenset[str]:
-    start = f"{shard.name}/"
-    return frozenset(
-        name
-        for name, row in rows.items()
-        if name.startswith(start) and row.tag == shard.tag and row.state != FAILED
-    )
+def _members_done(library: Library, rows: Mapping[str, Row]) -> dict[str, set[str]]:
+    """Members that are done, by the names of shards."""
+    found: dict[str, set[str]] = {shard.name: set() for shard in library.shards}
+    tags = {shard.name: shard.tag for shard in library.shards}
+    for row in rows.values():
+        shard = shard_of(row.item, tags)
+        if shard is not None and row.tag and row.tag == tags[shard] and row.state != FAILED:
+            found[shard].add(row.item)
+    return found
+
+
+def shard_of(item: str, shards: Collection[str]) -> str | None:
+    """Name of the shard that a member's name begins with."""
+    return next((str(path) for path in PurePosixPath(item).parents if str(path) in shards), None)
+
+
+def _stem(shard: str) -> str:
+    """Name of a shard without its suffix."""
+    suffix = next(end for end in SHARD_SUFFIXES if shard.lower().endswith(end))
+    return shard[: len(shard) - len(suffix)]

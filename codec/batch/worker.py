@@ -1,5 +1,7 @@
 """Work on units: items are read, coded and kept, and each has a row."""
 
+import errno
+import re
 import tempfile
 import time
 import warnings
@@ -8,16 +10,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from ncodec.batch.library import Item, suffix_of
+from ncodec.batch.library import Item, escaped, suffix_of
 from ncodec.batch.manifest import FAILED, WORK, Row
 from ncodec.batch.shards import ShardWriter, read_shard
-from ncodec.batch.store import Store, fetch
+from ncodec.batch.store import Beat, Store, fetch
 from ncodec.batch.task import Task
 from ncodec.batch.units import Unit
-from ncodec.errors import InputError, NcodecError, NcodecWarning, OutputError
+from ncodec.errors import InputError, NcodecError, NcodecWarning, OutputError, sentence_of
 
 Begin = Callable[[str], None]
 """called with an item's name when it begins, and now and then while it lasts"""
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 _PLAYLISTS = frozenset({".m3u8", ".mpd", ".html", ".json"})
 
 
@@ -50,11 +53,13 @@ class Worker:
         with self._folder() as name:
             folder = Path(name)
             if unit.output is None:
-                for found in self._inputs(unit, folder):
-                    yield self._row(found, unit, folder, begin, writer=None)
+                yield from self._rows(unit, folder, begin, writer=None)
                 return
-            rows = list(self._packed(unit, folder, begin))
-            self._store.put(folder / "shard", unit.output)
+            writer = ShardWriter(folder / "shard")
+            rows = list(self._rows(unit, folder, begin, writer=writer))
+            writer.close()
+            beat = partial(begin, rows[-1].item) if rows else lambda: None
+            self._put(folder / "shard", unit.output, beat)
             for row in rows:
                 yield replace(row, shard=unit.output, shard_items=len(rows))
 
@@ -66,51 +71,60 @@ class Worker:
             place.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(dir=place, prefix="work-", ignore_cleanup_errors=True)
 
-    def _packed(self, unit: Unit, folder: Path, begin: Begin) -> Iterator[Row]:
-        """Write the outputs of a unit into a shard."""
-        writer = ShardWriter(folder / "shard")
-        for found in self._inputs(unit, folder):
-            if suffix_of(found.item) in self._task.suffixes:
-                yield self._row(found, unit, folder, begin, writer=writer)
-            elif unit.shard is not None and _is_inside(
-                found.output
-            ):  # what belongs to an item, such as its label
-                writer.add(found.read(), found.output)
-        writer.close()
+    def _rows(
+        self, unit: Unit, folder: Path, begin: Begin, *, writer: ShardWriter | None
+    ) -> Iterator[Row]:
+        """Rows of items, whose outputs become files or go into a shard."""
+        try:
+            for found in self._inputs(unit, folder, begin):
+                if suffix_of(found.item) in self._task.suffixes:
+                    yield self._row(found, unit, folder, begin, writer=writer)
+                elif writer is not None and _is_inside(found.output):  # such as labels
+                    writer.add(found.read(), found.output)
+        except InputError as error:
+            if unit.shard is None:
+                raise
+            shard = unit.shard
+            yield Row(shard.name, shard.place, shard.tag, FAILED, error=f"{shard.place}: {error}")
 
-    def _inputs(self, unit: Unit, folder: Path) -> Iterator[_Input]:
+    def _inputs(self, unit: Unit, folder: Path, begin: Begin) -> Iterator[_Input]:
         for entry in unit.entries:
             item = entry.item
             if item.name in unit.finished:
                 continue
-            read = partial(fetch, item.place, folder)
+            read = partial(fetch, item.place, folder, beat=partial(begin, item.name))
             yield _Input(item.name, item.place, item.tag, entry.output, item.size, read)
         if unit.shard is not None:
-            yield from self._members(unit.shard, unit, folder)
+            yield from self._members(unit.shard, unit, folder, begin)
 
-    def _members(self, shard: Item, unit: Unit, folder: Path) -> Iterator[_Input]:
+    def _members(self, shard: Item, unit: Unit, folder: Path, begin: Begin) -> Iterator[_Input]:
         kept: set[str] = set()
-        for name, path in read_shard(fetch(shard.place, folder), folder):
+        local = fetch(shard.place, folder, beat=partial(begin, shard.name))
+        for raw, path in read_shard(local, folder):
+            name = escaped(raw)
             item = f"{shard.name}/{name}"
+            begin(item)
             is_item = suffix_of(name) in self._task.suffixes
-            if item in unit.finished or not (is_item or unit.output):
+            if not is_item and not unit.output:
                 continue
             output = self._task.output_of(name) if is_item else name
             output = name + PurePosixPath(output).suffix if output in kept else output
             kept.add(output)
+            if item in unit.finished:
+                continue
             if unit.output is None:
-                output = f"{PurePosixPath(shard.name).with_suffix('')}/{output}"
+                output = f"{unit.folder}/{output}"
+            size = path.stat().st_size if path.exists() else None
             yield _Input(
-                item, f"{shard.place}/{name}", shard.tag, output, path.stat().st_size,
-                partial(Path, path),
-            )  # fmt: skip
+                item, f"{shard.place}/{name}", shard.tag, output, size, partial(_member, path)
+            )
 
     def _row(
         self, found: _Input, unit: Unit, folder: Path, begin: Begin, *, writer: ShardWriter | None
     ) -> Row:
         row = partial(Row, found.item, found.source, found.tag, source_bytes=found.size)
         if found.item in unit.hopeless:
-            return row(FAILED, error=unit.hopeless[found.item], tries=2)
+            return row(FAILED, error=unit.hopeless[found.item])
         begin(found.item)
         start = time.perf_counter()
         try:
@@ -120,12 +134,16 @@ class Worker:
                 product = self._task.run(
                     found.read(), found.item, Path(own), beat=partial(begin, found.item)
                 )
-                size = self._keep(product.path, found.output, writer)
+                beat = partial(begin, found.item)
+                size = self._keep(product.path, found.output, writer, beat)
         except _TargetError as error:
             raise error.cause from error
         except Exception as error:  # one item must not end the batch
+            if _is_full(error):
+                msg = f"{self._store.place}: {sentence_of(error)}"
+                raise OutputError(msg) from error
             seconds = time.perf_counter() - start
-            return row(FAILED, error=_sentence(error, found.source), seconds=seconds)
+            return row(FAILED, error=_sentence(error, found.source, folder), seconds=seconds)
         facts = dict(product.facts)
         pixels = (facts.get("width") or 0) * (facts.get("height") or 0)
         if "bpp" not in facts and facts.get("model") and pixels:
@@ -134,7 +152,7 @@ class Worker:
         seconds = time.perf_counter() - start
         return row(facts.pop("state"), output=output, bytes=size, seconds=seconds, **facts)
 
-    def _keep(self, path: Path, output: str, writer: ShardWriter | None) -> int:
+    def _keep(self, path: Path, output: str, writer: ShardWriter | None, beat: Beat) -> int:
         """Put an output, a file or a folder, into its place; returns its bytes."""
         files = [(path, output)]
         if path.is_dir():
@@ -148,11 +166,14 @@ class Worker:
             if writer is not None:
                 writer.add(local, name)
                 continue
-            try:
-                self._store.put(local, name)
-            except OutputError as error:
-                raise _TargetError(error) from error
+            self._put(local, name, beat)
         return total
+
+    def _put(self, path: Path, name: str, beat: Beat) -> None:
+        try:
+            self._store.put(path, name, beat=beat)
+        except OutputError as error:
+            raise _TargetError(error) from error
 
 
 def _is_inside(name: str) -> bool:
@@ -175,10 +196,24 @@ class _TargetError(Exception):
         self.cause = cause
 
 
-def _sentence(error: Exception, source: str) -> str:
+def _member(path: Path) -> Path:
+    """File of a member; raises InputError for a link, which has none."""
+    if not path.exists():
+        msg = "the member is a link: expected a file"
+        raise InputError(msg)
+    return path
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether a disk has no room, or cannot be written at all, so that no item will fare better."""
+    chain = (error, error.__cause__, error.__context__)
+    return any(isinstance(one, OSError) and one.errno in _NO_ROOM for one in chain)
+
+
+def _sentence(error: Exception, source: str, folder: Path) -> str:
     """What kept an item from being coded."""
     if isinstance(error, MemoryError):
         return "not enough memory"
     if isinstance(error, NcodecError):
-        return str(error)
+        return re.sub(re.escape(str(folder)) + r"/member[^/:]*", lambda _: source, str(error))
     return f"{source}: {type(error).__name__}: {error}"
