@@ -11,15 +11,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from test_cli import call
 
 import ncodec
-
-pq = pytest.importorskip("pyarrow.parquet", reason="manifests are Parquet")
-pytest.importorskip("fsspec", reason="libraries are read by fsspec")
-pytest.importorskip("psutil", reason="memory of workers is read by psutil")
 
 FAST = ("-q", "30", "--effort", "0", "--jobs", "1")
 
@@ -310,6 +307,22 @@ def test_a_damaged_shard_is_said_and_its_good_members_are_coded(
     }  # fmt: skip
     coded = set(members(Path("out/x.tar"))) if to else set(files(Path("out")))
     assert coded == ({"a/1.nci", "4.nci"} if to else {"x/a/1.nci", "x/4.nci"})
+
+
+def test_links_within_a_shard_cost_their_own_rows(library: Path) -> None:
+    Path("tars").mkdir()
+    with tarfile.open("tars/x.tar", "w") as archive:
+        for name, target in (("label.txt", "1.png"), ("link.png", "1.png")):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            archive.addfile(entry)
+        archive.add(library / "a/1.png", "1.png")
+    assert call("batch", "tars", "out", *FAST, "--to", "shards").exit_code == 1
+    found = rows("out")
+    assert {name: row["state"] for name, row in found.items()} == {
+        "x.tar/link.png": "failed", "x.tar/1.png": "done"
+    }  # fmt: skip
+    assert set(members(Path("out/x.tar"))) == {"1.nci"}
 
 
 def test_rows_of_items_that_are_gone_go(library: Path) -> None:

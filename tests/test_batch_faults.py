@@ -24,12 +24,9 @@ from batch_tasks import MEMORY, PoisonTask
 from PIL import Image
 from test_batch import files, rows
 
-pytest.importorskip("pyarrow", reason="manifests are Parquet")
-pytest.importorskip("fsspec", reason="libraries are read by fsspec")
-pytest.importorskip("psutil", reason="memory of workers is read by psutil")
-
 from ncodec.batch.process import Limits
 from ncodec.batch.run import run_batch
+from ncodec.errors import OutputError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 KILLS = 8
@@ -137,6 +134,18 @@ def photographs(folder: Path, photo: npt.NDArray[np.uint8], count: int) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("shards", [None, 5])
+def test_a_target_that_cannot_be_written_ends_the_batch(tmp_path: Path, shards: int | None) -> None:
+    """A folder stands where an output is to go."""
+    source = plain_pictures(tmp_path / "in", "a")
+    (tmp_path / "marks").mkdir()
+    place = tmp_path / "out" / ("a.png" if shards is None else "shard-000000.tar")
+    (place / "full").mkdir(parents=True)
+    task = PoisonTask(marks=str(tmp_path / "marks"))
+    with pytest.raises(OutputError, match="cannot be written"):
+        run_batch(source, tmp_path / "out", task, jobs=1, shards=shards)
+
+
 @pytest.mark.slow
 def test_a_killed_batch_goes_on_to_the_same_files_and_rows(
     tmp_path: Path, photo: npt.NDArray[np.uint8]
@@ -228,11 +237,10 @@ class _Flaky(BaseHTTPRequestHandler):
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """URL of an empty bucket of an S3 server that cuts one connection in ten."""
-    pytest.importorskip("s3fs", reason="reads S3")
-    moto = pytest.importorskip("moto.server", reason="serves S3")
     import s3fs
+    from moto.server import ThreadedMotoServer
 
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     handler = type("Handler", (_Flaky,), {"store": (host, port), "numbers": itertools.count(1)})

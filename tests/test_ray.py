@@ -17,8 +17,6 @@ from batch_tasks import PoisonTask
 from test_batch import files, rows
 from test_batch_faults import command, photographs, plain_pictures
 
-pytest.importorskip("pyarrow", reason="manifests are Parquet")
-pytest.importorskip("psutil", reason="memory of workers is read by psutil")
 ray = pytest.importorskip("ray", reason="needs the environment of make ray")
 
 from ray.cluster_utils import Cluster

@@ -35,6 +35,7 @@ class _Input:
     output: str
     """name of the output, within its shard if that goes into one"""
     size: int | None
+    """bytes; None where they are not known, and for members that are links"""
     read: Callable[[], Path]
     """gives a local file with its content; raises InputError"""
 
@@ -59,7 +60,7 @@ class Worker:
             rows = list(self._rows(unit, folder, begin, writer=writer))
             writer.close()
             beat = partial(begin, rows[-1].item) if rows else lambda: None
-            self._put(folder / "shard", unit.output, beat)
+            self._store.put(folder / "shard", unit.output, beat=beat)
             for row in rows:
                 yield replace(row, shard=unit.output, shard_items=len(rows))
 
@@ -79,7 +80,8 @@ class Worker:
             for found in self._inputs(unit, folder, begin):
                 if suffix_of(found.item) in self._task.suffixes:
                     yield self._row(found, unit, folder, begin, writer=writer)
-                elif writer is not None and _is_inside(found.output):  # such as labels
+                elif writer is not None and found.size is not None and _is_inside(found.output):
+                    # It belongs to an item, such as a label.
                     writer.add(found.read(), found.output)
         except InputError as error:
             if unit.shard is None:
@@ -166,14 +168,11 @@ class Worker:
             if writer is not None:
                 writer.add(local, name)
                 continue
-            self._put(local, name, beat)
+            try:
+                self._store.put(local, name, beat=beat)
+            except OutputError as error:
+                raise _TargetError(error) from error
         return total
-
-    def _put(self, path: Path, name: str, beat: Beat) -> None:
-        try:
-            self._store.put(path, name, beat=beat)
-        except OutputError as error:
-            raise _TargetError(error) from error
 
 
 def _is_inside(name: str) -> bool:
