@@ -24,6 +24,7 @@ from ncodec.errors import (
 
 if TYPE_CHECKING:
     from ncodec.api.clip_info import VideoInfo, video_info
+    from ncodec.api.clip_work import ClipWork, open_clip_work
     from ncodec.api.clips import decode_video, encode_video, open_video
     from ncodec.api.cut import CutStats, cut_video
     from ncodec.api.join import JoinStats, join_videos
@@ -77,6 +78,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BackendError",
     "ClipStats",
+    "ClipWork",
     "CutStats",
     "DecodeSettings",
     "DecodeVideoSettings",
@@ -120,6 +122,7 @@ __all__ = [
     "encode_video",
     "info",
     "join_videos",
+    "open_clip_work",
     "open_stream_work",
     "open_tensors",
     "open_video",
@@ -156,6 +159,7 @@ _LAZY = {
     ),
     "ncodec.api.packed_streams": ("PackReader", "PackWriter"),
     "ncodec.api.clips": ("decode_video", "encode_video", "open_video"),
+    "ncodec.api.clip_work": ("ClipWork", "open_clip_work"),
     "ncodec.api.clip_info": ("VideoInfo", "video_info"),
     "ncodec.api.cut": ("CutStats", "cut_video"),
     "ncodec.api.join": ("JoinStats", "join_videos"),

@@ -105,7 +105,7 @@ def encode_video(
             if size is not None and (stats.size or 0) > size:
                 raise _TooLargeError(stats)
             if size is None:
-                stats = _with_missed_rate(stats, settings.bitrate)
+                stats = with_missed_rate(stats, settings.bitrate)
             if settings.strict:
                 report_notices(stats.notices, strict=True)
         return stats
@@ -160,7 +160,7 @@ def _check_sequence(source: ClipSource, path: Name) -> None:
         raise OutputError(msg)
 
 
-def _with_missed_rate(stats: ClipStats, wanted: float | None) -> ClipStats:
+def with_missed_rate(stats: ClipStats, wanted: float | None) -> ClipStats:
     """The stats, with a notice where the frames took a bit rate far from the wanted one."""
     got = stats.bitrate or 0.0
     miss = LARGEST_MISS if stats.duration >= LEAST_RATED_S else LARGEST_MISS_OF_SHORT
@@ -280,7 +280,7 @@ def decode_frame(
         report_notices((*decoder.notices, *notices), strict=settings.strict)
         write_bytes(data, path, overwrite=overwrite)
         counter = FrameCounter(header)
-        counter.add(frame, position=decoder.reader.position)
+        counter.add(frame.pts, position=decoder.reader.position)
         return replace(counter.stats(), notices=(*decoder.notices, *notices))
 
 

@@ -3,16 +3,18 @@
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from threading import Lock
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import ncodec
-from ncodec.api.ladder_clip import write_clip
-from ncodec.api.pictures import encode
+from ncodec.api.ladder_work import Job as Job
+from ncodec.api.ladder_work import Stage as Stage
+from ncodec.api.ladder_work import StreamStats as StreamStats
+from ncodec.api.ladder_work import StreamWork as StreamWork
+from ncodec.api.ladder_work import part_of, silent, threads_of
 from ncodec.errors import InputError, LossError, OutputError
 from ncodec.media.mezzanine import Mezzanine
 from ncodec.media.streams import STDIO, open_input
@@ -20,15 +22,9 @@ from ncodec.notices import report_notices
 from ncodec.streaming import layout
 from ncodec.streaming.ladder import Rung
 from ncodec.streaming.live_clip import stream_live
-from ncodec.streaming.measuring import measure_renditions
-from ncodec.streaming.metrics import Quality
 from ncodec.streaming.pages import write_pages
-from ncodec.streaming.plan import Job as Job
-from ncodec.streaming.poster import poster_picture, write_posters
-from ncodec.streaming.prepare import Stage as Stage
 from ncodec.streaming.prepare import fingerprint_of, make_plan
-from ncodec.streaming.publish import Beside, contents_of, write_manifests
-from ncodec.streaming.record import live_record, record_of
+from ncodec.streaming.record import live_record
 from ncodec.streaming.settings import StreamSettings as StreamSettings
 from ncodec.streaming.state import (
     Prepared,
@@ -36,12 +32,13 @@ from ncodec.streaming.state import (
     check_folder,
     clear,
     resume,
-    sweep,
     write_state,
 )
 from ncodec.streaming.thumbnails import ThumbnailCollector, write_sheets
 from ncodec.streaming.tracks import write_tracks
-from ncodec.streaming.work import run_job, run_jobs, work_pixels, write_file
+from ncodec.streaming.work import (
+    write_file,
+)
 
 STREAM = StreamSettings()
 """settings where none are given"""
@@ -67,23 +64,6 @@ class StreamOptions(TypedDict, total=False):
     jobs: int | None
 
 
-@dataclass(frozen=True)
-class StreamStats:
-    """A stream that was made."""
-
-    folder: str
-    seconds: float
-    frames: int
-    segments: int
-    renditions: tuple[dict[str, Any], ...]
-    """of each: name, codec, width, height, bandwidth and more, as in stream.json"""
-    size: int
-    """bytes of all segments that are there"""
-    notices: tuple[str, ...] = ()
-    damage: str | None = None
-    """where and how the clip is damaged or ends too soon: what could be read was coded"""
-
-
 def stream(
     source: str | os.PathLike[str],
     folder: str | os.PathLike[str],
@@ -105,7 +85,7 @@ def stream(
     else without `overwrite`.
     """
     settings = replace(settings, **options)
-    report = progress or _silent
+    report = progress or silent
     _check_folder(folder)
     if settings.live:
         stats = _stream_live(source, Path(folder), settings, overwrite=overwrite, progress=report)
@@ -142,112 +122,8 @@ def open_stream_work(
     _check_folder(folder)
     return _open_work(
         Path(source), Path(folder), settings,
-        name=_name_of(source), overwrite=overwrite, strict=strict, progress=progress or _silent,
+        name=_name_of(source), overwrite=overwrite, strict=strict, progress=progress or silent,
     )  # fmt: skip
-
-
-class StreamWork:
-    """Work on a stream in jobs that need no other and may run in any order, in several processes
-    and on several machines; `finish` comes when all are done.
-
-    A job that ran is not done anew: its segments are there. Every job writes the same bytes
-    wherever it runs.
-    """
-
-    def __init__(
-        self,
-        path: Path,
-        folder: Path,
-        settings: StreamSettings,
-        prepared: Prepared,
-        *,
-        name: str,
-        beside: Beside,
-        notices: tuple[str, ...],
-    ) -> None:
-        self._path, self._folder, self._settings = path, folder, settings
-        self._prepared, self._name = prepared, name
-        self._beside, self._notices = beside, notices
-
-    @property
-    def jobs(self) -> tuple[Job, ...]:
-        """A job for each segment, in the order of time."""
-        return tuple(self._prepared.plan.jobs)
-
-    def run(self, job: Job) -> None:
-        """Code a segment in the job's renditions, on one thread; raises InputError for a job of
-        another stream."""
-        run_job(self._prepared.plan, job, self._open_source, self._folder)
-
-    def run_all(self, *, progress: Stage | None = None) -> None:
-        """Run all jobs that are left, as many at once as the settings say."""
-        plan, report = self._prepared.plan, progress or _silent
-        total, done, counting = work_pixels(plan), 0, Lock()
-
-        def advance(pixels: int) -> None:
-            nonlocal done
-            with counting:
-                done += pixels
-                report("encode", done, total)
-
-        run_jobs(plan, self._open_source, self._folder, jobs=self._threads, progress=advance)
-
-    def finish(self, *, progress: Stage | None = None) -> StreamStats:
-        """Write manifests, posters, pages and the record, once all jobs are done, and what the
-        settings ask for beside them.
-
-        Raises InputError where segments are missing.
-        """
-        plan, folder, report = self._prepared.plan, self._folder, progress or _silent
-        contents = contents_of(plan, folder, self._beside)
-        record = record_of(
-            plan,
-            contents,
-            name=self._name,
-            notices=self._notices,
-            version=ncodec.__version__,
-            measured=self._measured(report),
-        )
-        if "ncv" in self._settings.codecs:
-            record["ncv"] = write_clip(
-                self._open_source, plan, folder, progress=_part(report, "ncv")
-            )
-        picture = poster_picture(self._open_source, plan, frame=self._prepared.poster)
-        write_posters(picture, folder)
-        write_file(folder / "poster.nci", encode(picture))
-        write_manifests(contents, folder)
-        write_pages(record, folder)
-        write_file(folder / layout.RECORD, json.dumps(record, indent=1).encode())
-        (folder / layout.PLAN).unlink(missing_ok=True)
-        sweep(folder)
-        return StreamStats(
-            folder=str(folder),
-            seconds=contents.seconds,
-            frames=record["frames"],
-            segments=len(plan.spans),
-            renditions=tuple(record["renditions"]),
-            size=contents.size,
-            notices=self._notices,
-            damage=plan.damage,
-        )
-
-    def _measured(self, report: Stage) -> dict[str, Quality]:
-        if not self._settings.measure:
-            return {}
-        return measure_renditions(
-            self._prepared.plan,
-            self._open_source,
-            self._folder,
-            jobs=self._threads,
-            progress=_part(report, "measure"),
-        )
-
-    def _open_source(self) -> Mezzanine:
-        return Mezzanine(self._path)
-
-    @property
-    def _threads(self) -> int:
-        return _threads_of(self._settings)
 
 
 def _open_work(
@@ -274,7 +150,7 @@ def _open_work(
         folder,
         codecs=settings.audio_codecs,
         sheets=prepared.sheets,
-        progress=_part(progress, "sound"),
+        progress=part_of(progress, "sound"),
     )
     notices = tuple(dict.fromkeys((*prepared.plan.notices, *lost)))
     if strict:
@@ -304,7 +180,7 @@ def _prepare(
         survey,
         settings,
         fingerprint=fingerprint,
-        jobs=_threads_of(settings),
+        jobs=threads_of(settings),
         progress=progress,
     )
     plan = replace(plan, notices=(*notices, *plan.notices), damage=damage)
@@ -323,7 +199,7 @@ def _stream_live(
     progress: Stage,
 ) -> StreamStats:
     resume(folder, "", overwrite=overwrite)
-    done = stream_live(source, folder, settings, jobs=_threads_of(settings), progress=progress)
+    done = stream_live(source, folder, settings, jobs=threads_of(settings), progress=progress)
     record = live_record(done, name=_name_of(source), version=ncodec.__version__)
     write_pages(record, folder)
     write_file(folder / layout.RECORD, json.dumps(record, indent=1).encode())
@@ -343,18 +219,6 @@ def _check_folder(folder: str | os.PathLike[str]) -> None:
     if str(folder) == STDIO:
         msg = "expected a folder to write, got standard output: a stream has many files"
         raise OutputError(msg)
-
-
-def _silent(stage: str, done: int, total: int | None) -> None:
-    """Progress where nobody asks for it."""
-
-
-def _part(report: Stage, stage: str) -> Callable[[int, int], None]:
-    return lambda done, total: report(stage, done, total)
-
-
-def _threads_of(settings: StreamSettings) -> int:
-    return settings.jobs or os.cpu_count() or 1
 
 
 def _name_of(source: str | os.PathLike[str]) -> str:

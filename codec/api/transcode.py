@@ -123,11 +123,11 @@ class FrameCounter:
         self._last_duration = 1 / (header.rate * header.time_base)
         self.frames = 0
 
-    def add(self, frame: TimedFrame, *, position: int) -> None:
-        """Count a frame, up to which the stream took `position` bytes."""
+    def add(self, pts: int, *, position: int) -> None:
+        """Count the frame of a time stamp, up to which the stream took `position` bytes."""
         self.frames += 1
-        self._first = frame.pts if self._first is None else self._first
-        self._last = frame.pts
+        self._first = pts if self._first is None else self._first
+        self._last = pts
         if self._progress is not None:
             self._progress(self.frames, position, self._total)
 
@@ -207,8 +207,8 @@ def encode_clip(
     """
     codecs = models_in_use(settings, codecs)
     with closing(prefetch(reader.records())) as records:
-        before, first = _up_to_frame(records, reader.name)
-        header = _header_of(reader, first, codecs)
+        before, first = up_to_frame(records, reader.name)
+        header = header_of(reader, first, codecs)
         encoder = VideoEncoder(
             codecs,
             control=rate_control(settings, rate=reader.rate, pixels=header.width * header.height),
@@ -230,7 +230,7 @@ def encode_clip(
                     counter.hold(record)
                 continue
             video_size += writer.write(encoder.encode_frame(record))
-            counter.add(record, position=writer.position)
+            counter.add(record.pts, position=writer.position)
             if measure:
                 psnrs.append(psnr(record.pixels, encoder.shown))
     writer.finish()
@@ -332,7 +332,7 @@ def _decode(
         for record in records:
             if isinstance(record, TimedFrame):
                 write(record)
-                counter.add(record, position=decoder.reader.position)
+                counter.add(record.pts, position=decoder.reader.position)
                 continue
             write_companion(record)
             if isinstance(record, LastDuration):
@@ -344,7 +344,7 @@ def _decode(
     return replace(counter.stats(), notices=tuple(decoder.notices), damage=damage)
 
 
-def _up_to_frame(
+def up_to_frame(
     records: Iterator[TimedFrame | Companion], name: str
 ) -> tuple[list[Companion], TimedFrame]:
     """Records before the first frame, and that frame; raises InputError where there is none."""
@@ -357,7 +357,9 @@ def _up_to_frame(
     raise InputError(msg)
 
 
-def _header_of(reader: FrameSource, first: TimedFrame, codecs: FrameCodecs) -> StreamHeader:
+def header_of(reader: FrameSource, first: TimedFrame, codecs: FrameCodecs) -> StreamHeader:
+    """Header of the stream of a clip, by its reader, its first frame, (H, W, 3), and the models
+    that it is coded by; raises FormatError for properties that a stream cannot have."""
     height, width = first.pixels.shape[:2]
     frame_model = NO_MODEL if codecs.frames is None else codecs.frames.model.id
     return StreamHeader(

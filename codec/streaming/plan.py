@@ -1,22 +1,15 @@
-"""Plans: everything that the jobs of a ladder have to know, and its file."""
+"""Plans: everything that the jobs of a ladder have to know."""
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
-from fractions import Fraction
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
-from types import UnionType
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from ncodec.errors import FormatError
 from ncodec.media.colour import is_hdr
 from ncodec.media.mezzanine import Survey
 from ncodec.media.scaling import FrameSize, Shown
 from ncodec.streaming.hull import Point, Probe
 from ncodec.streaming.renditions import Rendition, VideoForm
 from ncodec.streaming.spans import Span
-
-Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -99,47 +92,3 @@ class StreamPlan:
     def form_of(self, rendition: Rendition) -> VideoForm:
         """Form of a rendition."""
         return self.mapped_form if self.is_mapped(rendition) else self.form
-
-
-def plan_to_json(plan: StreamPlan) -> str:
-    """A plan as JSON."""
-    return json.dumps(_plain(plan))
-
-
-def plan_from_json(text: str) -> StreamPlan:
-    """A plan of `plan_to_json`; raises FormatError for other text."""
-    try:
-        return cast("StreamPlan", _typed(json.loads(text), StreamPlan))
-    except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:
-        msg = f"expected a plan of ncodec stream, got a file that cannot be read: {error}"
-        raise FormatError(msg) from error
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Fraction):
-        return str(value)
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple):
-        return [_plain(entry) for entry in value]
-    return value
-
-
-def _typed(value: object, kind: Any) -> Any:
-    """JSON of `_plain` as a value of the annotation `kind`."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, UnionType):
-        own = next(argument for argument in arguments if argument is not type(None))
-        return None if value is None else _typed(value, own)
-    if origin is tuple:
-        entries = cast("list[object]", value)
-        if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return tuple(_typed(entry, arguments[0]) for entry in entries)
-        return tuple(_typed(entry, own) for entry, own in zip(entries, arguments, strict=True))
-    if is_dataclass(kind):
-        hints = get_type_hints(kind)
-        found = cast("Mapping[str, object]", value)
-        return cast("Any", kind)(
-            **{field.name: _typed(found[field.name], hints[field.name]) for field in fields(kind)}
-        )
-    return Fraction(cast("str", value)) if kind is Fraction else kind(value)

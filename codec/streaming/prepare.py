@@ -10,8 +10,9 @@ from tempfile import TemporaryDirectory
 
 import av
 
-from ncodec.errors import InputError, sentence_of
+from ncodec.errors import InputError
 from ncodec.media.colour import is_hdr
+from ncodec.media.fingerprint import content_digest
 from ncodec.media.mezzanine import Mezzanine, Survey
 from ncodec.media.scaling import FrameSize, Shown, coded_colour
 from ncodec.streaming.audio import describe_sound
@@ -42,8 +43,6 @@ from ncodec.streaming.renditions import Rendition, VideoForm, timescale_of
 from ncodec.streaming.settings import StreamSettings
 from ncodec.streaming.spans import spans_of
 
-_PIECES, _PIECE = 64, 1 << 16
-"""number and bytes of the pieces of a source that are digested, at even distances"""
 _SHARPENED = 0.75**2
 """pixels of a rung, as a part of the top one's, up to which it is sharpened"""
 _NO_VMAF = (
@@ -57,20 +56,11 @@ def fingerprint_of(path: Path, settings: StreamSettings, *, version: str) -> str
     """Digest of a source, by its size and pieces of it, of settings, and of versions of ncodec and
     the encoders; how many threads work is left out. Raises InputError for a source that cannot be
     read."""
-    digest = hashlib.sha256()
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            for place in range(_PIECES):
-                file.seek(max(0, size - _PIECE) * place // (_PIECES - 1))
-                digest.update(file.read(_PIECE))
-    except OSError as error:
-        msg = f"{path}: cannot be read: {sentence_of(error)}"
-        raise InputError(msg) from error
+    digest = hashlib.sha256(content_digest(path))
     stated = settings.ladder if settings.ladder in ("auto", "fixed") else _stated(settings)
     names = [field.name for field in fields(settings) if field.name not in ("ladder", "jobs")]
     values = {name: _plain(getattr(settings, name)) for name in names} | {"ladder": repr(stated)}
-    digest.update(repr((size, values, version, av.library_versions, default_metric())).encode())
+    digest.update(repr((values, version, av.library_versions, default_metric())).encode())
     return digest.hexdigest()
 
 

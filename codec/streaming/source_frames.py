@@ -1,11 +1,13 @@
 """Frames of a surveyed clip from any of them on."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from itertools import chain, islice
 
 import av
 
+from ncodec.errors import InputError
 from ncodec.media.mezzanine import Mezzanine, Survey
+from ncodec.streaming.spans import Span
 
 OpenSource = Callable[[], Mezzanine]
 _EARLIER_S = (0, 3, 15)
@@ -30,3 +32,25 @@ def frames_from(
                 return
     with open_source() as reader:
         yield from islice(reader.decode(), first, None)
+
+
+def frames_of_span(
+    frames: Iterator[av.VideoFrame], survey: Survey, span: Span
+) -> Iterator[av.VideoFrame]:
+    """The next frames of a clip, as many as a span has; raises InputError where their time stamps
+    are not those of the survey, or the clip ends before the span does."""
+    number = span.first
+    for number, frame in enumerate(islice(frames, span.frames), span.first + 1):
+        if survey.is_seekable and frame.pts != survey.stamps[number - 1]:
+            msg = (
+                f"expected frame {number - 1} at time stamp {survey.stamps[number - 1]}, got "
+                f"{frame.pts}: the file gives other frames when it is read from within"
+            )
+            raise InputError(msg)
+        yield frame
+    if number < span.last:
+        msg = (
+            f"expected {span.last - number} frames more from frame {number} on: the file gives "
+            f"fewer frames when it is read from within"
+        )
+        raise InputError(msg)

@@ -1,4 +1,4 @@
-"""Frames of a clip → spans, each of which becomes one segment of every rendition."""
+"""Frames of a clip → spans: a segment of every rendition, or a part of a .ncv stream."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 _SHORTEST, _LONGEST = Fraction(1, 2), Fraction(3, 2)
-"""length of a segment as a multiple of the wanted one"""
+"""length of a span as a multiple of the wanted one"""
 _KEY_DISTANCE_S = Fraction(1, 2)
 """least seconds from one key frame to the next inside a segment"""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Frames of a segment."""
+    """Frames of a clip that are coded without any other."""
 
     number: int
     """from 1"""

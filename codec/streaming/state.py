@@ -2,15 +2,15 @@
 
 import json
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from fnmatch import fnmatch
-from fractions import Fraction
 from pathlib import Path
 
 from ncodec.errors import FormatError, OutputError
+from ncodec.plain import from_plain, to_plain
 from ncodec.streaming import layout
 from ncodec.streaming.contents import Sheets
-from ncodec.streaming.plan import StreamPlan, plan_from_json, plan_to_json
+from ncodec.streaming.plan import StreamPlan
 from ncodec.streaming.work import write_file
 
 
@@ -26,13 +26,7 @@ class Prepared:
 
 def write_state(folder: Path, prepared: Prepared) -> None:
     """Keep the state in the folder of a stream."""
-    sheets = prepared.sheets
-    state = {
-        "plan": json.loads(plan_to_json(prepared.plan)),
-        "sheets": {**asdict(sheets), "interval": str(sheets.interval)},
-        "poster": prepared.poster,
-    }
-    write_file(folder / layout.PLAN, json.dumps(state).encode())
+    write_file(folder / layout.PLAN, json.dumps(to_plain(prepared)).encode())
 
 
 def begin_state(folder: Path, fingerprint: str) -> None:
@@ -46,13 +40,14 @@ def _read_state(folder: Path) -> tuple[str | None, Prepared | None]:
         state = json.loads((folder / layout.PLAN).read_text("utf-8"))
         if "plan" not in state:
             return str(state["fingerprint"]), None
-        sheets = state["sheets"]
-        sheets["interval"] = Fraction(sheets["interval"])
-        sheets["names"] = tuple(sheets["names"])
-        plan = plan_from_json(json.dumps(state["plan"]))
-        prepared = Prepared(plan, Sheets(**sheets), int(state["poster"]))
-        return plan.fingerprint, prepared
+        prepared = from_plain(state, Prepared)
+        return prepared.plan.fingerprint, prepared
     return None, None
+
+
+def read_prepared(folder: Path) -> Prepared | None:
+    """What was decided for the stream in a folder, None where there is no such work."""
+    return _read_state(folder)[1]
 
 
 def check_folder(folder: Path, *, overwrite: bool) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import closing
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from threading import Event, Lock
 
@@ -18,7 +17,7 @@ from ncodec.streaming.layout import START, segment_name, video_folder
 from ncodec.streaming.plan import Job, StreamPlan
 from ncodec.streaming.renditions import Rendition
 from ncodec.streaming.segments import pack_segment, pack_start
-from ncodec.streaming.source_frames import OpenSource, frames_from
+from ncodec.streaming.source_frames import OpenSource, frames_from, frames_of_span
 from ncodec.streaming.spans import Span
 
 Progress = Callable[[int], None]
@@ -64,18 +63,39 @@ def run_jobs(
 def run_job(plan: StreamPlan, job: Job, open_source: OpenSource, folder: Path) -> None:
     """Write the segments of a job that are not there yet; raises InputError for a job that is not
     of this plan."""
+    own = _renditions_of(plan, job)
+    run_spans(plan, [plan.spans[job.span - 1]], own, open_source, folder)
+
+
+def run_spans(
+    plan: StreamPlan,
+    spans: Sequence[Span],
+    renditions: Sequence[Rendition],
+    open_source: OpenSource,
+    folder: Path,
+    *,
+    progress: Progress = lambda pixels: None,
+) -> None:
+    """Write the segments of neighbouring spans in some renditions that are not there yet."""
+    for is_mapped in (False, True):
+        chosen = [rendition for rendition in renditions if plan.is_mapped(rendition) == is_mapped]
+        if chosen:
+            write_spans(plan, spans, chosen, open_source, folder, progress=progress)
+
+
+def has_segments(plan: StreamPlan, job: Job, folder: Path) -> bool:
+    """Whether all segments of a job are there; raises InputError for a job that is not of this
+    plan."""
+    own = _renditions_of(plan, job)
+    return not _missing(plan.spans[job.span - 1], own, folder)
+
+
+def _renditions_of(plan: StreamPlan, job: Job) -> list[Rendition]:
     known = {rendition.name: rendition for rendition in plan.renditions}
     if not set(job.renditions) <= set(known) or not 1 <= job.span <= len(plan.spans):
         msg = f"expected a job of this stream, got segment {job.span} of {job.renditions}"
         raise InputError(msg)
-    own = [known[name] for name in job.renditions]
-    for is_mapped in (False, True):
-        chosen = [rendition for rendition in own if plan.is_mapped(rendition) == is_mapped]
-        if chosen:
-            write_spans(
-                plan, [plan.spans[job.span - 1]], chosen, open_source, folder,
-                progress=lambda pixels: None,
-            )  # fmt: skip
+    return [known[name] for name in job.renditions]
 
 
 def _shares(plan: StreamPlan, jobs: int) -> Iterator[tuple[Sequence[Span], Sequence[Rendition]]]:
@@ -127,14 +147,13 @@ def write_spans(
     make = _scalers(plan, renditions)
     with closing(frames_from(open_source, plan.survey, spans[0].first)) as frames:
         for span in spans:
-            own = islice(frames, span.frames)
             wanted = _missing(span, renditions, folder)
             if not wanted:
-                for _ in own:
+                for _ in frames_of_span(frames, plan.survey, span):
                     pass
                 continue
             _write_span(
-                plan, span, wanted, own, folder, scaler=make(), progress=progress, stop=stop
+                plan, span, wanted, frames, folder, scaler=make(), progress=progress, stop=stop
             )
 
 
@@ -175,7 +194,8 @@ def _write_span(
     form = plan.form_of(renditions[0])
     encoders = [SegmentEncoder(rendition, form) for rendition in renditions]
     pixels = sum(found.size.width * found.size.height for found in renditions)
-    frames_scaled = _scaled(scaler, _checked(frames, plan, span), plan.shown.deinterlace)
+    own = frames_of_span(frames, plan.survey, span)
+    frames_scaled = _scaled(scaler, own, plan.shown.deinterlace)
     for number, (scaled, time) in enumerate(zip(frames_scaled, times, strict=True)):
         if stop is not None and stop.is_set():
             return
@@ -203,20 +223,6 @@ def _scaled(
         yield from scaler.push(frame)
     if is_last:
         yield from scaler.flush()
-
-
-def _checked(
-    frames: Iterator[av.VideoFrame], plan: StreamPlan, span: Span
-) -> Iterator[av.VideoFrame]:
-    """Frames, which must have the time stamps of the survey."""
-    for number, frame in enumerate(frames, span.first):
-        if plan.survey.is_seekable and frame.pts != plan.survey.stamps[number]:
-            msg = (
-                f"expected frame {number} at time stamp {plan.survey.stamps[number]}, got "
-                f"{frame.pts}: the file gives other frames when it is read from within"
-            )
-            raise InputError(msg)
-        yield frame
 
 
 def keep_start(folder: Path, start: bytes) -> None:
