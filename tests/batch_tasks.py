@@ -1,4 +1,4 @@
-"""A task whose items can be told to fail by their names, for tests of batches."""
+"""Tasks whose items can be told to fail, for tests of batches."""
 
 import os
 import signal
@@ -6,8 +6,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ncodec.batch.parts import ClipParts, Parts
+from ncodec.batch.product import Product
 from ncodec.batch.store import Beat
-from ncodec.batch.task import CopyTask, Product
+from ncodec.batch.task import CopyTask, EncodeTask
 
 MEMORY = 1 << 30
 
@@ -46,3 +48,42 @@ def _fail(stem: str, beat: Beat) -> None:
     if stem.startswith("error"):
         msg = "an error that nobody expected"
         raise RuntimeError(msg)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoisonParts(ClipParts):
+    """Parts of which some crash their worker: `crash` is the number of a job, which does so always,
+    or only the first time if `once`."""
+
+    marks: str
+    crash: int
+    once: bool
+
+    def run(self, source: Path, folder: Path, job: int, *, beat: Beat) -> None:
+        mark = Path(self.marks) / f"job-{job}"
+        is_first = not mark.exists()
+        mark.touch()
+        if job == self.crash and (is_first or not self.once):
+            os.kill(os.getpid(), signal.SIGKILL)
+        super().run(source, folder, job, beat=beat)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoisonSplit(EncodeTask):
+    """Encodes clips in parts as `PoisonParts`."""
+
+    marks: str
+    crash: int
+    once: bool = False
+
+    def parts_of(self, name: str) -> Parts | None:
+        parts = super().parts_of(name)
+        if not isinstance(parts, ClipParts):
+            return parts
+        return PoisonParts(
+            settings=parts.settings,
+            seconds=parts.seconds,
+            marks=self.marks,
+            crash=self.crash,
+            once=self.once,
+        )

@@ -6,13 +6,15 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
 from ncodec.batch.manifest import FAILED, Row
+from ncodec.batch.schedule import Result
 from ncodec.batch.task import Task
 from ncodec.batch.units import Unit
 from ncodec.errors import BackendError, OutputError
@@ -75,7 +77,7 @@ class _Hand:
     heard: float = field(default_factory=time.monotonic)
     """when it last gave a sign of life"""
     rows: list[str] = field(default_factory=list)
-    """items of its unit whose rows it gave"""
+    """items of its unit whose results it gave"""
 
 
 class Pool:
@@ -101,25 +103,26 @@ class Pool:
             _stop(hand)
         self._hands.clear()
 
-    def run(self, units: Iterable[Unit]) -> Iterator[Row]:
-        """Rows of the items of units, as they are done.
+    def run(self, units: Callable[[], Unit | None]) -> Iterator[Result]:
+        """Results of units, as they come; `units` gives the next unit, or None where there is none
+        until further results are taken.
 
         Raises OutputError where the target cannot be written.
         """
-        yield from self._run(iter(units), jobs=self._jobs)
+        yield from self._run(units, jobs=self._jobs)
         while self._again:
-            yield from self._run(iter([self._again.popleft()]), jobs=1)
+            alone = iter([self._again.popleft()])
+            yield from self._run(partial(next, alone, None), jobs=1)
+            yield from self._run(units, jobs=self._jobs)
 
-    def _run(self, units: Iterator[Unit], *, jobs: int) -> Iterator[Row]:
-        """Rows of units; a unit whose worker died goes to `_again`, and an item that cost two lives
-        is marked there. Raises OutputError where the target cannot be written.
+    def _run(self, units: Callable[[], Unit | None], *, jobs: int) -> Iterator[Result]:
+        """Results of units; a unit whose worker died goes to `_again`, and an item that cost two
+        lives is marked there. Raises OutputError where the target cannot be written.
         """
-        is_over = False
         while True:
-            while not is_over and sum(hand.unit is not None for hand in self._hands) < jobs:
-                unit = next(units, None)
+            while sum(hand.unit is not None for hand in self._hands) < jobs:
+                unit = units()
                 if unit is None:
-                    is_over = True
                     break
                 self._give(unit)
             busy = [hand for hand in self._hands if hand.unit is not None]
@@ -155,7 +158,7 @@ class Pool:
         self._hands.append(_Hand(process, ours))
         return self._hands[-1]
 
-    def _heard(self, hand: _Hand) -> Iterator[Row]:
+    def _heard(self, hand: _Hand) -> Iterator[Result]:
         try:
             event = hand.connection.recv()
         except (EOFError, OSError):
@@ -172,9 +175,12 @@ class Pool:
             hand.unit = None
         elif isinstance(event, _Broken):
             raise OutputError(event.reason)
-        else:
+        elif isinstance(event, Row):
             hand.rows.append(event.item)
             yield replace(event, tries=_tries(hand.unit, event.item))
+        else:
+            hand.rows.append(event.item)
+            yield event
 
     def _check(self, hand: _Hand) -> Iterator[Row]:
         """Stop a worker that is beyond a limit."""
@@ -252,8 +258,8 @@ def _work(connection: Connection, task: Task, target: str) -> None:
     while True:
         unit = connection.recv()
         try:
-            for row in worker.run(unit, begin):
-                connection.send(row)
+            for result in worker.run(unit, begin):
+                connection.send(result)
         except (OutputError, OSError) as error:
             connection.send(_Broken(str(error)))
             return

@@ -3,12 +3,14 @@
 import logging
 import pickle
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from ncodec.batch.manifest import Row
 from ncodec.batch.process import Limits, Pool
+from ncodec.batch.schedule import Result, Schedule, rows_of
 from ncodec.batch.task import Task
 from ncodec.batch.units import Unit
 from ncodec.errors import InputError, NcodecError, sentence_of
@@ -29,13 +31,14 @@ class _Actor:
         self._pool = Pool(task, target, jobs=1, limits=limits)
 
     def __call__(self, batch: dict[str, Any]) -> dict[str, list[bytes]]:
-        """Pickled rows of pickled units: Ray keeps columns of bytes as they are."""
-        units = [pickle.loads(unit) for unit in batch["unit"]]
-        return {"row": [pickle.dumps(row) for row in self._pool.run(units)]}
+        """Pickled results of pickled units: Ray keeps columns of bytes as they are."""
+        units = iter([pickle.loads(unit) for unit in batch["unit"]])
+        found = self._pool.run(partial(next, units, None))
+        return {"result": [pickle.dumps(result) for result in found]}
 
 
 def run_on_ray(
-    units: Iterable[Unit],
+    schedule: Schedule,
     task: Task,
     target: str,
     *,
@@ -43,40 +46,50 @@ def run_on_ray(
     jobs: int | None,
     limits: Limits,
 ) -> Iterator[Row]:
-    """Rows of the items of units, as actors of a cluster finish them.
+    """Rows of the items of a schedule, as actors of a cluster finish them.
 
     `address` is "auto" or that of a cluster; `jobs` is the number of actors, None for as many as
     the cluster has cores for, now or later. Workers and their machines may come and go. The driver
     holds units and rows alone: items go from their store to the actors, and outputs to the target,
-    which all machines see. Raises BackendError where Ray is not installed, and InputError where
-    there is no such cluster.
+    which all machines see. Jobs of clips that are split are a second pipeline, and their outputs a
+    third. Raises BackendError where Ray is not installed, and InputError where there is no such
+    cluster.
     """
     require_modules("ray", extra="ray")
+    is_connected = False
+    while work := list(iter(schedule.next, None)):
+        if not is_connected:
+            connect_ray(address)
+            is_connected = True
+        yield from rows_of(_results(work, (task, target, limits), jobs), schedule)
+
+
+def _results(
+    units: Sequence[Unit], arguments: tuple[Task, str, Limits], jobs: int | None
+) -> Iterator[Result]:
+    """Results of units, by a pool of actors made of these arguments."""
     import ray
 
-    work = [{"unit": pickle.dumps(unit)} for unit in units]
-    if not work:
-        return
-    _connect(address)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
+    work = [{"unit": pickle.dumps(unit)} for unit in units]
     found = ray.data.from_items(work, override_num_blocks=min(len(work), _MOST_BLOCKS)).map_batches(
         _Actor,
-        fn_constructor_args=(task, target, limits),
+        fn_constructor_args=arguments,
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(min_size=jobs or 1, max_size=jobs or _LARGEST_POOL),
         num_cpus=1,
     )
     try:
         for record in found.iter_rows():
-            yield pickle.loads(record["row"])
+            yield pickle.loads(record["result"])
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, NcodecError):
             raise error.cause from error
         raise
 
 
-def _connect(address: str) -> None:
+def connect_ray(address: str) -> None:
     """Join a cluster, or begin one of this machine; raises InputError where there is none."""
     import ray
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from ncodec.batch.library import Library, open_library
 from ncodec.batch.manifest import DONE, FAILED, MANIFEST, WORK, Manifest, Row
 from ncodec.batch.process import Limits, Pool
+from ncodec.batch.schedule import Schedule, rows_of
 from ncodec.batch.store import Store
 from ncodec.batch.task import Task
 from ncodec.batch.units import Unit, file_units, shard_of, shard_units
@@ -96,6 +97,9 @@ def run_batch(
     start = time.perf_counter()
     if shards is not None and shards < 1:
         msg = f"expected at least 1 item in a shard, got {shards}"
+        raise InputError(msg)
+    if shards is not None and task.split is not None:
+        msg = "clips that are split become files, not members of shards: leave one of the two out"
         raise InputError(msg)
     store = Store(str(target))
     library = open_library(str(source), suffixes=task.suffixes, leave_out=store.place)
@@ -224,14 +228,15 @@ def _rows(
     ray: str | None,
 ) -> Generator[Row, None, None]:
     """Rows of units, from processes of this machine or from a cluster."""
+    schedule = Schedule(units)
     if ray is not None:
         from ncodec.batch.ray_pipeline import run_on_ray
 
-        yield from run_on_ray(units, task, store.place, address=ray, jobs=jobs, limits=limits)
+        yield from run_on_ray(schedule, task, store.place, address=ray, jobs=jobs, limits=limits)
         return
     require_modules("psutil", extra="batch")
     with Pool(task, store.place, jobs=jobs or os.cpu_count() or 1, limits=limits) as pool:
-        yield from pool.run(units)
+        yield from rows_of(pool.run(schedule.next), schedule)
 
 
 def _count(units: Iterable[Unit]) -> int:

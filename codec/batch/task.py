@@ -2,13 +2,13 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Protocol
 
 from ncodec.api.clip_info import video_info
-from ncodec.api.clips import decode_video, encode_video, open_video
+from ncodec.api.clip_work import check_parts
+from ncodec.api.clips import decode_video, encode_video
 from ncodec.api.codecs import model_id
 from ncodec.api.ladder import StreamSettings, stream
 from ncodec.api.pictures import decode_array, decode_file, encode_file, info
@@ -18,25 +18,16 @@ from ncodec.api.settings import (
     EncodeSettings,
     EncodeVideoSettings,
 )
-from ncodec.api.transcode import ClipStats
 from ncodec.batch.library import suffix_of
-from ncodec.batch.manifest import DAMAGED, DONE
+from ncodec.batch.manifest import DONE
+from ncodec.batch.parts import ClipParts, LadderParts, Parts
+from ncodec.batch.product import Product, decode_all, facts_of_clip, facts_of_stream
 from ncodec.batch.store import Beat
 from ncodec.errors import InputError
 from ncodec.media.numbered import CLIP_SUFFIXES
 from ncodec.media.pictures import PICTURE_SUFFIXES
 
 PICTURE, CLIP = ".nci", ".ncv"
-
-
-@dataclass(frozen=True)
-class Product:
-    """The output of an item, and what its row says of it."""
-
-    path: Path
-    """file, or folder of files"""
-    facts: Mapping[str, Any]
-    """fields of `Row`"""
 
 
 class Task(Protocol):
@@ -50,8 +41,15 @@ class Task(Protocol):
     def stated(self) -> dict[str, Any]:
         """Options that decide what outputs hold, for the manifest; raises ModelError."""
 
+    @property
+    def split(self) -> float | None:
+        """Seconds of a clip that are worked on in one job, None for whole clips."""
+
     def output_of(self, name: str) -> str:
         """Name of an item's output."""
+
+    def parts_of(self, name: str) -> Parts | None:
+        """Work on an item in jobs, None for one that is worked on as a whole."""
 
     def run(self, source: Path, name: str, folder: Path, *, beat: Beat) -> Product:
         """Make the output of the item `name`, of the content of `source`, in an empty folder;
@@ -70,8 +68,12 @@ class EncodeTask:
     """share of the items whose PSNR is measured, 0 to 1, chosen by their names"""
     verify: bool = False
     """decode every output again"""
+    split: float | None = None
+    """seconds of the parts that clips are cut into, which are jobs; None for whole clips"""
 
     def __post_init__(self) -> None:
+        if self.split is not None and self.clips is not None:
+            check_parts(self.split, self.clips)
         if not 0 <= self.measured <= 1:
             msg = f"expected a share of 0 to 1 to measure, got {self.measured:g}"
             raise InputError(msg)
@@ -89,6 +91,7 @@ class EncodeTask:
             "do": self.kind,
             "picture_model": model_id(self.pictures.model_name),
             "frame_model": model_id(None, kind="frame"),
+            "split": self.split,
             **_settings("picture", self.pictures),
             **_settings("clip", self.clips),
         }
@@ -96,6 +99,17 @@ class EncodeTask:
     def output_of(self, name: str) -> str:
         """The name with .nci or .ncv in place of its suffix."""
         return _named(name, CLIP if suffix_of(name) in CLIP_SUFFIXES else PICTURE)
+
+    def parts_of(self, name: str) -> Parts | None:
+        """Parts of a clip, if clips are cut."""
+        if self.split is None or self.clips is None or suffix_of(name) not in CLIP_SUFFIXES:
+            return None
+        return ClipParts(
+            settings=replace(self.clips, threads=1),
+            seconds=self.split,
+            measure=_chance(name) < self.measured,
+            verify=self.verify,
+        )
 
     def run(self, source: Path, name: str, folder: Path, *, beat: Beat) -> Product:
         """Encode an item; a clip that is damaged is encoded as far as it can be read."""
@@ -132,9 +146,9 @@ class EncodeTask:
             source, path, settings=settings, measure=measure, progress=lambda *found: beat()
         )
         if self.verify:
-            _decode_all(path, beat)
+            decode_all(path, beat=beat)
         facts = {
-            **_facts(stats),
+            **facts_of_clip(stats),
             "psnr": stats.psnr,
             "model": video_info(path).frame_model,
             "verified": self.verify,
@@ -147,6 +161,7 @@ class DecodeTask:
     """.nci files to pictures, and .ncv files to clips."""
 
     kind: ClassVar[str] = "decode"
+    split: ClassVar[float | None] = None
     pictures: DecodeSettings = field(default_factory=DecodeSettings)
     clips: DecodeVideoSettings = field(default_factory=DecodeVideoSettings)
     picture_suffix: str = ".png"
@@ -175,6 +190,9 @@ class DecodeTask:
         """The name with the suffix of the format in place of its own."""
         return _named(name, self.clip_suffix if suffix_of(name) == CLIP else self.picture_suffix)
 
+    def parts_of(self, name: str) -> None:
+        """None: items are decoded as a whole."""
+
     def run(self, source: Path, name: str, folder: Path, *, beat: Beat) -> Product:
         """Decode an item; a clip that is cut is decoded up to the cut."""
         path = folder / PurePosixPath(self.output_of(name)).name
@@ -187,7 +205,7 @@ class DecodeTask:
                 settings=replace(self.clips, threads=1),
                 progress=lambda *found: beat(),
             )
-            return Product(path, _facts(stats))
+            return Product(path, facts_of_clip(stats))
         settings = replace(self.pictures, threads=1)
         found = decode_file(source, path, settings, suffix=self.picture_suffix)
         facts = {"width": found.width, "height": found.height, "notices": found.notices}
@@ -200,6 +218,13 @@ class StreamTask:
 
     kind: ClassVar[str] = "stream"
     settings: StreamSettings = field(default_factory=StreamSettings)
+    split: float | None = None
+    """seconds of the segments that are coded in one job; None for whole clips. Outputs are alike"""
+
+    def __post_init__(self) -> None:
+        if self.split is not None and not (math.isfinite(self.split) and self.split > 0):
+            msg = f"expected jobs of more than 0 seconds, got {self.split:g}"
+            raise InputError(msg)
 
     @property
     def suffixes(self) -> frozenset[str]:
@@ -217,6 +242,13 @@ class StreamTask:
         """The name without its suffix: a folder."""
         return _named(name, "")
 
+    def parts_of(self, name: str) -> Parts | None:
+        """Segments of a clip, if clips are cut."""
+        if self.split is None:
+            return None
+        count = max(1, round(self.split / self.settings.segment))
+        return LadderParts(settings=replace(self.settings, jobs=1), count=count)
+
     def run(self, source: Path, name: str, folder: Path, *, beat: Beat) -> Product:
         """Make the ladder of a clip; one that is damaged is streamed as far as it can be read."""
         path = folder / PurePosixPath(self.output_of(name)).name
@@ -226,17 +258,7 @@ class StreamTask:
             settings=replace(self.settings, jobs=1),
             progress=lambda stage, done, total: beat(),
         )
-        sizes = [(rung["width"], rung["height"]) for rung in stats.renditions]
-        width, height = max(sizes, key=lambda size: size[0] * size[1])
-        facts = {
-            "state": DONE if stats.damage is None else DAMAGED,
-            "error": stats.damage,
-            "frames": stats.frames,
-            "width": width,
-            "height": height,
-            "notices": stats.notices,
-        }
-        return Product(path, facts)
+        return Product(path, facts_of_stream(stats))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,6 +266,7 @@ class CopyTask:
     """Pictures as they are, once it is clear that they can be read: for shards to train on."""
 
     kind: ClassVar[str] = "copy"
+    split: ClassVar[float | None] = None
 
     @property
     def suffixes(self) -> frozenset[str]:
@@ -259,6 +282,9 @@ class CopyTask:
         """The name."""
         return name
 
+    def parts_of(self, name: str) -> None:
+        """None: items are copied as a whole."""
+
     def run(self, source: Path, name: str, folder: Path, *, beat: Beat) -> Product:
         """Copy a picture that can be read."""
         from ncodec.media.pictures import read_picture
@@ -267,26 +293,6 @@ class CopyTask:
         path = folder / PurePosixPath(name).name
         path.write_bytes(source.read_bytes())
         return Product(path, {"state": DONE, "width": picture.width, "height": picture.height})
-
-
-def _facts(stats: ClipStats) -> dict[str, Any]:
-    pixels = stats.width * stats.height * stats.frames
-    coded = stats.video_size
-    return {
-        "state": DONE if stats.damage is None else DAMAGED,
-        "error": stats.damage,
-        "width": stats.width,
-        "height": stats.height,
-        "frames": stats.frames,
-        "bpp": 8 * coded / pixels if coded is not None and pixels else None,
-        "notices": tuple(notice for notice in stats.notices if notice != stats.damage),
-    }
-
-
-def _decode_all(path: Path, beat: Beat) -> None:
-    with open_video(path, threads=1) as decoder:
-        for _ in decoder.records():
-            beat()
 
 
 def _settings(of: str, settings: Any) -> dict[str, Any]:

@@ -38,6 +38,15 @@ class Unit:
     """item → number of workers whose lives it cost"""
     hopeless: Mapping[str, str] = field(default_factory=dict)
     """item that cost two workers their lives → how"""
+    job: int | None = None
+    """number of a job of its one item, None to plan the jobs, or for work on the whole"""
+    is_last: bool = False
+    """whether the jobs of its one item are done, and its output is to be made of them"""
+
+    @property
+    def name(self) -> str:
+        """Name of the shard, or of the first file."""
+        return self.shard.name if self.shard is not None else self.entries[0].item.name
 
 
 def file_units(library: Library, task: Task, rows: Mapping[str, Row]) -> Iterator[Unit]:

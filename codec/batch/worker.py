@@ -9,15 +9,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from ncodec.batch.library import Item, escaped, suffix_of
 from ncodec.batch.manifest import FAILED, WORK, Row
+from ncodec.batch.parts import Parts
+from ncodec.batch.product import Product
+from ncodec.batch.schedule import JobDone, Planned, Result
 from ncodec.batch.shards import ShardWriter, read_shard
-from ncodec.batch.store import Beat, Store, fetch
+from ncodec.batch.store import Beat, Store, fetch, is_url
 from ncodec.batch.task import Task
 from ncodec.batch.units import Unit
+from ncodec.batch.work_folder import remove_work, work_folder, work_name
 from ncodec.errors import InputError, NcodecError, NcodecWarning, OutputError, sentence_of
 
+AnyResult = TypeVar("AnyResult", Row, Result)
 Begin = Callable[[str], None]
 """called with an item's name when it begins, and now and then while it lasts"""
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
@@ -45,14 +51,21 @@ class Worker:
 
     def __init__(self, task: Task, target: str) -> None:
         self._task, self._store = task, Store(target)
+        self._held: tuple[tuple[str, str], tempfile.TemporaryDirectory[str], Path] | None = None
+        """place and tag of the item whose copy is held, the folder and the file"""
 
-    def run(self, unit: Unit, begin: Begin) -> Iterator[Row]:
-        """Rows of the items of a unit, each once its output is in its place.
+    def run(self, unit: Unit, begin: Begin) -> Iterator[Result]:
+        """Rows of the items of a unit, each once its output is in its place, or what became of a
+        step of work in jobs.
 
         Raises OutputError where the target cannot be written.
         """
         with self._folder() as name:
             folder = Path(name)
+            parts = None if unit.shard or unit.output else self._task.parts_of(unit.name)
+            if parts is not None:
+                yield from self._steps(parts, unit, folder, begin)
+                return
             if unit.output is None:
                 yield from self._rows(unit, folder, begin, writer=None)
                 return
@@ -89,6 +102,12 @@ class Worker:
             shard = unit.shard
             yield Row(shard.name, shard.place, shard.tag, FAILED, error=f"{shard.place}: {error}")
 
+    def _steps(self, parts: Parts, unit: Unit, folder: Path, begin: Begin) -> Iterator[Result]:
+        for found in self._inputs(unit, folder, begin):
+            beat = partial(begin, found.item)
+            step = partial(self._step, parts, found, unit)
+            yield self._tried(found, unit, folder, beat, partial(step, beat=beat))
+
     def _inputs(self, unit: Unit, folder: Path, begin: Begin) -> Iterator[_Input]:
         for entry in unit.entries:
             item = entry.item
@@ -124,20 +143,31 @@ class Worker:
     def _row(
         self, found: _Input, unit: Unit, folder: Path, begin: Begin, *, writer: ShardWriter | None
     ) -> Row:
+        """Row of an item that is worked on as a whole."""
+        beat = partial(begin, found.item)
+        return self._tried(
+            found, unit, folder, beat, lambda own: self._whole(found, unit, own, beat, writer)
+        )
+
+    def _tried(
+        self,
+        found: _Input,
+        unit: Unit,
+        folder: Path,
+        beat: Beat,
+        step: Callable[[Path], AnyResult],
+    ) -> AnyResult | Row:
+        """Result of a step in an empty folder, or the row that says why it failed."""
         row = partial(Row, found.item, found.source, found.tag, source_bytes=found.size)
         if found.item in unit.hopeless:
             return row(FAILED, error=unit.hopeless[found.item])
-        begin(found.item)
+        beat()
         start = time.perf_counter()
         try:
             _check_inside(found.output)
             with tempfile.TemporaryDirectory(dir=folder) as own, warnings.catch_warnings():
                 warnings.simplefilter("ignore", NcodecWarning)  # rows have the notices
-                product = self._task.run(
-                    found.read(), found.item, Path(own), beat=partial(begin, found.item)
-                )
-                beat = partial(begin, found.item)
-                size = self._keep(product.path, found.output, writer, beat)
+                result = step(Path(own))
         except _TargetError as error:
             raise error.cause from error
         except Exception as error:  # one item must not end the batch
@@ -146,13 +176,72 @@ class Worker:
                 raise OutputError(msg) from error
             seconds = time.perf_counter() - start
             return row(FAILED, error=_sentence(error, found.source, folder), seconds=seconds)
+        return replace(result, seconds=time.perf_counter() - start)
+
+    def _whole(
+        self, found: _Input, unit: Unit, own: Path, beat: Beat, writer: ShardWriter | None
+    ) -> Row:
+        """Do the task on an item and keep its output."""
+        product = self._task.run(found.read(), found.item, own, beat=beat)
+        return self._kept(product, found, unit, beat, writer)
+
+    def _step(self, parts: Parts, found: _Input, unit: Unit, own: Path, *, beat: Beat) -> Result:
+        """Plan an item's jobs, do one of them, or make the output of all."""
+        name = work_name(unit.entries[0].item, self._task.stated)
+        source = self._held_source(found, beat)
+        try:
+            wanted = None if unit.job is None else parts.plan_files
+            with work_folder(self._store, name, wanted=wanted, beat=beat) as place:
+                if unit.job is not None:
+                    parts.run(source, place, unit.job, beat=beat)
+                    return JobDone(found.item)
+                if not unit.is_last:
+                    jobs = parts.plan(source, place, beat=beat)
+                    if jobs is not None:
+                        return Planned(found.item, unit, jobs)
+                else:
+                    output = own / PurePosixPath(found.output).name
+                    product = parts.finish(source, place, output, beat=beat)
+                    row = self._kept(product, found, unit, beat, None)
+            remove_work(self._store, name)
+        except OutputError as error:  # all outputs of parts lie in the target
+            raise _TargetError(error) from error
+        return row if unit.is_last else self._whole(found, unit, own, beat, None)
+
+    def _held_source(self, found: _Input, beat: Beat) -> Path:
+        """Local file of an item, of which a copy is held for further jobs."""
+        if not is_url(found.source):
+            return found.read()
+        key = (found.source, found.tag)
+        if self._held is None or self._held[0] != key:
+            folder = self._folder()
+            self._held = key, folder, fetch(found.source, Path(folder.name), beat=beat)
+        return self._held[2]
+
+    def _kept(
+        self,
+        product: Product,
+        found: _Input,
+        unit: Unit,
+        beat: Beat,
+        writer: ShardWriter | None,
+    ) -> Row:
+        """Put a product into its place; returns its row."""
+        size = self._keep(product.path, found.output, writer, beat)
         facts = dict(product.facts)
         pixels = (facts.get("width") or 0) * (facts.get("height") or 0)
         if "bpp" not in facts and facts.get("model") and pixels:
             facts["bpp"] = 8 * size / pixels
-        output = f"{unit.output}/{found.output}" if writer is not None else found.output
-        seconds = time.perf_counter() - start
-        return row(facts.pop("state"), output=output, bytes=size, seconds=seconds, **facts)
+        return Row(
+            found.item,
+            found.source,
+            found.tag,
+            facts.pop("state"),
+            output=f"{unit.output}/{found.output}" if writer is not None else found.output,
+            source_bytes=found.size,
+            bytes=size,
+            **facts,
+        )
 
     def _keep(self, path: Path, output: str, writer: ShardWriter | None, beat: Beat) -> int:
         """Put an output, a file or a folder, into its place; returns its bytes."""

@@ -53,6 +53,12 @@ _SHOWN = 10
     show_default=True,
     help="Items of a shard.",
 )
+@click.option(
+    "--split",
+    type=click.FloatRange(min=0.5),
+    metavar="SECONDS",
+    help="Cut clips into parts of about this length, at cuts of the scene, for several workers.",
+)
 @click.option("--verify", is_flag=True, help="Decode every output of --do encode again.")
 @click.option("--measure", is_flag=True, help="Decode outputs of --do encode for their PSNR.")
 @click.option(
@@ -87,6 +93,7 @@ def batch(
     jobs: int | None,
     to: str | None,
     per_shard: int,
+    split: float | None,
     verify: bool,
     measure: bool,
     sample: float,
@@ -111,7 +118,10 @@ def batch(
     if kind != "encode" and (verify or measure):
         msg = "--verify and --measure are for --do encode"
         raise click.UsageError(msg)
-    task = _task(kind, others, measured=sample if measure else 0.0, verify=verify)
+    if split is not None and (kind not in ("encode", "stream") or to == _SHARDS):
+        msg = "--split is for --do encode and --do stream, whose outputs are files"
+        raise click.UsageError(msg)
+    task = _task(kind, others, split=split, measured=sample if measure else 0.0, verify=verify)
     from ncodec.batch.process import Limits
     from ncodec.batch.run import run_batch
 
@@ -133,18 +143,27 @@ def batch(
     _say(source, summary, as_json=as_json)
 
 
-def _task(kind: str, options: tuple[str, ...], *, measured: float, verify: bool) -> "Task":
+def _task(
+    kind: str,
+    options: tuple[str, ...],
+    *,
+    split: float | None,
+    measured: float,
+    verify: bool,
+) -> "Task":
     """Task by the options of its own command; raises UsageError where they do not fit."""
     from ncodec.batch.task import CopyTask, DecodeTask, EncodeTask, StreamTask
 
     if kind == "encode":
         pictures, clips = batch_encode_settings(_parsed(encode, options))
         with usage_errors():
-            return EncodeTask(pictures=pictures, clips=clips, measured=measured, verify=verify)
+            return EncodeTask(
+                pictures=pictures, clips=clips, split=split, measured=measured, verify=verify
+            )
     if kind == "decode":
         return DecodeTask(**batch_decode_settings(_parsed(decode, options)))
     if kind == "stream":
-        return StreamTask(settings=batch_stream_settings(_parsed(stream, options)))
+        return StreamTask(settings=batch_stream_settings(_parsed(stream, options)), split=split)
     if options:
         msg = f"--do copy has no options, got {options[0]}"
         raise click.UsageError(msg)
