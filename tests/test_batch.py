@@ -349,7 +349,7 @@ def test_doing_everything_anew_can_be_stopped_and_goes_on(library: Path) -> None
     from ncodec.cli.batch import _task
 
     assert call("batch", "library", "out", *FAST).exit_code == 0
-    task = _task("encode", ("-q", "20", "--effort", "0"), measured=0.0, verify=False)
+    task = _task("encode", ("-q", "20", "--effort", "0"), split=None, measured=0, verify=False)
 
     def stop(state: Any) -> None:
         if state.done == 2:
@@ -375,3 +375,15 @@ def test_a_manifest_that_cannot_be_used_is_said(library: Path, damage: str) -> N
     assert result.exit_code == 2
     assert ("of a newer version" if damage == "newer" else "expected a manifest") in result.stderr
     assert call("batch", "library", "out", *FAST, "-f").exit_code == 0
+
+
+def test_options_of_the_other_kind_fail_its_items(library: Path) -> None:
+    """A bit rate says nothing of pictures, and bits a pixel nothing of clips."""
+    done = call("batch", "library", "out", "--bitrate", "300k", "--jobs", "1")
+    assert done.exit_code == 1
+    assert all(
+        "is a picture, which has no --bitrate" in row["error"] for row in rows("out").values()
+    )
+    both = call("batch", "library", "out2", "--bitrate", "300k", "--bpp", "1")
+    assert both.exit_code == 2
+    assert "--bpp is for pictures and --bitrate for clips: give one" in both.stderr

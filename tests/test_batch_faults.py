@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from test_batch import files, rows
 
 from ncodec.batch.process import Limits
 from ncodec.batch.run import run_batch
+from ncodec.batch.work_folder import remove_orphans
 from ncodec.errors import OutputError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
@@ -297,3 +299,35 @@ def test_a_bucket_is_coded_into_a_bucket(
         check=False,
     )  # fmt: skip
     assert '"skipped": 12' in again.stdout
+
+
+def test_two_batches_do_not_work_on_one_target(tmp_path: Path) -> None:
+    source = plain_pictures(tmp_path / "in", "a", "slow", "z")
+    (tmp_path / "marks").mkdir()
+    task = PoisonTask(marks=str(tmp_path / "marks"))
+    refused: list[str] = []
+
+    def begin_another(state: object) -> None:
+        with pytest.raises(OutputError, match="another batch works on it") as found:
+            run_batch(source, tmp_path / "out", task, jobs=1, overwrite=True)
+        refused.append(str(found.value))
+
+    summary = run_batch(source, tmp_path / "out", task, jobs=1, progress=begin_another)
+    assert len(refused) == 3
+    assert summary.failures == ()
+    assert set(files(tmp_path / "out")) == {"a.png", "slow.png", "z.png"}
+    assert run_batch(source, tmp_path / "out", task, jobs=1).skipped == 3
+
+
+def test_folders_of_killed_workers_go_when_others_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    for process in (dead.pid, os.getpid()):
+        (tmp_path / f"ncodec-batch-{process}-x").mkdir()
+    (tmp_path / "ncodec-batch-of-a-user").mkdir()
+    remove_orphans()
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert kept == {f"ncodec-batch-{os.getpid()}-x", "ncodec-batch-of-a-user"}

@@ -20,6 +20,8 @@ AUTO = "auto"
 """the cluster that this machine belongs to, else one of this machine alone"""
 _LARGEST_POOL = 100_000
 _MOST_BLOCKS = 10_000
+_GPU_SHARE = 0.25
+"""of a GPU that an actor takes: much of its work is on the CPU"""
 _ANSWER_S = 10.0
 
 
@@ -51,7 +53,8 @@ def run_on_ray(
     `address` is "auto" or that of a cluster; `jobs` is the number of actors, None for as many as
     the cluster has cores for, now or later. Workers and their machines may come and go. The driver
     holds units and rows alone: items go from their store to the actors, and outputs to the target,
-    which all machines see. Jobs of clips that are split are a second pipeline, and their outputs a
+    which all machines see. Actors of a task that runs on PyTorch take a quarter of a GPU each, if
+    the cluster has any. Jobs of clips that are split are a second pipeline, and their outputs a
     third. Raises BackendError where Ray is not installed, and InputError where there is no such
     cluster.
     """
@@ -79,6 +82,7 @@ def _results(
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(min_size=jobs or 1, max_size=jobs or _LARGEST_POOL),
         num_cpus=1,
+        num_gpus=_GPU_SHARE if arguments[0].uses_gpu and ray.cluster_resources().get("GPU") else 0,
     )
     try:
         for record in found.iter_rows():

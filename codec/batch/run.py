@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ncodec.batch.library import Library, open_library
+from ncodec.batch.lock import only_batch
 from ncodec.batch.manifest import DONE, FAILED, MANIFEST, WORK, Manifest, Row
 from ncodec.batch.process import Limits, Pool
 from ncodec.batch.schedule import Schedule, rows_of
@@ -92,7 +93,8 @@ def run_batch(
     has a row and ends nothing.
 
     Raises InputError where the source cannot be listed, BackendError where a module lacks, and
-    OutputError where the target cannot be written or holds a batch of another task or version.
+    OutputError where the target cannot be written, holds a batch of another task or version, or has
+    another batch at work on it.
     """
     start = time.perf_counter()
     if shards is not None and shards < 1:
@@ -103,27 +105,28 @@ def run_batch(
         raise InputError(msg)
     store = Store(str(target))
     library = open_library(str(source), suffixes=task.suffixes, leave_out=store.place)
-    manifest = Manifest(store, {**task.stated, "shards": shards})
-    manifest.load(overwrite=overwrite)
-    _forget(manifest, library)
-    _sweep(store)
-    units = _units(library, task, manifest, shards)
-    total = None if library.shards else _count(_units(library, task, manifest, shards))
-    store.write(f"{WORK}/begun", b"")  # a target that cannot be written is said before any work
-    tally = _Tally()
-    kept = _Keeper(manifest)
-    found = _rows(units, task, store, jobs=jobs, limits=limits, ray=ray)
-    with closing(found):
-        try:
-            for row in found:
-                kept.add(row)
-                tally.add(row)
-                progress(tally.progress(total))
-        finally:
-            kept.flush()
-    manifest.finish()
-    store.remove(f"{WORK}/begun")
-    _clean(store)
+    with only_batch(store):
+        manifest = Manifest(store, {**task.stated, "shards": shards})
+        manifest.load(overwrite=overwrite)
+        _forget(manifest, library)
+        _sweep(store)
+        units = _units(library, task, manifest, shards)
+        total = None if library.shards else _count(_units(library, task, manifest, shards))
+        store.write(f"{WORK}/begun", b"")  # a target that cannot be written is said before work
+        tally = _Tally()
+        kept = _Keeper(manifest)
+        found = _rows(units, task, store, jobs=jobs, limits=limits, ray=ray)
+        with closing(found):
+            try:
+                for row in found:
+                    kept.add(row)
+                    tally.add(row)
+                    progress(tally.progress(total))
+            finally:
+                kept.flush()
+        manifest.finish()
+        store.remove(f"{WORK}/begun")
+        _clean(store)
     every = manifest.rows.values()
     return Summary(
         target=store.place,

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ncodec.errors import InputError, OutputError, sentence_of
+from ncodec.errors import InputError, NcodecError, OutputError, sentence_of
 from ncodec.media.streams import new_file
 from ncodec.optional import require_modules
 
@@ -65,7 +65,7 @@ def list_stored(place: str) -> list[Stored]:
     """
     try:
         found = _listed_url(place) if is_url(place) else list(_listed_path(normal(place)))
-    except InputError:
+    except NcodecError:
         raise
     except FileNotFoundError as error:
         msg = f"{place}: no such file or folder"

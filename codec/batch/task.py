@@ -28,6 +28,7 @@ from ncodec.media.numbered import CLIP_SUFFIXES
 from ncodec.media.pictures import PICTURE_SUFFIXES
 
 PICTURE, CLIP = ".nci", ".ncv"
+GPU_BACKEND = "torch"
 
 
 class Task(Protocol):
@@ -40,6 +41,10 @@ class Task(Protocol):
     @property
     def stated(self) -> dict[str, Any]:
         """Options that decide what outputs hold, for the manifest; raises ModelError."""
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether networks run on a GPU where there is one."""
 
     @property
     def split(self) -> float | None:
@@ -61,7 +66,8 @@ class EncodeTask:
     """Pictures to .nci and clips to .ncv files."""
 
     kind: ClassVar[str] = "encode"
-    pictures: EncodeSettings = field(default_factory=EncodeSettings)
+    pictures: EncodeSettings | None = field(default_factory=EncodeSettings)
+    """None where pictures are to fail"""
     clips: EncodeVideoSettings | None = field(default_factory=EncodeVideoSettings)
     """None where clips are to fail"""
     measured: float = 0.0
@@ -89,12 +95,17 @@ class EncodeTask:
         tasks apart."""
         return {
             "do": self.kind,
-            "picture_model": model_id(self.pictures.model_name),
+            "picture_model": model_id(self.pictures.model_name if self.pictures else None),
             "frame_model": model_id(None, kind="frame"),
             "split": self.split,
             **_settings("picture", self.pictures),
             **_settings("clip", self.clips),
         }
+
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether a backend is PyTorch."""
+        return GPU_BACKEND in {own.backend for own in (self.pictures, self.clips) if own}
 
     def output_of(self, name: str) -> str:
         """The name with .nci or .ncv in place of its suffix."""
@@ -117,6 +128,9 @@ class EncodeTask:
         path = folder / PurePosixPath(self.output_of(name)).name
         if suffix_of(name) in CLIP_SUFFIXES:
             return self._encode_clip(source, path, measure=measure, beat=beat)
+        if self.pictures is None:
+            msg = f"{source}: is a picture, which has no --bitrate"
+            raise InputError(msg)
         stats = encode_file(
             source,
             path,
@@ -186,6 +200,11 @@ class DecodeTask:
             **_settings("clip", self.clips),
         }
 
+    @property
+    def uses_gpu(self) -> bool:
+        """Whether a backend is PyTorch."""
+        return GPU_BACKEND in (self.pictures.backend, self.clips.backend)
+
     def output_of(self, name: str) -> str:
         """The name with the suffix of the format in place of its own."""
         return _named(name, self.clip_suffix if suffix_of(name) == CLIP else self.picture_suffix)
@@ -217,6 +236,7 @@ class StreamTask:
     """Clips to folders of ladders, as `ncodec stream` makes them."""
 
     kind: ClassVar[str] = "stream"
+    uses_gpu: ClassVar[bool] = False
     settings: StreamSettings = field(default_factory=StreamSettings)
     split: float | None = None
     """seconds of the segments that are coded in one job; None for whole clips. Outputs are alike"""
@@ -266,6 +286,7 @@ class CopyTask:
     """Pictures as they are, once it is clear that they can be read: for shards to train on."""
 
     kind: ClassVar[str] = "copy"
+    uses_gpu: ClassVar[bool] = False
     split: ClassVar[float | None] = None
 
     @property

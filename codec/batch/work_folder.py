@@ -1,7 +1,10 @@
-"""Folders that the workers of one item share, on a machine or in an object store."""
+"""Folders of workers: their own, and those that the workers of one item share, on a machine or in
+an object store."""
 
 import hashlib
 import json
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,6 +14,27 @@ from typing import Any
 from ncodec.batch.library import Item
 from ncodec.batch.manifest import WORK
 from ncodec.batch.store import Beat, Store
+
+_TEMPORARY = "ncodec-batch-"
+"""begins the names of temporary folders; the number of their process follows"""
+
+
+def temporary_folder() -> "tempfile.TemporaryDirectory[str]":
+    """An empty folder of this machine that goes in the end, or, if the process is killed, when
+    another worker begins."""
+    return tempfile.TemporaryDirectory(
+        prefix=f"{_TEMPORARY}{os.getpid()}-", ignore_cleanup_errors=True
+    )
+
+
+def remove_orphans() -> None:
+    """Remove temporary folders of processes that are no more."""
+    import psutil
+
+    for path in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*-*"):
+        number = path.name.removeprefix(_TEMPORARY).partition("-")[0]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def work_name(item: Item, stated: Mapping[str, Any]) -> str:
@@ -34,7 +58,7 @@ def work_folder(
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
         return
-    with tempfile.TemporaryDirectory(prefix="work-", ignore_cleanup_errors=True) as temporary:
+    with temporary_folder() as temporary:
         folder = Path(temporary)
         known = set(wanted if wanted is not None else store.find(name))
         for own in known:

@@ -20,7 +20,13 @@ from ncodec.batch.shards import ShardWriter, read_shard
 from ncodec.batch.store import Beat, Store, fetch, is_url
 from ncodec.batch.task import Task
 from ncodec.batch.units import Unit
-from ncodec.batch.work_folder import remove_work, work_folder, work_name
+from ncodec.batch.work_folder import (
+    remove_orphans,
+    remove_work,
+    temporary_folder,
+    work_folder,
+    work_name,
+)
 from ncodec.errors import InputError, NcodecError, NcodecWarning, OutputError, sentence_of
 
 AnyResult = TypeVar("AnyResult", Row, Result)
@@ -53,6 +59,7 @@ class Worker:
         self._task, self._store = task, Store(target)
         self._held: tuple[tuple[str, str], tempfile.TemporaryDirectory[str], Path] | None = None
         """place and tag of the item whose copy is held, the folder and the file"""
+        remove_orphans()
 
     def run(self, unit: Unit, begin: Begin) -> Iterator[Result]:
         """Rows of the items of a unit, each once its output is in its place, or what became of a
@@ -79,10 +86,10 @@ class Worker:
 
     def _folder(self) -> "tempfile.TemporaryDirectory[str]":
         """An empty folder, near the target, that goes in the end."""
-        place = None
-        if self._store.is_local:
-            place = Path(self._store.at(WORK))
-            place.mkdir(parents=True, exist_ok=True)
+        if not self._store.is_local:
+            return temporary_folder()
+        place = Path(self._store.at(WORK))
+        place.mkdir(parents=True, exist_ok=True)
         return tempfile.TemporaryDirectory(dir=place, prefix="work-", ignore_cleanup_errors=True)
 
     def _rows(

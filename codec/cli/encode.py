@@ -209,14 +209,21 @@ def _clip_settings(options: dict[str, Any]) -> "EncodeVideoSettings":
 
 def batch_encode_settings(
     options: dict[str, Any],
-) -> "tuple[EncodeSettings, EncodeVideoSettings | None]":
+) -> "tuple[EncodeSettings | None, EncodeVideoSettings | None]":
     """Settings of pictures and of clips by the options of `ncodec encode`, for inputs of both
-    kinds; None for clips where an option asks for what they do not have. Raises UsageError."""
+    kinds; None for those where an option asks for what they do not have. Raises UsageError."""
     if options["fps"] is not None:
         msg = "--fps is for numbered pictures, which are pictures to ncodec batch"
         raise click.UsageError(msg)
-    of_pictures = any(_is_given(options[name]) for name in ("bpp", "psnr", "lossless"))
-    return _picture_settings(options), None if of_pictures else _clip_settings(options)
+    of_pictures = [name for name in ("bpp", "psnr", "lossless") if _is_given(options[name])]
+    of_clips = options["bitrate"] is not None
+    if of_pictures and of_clips:
+        msg = f"{FOR_PICTURES[of_pictures[0]]} is for pictures and --bitrate for clips: give one"
+        raise click.UsageError(msg)
+    return (
+        None if of_clips else _picture_settings(options),
+        None if of_pictures else _clip_settings(options),
+    )
 
 
 def _encode_picture_file(
