@@ -80,11 +80,11 @@ xla: .venv-xla/installed ## training by torch_xla on a CPU
 # In an environment of its own, which needs no PyTorch.
 .venv-ray/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-ray
-	.venv-ray/bin/pip install --quiet --editable '.[ray]' pytest s3fs 'moto[server]'
+	.venv-ray/bin/pip install --quiet --editable '.[ray,eval]' pytest s3fs 'moto[server]'
 	touch $@
 
-ray: .venv-ray/installed ## libraries on a Ray cluster of two nodes, of this machine
-	.venv-ray/bin/python -m pytest tests/test_ray.py
+ray: .venv-ray/installed ## libraries and reports on a Ray cluster of two nodes, of this machine
+	.venv-ray/bin/python -m pytest tests/test_ray.py tests/test_ray_report.py
 
 # On Debian and as root; elsewhere it says so. CLIPS=all adds the clips and Kodak pictures of ../shared.
 arm64: .venv/runtime ## Linux on ARM, emulated: symbols and frames as here

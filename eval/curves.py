@@ -22,8 +22,9 @@ class MeanPoint:
     quality: float
     bpp: float
     metrics: dict[str, float]
-    encode_s: float
-    decode_s: float
+    encode_s: float | None
+    """None where it is not known for all pictures"""
+    decode_s: float | None
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,16 @@ class MeanCurve:
     def curve(self, metric: str) -> Curve:
         """(bpp, quality) points of a metric."""
         return [(p.bpp, p.metrics[metric]) for p in self.points if metric in p.metrics]
+
+    @property
+    def middle_s(self) -> tuple[float, float] | None:
+        """Seconds to encode and to decode at the middle quality, None where they are not known."""
+        if not self.points:
+            return None
+        middle = self.points[len(self.points) // 2]
+        if middle.encode_s is None or middle.decode_s is None:
+            return None
+        return middle.encode_s, middle.decode_s
 
 
 def mean_curve(measured: Measured, sources: Sequence[Source], metrics: Sequence[str]) -> MeanCurve:
@@ -67,11 +78,16 @@ def mean_curve(measured: Measured, sources: Sequence[Source], metrics: Sequence[
                 quality,
                 fmean(8 * o.size / area for area, o in good),
                 means,
-                fmean(o.encode_s for _, o in good),
-                fmean(o.decode_s for _, o in good),
+                _mean_seconds([o.encode_s for _, o in good]),
+                _mean_seconds([o.decode_s for _, o in good]),
             )
         )
     return MeanCurve(measured.codec.name, points)
+
+
+def _mean_seconds(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if len(known) == len(values) else None
 
 
 def data_sets() -> dict[str, set[str]]:
@@ -93,7 +109,7 @@ def published_curves(sources: Sequence[Source]) -> list[MeanCurve]:
             f"{entry['name']} (published)",
             [
                 MeanPoint(
-                    i, bpp, {key: values[i] for key, values in entry["metrics"].items()}, 0.0, 0.0
+                    i, bpp, {key: values[i] for key, values in entry["metrics"].items()}, None, None
                 )
                 for i, bpp in enumerate(entry["bpp"])
             ],

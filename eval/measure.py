@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TypeVar, TypeVarTuple
@@ -18,6 +19,13 @@ from ncodec.eval.store import Failure, Outcome, Point, Store
 
 Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
+Task = tuple[str, str, Source, tuple[float, ...], tuple[str, ...]]
+"""medium, codec, source, qualities and metrics of the points that one process measures in turn"""
+Runner = Callable[[Sequence[Task]], Iterator[tuple[Task, list[Outcome] | str]]]
+"""does tasks, and gives each with its outcomes as it ends, or with a sentence that says why it has
+none"""
+DIED = "the process of the codec died"
+"""result of a task that cost two processes their lives"""
 
 
 @dataclass(frozen=True)
@@ -113,9 +121,11 @@ def due(codec: Codec[Any], quality: float, metrics: Sequence[str]) -> list[str]:
     return [key for key in metrics if is_due(ALL_METRICS[key].most)]
 
 
-def _measure_source(
-    medium: str, codec: str, source: Source, qualities: Sequence[float], metrics: Sequence[str]
+def measure_source(
+    medium: str, codec: str, source: Source, qualities: tuple[float, ...], metrics: tuple[str, ...]
 ) -> list[Outcome]:
+    """Measure a codec on a source at each of the qualities; raises InputError for a source that
+    cannot be read."""
     content, whole = MEDIA[medium].read(source), MEDIA[medium].codecs[codec]
     return [
         measure_point(whole, content, quality, due(whole, quality, metrics))
@@ -134,7 +144,7 @@ def run_in_pool(
     they end.
 
     The result of a task that raises is the string "Type: message". Tasks whose process died are run
-    again, each alone, and get a string that says so if it dies again. `fresh` gives each task a
+    again, each alone, and get the string `DIED` if it dies again. `fresh` gives each task a
     process of its own. Functions, arguments and results have to be picklable.
     """
     lost = []
@@ -154,7 +164,7 @@ def run_in_pool(
             try:
                 yield task, _result_of(pool.submit(work, *task))
             except BrokenProcessPool:
-                yield task, "the process of the codec died"
+                yield task, DIED
 
 
 def _result_of(future: Future[Any]) -> Any:
@@ -185,9 +195,10 @@ def measure(
     store: Store,
     jobs: int,
     advance: Callable[[int], None],
+    runner: Runner | None = None,
 ) -> list[Measured]:
-    """Measure every codec on every source at every quality, in `jobs` processes; returns one
-    Measured for each codec, in order.
+    """Measure every codec on every source at every quality, in `jobs` processes or by `runner`;
+    returns one Measured for each codec, in order.
 
     Points in `store` are not measured again, and sources with the same pixels once. A failure
     becomes a Failure, which is not stored, so that it is tried again. A metric may skip qualities
@@ -196,7 +207,7 @@ def measure(
     """
     pictures = {source.key: source for source in sources}  # the same pixels twice are measured once
     found: dict[tuple[str, str], dict[float, Outcome]] = {}
-    todo: dict[tuple[str, str, Source, tuple[float, ...], tuple[str, ...]], Codec[Any]] = {}
+    todo: dict[Task, Codec[Any]] = {}
     for codec in codecs:
         for key, source in pictures.items():
             known: dict[float, Outcome] = {}
@@ -212,7 +223,8 @@ def measure(
             advance(len(codec.qualities) - len(lacking))
             if lacking:
                 todo[medium.name, codec.name, source, lacking, tuple(metrics)] = codec
-    for task, result in run_in_pool(_measure_source, list(todo), jobs):
+    run = runner or partial(run_in_pool, measure_source, jobs=jobs)
+    for task, result in run(list(todo)):
         codec, key = todo[task], task[2].key
         outcomes = (
             [Failure(quality, result) for quality in task[3]] if isinstance(result, str) else result

@@ -12,7 +12,6 @@ import vl_convert
 from jinja2 import Environment, PackageLoader
 
 from ncodec.eval import charts
-from ncodec.eval.curves import MeanCurve
 from ncodec.eval.report import Report
 from ncodec.media.streams import check_output, write_bytes
 
@@ -47,22 +46,18 @@ def _data(report: Report) -> dict[str, Any]:
         "points": {m.key: charts.curve_rows(report.curves, m.key) for m in report.metrics},
         "rates": {m.key: report.rate_differences(m.key) for m in report.metrics},
         "speeds": [
-            {"codec": curve.name, **_times(curve)}
+            {
+                "codec": curve.name,
+                "encode_ms": round(1e3 * curve.middle_s[0], 2),
+                "decode_ms": round(1e3 * curve.middle_s[1], 2),
+            }
             for curve in report.curves
-            if curve.source is None and curve.points
+            if curve.middle_s is not None
         ],
         "pictures": report.picture_differences(report.medium.main_metric),
         "samples": [asdict(sample) for sample in report.samples],
         "curveSpec": charts.curve_chart(points, label="", names=names).to_dict(),
         "speedSpec": charts.speed_chart(points, names=names).to_dict(),
-    }
-
-
-def _times(curve: MeanCurve) -> dict[str, float]:
-    middle = curve.points[len(curve.points) // 2]
-    return {
-        "encode_ms": round(1e3 * middle.encode_s, 2),
-        "decode_ms": round(1e3 * middle.decode_s, 2),
     }
 
 
@@ -75,7 +70,10 @@ def points_csv(report: Report) -> str:
     for curve in report.curves:
         for point in curve.points:
             values = [f"{point.metrics[key]:.4f}" if key in point.metrics else "" for key in keys]
-            times = ["", ""] if curve.source else [f"{point.encode_s:.4f}", f"{point.decode_s:.4f}"]
+            times = [
+                "" if seconds is None else f"{seconds:.4f}"
+                for seconds in (point.encode_s, point.decode_s)
+            ]
             row = [
                 curve.name,
                 int(curve.source is not None),

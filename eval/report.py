@@ -12,7 +12,7 @@ from ncodec.errors import InputError
 from ncodec.eval.codecs.base import Codec, PictureCodec
 from ncodec.eval.codecs.registry import AVIF_444, HEIC, JPEG_420, JPEG_XL, NCODEC, WEBP
 from ncodec.eval.curves import MeanCurve, mean_curve, published_curves, rate_difference
-from ncodec.eval.measure import Measured, load_sources, measure
+from ncodec.eval.measure import Measured, Runner, load_sources, measure
 from ncodec.eval.media import Medium, Source
 from ncodec.eval.memory import measure_memory
 from ncodec.eval.metrics import Metric
@@ -69,8 +69,8 @@ class Report:
         return [*self.problems, *points, *self._gaps()]
 
     def _gaps(self) -> list[str]:
-        """Metrics without curves because of pictures for which they are not defined, and planes
-        left out."""
+        """Metrics without curves because of pictures for which they are not defined, and speeds
+        and planes left out."""
         gaps = []
         for metric in self.metrics:
             undefined = sorted(
@@ -92,6 +92,12 @@ class Report:
                 gaps.append(
                     f"{metric.label} has no curves: {', '.join(undefined)} too small for it"
                 )
+        measured = [curve for curve in self.curves if curve.source is None and curve.points]
+        if untimed := [curve.name for curve in measured if curve.middle_s is None]:
+            gaps.append(
+                f"speeds of {', '.join(untimed)} are left out: points were measured on a cluster, "
+                f"whose machines may differ in kind; another --cache measures anew"
+            )
         if opaque := [source.name for source in self.sources if source.alpha]:
             gaps.append(f"the alpha plane of {', '.join(opaque)} is left out")
         return gaps
@@ -171,6 +177,8 @@ class Run:
     quick: bool
     """five points a codec, and PSNR alone"""
     progress: Progress
+    runner: Runner | None = None
+    """measures points in place of processes of this machine"""
 
 
 def make_report(
@@ -194,7 +202,14 @@ def make_report(
     points = len(sources) * sum(len(codec.qualities) for codec in present)
     advance = run.progress("measure", points)
     measured = measure(
-        medium, sources, present, metrics=keys, store=run.store, jobs=run.jobs, advance=advance
+        medium,
+        sources,
+        present,
+        metrics=keys,
+        store=run.store,
+        jobs=run.jobs,
+        advance=advance,
+        runner=run.runner,
     )
     samples, unsampled = _samples_of(sources, present, run)
     memory = {} if run.quick else _memory_of(medium, sources, present, run)
@@ -202,7 +217,7 @@ def make_report(
         medium=medium,
         title=title,
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
-        machine=machine_facts(run.jobs),
+        machine=_machine_of(run),
         sources=sources,
         metrics=metrics,
         notes=[_note(codec, memory.get(codec.name)) for codec in codecs],
@@ -260,6 +275,11 @@ def machine_facts(jobs: int) -> str:
         f"{platform.machine()}, {platform.system()}, Python {platform.python_version()}, "
         f"ncodec {ncodec.__version__}; one thread for each codec, {jobs} at a time"
     )
+
+
+def _machine_of(run: Run) -> str:
+    where = "; points measured on a Ray cluster" if run.runner else ""
+    return f"{machine_facts(run.jobs)}{where}"
 
 
 def thinned(codec: Codec[Any]) -> Codec[Any]:

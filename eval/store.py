@@ -23,8 +23,9 @@ class Point:
     """bytes of the file"""
     metrics: dict[str, float | None]
     """by key; None where a metric is not defined"""
-    encode_s: float
-    decode_s: float
+    encode_s: float | None
+    """None of points from a cluster, whose machines may differ in kind"""
+    decode_s: float | None
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,15 @@ def _points(entries: list[dict[str, Any]], metrics: set[str]) -> list[Point]:
             quality=float(entry["quality"]),
             size=int(entry["size"]),
             metrics={key: value for key, value in entry["metrics"].items() if key in metrics},
-            encode_s=float(entry["encode_s"]),
-            decode_s=float(entry["decode_s"]),
+            encode_s=_seconds(entry["encode_s"]),
+            decode_s=_seconds(entry["decode_s"]),
         )
         for entry in entries
     ]
+
+
+def _seconds(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _refuse(constant: str) -> float:

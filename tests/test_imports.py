@@ -33,7 +33,7 @@ SEEN = {
     "pillow_plugin": GROUND | {"container", "media", "api"},
     "__init__": GROUND | {"api"},
     "__main__": {"cli"},
-    "eval": GROUND | {"media", "streaming", "api"},
+    "eval": GROUND | {"media", "streaming", "api", "batch"},
     "training": RUNTIME | {"networks"},
 }
 """what the modules of each folder may import; every module of codec/ that is in no folder is ground

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ncodec.errors import NcodecError
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -62,6 +64,15 @@ force_option = click.option(
     callback=_remember_force,
     help="Overwrite existing files.",
 )
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """Turn what cannot be used into a wrong command line, with exit code 2."""
+    try:
+        yield
+    except NcodecError as error:
+        raise click.UsageError(str(error)) from error
 
 
 def percent(rate: float | str) -> str:

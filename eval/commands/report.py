@@ -7,11 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ncodec.eval.commands.console import FILE_OUT, FOLDER, FOLDER_OUT, percent, stages
+from ncodec.eval.commands.console import (
+    FILE_OUT,
+    FOLDER,
+    FOLDER_OUT,
+    percent,
+    stages,
+    usage_errors,
+)
 from ncodec.optional import require_modules
 
 if TYPE_CHECKING:
-    from ncodec.eval.report import Report
+    from ncodec.eval.measure import Runner
+    from ncodec.eval.report import Progress, Report
+
+COPIES = "copies"
+"""folder of the cache with copies of files behind URLs"""
 
 
 @click.command()
@@ -27,7 +38,9 @@ if TYPE_CHECKING:
     help="Codec to include, by its name in the report; default: all.",
 )
 @click.option(
-    "--cache", type=FOLDER_OUT, help="Folder of measured points; default: the user's cache folder."
+    "--cache",
+    type=FOLDER_OUT,
+    help="Folder of measured points and of copies of URLs; default: the user's cache folder.",
 )
 @click.option(
     "--figures",
@@ -38,7 +51,14 @@ if TYPE_CHECKING:
     "--frames", type=click.IntRange(2), default=96, show_default=True, help="Most frames of a clip."
 )
 @click.option("--title", help="Heading of the page.")
-@click.option("--jobs", type=click.IntRange(1, 256), help="Processes; default: all cores.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 256), help="Processes of this machine; default: all cores."
+)
+@click.option(
+    "--ray",
+    metavar="auto|ADDRESS",
+    help="Measure points on a Ray cluster, the one at hand or that of an address; without speeds.",
+)
 @click.option("--quick", is_flag=True, help="Five points a codec, and PSNR alone.")
 @click.option("-f", "--force", is_flag=True, help="Overwrite the page.")
 @click.option("--json", "as_json", is_flag=True, help="Print BD-rates as JSON.")
@@ -52,15 +72,18 @@ def report(
     frames: int,
     title: str | None,
     jobs: int | None,
+    ray: str | None,
     quick: bool,
     force: bool,
     as_json: bool,
 ) -> None:
     """Compare codecs on pictures or clips, in one HTML page.
 
-    INPUTS are pictures, clips, folders of either, or a data set's name with --data.
+    INPUTS are pictures, clips, folders of either, or a data set's name with --data. URLs that
+    fsspec opens, such as s3://bucket/folder, are files, glob patterns, or folders with all below.
 
     Points are kept between runs, so an interrupted or repeated run measures only what is missing.
+    With --ray, crops and memory are still measured on this machine.
     """
     require_modules(
         "scipy", "skimage", "altair", "vl_convert", "jinja2", "platformdirs", extra="eval"
@@ -74,13 +97,15 @@ def report(
     check_output(output, overwrite=force)
     if figures is not None:
         check_figures(figures, overwrite=force)
-    medium, paths = find_files(_input_paths(inputs, data))
-    kind = "Image" if medium.name == "pictures" else "Video"
+    kept = cache or _cache_folder()
+    runner = _runner_of(ray)
     with stages() as progress:
+        medium, paths = find_files(_input_paths(inputs, data, kept / COPIES, progress))
+        kind = "Image" if medium.name == "pictures" else "Video"
         made = make_report(
             medium,
             paths,
-            Run(Store(cache or _cache_folder()), jobs or os.cpu_count() or 1, quick, progress),
+            Run(Store(kept), jobs or os.cpu_count() or 1, quick, progress, runner),
             title=title or f"{kind} codecs on {', '.join(Path(name).name for name in inputs)}",
             codecs=choose_codecs(medium, codecs),
             frames=frames,
@@ -112,10 +137,27 @@ def _print_rates(made: "Report", output: Path, anchor: str, *, as_json: bool) ->
     click.echo(f"{output}: {counted}{listed}")
 
 
-def _input_paths(inputs: tuple[str, ...], data: Path | None) -> list[Path]:
-    """Files and folders of the inputs; raises UsageError where a data set's name and --data do not
-    go together."""
+def _runner_of(ray: str | None) -> "Runner | None":
+    """What does tasks on the cluster that --ray names; raises UsageError where there is none."""
+    if ray is None:
+        return None
+    with usage_errors():
+        require_modules("ray", extra="ray")
+        from ncodec.eval.cluster import join_cluster
+
+        return join_cluster(ray)
+
+
+def _input_paths(
+    inputs: tuple[str, ...], data: Path | None, copies: Path, progress: "Progress"
+) -> list[Path]:
+    """Files and folders of the inputs, those of URLs in the folder `copies`.
+
+    Raises UsageError where a data set's name and --data do not go together, and where a URL cannot
+    be used.
+    """
     from ncodec.eval.curves import data_sets
+    from ncodec.eval.places import local_paths
 
     known = sorted(data_sets())
     if data is not None:
@@ -130,7 +172,8 @@ def _input_paths(inputs: tuple[str, ...], data: Path | None) -> list[Path]:
         if name in known and not Path(name).exists():
             msg = f"say with --data which folder holds the pictures of {name}"
             raise click.UsageError(msg)
-    return [Path(name) for name in inputs]
+    with usage_errors():
+        return local_paths(inputs, copies, progress)
 
 
 def _cache_folder() -> Path:

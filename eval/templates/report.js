@@ -58,6 +58,7 @@ function drawCurves() {
 }
 
 function drawSpeeds() {
+  if (!at("speeds")) return undefined;
   const spec = structuredClone(data.speedSpec);
   const rates = data.rates[mainMetric][at("anchor").value] ?? {};
   spec.datasets = {
