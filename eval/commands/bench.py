@@ -9,6 +9,7 @@ from ncodec.eval.commands.ladder import ladder
 from ncodec.eval.commands.lossless import lossless
 from ncodec.eval.commands.promises import promises
 from ncodec.eval.commands.rd import rd
+from ncodec.eval.commands.scale import scale
 from ncodec.eval.commands.shrink import shrink
 from ncodec.eval.commands.speed import speed
 from ncodec.eval.commands.symbols import symbols
@@ -32,5 +33,6 @@ for command in (
     symbols,
     lossless,
     ladder,
+    scale,
 ):
     bench.add_command(command)
