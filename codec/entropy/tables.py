@@ -26,6 +26,9 @@ SCALE_MIN, SCALE_MAX = 0.11, 256.0
 TABLE_TOTAL = 1 << TABLE_BITS
 SHIFT = 4
 """fraction bits of the table index"""
+ONE_THREAD = 2**18
+"""multiplications of a matrix product up to which OpenBLAS uses no other thread: its threads spin
+for a while after a product, and so take half the time of two cores that have other work"""
 Z_LIMIT = 127
 RESIDUAL_LIMIT = 2**15 - 1
 
@@ -162,9 +165,10 @@ class Tables:
 
     @cached_property
     def exact_weight(self) -> npt.NDArray[np.float32]:
-        """W as float32, whose matrix product is exact within the proven bound and much faster than
-        int32's."""
-        return self.weight.astype(np.float32)
+        """W as float32, (C_y, 16, C_z), whose matrix product is exact within the proven bound and
+        much faster than int32's."""
+        weight = self.weight.astype(np.float32)
+        return weight.reshape(-1, HYPER_CELL * HYPER_CELL, weight.shape[1])
 
     @cached_property
     def bank(self) -> tuple[Table, ...]:
@@ -208,7 +212,7 @@ class Tables:
         """Table of each residual: I = clip((W·ẑ + b[qp]) >> shift, 0, 63), (C_y, height, width)."""
         channels, cells_high, cells_wide = z_hat.shape
         flat = z_hat.reshape(channels, -1).astype(np.float32)
-        index = (self.exact_weight @ flat).astype(np.int32)  # (16·C_y, cells)
+        index = _product(self.exact_weight, flat).astype(np.int32)  # (16·C_y, cells)
         index += np.repeat(self.bias[qp], HYPER_CELL * HYPER_CELL)[:, None]
         rows: RowArray = np.clip(index >> self.shift, 0, ROWS - 1).astype(np.uint8)
         cells = rows.reshape(-1, HYPER_CELL, HYPER_CELL, cells_high, cells_wide)
@@ -216,3 +220,14 @@ class Tables:
             -1, cells_high * HYPER_CELL, cells_wide * HYPER_CELL
         )
         return grid[:, :height, :width]
+
+
+def _product(weight: npt.NDArray[np.float32], columns: npt.NDArray[np.float32]) -> FloatArray:
+    """Products of matrices (B, R, K) and columns (K, N), (B·R, N), on one thread."""
+    step = max(1, ONE_THREAD // weight[0].size)
+    count = columns.shape[1]
+    product = np.empty((*weight.shape[:2], count), np.float32)
+    for first in range(0, count, step):
+        own = slice(first, first + step)
+        np.matmul(weight, columns[:, own], out=product[:, :, own])
+    return product.reshape(-1, count)
