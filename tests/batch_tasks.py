@@ -5,6 +5,7 @@ import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 from ncodec.batch.parts import ClipParts, Parts
 from ncodec.batch.product import Product
@@ -87,3 +88,15 @@ class PoisonSplit(EncodeTask):
             crash=self.crash,
             once=self.once,
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GpuTask(CopyTask):
+    """Copies pictures; a notice of each names the GPUs that the worker may see."""
+
+    uses_gpu: ClassVar[bool] = True
+
+    def run(self, source: Path, name: str, folder: Path, *, beat: Beat) -> Product:
+        product = super().run(source, name, folder, beat=beat)
+        seen = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        return Product(product.path, {**product.facts, "notices": (f"GPU {seen}",)})

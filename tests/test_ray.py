@@ -7,13 +7,16 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from batch_tasks import PoisonTask
+from batch_tasks import GpuTask, PoisonTask
+from PIL import Image
+from stream_clips import varying
 from test_batch import files, rows
 from test_batch_faults import command, photographs, plain_pictures
 
@@ -21,8 +24,10 @@ ray = pytest.importorskip("ray", reason="needs the environment of make ray")
 
 from ray.cluster_utils import Cluster
 
+from ncodec.api.settings import EncodeVideoSettings
 from ncodec.batch.process import Limits
 from ncodec.batch.run import run_batch
+from ncodec.batch.task import EncodeTask
 from ncodec.errors import InputError
 
 pytestmark = pytest.mark.slow
@@ -126,3 +131,30 @@ def test_a_cluster_that_is_not_there_is_said(tmp_path: Path) -> None:
     source = plain_pictures(tmp_path / "in", "good")
     with pytest.raises(InputError, match="expected the address of a Ray cluster, got 127"):
         run_batch(source, tmp_path / "out", PoisonTask(marks="."), ray="127.0.0.1:1")
+
+
+def test_parts_of_a_clip_are_joined_to_the_bytes_of_one_machine(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.add_node(num_cpus=1)
+    source = tmp_path / "in"
+    source.mkdir()
+    varying(source / "long.mp4", [Fraction(number, 25) for number in range(60)])
+    Image.new("RGB", (32, 32), (9, 80, 70)).save(source / "picture.png")
+    task = EncodeTask(clips=EncodeVideoSettings(quality=20), split=0.6)
+    assert run_batch(source, tmp_path / "here", task, jobs=1).failures == ()
+    summary = run_batch(source, tmp_path / "there", task, ray=joined(cluster))
+    assert summary.failures == ()
+    assert files(tmp_path / "there") == files(tmp_path / "here")
+    assert rows(tmp_path / "there")["long.mp4"]["frames"] == 60
+
+
+@pytest.mark.parametrize("gpus", [0, 1])
+def test_actors_of_a_task_on_a_gpu_have_one_where_there_is_one(
+    cluster: Cluster, tmp_path: Path, gpus: int
+) -> None:
+    cluster.add_node(num_cpus=1, num_gpus=gpus)
+    source = plain_pictures(tmp_path / "in", "a", "b")
+    run_batch(source, tmp_path / "out", GpuTask(), ray=joined(cluster), jobs=1)
+    notices = {tuple(row["notices"]) for row in rows(tmp_path / "out").values()}
+    assert notices == {("GPU 0",) if gpus else ("GPU ",)}

@@ -92,8 +92,8 @@ def plan_parts(
     if not survey.is_seekable:
         return None
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob("part-*"):
-        stale.unlink()
+    for stale in (folder / PLAN, *folder.glob("part-*")):
+        stale.unlink(missing_ok=True)
     with (folder / SKELETON).open("wb") as sink, ClipReader(path) as clip:
         check_pixels(clip.width, clip.height, allow_large=settings.allow_large)
         header, stamps = _write_skeleton(clip, sink, codecs, progress=progress)

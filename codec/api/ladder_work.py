@@ -105,6 +105,11 @@ class StreamWork:
         """A job for each segment, in the order of time."""
         return tuple(self._prepared.plan.jobs)
 
+    @property
+    def has_jobs_apart(self) -> bool:
+        """Whether the clip can be read from within, so that a job need not read all before it."""
+        return self._prepared.plan.survey.is_seekable
+
     def run(self, job: Job) -> None:
         """Code a segment in the job's renditions, on one thread; raises InputError for a job of
         another stream."""

@@ -51,7 +51,8 @@ class ClipParts:
     """decode every part again"""
 
     def plan(self, source: Path, folder: Path, *, beat: Beat) -> tuple[int, ...] | None:
-        """Jobs of parts that are not coded; None for a clip that cannot be read from within."""
+        """Jobs of parts that are not coded or verified; None for a clip that cannot be read from
+        within."""
         work = open_parts(
             source,
             folder,
@@ -61,7 +62,11 @@ class ClipParts:
         )
         if work is None:
             return None
-        return tuple(job.number for job in work.jobs if not work.is_done(job))
+        return tuple(
+            job.number
+            for job in work.jobs
+            if not work.is_done(job) or (self.verify and not _mark(folder, job.number).exists())
+        )
 
     def run(self, source: Path, folder: Path, job: int, *, beat: Beat) -> None:
         """Code a part."""
@@ -69,6 +74,7 @@ class ClipParts:
         path = work.run(work.jobs[job - 1], measure=self.measure, progress=lambda *found: beat())
         if self.verify:
             decode_all(path, beat=beat)
+            _mark(folder, job).touch()
 
     def finish(self, source: Path, folder: Path, output: Path, *, beat: Beat) -> Product:
         """Join the parts."""
@@ -93,8 +99,11 @@ class LadderParts:
     """segments of a job"""
 
     def plan(self, source: Path, folder: Path, *, beat: Beat) -> tuple[int, ...]:
-        """Jobs with a segment that is not coded."""
+        """Jobs with a segment that is not coded; none for a clip that cannot be read from within,
+        whose segments are all coded with the output."""
         work = self._opened(source, folder, beat)
+        if not work.has_jobs_apart:
+            return ()
         left = {(job.span - 1) // self.count + 1 for job in work.jobs if not work.is_done(job)}
         return tuple(sorted(left))
 
@@ -118,6 +127,11 @@ class LadderParts:
         return open_stream_work(
             source, folder, settings=self.settings, overwrite=True, progress=_beating(beat)
         )
+
+
+def _mark(folder: Path, job: int) -> Path:
+    """File that says that the part of a job was decoded."""
+    return folder / f"verified-{job:05d}"
 
 
 def _beating(beat: Beat) -> Callable[[str, int, int | None], None]:

@@ -47,8 +47,8 @@ def run_on_ray(
     address: str,
     jobs: int | None,
     limits: Limits,
-) -> Iterator[Row]:
-    """Rows of the items of a schedule, as actors of a cluster finish them.
+) -> Iterator[Row | None]:
+    """Rows of the items of a schedule, as actors of a cluster finish them, None for other results.
 
     `address` is "auto" or that of a cluster; `jobs` is the number of actors, None for as many as
     the cluster has cores for, now or later. Workers and their machines may come and go. The driver

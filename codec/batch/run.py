@@ -40,6 +40,9 @@ class Progress:
     """of outputs"""
     bpp: float | None
     """mean over the outputs that have one"""
+    jobs: int = 0
+    """jobs of the clips that are coded in parts, as far as they are planned"""
+    jobs_done: int = 0
 
 
 @dataclass(frozen=True)
@@ -115,13 +118,15 @@ def run_batch(
         store.write(f"{WORK}/begun", b"")  # a target that cannot be written is said before work
         tally = _Tally()
         kept = _Keeper(manifest)
-        found = _rows(units, task, store, jobs=jobs, limits=limits, ray=ray)
+        schedule = Schedule(units)
+        found = _rows(schedule, task, store, jobs=jobs, limits=limits, ray=ray)
         with closing(found):
             try:
                 for row in found:
-                    kept.add(row)
-                    tally.add(row)
-                    progress(tally.progress(total))
+                    if row is not None:
+                        kept.add(row)
+                        tally.add(row)
+                    progress(tally.progress(total, schedule))
             finally:
                 kept.flush()
         manifest.finish()
@@ -181,8 +186,11 @@ class _Tally:
         self.bpp.add(row.bpp)
         self.psnr.add(row.psnr)
 
-    def progress(self, total: int | None) -> Progress:
-        return Progress(self.rows, total, self.failed, self.bytes, self.bpp.value)
+    def progress(self, total: int | None, schedule: Schedule) -> Progress:
+        return Progress(
+            self.rows, total, self.failed, self.bytes, self.bpp.value,
+            jobs=schedule.jobs, jobs_done=schedule.jobs_done,
+        )  # fmt: skip
 
 
 class _Keeper:
@@ -222,16 +230,15 @@ def _forget(manifest: Manifest, library: Library) -> None:
 
 
 def _rows(
-    units: Iterator[Unit],
+    schedule: Schedule,
     task: Task,
     store: Store,
     *,
     jobs: int | None,
     limits: Limits,
     ray: str | None,
-) -> Generator[Row, None, None]:
-    """Rows of units, from processes of this machine or from a cluster."""
-    schedule = Schedule(units)
+) -> Generator[Row | None, None, None]:
+    """Rows of items, None for other results, from processes of this machine or a cluster."""
     if ray is not None:
         from ncodec.batch.ray_pipeline import run_on_ray
 

@@ -48,6 +48,8 @@ class Schedule:
         self._open: dict[str, _Open] = {}
         self._failed: set[str] = set()
         """items that were given up while their jobs were at work"""
+        self.jobs = self.jobs_done = 0
+        """jobs of items that are begun, and those of them that are done with"""
 
     def next(self) -> Unit | None:
         """The next unit, None where there is none now: more may follow from results."""
@@ -60,12 +62,14 @@ class Schedule:
         if isinstance(result, Planned):
             jobs = (replace(result.unit, job=number) for number in result.jobs)
             self._following.extend(jobs)
+            self.jobs += len(result.jobs)
             self._open[result.item] = _Open(result.unit, len(result.jobs), result.seconds)
             self._finish_if_done(result.item)
             return None
         if isinstance(result, JobDone):
             of_item = self._open[result.item]
             of_item.left -= 1
+            self.jobs_done += 1
             of_item.seconds += result.seconds
             self._finish_if_done(result.item)
             return None
@@ -74,6 +78,7 @@ class Schedule:
         of_item = self._open.pop(result.item)
         if of_item.left and result.state == FAILED:
             self._failed.add(result.item)
+            self.jobs_done += of_item.left
             self._following = deque(unit for unit in self._following if unit.name != result.item)
         return replace(result, seconds=result.seconds + of_item.seconds)
 
@@ -83,9 +88,8 @@ class Schedule:
             self._following.appendleft(replace(of_item.unit, is_last=True))
 
 
-def rows_of(results: Iterable[Result], schedule: Schedule) -> Iterator[Row]:
-    """Rows of items as they are done with, while the schedule takes results."""
+def rows_of(results: Iterable[Result], schedule: Schedule) -> Iterator[Row | None]:
+    """Rows of items as they are done with, and None for other results, while the schedule takes
+    results."""
     for result in results:
-        row = schedule.take(result)
-        if row is not None:
-            yield row
+        yield schedule.take(result)

@@ -5,7 +5,8 @@ import re
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -196,24 +197,32 @@ class Worker:
         """Plan an item's jobs, do one of them, or make the output of all."""
         name = work_name(unit.entries[0].item, self._task.stated)
         source = self._held_source(found, beat)
-        try:
-            wanted = None if unit.job is None else parts.plan_files
-            with work_folder(self._store, name, wanted=wanted, beat=beat) as place:
-                if unit.job is not None:
-                    parts.run(source, place, unit.job, beat=beat)
-                    return JobDone(found.item)
-                if not unit.is_last:
-                    jobs = parts.plan(source, place, beat=beat)
-                    if jobs is not None:
-                        return Planned(found.item, unit, jobs)
-                else:
-                    output = own / PurePosixPath(found.output).name
-                    product = parts.finish(source, place, output, beat=beat)
-                    row = self._kept(product, found, unit, beat, None)
+        wanted = None if unit.job is None else parts.plan_files
+        with self._work(name, wanted, beat) as place:
+            if unit.job is not None:
+                parts.run(source, place, unit.job, beat=beat)
+                return JobDone(found.item)
+            if unit.is_last:
+                output = own / PurePosixPath(found.output).name
+                product = parts.finish(source, place, output, beat=beat)
+                row = self._kept(product, found, unit, beat, None)
+            elif (jobs := parts.plan(source, place, beat=beat)) is not None:
+                return Planned(found.item, unit, jobs)
+        with _target_errors():
             remove_work(self._store, name)
-        except OutputError as error:  # all outputs of parts lie in the target
-            raise _TargetError(error) from error
         return row if unit.is_last else self._whole(found, unit, own, beat, None)
+
+    @contextmanager
+    def _work(self, name: str, wanted: Sequence[str] | None, beat: Beat) -> Iterator[Path]:
+        """Context of the folder of work in jobs, whose own errors are those of the target."""
+        with ExitStack() as stack:
+            with _target_errors():
+                place = stack.enter_context(
+                    work_folder(self._store, name, wanted=wanted, beat=beat)
+                )
+            yield place
+            with _target_errors():
+                stack.close()
 
     def _held_source(self, found: _Input, beat: Beat) -> Path:
         """Local file of an item, of which a copy is held for further jobs."""
@@ -264,10 +273,8 @@ class Worker:
             if writer is not None:
                 writer.add(local, name)
                 continue
-            try:
+            with _target_errors():
                 self._store.put(local, name, beat=beat)
-            except OutputError as error:
-                raise _TargetError(error) from error
         return total
 
 
@@ -289,6 +296,15 @@ class _TargetError(Exception):
     def __init__(self, cause: OutputError) -> None:
         super().__init__(str(cause))
         self.cause = cause
+
+
+@contextmanager
+def _target_errors() -> Iterator[None]:
+    """Context that takes what cannot be read or written for errors of the target."""
+    try:
+        yield
+    except OutputError as error:
+        raise _TargetError(error) from error
 
 
 def _member(path: Path) -> Path:

@@ -205,6 +205,7 @@ def _bar() -> "Iterator[Callable[[Progress], None]]":
         facts += [f"{speed:.1f}/s"] if speed else []
         facts += [f"{state.bpp:.3f} bpp"] if state.bpp is not None else []
         facts += [f"{state.failed} failed"] if state.failed else []
+        facts += [f"parts {state.jobs_done}/{state.jobs}"] if state.jobs else []
         bar.update(task, completed=state.done, total=state.total, facts="  ".join(facts))
 
     with bar:
