@@ -19,7 +19,9 @@ from ncodec.optional import require_modules
 AUTO = "auto"
 """the cluster that this machine belongs to, else one of this machine alone"""
 _LARGEST_POOL = 100_000
-_MOST_BLOCKS = 10_000
+_BLOCKS_PER_ACTOR, _IN_BLOCK, _MOST_BLOCKS = 64, 16, 10_000
+"""blocks of units, which actors work on in one go: so many for each actor that all end together,
+and beyond that of 16 units, up to so many in all"""
 _GPU_SHARE = 0.25
 """of a GPU that an actor takes: much of its work is on the CPU"""
 _ANSWER_S = 10.0
@@ -76,10 +78,12 @@ def _results(
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     work = [{"unit": pickle.dumps(unit)} for unit in units]
-    found = ray.data.from_items(work, override_num_blocks=min(len(work), _MOST_BLOCKS)).map_batches(
+    actors = jobs or int(ray.cluster_resources().get("CPU", 1))
+    blocks = min(len(work), _MOST_BLOCKS, max(_BLOCKS_PER_ACTOR * actors, len(work) // _IN_BLOCK))
+    found = ray.data.from_items(work, override_num_blocks=blocks).map_batches(
         _Actor,
         fn_constructor_args=arguments,
-        batch_size=1,
+        batch_size=len(work) // blocks,
         compute=ray.data.ActorPoolStrategy(min_size=jobs or 1, max_size=jobs or _LARGEST_POOL),
         num_cpus=1,
         num_gpus=_GPU_SHARE if arguments[0].uses_gpu and ray.cluster_resources().get("GPU") else 0,
@@ -104,7 +108,7 @@ def connect_ray(address: str) -> None:
         with suppress(ConnectionError):
             ray.init(address=AUTO, **quiet)
             return
-        ray.init(**quiet)
+        ray.init(include_dashboard=False, **quiet)
         return
     _check_reachable(address)
     ray.init(address=address, **quiet)
