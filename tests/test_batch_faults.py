@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,7 +28,8 @@ from test_batch import files, rows
 
 from ncodec.batch.process import Limits
 from ncodec.batch.run import run_batch
-from ncodec.batch.work_folder import remove_orphans
+from ncodec.batch.store import Store
+from ncodec.batch.work_folder import remove_orphans, temporary_folder, work_folder
 from ncodec.errors import OutputError
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
@@ -252,6 +254,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv(key, "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    # Servers of one process share what they hold.
+    reset = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
+    urllib.request.urlopen(reset).close()
     s3fs.S3FileSystem.clear_instance_cache()
     s3fs.S3FileSystem().mkdir(BUCKET)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{flaky.server_port}")
@@ -325,9 +330,37 @@ def test_folders_of_killed_workers_go_when_others_begin(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    for process in (dead.pid, os.getpid()):
-        (tmp_path / f"ncodec-batch-{process}-x").mkdir()
-    (tmp_path / "ncodec-batch-of-a-user").mkdir()
+    own = Path(temporary_folder().name).name.partition(f"-{os.getpid()}-")[0]
+    names = {f"{own}-{os.getpid()}-x", f"ncodec-batch-elsewhere-{dead.pid}-x", "ncodec-batch-mine"}
+    for name in names | {f"{own}-{dead.pid}-x"}:
+        (tmp_path / name).mkdir()
     remove_orphans()
-    kept = {path.name for path in tmp_path.iterdir()}
-    assert kept == {f"ncodec-batch-{os.getpid()}-x", "ncodec-batch-of-a-user"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_a_lock_that_was_left_behind_is_nobody_s(tmp_path: Path) -> None:
+    source = plain_pictures(tmp_path / "in", "a")
+    lock = tmp_path / "out" / "_ncodec" / "lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    (tmp_path / "marks").mkdir()
+    task = PoisonTask(marks=str(tmp_path / "marks"))
+    assert run_batch(source, tmp_path / "out", task, jobs=1).failures == ()
+    assert set(files(tmp_path / "out")) == {"a.png"}
+
+
+def test_a_work_folder_in_a_store_follows_what_changes() -> None:
+    store = Store("memory://library/out")
+    with work_folder(store, "_ncodec/parts/x", wanted=None, beat=lambda: None) as folder:
+        for name in ("plan", "kept", "part-1"):
+            (folder / name).write_text(name)
+    with work_folder(store, "_ncodec/parts/x", wanted=None, beat=lambda: None) as folder:
+        assert (folder / "plan").read_text() == "plan"
+        (folder / "plan").unlink()
+        (folder / "plan").write_text("else")
+        (folder / "part-1").unlink()
+    with work_folder(store, "_ncodec/parts/x", wanted=["plan"], beat=lambda: None) as folder:
+        assert {path.name: path.read_text() for path in folder.iterdir()} == {"plan": "else"}
+    assert store.find("_ncodec/parts/x") == ["kept", "plan"]
+    store.remove_folder("_ncodec/parts")
+    assert store.find("_ncodec/parts") == []

@@ -138,7 +138,7 @@ def test_killed_anywhere_it_goes_on_with_the_parts_that_are_left(
 
 def parts_in(target: Path) -> dict[str, int]:
     """Times at which the parts in a target were written, by name."""
-    return {path.name: path.stat().st_mtime_ns for path in target.rglob("part-*.ncv")}
+    return {path.name: path.stat().st_mtime_ns for path in target.rglob("ncodec-part-*.ncv")}
 
 
 @pytest.mark.slow

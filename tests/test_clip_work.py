@@ -1,13 +1,15 @@
 """A clip coded in parts, by jobs in any order and process, is the clip coded at once."""
 
+import io
 import random
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
-from PIL import Image
-from stream_clips import shots, turned, varying
+from PIL import Image, ImageCms
+from stream_clips import X264, ffmpeg, picture, shots, turned, varying
 
 import ncodec
 from ncodec.container.ncv import StreamReader
@@ -140,3 +142,58 @@ def test_parts_that_cannot_be_are_refused(
     with pytest.raises(InputError, match=message):
         ncodec.open_clip_work(clip, tmp_path / "work", seconds=seconds, settings=settings)
     assert not (tmp_path / "work").exists()
+
+
+def test_files_of_others_in_the_folder_are_left_alone(clip: Path, tmp_path: Path) -> None:
+    names = {"part-1.mp4", "plan.json", "skeleton.ncv", "part-00001.ncv"}
+    for name in names:
+        (tmp_path / name).write_text(name)
+    for quality in (20, 21):
+        settings = replace(SETTINGS, quality=quality)
+        ncodec.open_clip_work(clip, tmp_path, seconds=0.7, settings=settings)
+    assert all((tmp_path / name).read_text() == name for name in names)
+
+
+def test_parts_of_another_plan_are_not_taken(clip: Path, tmp_path: Path) -> None:
+    first = ncodec.open_clip_work(clip, tmp_path / "work", seconds=0.7, settings=SETTINGS)
+    other = replace(SETTINGS, quality=70)
+    second = ncodec.open_clip_work(clip, tmp_path / "work", seconds=0.7, settings=other)
+    for job in first.jobs:
+        first.run(job)
+    assert not any(second.is_done(job) for job in second.jobs)
+
+
+def test_frames_with_an_icc_profile_are_cut(tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    with av.open(str(tmp_path / "clip.mov"), "w") as container:
+        stream = container.add_stream("png", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "rgb24"
+        for number in range(40):
+            picture = io.BytesIO()
+            Image.new("RGB", (64, 48), (number, 90, 20)).save(picture, "PNG", icc_profile=profile)
+            packet = av.Packet(picture.getvalue())
+            packet.stream, packet.pts, packet.dts = stream, number, number
+            packet.time_base, packet.is_keyframe = Fraction(1, 25), True
+            container.mux(packet)
+    with pytest.warns(ncodec.NcodecWarning, match="the ICC profile of the frames was left out"):
+        joined = in_parts(tmp_path / "clip.mov", tmp_path / "work", seconds=60)
+    with pytest.warns(ncodec.NcodecWarning, match="the ICC profile of the frames was left out"):
+        expected = whole(tmp_path / "clip.mov", tmp_path)
+    assert joined == expected
+
+
+def test_a_clip_that_is_read_from_its_start_alone_is_cut(tmp_path: Path) -> None:
+    """AVI has no time stamps, and MPEG-4 with B-frames none that can be looked for."""
+    clip = ffmpeg(*picture(2, size=(64, 48)), "-c:v", "mpeg4", "-bf", "2", tmp_path / "clip.avi")
+    work = ncodec.open_clip_work(clip, tmp_path / "work", seconds=0.7, settings=SETTINGS)
+    assert len(work.jobs) > 1
+    for job in work.jobs:
+        work.run(job)
+    assert work.finish(tmp_path / "out.ncv").frames == 50
+
+
+def test_a_clip_without_key_frames_is_not_cut(tmp_path: Path) -> None:
+    """Each part would decode all before it."""
+    clip = ffmpeg(*picture(6, size=(64, 48)), *X264, "-g", "1000", tmp_path / "clip.mp4")
+    with pytest.raises(InputError, match="encode it as a whole"):
+        ncodec.open_clip_work(clip, tmp_path / "work", seconds=0.5, settings=SETTINGS)

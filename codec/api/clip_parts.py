@@ -2,10 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Generator, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -26,7 +28,7 @@ from ncodec.container.records import (
     Tag,
     Tracks,
 )
-from ncodec.errors import FormatError, InputError
+from ncodec.errors import FormatError, InputError, OutputError, sentence_of
 from ncodec.media.animation import open_animation
 from ncodec.media.colour import to_rgb
 from ncodec.media.demux import ClipReader
@@ -34,7 +36,7 @@ from ncodec.media.display_matrix import upright
 from ncodec.media.fingerprint import content_digest
 from ncodec.media.mezzanine import Mezzanine, Survey
 from ncodec.media.pictures import check_pixels
-from ncodec.media.streams import write_bytes
+from ncodec.media.streams import open_output, write_bytes
 from ncodec.picture import TimedFrame
 from ncodec.plain import from_plain, to_plain
 from ncodec.prefetch import prefetch
@@ -42,7 +44,11 @@ from ncodec.streaming.source_frames import frames_from, frames_of_span
 from ncodec.streaming.spans import Span, spans_of
 from ncodec.video.frame_state import FrameCodecs
 
-PLAN, SKELETON = "plan.json", "skeleton.ncv"
+PLAN, SKELETON = "ncodec-plan.json", "ncodec-skeleton.ncv"
+_PART = "ncodec-part-"
+_MOST_REREAD = 2
+"""frames before parts that are decoded again, as a multiple of the clip's, beyond which it is not
+cut"""
 Stage = Callable[[str, int, int | None], None]
 """called with the name of the stage, frames done, and their number if it is known"""
 
@@ -76,9 +82,9 @@ def plan_parts(
     too: the stream without its coded frames.
 
     A part begins at a cut of the scene where there is one within half a part's length. None for a
-    clip that cannot be read from within: an animation, or one that is damaged or whose time stamps
-    jump. Raises InputError where the clip cannot be read, OutputError where the folder cannot be
-    written.
+    clip that cannot be read from within: an animation, or one that is damaged, whose time stamps
+    jump, or whose key frames are far apart. Raises InputError where the clip cannot be read or is
+    too large, OutputError where the folder cannot be written.
     """
     fingerprint = _fingerprint(path, codecs, settings, seconds=seconds)
     known = read_plan(folder)
@@ -87,20 +93,22 @@ def plan_parts(
     with path.open("rb") as file:
         if open_animation(file, name=str(path)) is not None:
             return None
+    with ClipReader(path, rate=settings.rate) as clip:
+        check_pixels(clip.width, clip.height, allow_large=settings.allow_large)
     with Mezzanine(path) as reader:
         survey = reader.survey(progress=lambda done, total: progress("survey", done, total))
-    if not survey.is_seekable:
+    seconds_exact = Fraction(seconds).limit_denominator(10**6)
+    spans = spans_of(survey.times, survey.end, cuts=survey.cuts, seconds=seconds_exact)
+    if not survey.is_seekable or _reread(survey, spans) > _MOST_REREAD * len(survey.stamps):
         return None
-    folder.mkdir(parents=True, exist_ok=True)
-    for stale in (folder / PLAN, *folder.glob("part-*")):
-        stale.unlink(missing_ok=True)
-    with (folder / SKELETON).open("wb") as sink, ClipReader(path) as clip:
-        check_pixels(clip.width, clip.height, allow_large=settings.allow_large)
+    _empty(folder)
+    with (
+        open_output(folder / SKELETON, overwrite=True) as sink,
+        ClipReader(path, with_pixels=False) as clip,
+    ):
         header, stamps = _write_skeleton(clip, sink, codecs, progress=progress)
     if len(stamps) != len(survey.stamps):
         return None
-    seconds_exact = Fraction(seconds).limit_denominator(10**6)
-    spans = spans_of(survey.times, survey.end, cuts=survey.cuts, seconds=seconds_exact)
     plan = ClipPlan(fingerprint, header, survey, spans, stamps, tuple(clip.notices), clip.damage)
     write_bytes(json.dumps(to_plain(plan)).encode(), folder / PLAN, overwrite=True)
     return plan
@@ -108,14 +116,42 @@ def plan_parts(
 
 def read_plan(folder: Path) -> ClipPlan | None:
     """The plan in a folder, None where there is none that can be read."""
+    path = folder / PLAN
     with suppress(OSError, ValueError, FormatError):
-        return from_plain(json.loads((folder / PLAN).read_text("utf-8")), ClipPlan)
+        status = path.stat()
+        return _parsed(path, status.st_ino, status.st_mtime_ns, status.st_size)
     return None
 
 
-def part_path(folder: Path, span: Span) -> Path:
+@lru_cache(maxsize=1)
+def _parsed(path: Path, *state: int) -> ClipPlan:
+    """The plan of a file in some state, which a worker needs again for each job."""
+    return from_plain(json.loads(path.read_text("utf-8")), ClipPlan)
+
+
+def part_path(folder: Path, plan: ClipPlan, span: Span) -> Path:
     """File of a coded part."""
-    return folder / f"part-{span.number:05d}.ncv"
+    return folder / f"{_PART}{plan.fingerprint[:12]}-{span.number:05d}.ncv"
+
+
+def _empty(folder: Path) -> None:
+    """Make a folder, and remove an earlier plan and its parts, and no other files, from it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for stale in (folder / PLAN, *folder.glob(f"{_PART}*")):
+            stale.unlink(missing_ok=True)
+    except OSError as error:
+        msg = f"{folder}: cannot be written: {sentence_of(error)}"
+        raise OutputError(msg) from error
+
+
+def _reread(survey: Survey, spans: Sequence[Span]) -> int:
+    """Frames before spans that are decoded on the way to them."""
+    count = 0
+    for span in spans:
+        place = bisect_right(survey.keys, span.first)
+        count += span.first - (survey.keys[place - 1] if place else 0)
+    return count
 
 
 class PartReader:
@@ -159,14 +195,15 @@ def join_parts(
             if isinstance(record, Frame):
                 frame = next(coded, None)
                 if frame is None or frame.pts != record.pts:
-                    msg = f"{folder}: expected parts of one plan, got others: remove the folder"
-                    raise InputError(msg)
+                    raise _foreign(folder)
                 video_size += writer.write(frame)
                 counter.add(frame.pts, position=writer.position)
             elif isinstance(record, Tracks | ClipMetadata | Media | LastDuration):
                 writer.write(record)
                 if isinstance(record, LastDuration):
                     counter.hold(record)
+        if next(coded, None) is not None:
+            raise _foreign(folder)
     writer.finish()
     return replace(
         counter.stats(),
@@ -179,12 +216,19 @@ def join_parts(
 
 def _coded_frames(plan: ClipPlan, folder: Path) -> Generator[Frame, None, None]:
     for span in plan.spans:
-        path = part_path(folder, span)
+        path = part_path(folder, plan, span)
         if not path.is_file():
             msg = f"{path}: no such part: run job {span.number} of {len(plan.spans)} first"
             raise InputError(msg)
         with path.open("rb") as file:
-            yield from (one for one in StreamReader(file).records() if isinstance(one, Frame))
+            reader = StreamReader(file)
+            if reader.header != plan.header:
+                raise _foreign(folder)
+            yield from (one for one in reader.records() if isinstance(one, Frame))
+
+
+def _foreign(folder: Path) -> InputError:
+    return InputError(f"{folder}: expected parts of one plan, got others: remove them")
 
 
 def _write_skeleton(

@@ -21,7 +21,7 @@ from ncodec.api.codecs import open_frame_codecs
 from ncodec.api.settings import ENCODE_VIDEO, EncodeVideoSettings
 from ncodec.api.transcode import ClipStats, Progress, encode_clip, models_in_use
 from ncodec.errors import InputError
-from ncodec.media.streams import check_output, open_output
+from ncodec.media.streams import check_output, open_output, write_bytes
 from ncodec.notices import report_notices
 from ncodec.streaming.spans import Span as Span
 from ncodec.video.frame_state import FrameCodecs
@@ -45,15 +45,17 @@ def open_clip_work(
     A part begins at a cut of the scene where there is one within half a part's length, and with an
     intra frame; an average bit rate holds for each. `progress` is called with the stage, "survey"
     or "plan", frames done, and their number or None. Raises InputError for a clip that cannot be
-    read from within (an animation, a file that is damaged or whose time stamps jump), which
-    `encode_video` codes as a whole, for `size` and for parts below half a second; LossError for
-    notices if the settings are strict; ModelError, BackendError or OutputError.
+    read from within (an animation, a file that is damaged, whose time stamps jump, or whose key
+    frames are far apart), which `encode_video` codes as a whole, for `size`, and for parts below
+    half a second; LossError for notices if the settings are strict; ModelError, BackendError or
+    OutputError.
     """
     work = open_parts(source, folder, seconds=seconds, settings=settings, progress=progress)
     if work is None:
         msg = (
             f"{source}: expected a clip that can be read from within, got an animation, or one "
-            f"that is damaged or whose time stamps jump: encode it as a whole"
+            f"that is damaged, whose time stamps jump, or whose key frames are far apart: encode "
+            f"it as a whole"
         )
         raise InputError(msg)
     return work
@@ -121,9 +123,17 @@ class ClipWork:
         """Frames of each part, in the order of time."""
         return self._plan.spans
 
+    def path(self, job: Span) -> Path:
+        """File of a job's part, which may not be there yet."""
+        return part_path(self._folder, self._plan, job)
+
     def is_done(self, job: Span) -> bool:
         """Whether the part of a job is in the folder."""
-        return part_path(self._folder, job).is_file()
+        return self.path(job).is_file()
+
+    def is_measured(self, job: Span) -> bool:
+        """Whether the PSNR of a job's part was noted."""
+        return self._measured_path(job).is_file()
 
     def run(self, job: Span, *, measure: bool = False, progress: Progress | None = None) -> Path:
         """Code a part, unless it is there, into a .ncv file without sound; returns its path.
@@ -134,8 +144,8 @@ class ClipWork:
         if job not in self._plan.spans:
             msg = f"expected a job of this clip, got frames {job.first} to {job.last - 1}"
             raise InputError(msg)
-        path = part_path(self._folder, job)
-        if path.is_file():
+        path = self.path(job)
+        if self.is_done(job) and (self.is_measured(job) or not measure):
             return path
         with open_output(path, overwrite=True) as sink:
             stats = encode_clip(
@@ -147,7 +157,9 @@ class ClipWork:
                 progress=progress,
             )
             if measure:
-                _measured_path(path).write_text(json.dumps(stats.psnr), "utf-8")
+                write_bytes(
+                    json.dumps(stats.psnr).encode(), self._measured_path(job), overwrite=True
+                )
         return path
 
     def finish(
@@ -159,11 +171,12 @@ class ClipWork:
         InputError where a part is missing, or OutputError.
         """
         check_output(path, overwrite=overwrite, source=self._path)
+        psnr = self._psnr()
         with open_output(path, overwrite=overwrite) as sink:
             stats = join_parts(self._plan, self._folder, sink, progress=progress)
-        stats = with_missed_rate(stats, self._settings.bitrate)
-        report_notices(stats.notices, strict=False)
-        return replace(stats, psnr=self._psnr())
+            stats = with_missed_rate(stats, self._settings.bitrate)
+            report_notices(stats.notices, strict=self._settings.strict)
+        return replace(stats, psnr=psnr)
 
     def _psnr(self) -> float | None:
         """Mean over the frames, None where a part was not measured or every pixel is exact."""
@@ -176,12 +189,11 @@ class ClipWork:
 
     def _psnrs(self) -> Iterator[float | None]:
         for span in self._plan.spans:
-            path = _measured_path(part_path(self._folder, span))
+            path = self._measured_path(span)
             yield json.loads(path.read_text("utf-8")) if path.is_file() else None
 
-
-def _measured_path(part: Path) -> Path:
-    return part.with_suffix(".json")
+    def _measured_path(self, job: Span) -> Path:
+        return self.path(job).with_suffix(".json")
 
 
 def _codecs(settings: EncodeVideoSettings) -> FrameCodecs:

@@ -34,22 +34,34 @@ def only_batch(store: Store) -> Iterator[None]:
         msg = f"{store.place}: cannot be written: {sentence_of(error)}"
         raise OutputError(msg) from error
     try:
-        _lock(file, store.place)
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-            with suppress(OSError):
-                path.parent.rmdir()  # as long as nothing is in it
+        if not (_is_locked(file) and _is_at(file, path)):
+            msg = (
+                f"{store.place}: another batch works on it: wait until it ends, or name another "
+                f"folder"
+            )
+            raise OutputError(msg)
+        yield
     finally:
+        with suppress(OSError):
+            if _is_at(file, path) and _is_locked(file):
+                path.unlink()
+                path.parent.rmdir()  # as long as nothing is in it
         os.close(file)
 
 
-def _lock(file: int, place: str) -> None:
+def _is_locked(file: int) -> bool:
+    """Whether this process has the lock of a file now."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        msg = f"{place}: another batch works on it: wait until it ends, or name another folder"
-        raise OutputError(msg) from error
+    except BlockingIOError:
+        return False
     except OSError:  # some network file systems have no locks
-        return
+        pass
+    return True
+
+
+def _is_at(file: int, path: Path) -> bool:
+    """Whether an open file still has its name: the batch that had the lock before removes it."""
+    with suppress(OSError):
+        return os.path.samestat(os.fstat(file), path.stat())
+    return False

@@ -51,8 +51,8 @@ class ClipParts:
     """decode every part again"""
 
     def plan(self, source: Path, folder: Path, *, beat: Beat) -> tuple[int, ...] | None:
-        """Jobs of parts that are not coded or verified; None for a clip that cannot be read from
-        within."""
+        """Jobs of parts that are not coded, measured or verified; None for a clip that cannot be
+        read from within."""
         work = open_parts(
             source,
             folder,
@@ -65,7 +65,9 @@ class ClipParts:
         return tuple(
             job.number
             for job in work.jobs
-            if not work.is_done(job) or (self.verify and not _mark(folder, job.number).exists())
+            if not work.is_done(job)
+            or (self.measure and not work.is_measured(job))
+            or (self.verify and not _mark(work.path(job)).exists())
         )
 
     def run(self, source: Path, folder: Path, job: int, *, beat: Beat) -> None:
@@ -74,7 +76,7 @@ class ClipParts:
         path = work.run(work.jobs[job - 1], measure=self.measure, progress=lambda *found: beat())
         if self.verify:
             decode_all(path, beat=beat)
-            _mark(folder, job).touch()
+            _mark(path).touch()
 
     def finish(self, source: Path, folder: Path, output: Path, *, beat: Beat) -> Product:
         """Join the parts."""
@@ -129,9 +131,9 @@ class LadderParts:
         )
 
 
-def _mark(folder: Path, job: int) -> Path:
-    """File that says that the part of a job was decoded."""
-    return folder / f"verified-{job:05d}"
+def _mark(part: Path) -> Path:
+    """File that says that a part was decoded."""
+    return part.with_suffix(".verified")
 
 
 def _beating(beat: Beat) -> Callable[[str, int, int | None], None]:

@@ -27,6 +27,8 @@ _BEAT_S = 0.5
 _START_S = 120.0
 """least seconds that the start of a process may take"""
 _STILLBORN = 5
+_END_S = 5.0
+"""seconds in which a worker without work has to end by itself"""
 _LOOK_S = 0.5
 """seconds between two looks at workers"""
 
@@ -100,6 +102,11 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         for hand in self._hands:
+            if hand.unit is None:
+                hand.connection.close()  # it ends by itself
+        for hand in self._hands:
+            if hand.unit is None:
+                hand.process.join(_END_S)
             _stop(hand)
         self._hands.clear()
 
@@ -177,6 +184,9 @@ class Pool:
             raise OutputError(event.reason)
         elif isinstance(event, Row):
             hand.rows.append(event.item)
+            if event.state == FAILED:  # further jobs of its item have no use
+                kept = (unit for unit in self._again if unit.job is None or unit.name != event.item)
+                self._again = deque(kept)
             yield replace(event, tries=_tries(hand.unit, event.item))
         else:
             hand.rows.append(event.item)
@@ -256,7 +266,11 @@ def _work(connection: Connection, task: Task, target: str) -> None:
             connection.send(_Begun(item))
 
     while True:
-        unit = connection.recv()
+        try:
+            unit = connection.recv()
+        except EOFError:  # the supervisor has no more work
+            worker.close()
+            return
         try:
             for result in worker.run(unit, begin):
                 connection.send(result)

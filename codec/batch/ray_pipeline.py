@@ -19,9 +19,10 @@ from ncodec.optional import require_modules
 AUTO = "auto"
 """the cluster that this machine belongs to, else one of this machine alone"""
 _LARGEST_POOL = 100_000
-_BLOCKS_PER_ACTOR, _IN_BLOCK, _MOST_BLOCKS = 64, 16, 10_000
+_BLOCKS_PER_ACTOR, _LEAST_BLOCKS, _IN_BLOCK, _MOST_BLOCKS = 64, 256, 16, 10_000
 """blocks of units, which actors work on in one go: so many for each actor that all end together,
-and beyond that of 16 units, up to so many in all"""
+some for actors that come, and beyond that of 16 units, up to so many in all; jobs are long, and
+each is a block"""
 _GPU_SHARE = 0.25
 """of a GPU that an actor takes: much of its work is on the CPU"""
 _ANSWER_S = 10.0
@@ -78,8 +79,11 @@ def _results(
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     work = [{"unit": pickle.dumps(unit)} for unit in units]
-    actors = jobs or int(ray.cluster_resources().get("CPU", 1))
-    blocks = min(len(work), _MOST_BLOCKS, max(_BLOCKS_PER_ACTOR * actors, len(work) // _IN_BLOCK))
+    blocks = len(work)
+    if not any(unit.job or unit.is_last for unit in units):
+        actors = jobs or int(ray.cluster_resources().get("CPU", 0))
+        blocks = max(_BLOCKS_PER_ACTOR * actors, _LEAST_BLOCKS, len(work) // _IN_BLOCK)
+    blocks = min(blocks, len(work), _MOST_BLOCKS)
     found = ray.data.from_items(work, override_num_blocks=blocks).map_batches(
         _Actor,
         fn_constructor_args=arguments,

@@ -16,6 +16,7 @@ from ncodec.batch.schedule import Schedule, rows_of
 from ncodec.batch.store import Store
 from ncodec.batch.task import Task
 from ncodec.batch.units import Unit, file_units, shard_of, shard_units
+from ncodec.batch.work_folder import PARTS, work_name
 from ncodec.errors import InputError
 from ncodec.optional import require_modules
 
@@ -113,6 +114,8 @@ def run_batch(
         manifest.load(overwrite=overwrite)
         _forget(manifest, library)
         _sweep(store)
+        if overwrite:
+            store.remove_folder(PARTS)
         units = _units(library, task, manifest, shards)
         total = None if library.shards else _count(_units(library, task, manifest, shards))
         store.write(f"{WORK}/begun", b"")  # a target that cannot be written is said before work
@@ -126,6 +129,9 @@ def run_batch(
                     if row is not None:
                         kept.add(row)
                         tally.add(row)
+                        if (unit := schedule.ended(row.item)) is not None:
+                            kept.flush()
+                            store.remove_folder(work_name(unit.entries[0].item, task.stated))
                     progress(tally.progress(total, schedule))
             finally:
                 kept.flush()
@@ -205,7 +211,8 @@ class _Keeper:
         self._held.append(row)
         now, (least, most) = time.monotonic(), _FLUSH_S
         pause = min(most, max(least, _FLUSH_SHARE * (now - self._begun)))
-        if len(self._held) >= _FLUSH_ROWS or now - self._written > pause:
+        is_costly = row.seconds > pause
+        if is_costly or len(self._held) >= _FLUSH_ROWS or now - self._written > pause:
             self.flush()
 
     def flush(self) -> None:
@@ -261,6 +268,5 @@ def _sweep(store: Store) -> None:
 
 
 def _clean(store: Store) -> None:
-    if store.is_local:
-        _sweep(store)
-        shutil.rmtree(store.at(WORK), ignore_errors=True)
+    _sweep(store)
+    store.remove_folder(PARTS)

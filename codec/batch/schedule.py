@@ -46,6 +46,7 @@ class Schedule:
         self._units = units
         self._following: deque[Unit] = deque()
         self._open: dict[str, _Open] = {}
+        self._ended: dict[str, Unit] = {}
         self._failed: set[str] = set()
         """items that were given up while their jobs were at work"""
         self.jobs = self.jobs_done = 0
@@ -76,11 +77,16 @@ class Schedule:
         if result.item not in self._open:
             return result
         of_item = self._open.pop(result.item)
+        self._ended[result.item] = of_item.unit
         if of_item.left and result.state == FAILED:
             self._failed.add(result.item)
             self.jobs_done += of_item.left
             self._following = deque(unit for unit in self._following if unit.name != result.item)
         return replace(result, seconds=result.seconds + of_item.seconds)
+
+    def ended(self, item: str) -> Unit | None:
+        """The unit of an item whose jobs have ended, once; None for other items."""
+        return self._ended.pop(item, None)
 
     def _finish_if_done(self, item: str) -> None:
         of_item = self._open[item]

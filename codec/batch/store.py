@@ -192,6 +192,21 @@ class Store:
         with suppress(FileNotFoundError):
             self._done(remove, "cannot be written")
 
+    def remove_folder(self, name: str) -> None:
+        """Remove a folder that may be there, with all that is in it."""
+        path = self._path(name)
+        if self.is_local:
+            shutil.rmtree(path, ignore_errors=True)
+            return
+
+        def remove() -> None:
+            self._files.invalidate_cache()
+            if found := self._files.find(path):
+                self._files.rm(found)
+
+        with suppress(FileNotFoundError):
+            self._done(remove, "cannot be written")
+
     def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 

@@ -23,7 +23,6 @@ from ncodec.batch.task import Task
 from ncodec.batch.units import Unit
 from ncodec.batch.work_folder import (
     remove_orphans,
-    remove_work,
     temporary_folder,
     work_folder,
     work_name,
@@ -61,6 +60,12 @@ class Worker:
         self._held: tuple[tuple[str, str], tempfile.TemporaryDirectory[str], Path] | None = None
         """place and tag of the item whose copy is held, the folder and the file"""
         remove_orphans()
+
+    def close(self) -> None:
+        """Remove the copy of an item that is held."""
+        if self._held is not None:
+            self._held[1].cleanup()
+            self._held = None
 
     def run(self, unit: Unit, begin: Begin) -> Iterator[Result]:
         """Rows of the items of a unit, each once its output is in its place, or what became of a
@@ -208,8 +213,6 @@ class Worker:
                 row = self._kept(product, found, unit, beat, None)
             elif (jobs := parts.plan(source, place, beat=beat)) is not None:
                 return Planned(found.item, unit, jobs)
-        with _target_errors():
-            remove_work(self._store, name)
         return row if unit.is_last else self._whole(found, unit, own, beat, None)
 
     @contextmanager
@@ -230,6 +233,7 @@ class Worker:
             return found.read()
         key = (found.source, found.tag)
         if self._held is None or self._held[0] != key:
+            self.close()
             folder = self._folder()
             self._held = key, folder, fetch(found.source, Path(folder.name), beat=beat)
         return self._held[2]

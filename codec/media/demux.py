@@ -11,6 +11,7 @@ import av
 import numpy as np
 from av.stream import Discard, Disposition, Stream
 
+from ncodec.arrays import Pixels
 from ncodec.container.clip_metadata import NO_METADATA, ClipMetadata
 from ncodec.container.records import Companion, LastDuration, Media
 from ncodec.errors import InputError, sentence_of
@@ -20,7 +21,6 @@ from ncodec.media.clip_properties import (
     lost_side_data,
     lost_tags,
     matrix_of,
-    without_profile,
 )
 from ncodec.media.colour import to_rgb
 from ncodec.media.display_matrix import PLAIN, is_turned, upright
@@ -34,8 +34,6 @@ MAX_HELD = 3000
 """packets that are held back, the video's included, until every track of sound has one"""
 _LOOK_S = 1.0
 """seconds between frames whose side data are looked at"""
-_NAMED_PROFILES = frozenset({"apng", "png"})
-"""decoders that give ICC profiles names"""
 _MISSING_S = 0.5
 """seconds that a clip may be shorter than it says"""
 
@@ -59,14 +57,19 @@ class ClipReader(OpenedVideo):
     """
 
     def __init__(
-        self, source: str | os.PathLike[str] | BinaryIO, *, rate: float | Fraction | None = None
+        self,
+        source: str | os.PathLike[str] | BinaryIO,
+        *,
+        rate: float | Fraction | None = None,
+        with_pixels: bool = True,
     ) -> None:
         """`rate`, in frames a second, is of an image sequence ("frame-%04d.png"), which has none of
-        its own (25).
+        its own (25). Without pixels frames are black, which takes no time.
 
         Raises InputError in one sentence where there is no video that can be read.
         """
         super().__init__(source, rate=rate)
+        self._with_pixels = with_pixels
         self._tracks = [stream for stream in self._container.streams if stream.type in KEPT_TYPES]
         self._clocks = {
             track.index: Clock(track.time_base or Fraction(1, 1000)) for track in self._tracks
@@ -149,15 +152,6 @@ class ClipReader(OpenedVideo):
             if isinstance(error, BlockingIOError):  # it refuses packets until it is emptied
                 self._video.codec_context.flush_buffers()
             return []
-
-    def _safe(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The frame without what makes PyAV crash."""
-        if self._video.codec_context.name not in _NAMED_PROFILES:
-            return frame
-        bare, had_profile = without_profile(frame)
-        if had_profile:
-            self._notice("the ICC profile of the frames was left out")
-        return bare
 
     def _metadata(self, frame: av.VideoFrame, tracks: Sequence[Stream]) -> Iterator[ClipMetadata]:
         """The metadata, where there are any, and what the first frame decides."""
@@ -271,7 +265,7 @@ class ClipReader(OpenedVideo):
         self._missing -= 1
         self._duration = self._duration_of(frame)
         try:
-            pixels = to_rgb(frame, size=self._size)
+            pixels = self._pixels(frame)
         except InputError as error:
             msg = f"{self.name}: {error}"
             raise InputError(msg) from error
@@ -280,7 +274,15 @@ class ClipReader(OpenedVideo):
         if turned is None:
             self._notice(f"a rotation of {frame.rotation}° was not applied")
             turned = pixels
-        return TimedFrame(self._stamp(frame), np.ascontiguousarray(turned))
+        return TimedFrame(
+            self._stamp(frame), np.ascontiguousarray(turned) if self._with_pixels else turned
+        )
+
+    def _pixels(self, frame: av.VideoFrame) -> Pixels:
+        if self._with_pixels:
+            return to_rgb(frame, size=self._size)
+        wide, high = self._size or (frame.width, frame.height)
+        return np.broadcast_to(np.uint8(0), (high, wide, 3))
 
     def _look_at_side_data(self, frame: av.VideoFrame) -> None:
         """Say what is left out of a frame, once a second."""

@@ -70,6 +70,8 @@ class Survey:
     matrix: Matrix = PLAIN
     """how frames are to be turned and mirrored"""
     is_interlaced: bool = False
+    keys: tuple[int, ...] = ()
+    """numbers of the key frames, that the file can be read from"""
     mastering: tuple[int, ...] = ()
     """numbers of the mastering display, as `ClipMetadata` has them"""
     light: tuple[int, ...] = ()
@@ -115,6 +117,7 @@ class Mezzanine(OpenedVideo):
         """
         stamps: list[int | None] = []
         cuts: list[int] = []
+        keys: list[int] = []
         first: av.VideoFrame | None = None
         scores = CutScores()
         duration = corrupt = 0
@@ -123,6 +126,8 @@ class Mezzanine(OpenedVideo):
             first = frame if first is None else first
             if scores.score(frame) >= CUT_SCORE and stamps:
                 cuts.append(len(stamps))
+            if frame.key_frame:
+                keys.append(len(stamps))
             if observe is not None:
                 stamp, begin = frame.pts or 0, first.pts or 0
                 observe(frame, (stamp - begin) * self._own_time_base)
@@ -139,7 +144,7 @@ class Mezzanine(OpenedVideo):
         if corrupt:
             self._damaged(f"the file is damaged: {corrupt} frames are not as they were")
         return self._surveyed(
-            first, stamps, cuts, duration=duration, is_whole=not corrupt and not self._errors
+            first, stamps, cuts, keys, duration=duration, is_whole=not corrupt and not self._errors
         )
 
     def decode(self, *, stamp: int | None = None, earlier: int = 0) -> Iterator[av.VideoFrame]:
@@ -199,7 +204,7 @@ class Mezzanine(OpenedVideo):
         context = self._video.codec_context
         for packet in self._packets():
             try:
-                yield from context.decode(packet)
+                yield from map(self._safe, context.decode(packet))
             except av.error.EOFError:
                 return
             except (av.FFmpegError, OSError) as error:
@@ -221,6 +226,7 @@ class Mezzanine(OpenedVideo):
         first: av.VideoFrame,
         stamps: list[int | None],
         cuts: list[int],
+        keys: list[int],
         *,
         duration: int,
         is_whole: bool,
@@ -258,6 +264,7 @@ class Mezzanine(OpenedVideo):
             end=end - start,
             start=start,
             cuts=tuple(cuts),
+            keys=tuple(keys),
             is_seekable=is_seekable,
             rate=rate,
             **self._frame_properties(first),

@@ -12,6 +12,7 @@ from av.video.stream import VideoStream
 
 from ncodec.container.records import Colour
 from ncodec.errors import InputError, sentence_of
+from ncodec.media.clip_properties import without_profile
 from ncodec.media.numbered import frame_rate, is_numbered, numbers_in_row, row_url
 from ncodec.media.timestamps import FINEST_TIME_BASE, MPEG_TIME_BASE
 
@@ -22,6 +23,8 @@ _LISTS = {"concat", "dash", "hls", "lavfi", "rtsp", "sdp", "webm_dash_manifest"}
 """FFmpeg's names of what names other files, or devices and servers: a clip must not open what it
 likes"""
 _DEMUXERS = {"format_whitelist": ",".join(sorted(av.formats_available - _LISTS))}
+_NAMED_PROFILES = frozenset({"apng", "png"})
+"""decoders that give ICC profiles names"""
 
 
 class OpenedVideo:
@@ -166,6 +169,15 @@ class OpenedVideo:
         ]
         defaults = (video for video in videos if video.disposition & Disposition.default)
         return next(defaults, videos[0] if videos else None)
+
+    def _safe(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The frame without what makes PyAV crash."""
+        if self._video.codec_context.name not in _NAMED_PROFILES:
+            return frame
+        bare, had_profile = without_profile(frame)
+        if had_profile:
+            self._notice("the ICC profile of the frames was left out")
+        return bare
 
     def _notice(self, sentence: str) -> None:
         if sentence not in self.notices:

@@ -26,7 +26,10 @@ def frames_from(
         stamp = survey.stamps[first]
         with open_source() as reader:
             frames = reader.decode(stamp=stamp, earlier=earlier)
-            found = next(frames, None)
+            try:
+                found = next(frames, None)
+            except InputError:  # some files cannot be read from within at some places
+                continue
             if found is not None and found.pts == stamp and not found.is_corrupt:
                 yield from chain([found], frames)
                 return
