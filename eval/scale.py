@@ -169,7 +169,8 @@ def _table(path: Path) -> "pa.Table":
         with path.open("rb") as file:
             return pq.read_table(file, columns=list(_COLUMNS)).select(_COLUMNS).cast(schema)
     except (pa.ArrowException, OSError, LookupError, ValueError) as error:
-        msg = f"{path}: expected a manifest of ncodec batch (manifest.parquet): {error}"
+        reason = next(iter(str(error).splitlines()), "it cannot be read")
+        msg = f"{path}: expected a manifest of ncodec batch (manifest.parquet): {reason}"
         raise InputError(msg) from error
 
 
@@ -182,7 +183,7 @@ def read_measured(path: Path, *, items: int) -> float:
         document: Any = json.loads(path.read_text("utf-8"))
         seconds, done = float(document["seconds"]), int(document["done"])
     except (OSError, LookupError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        msg = f"{path}: expected what ncodec batch --json prints: {type(error).__name__}: {error}"
+        msg = f"{path}: expected what ncodec batch --json prints, with its seconds and items done"
         raise InputError(msg) from error
     if not 0 < seconds < _MOST_SECONDS:
         msg = f"{path}: expected seconds above 0 and below {_MOST_SECONDS:g}, got {seconds}"

@@ -387,3 +387,10 @@ def test_options_of_the_other_kind_fail_its_items(library: Path) -> None:
     both = call("batch", "library", "out2", "--bitrate", "300k", "--bpp", "1")
     assert both.exit_code == 2
     assert "--bpp is for pictures and --bitrate for clips: give one" in both.stderr
+
+
+def test_source_and_target_are_two(library: Path) -> None:
+    result = call("batch", "library", "./library/")
+    assert result.exit_code == 2
+    assert "is source and target" in result.stderr
+    assert not (library / "_ncodec").exists()

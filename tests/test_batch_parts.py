@@ -19,7 +19,7 @@ from test_batch import files, rows
 from test_batch_faults import bucket as bucket  # a fixture
 
 import ncodec
-from ncodec.batch.run import run_batch
+from ncodec.batch.run import Progress, run_batch
 from ncodec.batch.task import EncodeTask, StreamTask
 from ncodec.errors import InputError
 
@@ -165,6 +165,27 @@ def test_segments_are_jobs_and_the_ladder_is_alike(library: Path, tmp_path: Path
     ncodec.stream(library / "long.mp4", tmp_path / "whole", settings=settings)
     assert tree(tmp_path / "out" / "long") == tree(tmp_path / "whole")
     assert leftovers(tmp_path / "out") == []
+
+
+def test_a_clip_that_is_replaced_meanwhile_is_not_mixed(library: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    shutil.copy(library / "long.mp4", source)
+
+    def replace(state: Progress) -> None:
+        if state.jobs_done == 1:
+            shutil.copy(library / "short.mp4", source / "new")
+            (source / "new").replace(source / "long.mp4")
+
+    summary = run_batch(source, tmp_path / "out", task(), jobs=1, progress=replace)
+    assert [row.error for row in summary.failures] == [
+        f"{source / 'long.mp4'}: changed while it was worked on: give the command again"
+    ]
+    assert run_batch(source, tmp_path / "out", task(), jobs=1).failures == ()
+    run_batch(library / "short.mp4", tmp_path / "expected", task(), jobs=1)
+    assert (tmp_path / "out" / "long.ncv").read_bytes() == (
+        tmp_path / "expected" / "short.ncv"
+    ).read_bytes()
 
 
 def test_parts_that_cannot_be_are_said_before_any_work(library: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from stream_clips import X264, ffmpeg, picture, shots, turned, varying
 import ncodec
 from ncodec.container.ncv import StreamReader
 from ncodec.container.records import Frame, Record, Tag
-from ncodec.errors import InputError
+from ncodec.errors import FormatError, InputError
 
 pytest.importorskip("imageio_ffmpeg", reason="clips are made by FFmpeg's command")
 
@@ -197,3 +197,12 @@ def test_a_clip_without_key_frames_is_not_cut(tmp_path: Path) -> None:
     clip = ffmpeg(*picture(6, size=(64, 48)), *X264, "-g", "1000", tmp_path / "clip.mp4")
     with pytest.raises(InputError, match="encode it as a whole"):
         ncodec.open_clip_work(clip, tmp_path / "work", seconds=0.5, settings=SETTINGS)
+
+
+def test_a_damaged_part_is_named(clip: Path, tmp_path: Path) -> None:
+    work = ncodec.open_clip_work(clip, tmp_path / "work", seconds=60, settings=SETTINGS)
+    part = work.run(work.jobs[0])
+    part.write_bytes(part.read_bytes()[:-400])
+    with pytest.raises(FormatError, match=rf"{part.name}: .*remove it and run job 1 again"):
+        work.finish(tmp_path / "out.ncv")
+    assert not (tmp_path / "out.ncv").exists()

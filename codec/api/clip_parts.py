@@ -220,11 +220,15 @@ def _coded_frames(plan: ClipPlan, folder: Path) -> Generator[Frame, None, None]:
         if not path.is_file():
             msg = f"{path}: no such part: run job {span.number} of {len(plan.spans)} first"
             raise InputError(msg)
-        with path.open("rb") as file:
-            reader = StreamReader(file)
-            if reader.header != plan.header:
-                raise _foreign(folder)
-            yield from (one for one in reader.records() if isinstance(one, Frame))
+        try:
+            with path.open("rb") as file:
+                reader = StreamReader(file)
+                if reader.header != plan.header:
+                    raise _foreign(folder)
+                yield from (one for one in reader.records() if isinstance(one, Frame))
+        except FormatError as error:
+            msg = f"{path}: {error}: remove it and run job {span.number} again"
+            raise FormatError(msg) from error
 
 
 def _foreign(folder: Path) -> InputError:

@@ -13,7 +13,7 @@ from ncodec.batch.lock import only_batch
 from ncodec.batch.manifest import DONE, FAILED, MANIFEST, WORK, Manifest, Row
 from ncodec.batch.process import Limits, Pool
 from ncodec.batch.schedule import Schedule, rows_of
-from ncodec.batch.store import Store
+from ncodec.batch.store import Store, normal
 from ncodec.batch.task import Task
 from ncodec.batch.units import Unit, file_units, shard_of, shard_units
 from ncodec.batch.work_folder import PARTS, work_name
@@ -108,6 +108,9 @@ def run_batch(
         msg = "clips that are split become files, not members of shards: leave one of the two out"
         raise InputError(msg)
     store = Store(str(target))
+    if str(source) == str(target) or normal(str(source)) == store.place:
+        msg = f"{source}: is source and target: name another folder for outputs"
+        raise InputError(msg)
     library = open_library(str(source), suffixes=task.suffixes, leave_out=store.place)
     with only_batch(store):
         manifest = Manifest(store, {**task.stated, "shards": shards})

@@ -18,7 +18,7 @@ from ncodec.batch.parts import Parts
 from ncodec.batch.product import Product
 from ncodec.batch.schedule import JobDone, Planned, Result
 from ncodec.batch.shards import ShardWriter, read_shard
-from ncodec.batch.store import Beat, Store, fetch, is_url
+from ncodec.batch.store import Beat, Store, fetch, is_url, list_stored
 from ncodec.batch.task import Task
 from ncodec.batch.units import Unit
 from ncodec.batch.work_folder import (
@@ -201,6 +201,7 @@ class Worker:
     def _step(self, parts: Parts, found: _Input, unit: Unit, own: Path, *, beat: Beat) -> Result:
         """Plan an item's jobs, do one of them, or make the output of all."""
         name = work_name(unit.entries[0].item, self._task.stated)
+        _check_tag(found)
         source = self._held_source(found, beat)
         wanted = None if unit.job is None else parts.plan_files
         with self._work(name, wanted, beat) as place:
@@ -286,6 +287,14 @@ def _is_inside(name: str) -> bool:
     """Whether a name stays within the folder that it is relative to."""
     path = PurePosixPath(name)
     return not path.is_absolute() and ".." not in path.parts
+
+
+def _check_tag(found: _Input) -> None:
+    """Raise InputError where the source has changed since the batch began: parts would be those of
+    two clips."""
+    if found.tag and [stored.tag for stored in list_stored(found.source)] != [found.tag]:
+        msg = f"{found.source}: changed while it was worked on: give the command again"
+        raise InputError(msg)
 
 
 def _check_inside(name: str) -> None:
