@@ -16,6 +16,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,9 @@ def test_ctrl_c_keeps_the_rows_of_what_was_done(
     tmp_path: Path, photo: npt.NDArray[np.uint8]
 ) -> None:
     source, target = photographs(tmp_path / "in", photo, 60), tmp_path / "out"
-    with subprocess.Popen(command(str(source), str(target))) as process:
+    # Processes behind a script may ignore the signal, and would hand that on.
+    listening = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(command(str(source), str(target)), preexec_fn=listening) as process:
         until = time.monotonic() + 60
         while len(list(target.glob("*.nci"))) < 5:
             assert time.monotonic() < until
