@@ -120,8 +120,8 @@ def _result_of(reference: Any) -> Any:
 
 
 def versions_of(medium: str, codec: str, metrics: Sequence[str]) -> dict[str, str]:
-    """What the figures of a codec depend on at this machine, by the names of the codec and the
-    metrics."""
+    """Versions, at this machine, that a codec's figures depend on, by the names of the codec and
+    the metrics."""
     whole = MEDIA[medium].codecs[codec]
     return {codec: whole.fingerprint, **{key: ALL_METRICS[key].version for key in metrics}}
 

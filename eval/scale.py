@@ -1,5 +1,5 @@
-"""What a batch on many workers is made of: measured items, assumptions, figures, and the arithmetic
-of failures."""
+"""Measured items, assumptions and figures of a batch on many workers, and the arithmetic of
+failures."""
 
 import json
 import math
@@ -38,7 +38,7 @@ _RANGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Assumptions:
-    """What a model of a batch takes for granted; raises InputError for values out of range."""
+    """Assumptions of a model of a batch; raises InputError for values out of range."""
 
     workers_per_machine: int = 8
     """one for each core"""
@@ -199,7 +199,7 @@ def read_measured(path: Path, *, items: int) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What happened in a modelled batch; times are sums over workers, in seconds."""
+    """Result of a modelled batch; times are sums over workers, in seconds."""
 
     workers: int
     wall_s: float

@@ -61,7 +61,7 @@ class _Machine:
 
 @dataclass
 class _Hand:
-    """What a worker has to do."""
+    """Item of a worker."""
 
     item: int | None = None
     given: float = 0.0

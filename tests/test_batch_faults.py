@@ -3,7 +3,6 @@
 import contextlib
 import http.client
 import itertools
-import json
 import os
 import random
 import shutil
@@ -196,8 +195,7 @@ def test_ctrl_c_keeps_the_rows_of_what_was_done(
     shown = subprocess.run(
         command(str(source), str(target), "--json"), capture_output=True, text=True, check=True
     )
-    # Each of two workers may have had an output in its place and no row of it.
-    assert done - 2 <= json.loads(shown.stdout)["skipped"] <= done
+    assert f'"skipped": {done}' in shown.stdout or f'"skipped": {done - 1}' in shown.stdout
     assert len(rows(target)) == 60
 
 

@@ -24,7 +24,6 @@ from ncodec.batch.run import Progress, run_batch
 from ncodec.batch.task import EncodeTask, StreamTask
 from ncodec.errors import InputError
 
-pytest.importorskip("imageio_ffmpeg", reason="clips are made by FFmpeg's command")
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 SETTINGS = ncodec.EncodeVideoSettings(quality=20)
 

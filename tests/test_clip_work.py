@@ -16,8 +16,6 @@ from ncodec.container.ncv import StreamReader
 from ncodec.container.records import Frame, Record, Tag
 from ncodec.errors import FormatError, InputError
 
-pytest.importorskip("imageio_ffmpeg", reason="clips are made by FFmpeg's command")
-
 SETTINGS = ncodec.EncodeVideoSettings(quality=20, threads=1)
 SHOTS = [0.6, 0.8, 0.6]
 CUTS = [15, 35]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+import s3fs
 from PIL import Image
 from test_report import call, data_of
 
@@ -24,8 +25,6 @@ from ncodec.eval.page import points_csv, render
 from ncodec.eval.places import local_paths
 from ncodec.eval.report import Report, Run, make_report
 from ncodec.eval.store import Outcome, Point, Store
-
-s3fs = pytest.importorskip("s3fs")
 
 NUMBERS = count()
 """of buckets: servers of one process share theirs"""

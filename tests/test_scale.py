@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("simpy")
-
 from ncodec.errors import InputError
 from ncodec.eval.scale import (
     Assumptions,

@@ -6,14 +6,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import pytest
-from click.testing import CliRunner, Result
-
-pytest.importorskip("simpy")
-pytest.importorskip("pyarrow")
-
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner, Result
 
 from ncodec.batch.manifest import DAMAGED, DONE, FAILED, MANIFEST, Manifest, Row
 from ncodec.batch.store import Store

@@ -24,7 +24,7 @@ _TASK, _VERSION_KEY = b"ncodec.task", b"ncodec.version"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What became of an item."""
+    """Result of an item."""
 
     item: str
     """name, relative to the library; that of a member follows its shard's"""

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from ncodec.api import clip_parts
-from ncodec.api.clip_info import video_info
 from ncodec.api.clip_work import open_parts, planned_parts
 from ncodec.api.ladder import StreamSettings, open_stream_work
 from ncodec.api.ladder_work import PLAN, StreamWork, run_planned
 from ncodec.api.settings import EncodeVideoSettings
-from ncodec.batch.product import Product, decode_all, facts_of_clip, facts_of_stream
+from ncodec.batch.product import Product, decode_all, facts_of_encoded, facts_of_stream
 from ncodec.batch.store import Beat
 
 
@@ -82,13 +81,7 @@ class ClipParts:
         """Join the parts."""
         work = planned_parts(source, folder, settings=self.settings)
         stats = work.finish(output, progress=lambda *found: beat())
-        facts = {
-            **facts_of_clip(stats),
-            "psnr": stats.psnr,
-            "model": video_info(output).frame_model,
-            "verified": self.verify,
-        }
-        return Product(output, facts)
+        return Product(output, facts_of_encoded(stats, output, verified=self.verify))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ncodec.api.clip_info import video_info
 from ncodec.api.clips import open_video
 from ncodec.api.ladder import StreamStats
 from ncodec.api.transcode import ClipStats
@@ -34,6 +35,16 @@ def facts_of_clip(stats: ClipStats) -> dict[str, Any]:
         "frames": stats.frames,
         "bpp": 8 * coded / pixels if coded is not None and pixels else None,
         "notices": tuple(notice for notice in stats.notices if notice != stats.damage),
+    }
+
+
+def facts_of_encoded(stats: ClipStats, path: Path, *, verified: bool) -> dict[str, Any]:
+    """Fields of the row of a clip that was encoded into a .ncv file."""
+    return {
+        **facts_of_clip(stats),
+        "psnr": stats.psnr,
+        "model": video_info(path).frame_model,
+        "verified": verified,
     }
 
 

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -144,20 +143,6 @@ class Store:
         with suppress(FileNotFoundError):
             return sorted(self._done(found, "cannot be read"))
         return []
-
-    def get(self, name: str, path: Path, *, beat: Beat = lambda: None) -> None:
-        """Copy a file to a local path, whose folder is made; `beat` is called while bytes come."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        source = self._path(name)
-        try:
-            if self.is_local:
-                self._done(lambda: shutil.copyfile(source, path), "cannot be read")
-            else:
-                copy = partial(self._files.get_file, source, str(path), callback=_beating(beat))
-                self._done(copy, "cannot be read")
-        except FileNotFoundError as error:
-            msg = f"{self.at(name)}: expected a file, got none"
-            raise OutputError(msg) from error
 
     def read(self, name: str) -> bytes | None:
         """Content of a file, None where there is none."""

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, ClassVar, Protocol
 
-from ncodec.api.clip_info import video_info
 from ncodec.api.clip_work import check_parts
 from ncodec.api.clips import decode_video, encode_video
 from ncodec.api.codecs import model_id
@@ -21,7 +20,13 @@ from ncodec.api.settings import (
 from ncodec.batch.library import suffix_of
 from ncodec.batch.manifest import DONE
 from ncodec.batch.parts import ClipParts, LadderParts, Parts
-from ncodec.batch.product import Product, decode_all, facts_of_clip, facts_of_stream
+from ncodec.batch.product import (
+    Product,
+    decode_all,
+    facts_of_clip,
+    facts_of_encoded,
+    facts_of_stream,
+)
 from ncodec.batch.store import Beat
 from ncodec.errors import InputError
 from ncodec.media.numbered import CLIP_SUFFIXES
@@ -161,13 +166,7 @@ class EncodeTask:
         )
         if self.verify:
             decode_all(path, beat=beat)
-        facts = {
-            **facts_of_clip(stats),
-            "psnr": stats.psnr,
-            "model": video_info(path).frame_model,
-            "verified": self.verify,
-        }
-        return Product(path, facts)
+        return Product(path, facts_of_encoded(stats, path, verified=self.verify))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from typing import Any
 
 from ncodec.batch.library import Item
 from ncodec.batch.manifest import WORK
-from ncodec.batch.store import Beat, Store
+from ncodec.batch.store import Beat, Store, fetch
 
 _TEMPORARY = "ncodec-batch-"
 """begins the names of temporary folders; their machine and the number of their process follow"""
@@ -57,7 +57,8 @@ def work_folder(
     """Context of the local folder of work: the folder itself where the target is local, else a copy
     of its files `wanted`, None for all, from which new and changed ones go to the store in the end.
 
-    Raises OutputError where the store cannot be read or written.
+    Raises InputError where a file cannot be read, OutputError where the store cannot be listed or
+    written.
     """
     if store.is_local:
         folder = Path(store.at(name))
@@ -67,7 +68,9 @@ def work_folder(
     with temporary_folder() as temporary:
         folder = Path(temporary)
         for own in wanted if wanted is not None else store.find(name):
-            store.get(f"{name}/{own}", folder / own, beat=beat)
+            place = (folder / own).parent
+            place.mkdir(parents=True, exist_ok=True)
+            fetch(store.at(f"{name}/{own}"), place, beat=beat)
         known = _states(folder)
         yield folder
         found = _states(folder)

@@ -335,7 +335,7 @@ def _is_full(error: Exception) -> bool:
 
 
 def _sentence(error: Exception, source: str, folder: Path) -> str:
-    """What kept an item from being coded."""
+    """Sentence that says why an item was not coded."""
     if isinstance(error, MemoryError):
         return "not enough memory"
     if isinstance(error, NcodecError):

@@ -46,7 +46,7 @@ def _read_state(folder: Path) -> tuple[str | None, Prepared | None]:
 
 
 def read_prepared(folder: Path) -> Prepared | None:
-    """What was decided for the stream in a folder, None where there is no such work."""
+    """Decisions for the stream in a folder, None where there is no such work."""
     return _read_state(folder)[1]
 
 

@@ -138,7 +138,7 @@ def _print_rates(made: "Report", output: Path, anchor: str, *, as_json: bool) ->
 
 
 def _runner_of(ray: str | None) -> "Runner | None":
-    """What does tasks on the cluster that --ray names; raises UsageError where there is none."""
+    """Runner of tasks on the cluster that --ray names; raises UsageError where there is none."""
     if ray is None:
         return None
     with usage_errors():

@@ -222,7 +222,7 @@ def _checked(
 def _outcomes(
     items: Items, assumptions: Assumptions, counts: set[int], seed: int
 ) -> "dict[int, Outcome]":
-    """What happens, by the number of workers."""
+    """Outcomes of the model, by the number of workers."""
     from ncodec.eval.scale_model import simulate
 
     found = {}
